@@ -1,0 +1,209 @@
+//! What roles tell each other. No personal data: people are named by their id, addresses by a reference.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AddressId, EventId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, digest_parts};
+use crate::money::Money;
+use crate::product::{OfferInfo, Product};
+use crate::records::NewEvent;
+use crate::time::Time;
+
+/// The topics, each named after the role that writes it.
+pub mod topics {
+    /// Users and their sessions.
+    pub const ACCOUNTS: &str = "accounts";
+    /// Products and offers.
+    pub const CATALOG: &str = "catalog";
+    /// Decisions about completed orders; what happens to holds is in the ledger's journal.
+    pub const ORDERS: &str = "orders";
+    /// Money.
+    pub const PAYMENTS: &str = "payments";
+    /// Vouchers.
+    pub const VOUCHERS: &str = "vouchers";
+}
+
+/// A message between roles. The tag is the event's kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data")]
+pub enum RoleEvent {
+    /// accounts: someone signed up with a verified e-mail.
+    #[serde(rename = "user.registered")]
+    UserRegistered {
+        /// Who.
+        user: UserId,
+        /// Their address, if they gave one.
+        address: Option<AddressId>,
+    },
+    /// accounts: a session ended before its tokens did.
+    #[serde(rename = "session.revoked")]
+    SessionRevoked {
+        /// Which.
+        session: SessionId,
+        /// Whose.
+        user: UserId,
+        /// When the last access token of it expires by itself.
+        tokens_until: Time,
+    },
+    /// catalog: a product is new or changed.
+    #[serde(rename = "product.saved")]
+    ProductSaved {
+        /// As it is now.
+        product: Product,
+    },
+    /// catalog: an offer is new or changed.
+    #[serde(rename = "offer.saved")]
+    OfferSaved {
+        /// As it is now.
+        offer: Box<OfferInfo>,
+    },
+    /// payments: the money of an order is there; the ledger is to commit it.
+    #[serde(rename = "payment.done")]
+    PaymentDone {
+        /// The order.
+        order: OrderId,
+        /// The attempt that paid.
+        attempt: PaymentId,
+        /// What was paid.
+        amount: Money,
+    },
+    /// payments: the provider said no for good; the ledger is to end the payment.
+    #[serde(rename = "payment.failed")]
+    PaymentFailed {
+        /// The order.
+        order: OrderId,
+        /// The attempt that failed.
+        attempt: PaymentId,
+    },
+    /// orders: money is to go back for a completed order; what was delivered must be taken back first.
+    #[serde(rename = "refund.requested")]
+    RefundRequested {
+        /// The refund.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What goes back; amount 0 for a free order.
+        amount: Money,
+        /// The provider took the money back already: what was delivered is voided even if it was used in part.
+        forced: bool,
+    },
+    /// vouchers: nothing that was delivered can be used any more.
+    #[serde(rename = "vouchers.voided")]
+    VouchersVoided {
+        /// The refund that asked.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+    },
+    /// vouchers: something was used in the meantime; the refund is refused.
+    #[serde(rename = "vouchers.in_use")]
+    VouchersInUse {
+        /// The refund that asked.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+    },
+    /// orders: the units are back in the ledger; the provider is to send the money back.
+    #[serde(rename = "refund.approved")]
+    RefundApproved {
+        /// The refund.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What goes back.
+        amount: Money,
+        /// For people, and for the provider.
+        reason: String,
+    },
+    /// payments: the provider confirmed that money went back.
+    #[serde(rename = "refund.done")]
+    RefundDone {
+        /// The refund.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What went back.
+        amount: Money,
+    },
+    /// payments: the provider refuses to send money back; a person must look.
+    #[serde(rename = "refund.quarantined")]
+    RefundQuarantined {
+        /// The refund.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// The provider's words.
+        reason: String,
+    },
+    /// payments: money of a delivered order went back at the provider's side, without us.
+    #[serde(rename = "payment.canceled_by_provider")]
+    CanceledByProvider {
+        /// A refund of this id stands for it in the books.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What went back.
+        amount: Money,
+        /// Whether nothing of the payment is left.
+        whole: bool,
+    },
+    /// catalog: a product is gone from the catalogue. Nothing that was sold changes.
+    #[serde(rename = "product.withdrawn")]
+    ProductWithdrawn {
+        /// The product.
+        product: ProductId,
+    },
+}
+
+impl RoleEvent {
+    /// What the event is about, as text: the key that order is kept by.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::UserRegistered { user, .. } | Self::SessionRevoked { user, .. } => user.to_string(),
+            Self::ProductSaved { product } => product.product_id.to_string(),
+            Self::ProductWithdrawn { product } => product.to_string(),
+            Self::OfferSaved { offer } => offer.offer_id.to_string(),
+            Self::PaymentDone { order, .. }
+            | Self::PaymentFailed { order, .. }
+            | Self::RefundRequested { order, .. }
+            | Self::VouchersVoided { order, .. }
+            | Self::VouchersInUse { order, .. }
+            | Self::RefundApproved { order, .. }
+            | Self::RefundDone { order, .. }
+            | Self::RefundQuarantined { order, .. }
+            | Self::CanceledByProvider { order, .. } => order.to_string(),
+        }
+    }
+
+    /// The event as a row of an outbox. Its id follows from its contents and time, so the same event is the same row.
+    pub fn to_new(&self, at: Time) -> NewEvent {
+        let tagged = serde_json::to_value(self).unwrap_or_default();
+        let kind = tagged.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+        let data = tagged.get("data").map(ToString::to_string).unwrap_or_default();
+        let digest = digest_parts(&kind, &[data.as_bytes(), &at.0.to_be_bytes()]);
+        NewEvent { id: EventId::derived(&[&digest]), kind, subject: self.subject(), at, data }
+    }
+
+    /// Reads an event back from its kind and data.
+    pub fn parse(kind: &str, data: &str) -> Result<Self, serde_json::Error> {
+        let data: serde_json::Value = serde_json::from_str(data)?;
+        serde_json::from_value(serde_json::json!({ "kind": kind, "data": data }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Currency;
+
+    #[test]
+    fn round_trip() {
+        let event = RoleEvent::PaymentDone {
+            order: OrderId([1; 16]),
+            attempt: PaymentId([2; 16]),
+            amount: Money::new(5, Currency::KRW),
+        };
+        let new = event.to_new(Time(1));
+        assert_eq!(new.kind, "payment.done");
+        assert_eq!(RoleEvent::parse(&new.kind, &new.data).expect("readable"), event);
+    }
+}

@@ -1,0 +1,47 @@
+//! Ports: what the roles need of the outside, one promise each.
+//!
+//! Business outcomes are `Ok` values. An `Err` is infrastructure: the caller may not conclude anything about what
+//! happened, and [`PortError::is_retryable`] says whether the same call can succeed later.
+
+mod archive;
+mod clock;
+mod event_log;
+mod ledger;
+mod mailer;
+mod provider;
+mod records;
+
+pub use archive::HoldArchive;
+pub use clock::{Clock, SystemClock};
+pub use event_log::{EventLog, LoggedEvent};
+pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};
+pub use mailer::{Mail, Mailer};
+pub use provider::{PaymentProvider, ProviderAnswer, ProviderPayment, ProviderStatus};
+pub use records::{Committed, Records};
+
+/// The infrastructure did not do its part.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PortError {
+    /// More work waits than can be done in time; nothing was done.
+    #[error("overloaded")]
+    Overloaded,
+    /// It cannot be reached or is shutting down; what was asked may or may not have happened.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The disk takes no more; nothing was done.
+    #[error("storage is full: {0}")]
+    StorageFull(String),
+    /// What is stored is not what was written. Nobody should go on from here.
+    #[error("corrupt: {0}")]
+    Corrupt(String),
+    /// The call itself is wrong: an unknown table, a value of the wrong kind.
+    #[error("misused: {0}")]
+    Misused(String),
+}
+
+impl PortError {
+    /// Whether the same call can succeed later without anyone changing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Unavailable(_) | Self::StorageFull(_))
+    }
+}

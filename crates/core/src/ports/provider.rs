@@ -1,0 +1,83 @@
+//! The payment provider (PSP). The client speaks the Toss Payments core API; see `docs.tosspayments.com/reference`.
+
+use async_trait::async_trait;
+
+use crate::ids::{OrderId, PaymentId, RefundId};
+use crate::money::Money;
+
+/// What the provider says a payment's state is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProviderStatus {
+    /// Created, not yet authenticated by the buyer.
+    Ready,
+    /// Authenticated by the buyer, waiting for our confirmation.
+    InProgress,
+    /// A virtual account was issued and waits for a deposit.
+    WaitingForDeposit,
+    /// The money is there.
+    Done,
+    /// Sent back whole.
+    Canceled,
+    /// Sent back in part.
+    PartialCanceled,
+    /// The approval failed.
+    Aborted,
+    /// It was never confirmed in time.
+    Expired,
+}
+
+impl ProviderStatus {
+    /// Whether no money can move by this payment any more.
+    pub fn is_final_no(self) -> bool {
+        matches!(self, Self::Aborted | Self::Expired)
+    }
+}
+
+/// A payment as the provider knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderPayment {
+    /// The provider's name for it.
+    pub payment_key: String,
+    /// Our order, as the provider was told.
+    pub order_id: String,
+    /// Its state.
+    pub status: ProviderStatus,
+    /// What it was for.
+    pub total: Money,
+    /// What is left of it after cancels.
+    pub balance: Money,
+    /// Every cancel: the provider's transaction key and minor units.
+    pub cancels: Vec<(String, i64)>,
+}
+
+/// What came of a call to the provider. Silence is an outcome: money may have moved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProviderAnswer {
+    /// It answered with the payment as it is now.
+    Payment(ProviderPayment),
+    /// It refused for good, with a code that does not change by asking again.
+    Refused {
+        /// The provider's error code.
+        code: String,
+        /// The provider's message, for people.
+        message: String,
+    },
+    /// No answer, or one that says to ask again. Nothing may be concluded.
+    Unknown {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// A payment provider. Every call may be repeated: confirm and cancel carry an idempotency key of ours.
+#[async_trait]
+pub trait PaymentProvider: Send + Sync + 'static {
+    /// The payment of this key.
+    async fn lookup(&self, payment_key: &str) -> ProviderAnswer;
+    /// The latest payment of this order.
+    async fn lookup_order(&self, order: OrderId) -> ProviderAnswer;
+    /// Collects the money. The attempt's id is the idempotency key.
+    async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer;
+    /// Sends money back. The refund's id is the idempotency key.
+    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer;
+}

@@ -1,0 +1,109 @@
+//! Products and offers as every role knows them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{OfferId, ProductId};
+use crate::money::Money;
+use crate::text_enum;
+use crate::time::Time;
+
+text_enum! {
+    /// What is sold.
+    pub enum ProductKind {
+        /// Something that is shipped.
+        Goods = "goods",
+        /// An entry.
+        Ticket = "ticket",
+        /// Money to spend with merchants.
+        GiftCard = "gift_card",
+        /// A discount.
+        Coupon = "coupon",
+    }
+}
+
+text_enum! {
+    /// When a buyer gets money back for canceling a completed order.
+    pub enum RefundPolicy {
+        /// All of it while nothing was used.
+        FullUntilUsed = "full_until_used",
+        /// By days before the visit.
+        ByVisitDate = "by_visit_date",
+        /// Goods: all of it within days of the delivery.
+        Withdrawal = "withdrawal",
+        /// Never.
+        None = "none",
+    }
+}
+
+/// What a coupon takes off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Discount {
+    /// A share of the price.
+    Percent {
+        /// 1 to 100.
+        percent: u8,
+        /// At most so many minor units.
+        max_amount: Option<i64>,
+    },
+    /// A fixed amount.
+    Amount(Money),
+}
+
+/// What is sold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Product {
+    /// Names it.
+    pub product_id: ProductId,
+    /// The seller's own name for it; importing the same again changes it instead of adding one.
+    pub sku: Option<String>,
+    /// What it is.
+    pub kind: ProductKind,
+    /// For people.
+    pub name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// A picture.
+    pub image_url: Option<String>,
+    /// Whether no VAT is due.
+    pub tax_free: bool,
+    /// Gift card: the money on it.
+    pub face_value: Option<Money>,
+    /// Gift card, ticket, coupon: days from delivery until it expires.
+    pub valid_for_days: Option<u32>,
+    /// Ticket: the day that it is for; none means any day while it is valid.
+    pub visit_date: Option<String>,
+    /// Coupon: what it takes off.
+    pub discount: Option<Discount>,
+    /// Coupon: the least that an order must cost, in minor units.
+    pub minimum_amount: Option<i64>,
+}
+
+/// A product on sale, as the catalog announces it. Stock lives in the ledger.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OfferInfo {
+    /// Names it, and carries its number.
+    pub offer_id: OfferId,
+    /// The seller's own name for it.
+    pub sku: Option<String>,
+    /// What is sold.
+    pub product: Product,
+    /// Price of one unit.
+    pub price: Money,
+    /// When it opens.
+    pub opens_at: Time,
+    /// When it closes.
+    pub closes_at: Option<Time>,
+    /// Units that one person may have.
+    pub limit_per_person: Option<u32>,
+    /// Units that one order may ask for.
+    pub max_per_order: u32,
+    /// Seconds to pay.
+    pub hold_for_seconds: u32,
+    /// When money goes back.
+    pub refund_policy: RefundPolicy,
+    /// Not shown, not sold, until the seller opens it.
+    pub draft: bool,
+    /// Grows with every change; the version of its terms in the ledger.
+    pub version: u32,
+}

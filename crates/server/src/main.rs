@@ -1,0 +1,2 @@
+//! Firstcome.
+fn main() {}
