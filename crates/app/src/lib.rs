@@ -1,1 +1,8 @@
-//! Firstcome.
+//! The roles of Firstcome: what each part of the shop does, over the ports of `firstcome-core`.
+//!
+//! A role is a value: `Role::create`-like functions take options and ports and give a router and workers. Roles never
+//! import each other; they share the core and [`http`].
+
+pub mod consumer;
+pub mod http;
+pub mod role;

@@ -9,6 +9,7 @@ mod event_log;
 mod ledger;
 mod mailer;
 mod provider;
+mod random;
 mod records;
 
 pub use archive::HoldArchive;
@@ -17,6 +18,7 @@ pub use event_log::{EventLog, LoggedEvent};
 pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};
 pub use mailer::{Mail, Mailer};
 pub use provider::{PaymentProvider, ProviderAnswer, ProviderPayment, ProviderStatus};
+pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
 
 /// The infrastructure did not do its part.

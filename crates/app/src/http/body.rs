@@ -1,0 +1,94 @@
+//! Reading JSON bodies: bounded, checked, with the fields that are wrong named.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{BodyDigest, body_digest};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, json};
+
+use super::Problem;
+
+/// Bytes that a request's body may have.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body that parsed and passed its checks, with the digest of its bytes.
+///
+/// The type should be `#[serde(deny_unknown_fields)]`: an unknown field is refused, never ignored.
+pub struct Body<T> {
+    /// What was sent.
+    pub value: T,
+    /// Digest of the bytes, for idempotency.
+    pub digest: BodyDigest,
+}
+
+impl<T, S> FromRequest<S> for Body<T>
+where
+    T: DeserializeOwned + garde::Validate<Context = ()>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        check_media_type(&request)?;
+        let bytes = read_body(request).await?;
+        let value: T = parse(&bytes)?;
+        value.validate().map_err(|report| invalid(&report))?;
+        Ok(Self { value, digest: body_digest(&bytes) })
+    }
+}
+
+fn check_media_type(request: &Request) -> Result<(), Problem> {
+    let sent = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::UnsupportedMediaType))
+}
+
+/// Reads a body whole, up to [`MAX_BODY_BYTES`].
+pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    match Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(Problem::new(ErrorCode::BodyTooLarge).with("max_bytes", MAX_BODY_BYTES))
+        }
+        Err(_) => Err(Problem::new(ErrorCode::MalformedBody).detail("The body did not arrive whole")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).or_else(|error| Err(unreadable::<T>(bytes, &error)))
+}
+
+/// Parses once more, only to find out which field it was.
+fn unreadable<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        return Problem::new(ErrorCode::MalformedBody).detail(format!("The body is not JSON: {error}"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Err(located) => {
+            let path = located.path().to_string();
+            let message = located.into_inner().to_string();
+            Problem::field(if path == "." { "body" } else { &path }, message)
+        }
+        Ok(_) => Problem::new(ErrorCode::InvalidBody).detail(error.to_string()),
+    }
+}
+
+fn invalid(report: &garde::Report) -> Problem {
+    let mut errors = Map::new();
+    for (path, error) in report.iter() {
+        let entry = errors.entry(path.to_string()).or_insert_with(|| json!([]));
+        if let Some(messages) = entry.as_array_mut() {
+            messages.push(json!(error.message()));
+        }
+    }
+    let detail =
+        report.iter().map(|(path, error)| format!("{path}: {}", error.message())).collect::<Vec<_>>().join("; ");
+    Problem::new(ErrorCode::InvalidBody).detail(detail).with("errors", errors)
+}

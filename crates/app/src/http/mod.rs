@@ -1,0 +1,13 @@
+//! What every role's endpoints share: problem documents, bodies, callers, lists and streams.
+
+mod body;
+mod caller;
+mod idempotency;
+mod page;
+mod problem;
+
+pub use body::{Body, MAX_BODY_BYTES, read_body};
+pub use caller::{AccountRole, Buyer, Identity, Merchant, Operator, Roles, Seller};
+pub use idempotency::IdempotencyKey;
+pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
+pub use problem::{Outcome, Problem};
