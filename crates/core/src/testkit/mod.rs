@@ -1,1 +1,9 @@
-//! What tests of other crates need: conformance suites, a clock that tests hold, an auditor.
+//! What tests of other crates need: conformance suites, a clock that tests hold, records in memory, an auditor.
+
+mod clock;
+mod memory_records;
+mod random;
+
+pub use clock::TestClock;
+pub use memory_records::{MemoryLog, MemoryRecords};
+pub use random::TestRandom;
