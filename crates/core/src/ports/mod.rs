@@ -17,7 +17,7 @@ pub use clock::{Clock, SystemClock};
 pub use event_log::{EventLog, LoggedEvent};
 pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};
 pub use mailer::{Mail, Mailer};
-pub use provider::{PaymentProvider, ProviderAnswer, ProviderPayment, ProviderStatus};
+pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
 

@@ -46,8 +46,19 @@ pub struct ProviderPayment {
     pub total: Money,
     /// What is left of it after cancels.
     pub balance: Money,
-    /// Every cancel: the provider's transaction key and minor units.
-    pub cancels: Vec<(String, i64)>,
+    /// Every cancel, oldest first.
+    pub cancels: Vec<ProviderCancel>,
+}
+
+/// Money that the provider sent back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderCancel {
+    /// The provider's name for it.
+    pub transaction: String,
+    /// Minor units.
+    pub amount: i64,
+    /// The refund of ours that asked for it; none for one that was made at the provider's side.
+    pub refund: Option<RefundId>,
 }
 
 /// What came of a call to the provider. Silence is an outcome: money may have moved.
