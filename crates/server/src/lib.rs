@@ -1,1 +1,3 @@
 //! Firstcome.
+
+pub mod storm;
