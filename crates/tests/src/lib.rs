@@ -1,1 +1,21 @@
-//! e
+//! What tests of the whole program are written with. It knows Firstcome as its users do: a program to start, an HTTP API,
+//! a command line. Nothing here looks inside.
+//!
+//! ```ignore
+//! let shop = Shop::start().await;
+//! let seller = shop.seller().await;
+//! let offer = seller.sell(&gift_card(50_000), &json!({"stock": 10})).await;
+//! let buyer = shop.buyers(1).remove(0);
+//! let order = buyer.order("key-1", &offer, 1).await.expect("an answer").want(201);
+//! ```
+#![expect(clippy::missing_panics_doc, reason = "in support for tests every failure is a panic with its reason")]
+
+mod api;
+mod program;
+mod random;
+mod shop;
+
+pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
+pub use program::{Finished, program, run};
+pub use random::Random;
+pub use shop::{Shop, ShopOptions};
