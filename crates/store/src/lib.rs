@@ -1,1 +1,3 @@
-//! Firstcome.
+//! Every adapter of every port, one folder per technology.
+
+pub mod sqlite;

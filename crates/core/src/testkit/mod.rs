@@ -3,6 +3,7 @@
 mod clock;
 mod memory_records;
 mod random;
+pub mod records;
 
 pub use clock::TestClock;
 pub use memory_records::{MemoryLog, MemoryRecords};

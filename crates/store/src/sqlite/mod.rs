@@ -1,0 +1,8 @@
+//! The embedded adapters: SQLite files in one folder, and nothing else to install.
+
+pub mod connection;
+mod event_log;
+pub mod records;
+
+pub use event_log::SqliteEventLog;
+pub use records::SqliteRecords;

@@ -1,0 +1,139 @@
+//! The one thread that writes a file: it takes all that waits, syncs once, and answers everyone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firstcome_core::ports::{Committed, PortError};
+use firstcome_core::records::Table;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::watch;
+
+use super::judge::judge;
+use super::queue::{Job, Queue};
+use super::statements::Statements;
+use crate::sqlite::connection::port_error;
+
+/// What the writer shares with the adapter.
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+    pub(super) tables: &'static [&'static Table],
+    pub(super) queue: Queue,
+    /// The position of the last event that was committed here.
+    pub(super) announced: watch::Sender<i64>,
+    /// Why nothing can be written any more.
+    pub(super) failed: watch::Sender<Option<PortError>>,
+}
+
+/// What became of a transaction.
+enum Outcome {
+    /// Durable.
+    Durable,
+    /// Nothing of it happened, and the next one may succeed.
+    Undone(PortError),
+    /// Nobody knows what the disk holds.
+    Fatal(PortError),
+}
+
+/// Runs until the queue is closed and empty, or the disk fails.
+pub(super) fn run(connection: &Connection, shared: &Arc<Shared>) {
+    let _guard = FailOnPanic(shared);
+    match Statements::prepare(connection, shared.tables) {
+        Ok(statements) => Writer { connection, statements, shared, outcomes: Vec::new() }.run(),
+        Err(error) => fail(shared, port_error(&shared.path, &error)),
+    }
+}
+
+/// From now on nothing is written: what is in memory elsewhere may be ahead of the disk.
+fn fail(shared: &Shared, reason: PortError) {
+    shared.failed.send_replace(Some(reason.clone()));
+    shared.queue.abandon(reason);
+}
+
+struct FailOnPanic<'a>(&'a Shared);
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            fail(self.0, PortError::Unavailable(format!("{}: the writer has panicked", self.0.path.display())));
+        }
+    }
+}
+
+struct Writer<'a> {
+    connection: &'a Connection,
+    statements: Statements<'a>,
+    shared: &'a Shared,
+    outcomes: Vec<Committed>,
+}
+
+impl Writer<'_> {
+    fn run(&mut self) {
+        let mut jobs = Vec::new();
+        while self.shared.queue.take(&mut jobs) {
+            let outcome = self.commit(&jobs);
+            match outcome {
+                Outcome::Durable => {
+                    for (job, committed) in jobs.drain(..).zip(&self.outcomes) {
+                        // Whoever asked may have gone.
+                        let _ = job.answer.send(Ok(*committed));
+                    }
+                }
+                Outcome::Undone(reason) => refuse(&mut jobs, &reason),
+                Outcome::Fatal(reason) => {
+                    fail(self.shared, reason.clone());
+                    refuse(&mut jobs, &reason);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, jobs: &[Job]) -> Outcome {
+        self.outcomes.clear();
+        let announced = match self.commit_all(jobs) {
+            Ok(announced) => announced,
+            Err(error) => return self.undo(&error),
+        };
+        if let Some(position) = announced {
+            self.shared.announced.send_replace(position);
+        }
+        Outcome::Durable
+    }
+
+    /// Returns the position of the last event, if there was any.
+    fn commit_all(&mut self, jobs: &[Job]) -> rusqlite::Result<Option<i64>> {
+        self.statements.begin.raw_execute()?;
+        let mut announces = false;
+        for job in jobs {
+            let committed = judge(&mut self.statements, &job.unit)?;
+            announces |= committed == Committed::Done && !job.unit.events.is_empty();
+            self.outcomes.push(committed);
+        }
+        let last = announces.then(|| self.statements.last_event.query_row([], |row| row.get(0))).transpose()?;
+        self.statements.commit.raw_execute()?;
+        Ok(last)
+    }
+
+    /// Takes a transaction back after an error.
+    ///
+    /// A full disk and a file that another process keeps busy pass. After anything else, a failed sync above all,
+    /// nobody knows what a crash would leave of the commits before, so this was the last one.
+    fn undo(&mut self, error: &rusqlite::Error) -> Outcome {
+        let reason = port_error(&self.shared.path, error);
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.statements.rollback.raw_execute()
+        {
+            return Outcome::Fatal(port_error(&self.shared.path, &error));
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Outcome::Undone(reason),
+            _ => Outcome::Fatal(reason),
+        }
+    }
+}
+
+fn refuse(jobs: &mut Vec<Job>, reason: &PortError) {
+    for job in jobs.drain(..) {
+        let _ = job.answer.send(Err(reason.clone()));
+    }
+}
