@@ -5,7 +5,7 @@ use super::{Field, Table, Value};
 /// How a column is compared with a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Comparison {
-    /// Equal.
+    /// Equal. Nothing equals an empty value; see [`Comparison::IsNull`].
     Is(Value),
     /// Equal to one of these.
     IsOneOf(Vec<Value>),
@@ -48,7 +48,7 @@ pub struct Query {
     pub table: &'static Table,
     /// All must hold.
     pub filters: Vec<Filter>,
-    /// The column that orders; ties are ordered by primary key in the same direction.
+    /// The column that orders, an empty value as the smallest; ties are ordered by primary key in the same direction.
     pub order: (&'static str, Direction),
     /// Only rows strictly after this value of the ordering column and this primary key; stable under inserts.
     pub after: Option<(Value, Value)>,

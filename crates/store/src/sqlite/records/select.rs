@@ -79,7 +79,7 @@ impl Builder {
         let column = self.column(filter.column)?;
         let name = quoted(filter.column);
         match filter.comparison {
-            Comparison::Is(Value::Null) | Comparison::IsNull => self.sql.push_str(&format!(" AND {name} IS NULL")),
+            Comparison::IsNull => self.sql.push_str(&format!(" AND {name} IS NULL")),
             Comparison::Is(value) => self.compare(column, "=", value)?,
             Comparison::Less(value) => self.compare(column, "<", value)?,
             Comparison::AtMost(value) => self.compare(column, "<=", value)?,
