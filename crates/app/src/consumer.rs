@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::role::{Worker, WorkerFailed};
 
-/// Events that are handled in one commit at most.
-const BATCH: usize = 512;
+/// Events that are handled in one commit at most, where nothing speaks for another number.
+pub const BATCH: usize = 512;
 /// How often one event is tried before it goes to the dead letters.
 const TRIES: u32 = 8;
 /// The first pause between tries; each is twice the one before, up to [`LONGEST_PAUSE`].
@@ -140,8 +140,8 @@ pub trait Handler<I>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// What these items change. Called again with the same items after a conflict or a crash.
     async fn handle(&self, items: &[I]) -> Result<Unit, HandleError>;
-    /// Called after the items up to this position are committed.
-    fn committed(&self, _position: i64) {}
+    /// Called after these items are committed.
+    fn committed(&self, _items: &[I]) {}
 }
 
 /// Reads an event; one that this version does not know is rejected.
@@ -161,13 +161,15 @@ pub struct Consumer<I, H> {
     pub handler: H,
     /// For the time of dead letters.
     pub clock: Arc<dyn Clock>,
+    /// Items handled in one commit at most.
+    pub batch: usize,
 }
 
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// Handles the next batch, if there is one. Returns how many items it moved on by.
     pub async fn step(&self) -> Result<usize, PortError> {
         let from = self.records.position(self.handler.name()).await?;
-        let items = self.source.read(from, BATCH).await?;
+        let items = self.source.read(from, self.batch).await?;
         let Some(last) = items.last() else { return Ok(0) };
         if self.apply(&items, from, last.position()).await.is_err() {
             self.one_by_one(&items, from).await?;
@@ -179,7 +181,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         let unit = self.handler.handle(items).await?.position(self.handler.name(), from, to);
         match self.records.commit(unit).await? {
             Committed::Done => {
-                self.handler.committed(to);
+                self.handler.committed(items);
                 Ok(())
             }
             Committed::Conflict(write) => {

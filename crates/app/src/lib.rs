@@ -3,6 +3,8 @@
 //! A role is a value: `Role::create`-like functions take options and ports and give a router and workers. Roles never
 //! import each other; they share the core and [`http`].
 
+pub mod catalog;
 pub mod consumer;
 pub mod http;
+pub mod orders;
 pub mod role;

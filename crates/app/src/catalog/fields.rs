@@ -1,0 +1,49 @@
+//! Checks that several bodies share.
+
+use firstcome_core::money::Money;
+use firstcome_core::time::Time;
+
+/// A field of a PATCH: absent, null or a value.
+pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: serde::Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
+pub(super) fn price(money: &Money, (): &()) -> garde::Result {
+    if money.is_price() {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be 0 or more, and less than a million billion minor units"))
+}
+
+pub(super) fn positive(money: &Money, (): &()) -> garde::Result {
+    if money.is_price() && money.amount > 0 {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be more than 0, and less than a million billion minor units"))
+}
+
+pub(super) fn date(text: &String, (): &()) -> garde::Result {
+    text.parse::<jiff::civil::Date>().map(|_| ()).map_err(|_| garde::Error::new("must be a date such as 2026-12-24"))
+}
+
+/// Times that a database and a client can both hold: the years 2000 to 2199.
+pub(super) fn time(time: &Time, (): &()) -> garde::Result {
+    const FIRST: i64 = 946_684_800;
+    const LAST: i64 = 7_258_118_400;
+    if (FIRST..LAST).contains(&time.as_secs()) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must lie between the years 2000 and 2199"))
+}
+
+pub(super) fn image(url: &String, (): &()) -> garde::Result {
+    let known = ["https://", "http://", "/"].iter().any(|start| url.starts_with(start));
+    if known && !url.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be a URL that begins with https://, http:// or /"))
+}

@@ -1,0 +1,78 @@
+//! The role `catalog`: products and offers, and the seller's side of them.
+//!
+//! An offer's row and its announcement commit together; then its terms go to the ledger. A crash between the two heals
+//! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
+
+mod fields;
+mod live;
+mod offer;
+mod offers_admin;
+mod offers_public;
+mod operate;
+mod product;
+mod products_admin;
+mod products_public;
+mod stock_stream;
+mod store;
+mod terms;
+mod view;
+
+use std::sync::Arc;
+
+use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
+use firstcome_core::records::{Record, Table};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::consumer::DeadLetter;
+use crate::role::Role;
+
+pub use offer::NewOffer;
+pub use product::NewProduct;
+pub use store::{Catalog, Imported};
+
+/// The tables of the role's database.
+pub const TABLES: &[&Table] =
+    &[store::ProductRow::TABLE, store::OfferRow::TABLE, DeadLetter::TABLE];
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// Its database.
+    pub records: Arc<dyn Records>,
+    /// Where terms are set and units are counted.
+    pub ledger: Arc<dyn StockLedger>,
+    /// Its own announcements, to repeat what a crash cut off.
+    pub events: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+}
+
+/// Makes the role. Returns when the ledger has the terms of every offer.
+pub async fn create(ports: Ports) -> Result<Role, PortError> {
+    let terms = terms::consumer(&ports);
+    terms.catch_up().await?;
+    let catalog = Arc::new(Catalog::new(ports));
+    let router = OpenApiRouter::new()
+        .routes(routes!(products_public::list))
+        .routes(routes!(products_public::get))
+        .routes(routes!(offers_public::list))
+        .routes(routes!(offers_public::get))
+        .routes(routes!(offers_public::time))
+        .routes(routes!(stock_stream::get))
+        .routes(routes!(products_admin::list, products_admin::create))
+        .routes(routes!(products_admin::get, products_admin::edit))
+        .routes(routes!(offers_admin::list, offers_admin::create))
+        .routes(routes!(offers_admin::get, offers_admin::edit))
+        .routes(routes!(operate::open))
+        .routes(routes!(operate::close))
+        .routes(routes!(operate::freeze))
+        .routes(routes!(operate::unfreeze))
+        .routes(routes!(operate::adjust))
+        .routes(routes!(live::get))
+        .routes(routes!(live::stream))
+        .with_state(catalog);
+    Ok(Role { name: "catalog", router, workers: vec![terms.into_worker()] })
+}

@@ -1,0 +1,202 @@
+//! An offer as the seller sends it.
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{OfferId, ProductId};
+use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
+use firstcome_core::money::Money;
+use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::time::Time;
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::fields;
+use crate::http::{Outcome, Problem};
+
+const DEFAULT_MAX_PER_ORDER: u32 = 10;
+const DEFAULT_HOLD_SECONDS: u32 = 900;
+/// A day: longer and a walk-away buyer keeps everyone else out.
+const MAX_HOLD_SECONDS: u32 = 86_400;
+const MAX_PER_ORDER: u32 = 10_000;
+
+/// A new offer.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOffer {
+    /// The seller's own name for it. Creating the same again is refused, importing it changes nothing that was promised.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    pub sku: Option<String>,
+    /// What is sold.
+    #[garde(skip)]
+    #[schema(value_type = String)]
+    pub product_id: ProductId,
+    /// Price of one unit; amount 0 is free.
+    #[garde(custom(fields::price))]
+    #[schema(value_type = Object)]
+    pub price: Money,
+    /// Units.
+    #[garde(range(max = MAX_STOCK))]
+    #[schema(example = 100)]
+    pub stock: u64,
+    /// When it opens; now if left out.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time)))]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub opens_at: Option<Time>,
+    /// When it closes; never if left out.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time)))]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closes_at: Option<Time>,
+    /// Units that one person may have; no limit if left out.
+    #[serde(default)]
+    #[garde(inner(range(min = 1)))]
+    pub limit_per_person: Option<u32>,
+    /// Units that one order may ask for.
+    #[serde(default = "default_max_per_order")]
+    #[garde(range(min = 1, max = MAX_PER_ORDER))]
+    pub max_per_order: u32,
+    /// Seconds to pay.
+    #[serde(default = "default_hold_seconds")]
+    #[garde(range(min = 1, max = MAX_HOLD_SECONDS))]
+    pub hold_for_seconds: u32,
+    /// When money goes back.
+    #[serde(default = "default_refund_policy")]
+    #[garde(skip)]
+    #[schema(value_type = String, example = "full_until_used")]
+    pub refund_policy: RefundPolicy,
+    /// Not shown and not sold until it is opened.
+    #[serde(default)]
+    #[garde(skip)]
+    pub draft: bool,
+}
+
+fn default_max_per_order() -> u32 {
+    DEFAULT_MAX_PER_ORDER
+}
+
+fn default_hold_seconds() -> u32 {
+    DEFAULT_HOLD_SECONDS
+}
+
+fn default_refund_policy() -> RefundPolicy {
+    RefundPolicy::FullUntilUsed
+}
+
+impl NewOffer {
+    /// The offer, when its fields fit each other and the product.
+    pub fn into_info(self, offer_id: OfferId, product: Product, now: Time) -> Outcome<OfferInfo> {
+        if product.kind == ProductKind::Goods && self.refund_policy == RefundPolicy::None {
+            return Err(Problem::field("refund_policy", "buyers of goods have a right to withdraw"));
+        }
+        if self.price.times(self.max_per_order).is_none() {
+            return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
+        }
+        let info = OfferInfo {
+            offer_id,
+            sku: self.sku,
+            product,
+            price: self.price,
+            opens_at: self.opens_at.unwrap_or(now),
+            closes_at: self.closes_at,
+            limit_per_person: self.limit_per_person,
+            max_per_order: self.max_per_order,
+            hold_for_seconds: self.hold_for_seconds,
+            refund_policy: self.refund_policy,
+            draft: self.draft,
+            version: 1,
+        };
+        check_window(&info)?;
+        Ok(info)
+    }
+}
+
+fn check_window(info: &OfferInfo) -> Outcome<()> {
+    if info.closes_at.is_some_and(|closes_at| closes_at <= info.opens_at) {
+        return Err(Problem::field("closes_at", "must be after opens_at"));
+    }
+    Ok(())
+}
+
+/// The terms that the ledger needs to know.
+pub(super) fn terms(info: &OfferInfo, initial_stock: u64) -> Terms {
+    Terms {
+        offer: info.offer_id,
+        version: info.version,
+        initial_stock,
+        price: info.price,
+        limit_per_person: info.limit_per_person,
+        max_per_order: info.max_per_order,
+        opens_at: info.opens_at,
+        closes_at: info.closes_at,
+        hold_for_ms: info.hold_for_seconds.saturating_mul(1_000),
+    }
+}
+
+/// Changes of an offer. What is left out stays; stock is changed by `/adjust`.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EditOffer)]
+pub(super) struct OfferEdit {
+    #[serde(default)]
+    #[garde(inner(custom(fields::price)))]
+    #[schema(value_type = Option<Object>)]
+    price: Option<Money>,
+    #[serde(default)]
+    #[garde(inner(custom(fields::time)))]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opens_at: Option<Time>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[garde(inner(inner(custom(fields::time))))]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closes_at: Option<Option<Time>>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[garde(inner(inner(range(min = 1))))]
+    limit_per_person: Option<Option<u32>>,
+    #[serde(default)]
+    #[garde(inner(range(min = 1, max = MAX_PER_ORDER)))]
+    max_per_order: Option<u32>,
+    #[serde(default)]
+    #[garde(inner(range(min = 1, max = MAX_HOLD_SECONDS)))]
+    hold_for_seconds: Option<u32>,
+}
+
+impl OfferEdit {
+    /// Applies the changes, unless one of them would break what buyers were promised.
+    pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time) -> Outcome<()> {
+        let promised = units.held + units.sold > 0;
+        let begun = !info.draft && info.opens_at <= now;
+        if let Some(price) = self.price.filter(|price| *price != info.price) {
+            if price.currency != info.price.currency && promised {
+                return Err(broken("price", "units are held or sold in the old currency"));
+            }
+            if units.held > 0 {
+                return Err(broken("price", "units are held at the old price; freeze the offer and wait until they are paid or released"));
+            }
+            info.price = price;
+        }
+        if let Some(opens_at) = self.opens_at.filter(|opens_at| *opens_at != info.opens_at) {
+            if begun {
+                return Err(broken("opens_at", "the offer has opened already"));
+            }
+            info.opens_at = opens_at;
+        }
+        if let Some(closes_at) = self.closes_at {
+            info.closes_at = closes_at;
+        }
+        if let Some(limit) = self.limit_per_person {
+            info.limit_per_person = limit;
+        }
+        info.max_per_order = self.max_per_order.unwrap_or(info.max_per_order);
+        info.hold_for_seconds = self.hold_for_seconds.unwrap_or(info.hold_for_seconds);
+        if info.price.times(info.max_per_order).is_none() {
+            return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
+        }
+        check_window(info)
+    }
+}
+
+fn broken(field: &str, why: &str) -> Problem {
+    Problem::new(ErrorCode::PromiseBroken).detail(format!("{field}: {why}")).with("field", field)
+}

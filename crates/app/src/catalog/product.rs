@@ -1,0 +1,156 @@
+//! A product as the seller sends it.
+
+use firstcome_core::ids::ProductId;
+use firstcome_core::money::Money;
+use firstcome_core::product::{Discount, Product, ProductKind};
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::fields;
+use crate::http::Problem;
+
+/// Days that a gift card, ticket or coupon is valid when the seller does not say: five years.
+const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
+
+/// A new product.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProduct {
+    /// The seller's own name for it. Creating the same again is refused, importing it changes it.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    pub sku: Option<String>,
+    /// goods, ticket, `gift_card` or coupon.
+    #[garde(skip)]
+    #[schema(value_type = String, example = "gift_card")]
+    pub kind: ProductKind,
+    /// For people.
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(example = "Gift card 50,000")]
+    pub name: String,
+    /// For people.
+    #[serde(default)]
+    #[garde(length(chars, max = 10_000))]
+    pub description: String,
+    /// A picture.
+    #[serde(default)]
+    #[garde(inner(length(chars, max = 2_000), custom(fields::image)))]
+    pub image_url: Option<String>,
+    /// Whether no VAT is due.
+    #[serde(default)]
+    #[garde(skip)]
+    pub tax_free: bool,
+    /// Gift card: the money on it.
+    #[serde(default)]
+    #[garde(inner(custom(fields::positive)))]
+    #[schema(value_type = Option<Object>)]
+    pub face_value: Option<Money>,
+    /// Gift card, ticket, coupon: days from delivery until it expires.
+    #[serde(default)]
+    #[garde(inner(range(min = 1, max = 36_500)))]
+    pub valid_for_days: Option<u32>,
+    /// Ticket: the day that it is for.
+    #[serde(default)]
+    #[garde(inner(custom(fields::date)))]
+    pub visit_date: Option<String>,
+    /// Coupon: what it takes off.
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    pub discount: Option<Discount>,
+    /// Coupon: the least that an order must cost, in minor units.
+    #[serde(default)]
+    #[garde(inner(range(min = 0)))]
+    pub minimum_amount: Option<i64>,
+}
+
+impl NewProduct {
+    /// The product, when its fields fit its kind.
+    pub fn into_product(self, product_id: ProductId) -> Result<Product, Problem> {
+        self.check_kind()?;
+        let digital = self.kind != ProductKind::Goods;
+        Ok(Product {
+            product_id,
+            sku: self.sku,
+            kind: self.kind,
+            name: self.name,
+            description: self.description,
+            image_url: self.image_url,
+            tax_free: self.tax_free,
+            face_value: self.face_value,
+            valid_for_days: digital.then(|| self.valid_for_days.unwrap_or(DEFAULT_VALID_FOR_DAYS)),
+            visit_date: self.visit_date,
+            discount: self.discount,
+            minimum_amount: self.minimum_amount,
+        })
+    }
+
+    fn check_kind(&self) -> Result<(), Problem> {
+        let kind = self.kind;
+        let only = |name: &str, present: bool, owner: ProductKind| {
+            if present && kind != owner {
+                return Err(Problem::field(name, format!("only a {} has one", owner.as_str())));
+            }
+            Ok(())
+        };
+        only("face_value", self.face_value.is_some(), ProductKind::GiftCard)?;
+        only("visit_date", self.visit_date.is_some(), ProductKind::Ticket)?;
+        only("discount", self.discount.is_some(), ProductKind::Coupon)?;
+        only("minimum_amount", self.minimum_amount.is_some(), ProductKind::Coupon)?;
+        if kind == ProductKind::Goods && self.valid_for_days.is_some() {
+            return Err(Problem::field("valid_for_days", "goods do not expire"));
+        }
+        if kind == ProductKind::GiftCard && self.face_value.is_none() {
+            return Err(Problem::field("face_value", "a gift_card needs one"));
+        }
+        match (kind, &self.discount) {
+            (ProductKind::Coupon, None) => Err(Problem::field("discount", "a coupon needs one")),
+            (_, Some(Discount::Percent { percent, max_amount }))
+                if !(1..=100).contains(percent) || max_amount.is_some_and(|amount| amount < 1) =>
+            {
+                Err(Problem::field("discount", "percent is 1 to 100, and max_amount more than 0"))
+            }
+            (_, Some(Discount::Amount(money))) if money.amount < 1 || !money.is_price() => {
+                Err(Problem::field("discount", "amount must be more than 0"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Changes of a product. What is left out stays; what kind of thing it is never changes.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EditProduct)]
+pub(super) struct ProductEdit {
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    #[garde(inner(length(chars, max = 10_000)))]
+    pub(super) description: Option<String>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[garde(inner(inner(length(chars, max = 2_000), custom(fields::image))))]
+    pub(super) image_url: Option<Option<String>>,
+    #[serde(default)]
+    #[garde(skip)]
+    pub(super) tax_free: Option<bool>,
+}
+
+impl ProductEdit {
+    pub(super) fn apply(self, product: &mut Product) {
+        if let Some(name) = self.name {
+            product.name = name;
+        }
+        if let Some(description) = self.description {
+            product.description = description;
+        }
+        if let Some(image_url) = self.image_url {
+            product.image_url = image_url;
+        }
+        if let Some(tax_free) = self.tax_free {
+            product.tax_free = tax_free;
+        }
+    }
+}

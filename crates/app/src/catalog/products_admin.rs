@@ -1,0 +1,79 @@
+//! `/admin/products`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query as QueryString, State};
+use axum::http::StatusCode;
+
+use super::product::{NewProduct, ProductEdit};
+use super::products_public::Filters;
+use super::view::ProductView;
+use super::Catalog;
+use crate::http::{Body, Items, Outcome, PageParameters, Problem, Seller};
+
+/// Creates a product.
+#[utoipa::path(
+    post, path = "/api/v1/admin/products", tag = "admin", request_body = NewProduct,
+    responses((status = 201, body = ProductView), (status = 422, description = "invalid_body")),
+    security(("bearer" = [])),
+)]
+pub(super) async fn create(
+    State(catalog): State<Arc<Catalog>>,
+    _: Seller,
+    body: Body<NewProduct>,
+) -> Outcome<(StatusCode, Json<ProductView>)> {
+    let product = catalog.create_product(body.value).await?;
+    Ok((StatusCode::CREATED, Json(product.into())))
+}
+
+/// Products, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/admin/products", tag = "admin",
+    params(
+        ("kind" = Option<String>, Query), ("q" = Option<String>, Query),
+        ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
+    ),
+    responses((status = 200, body = Items<ProductView>)),
+    security(("bearer" = [])),
+)]
+pub(super) async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    _: Seller,
+    QueryString(filters): QueryString<Filters>,
+    page: PageParameters,
+) -> Outcome<Json<Items<ProductView>>> {
+    catalog.products(&filters, &page).await.map(Json)
+}
+
+/// A product.
+#[utoipa::path(
+    get, path = "/api/v1/admin/products/{id}", tag = "admin", params(("id" = String, Path)),
+    responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get(
+    State(catalog): State<Arc<Catalog>>,
+    _: Seller,
+    Path(id): Path<String>,
+) -> Outcome<Json<ProductView>> {
+    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
+    Ok(Json(stored.record.product.0.into()))
+}
+
+/// Changes a product. Offers of it show the change when they are saved next.
+#[utoipa::path(
+    patch, path = "/api/v1/admin/products/{id}", tag = "admin", params(("id" = String, Path)), request_body = ProductEdit,
+    responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
+    security(("bearer" = [])),
+)]
+pub(super) async fn edit(
+    State(catalog): State<Arc<Catalog>>,
+    _: Seller,
+    Path(id): Path<String>,
+    body: Body<ProductEdit>,
+) -> Outcome<Json<ProductView>> {
+    let mut stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
+    body.value.apply(&mut stored.record.product.0);
+    Ok(Json(catalog.save_product(stored).await?.into()))
+}

@@ -1,0 +1,81 @@
+//! `GET /products` and `GET /products/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query as QueryString, State};
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::product::ProductKind;
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt};
+use serde::Deserialize;
+
+use super::Catalog;
+use super::store::ProductRow;
+use super::view::ProductView;
+use crate::http::{Items, Outcome, PageParameters, Problem};
+
+/// Which products are asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filters {
+    kind: Option<String>,
+    q: Option<String>,
+}
+
+/// Products, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/products", tag = "catalog",
+    params(
+        ("kind" = Option<String>, Query, description = "goods, ticket, gift_card or coupon"),
+        ("q" = Option<String>, Query, description = "Part of the name"),
+        ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
+    ),
+    responses((status = 200, body = Items<ProductView>)),
+)]
+pub(super) async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    QueryString(filters): QueryString<Filters>,
+    page: PageParameters,
+) -> Outcome<Json<Items<ProductView>>> {
+    catalog.products(&filters, &page).await.map(Json)
+}
+
+/// A product.
+#[utoipa::path(
+    get, path = "/api/v1/products/{id}", tag = "catalog", params(("id" = String, Path)),
+    responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
+)]
+pub(super) async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<String>) -> Outcome<Json<ProductView>> {
+    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
+    Ok(Json(stored.record.product.0.into()))
+}
+
+/// The kinds named in a parameter, separated by commas.
+pub(super) fn kinds(text: &str) -> Outcome<Vec<ProductKind>> {
+    text.split(',')
+        .map(|kind| {
+            kind.trim().parse().map_err(|_| {
+                Problem::new(ErrorCode::MalformedRequest).detail("kind is one of goods, ticket, gift_card, coupon")
+            })
+        })
+        .collect()
+}
+
+impl Catalog {
+    pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
+        let mut query = Query::all(ProductRow::TABLE, page.limit + 1)
+            .order_by("created_at", Direction::Descending)
+            .after(page.after.clone());
+        if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
+            let kinds = kinds(text)?.iter().map(|kind| kind.to_value()).collect();
+            query = query.filter("kind", Comparison::IsOneOf(kinds));
+        }
+        if let Some(text) = filters.q.as_ref().filter(|text| !text.is_empty()) {
+            query = query.filter("name", Comparison::Contains(text.clone()));
+        }
+        let rows = self.ports.records.list::<ProductRow>(query).await?;
+        let place = |row: &firstcome_core::records::Stored<ProductRow>| {
+            (row.record.created_at.to_value(), row.record.key())
+        };
+        Ok(page.page(rows, place, |row| row.record.product.0.into()))
+    }
+}

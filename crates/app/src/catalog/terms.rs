@@ -1,0 +1,48 @@
+//! The catalog's own announcements, repeated to the ledger: whatever a crash cut off between the row and the ledger is
+//! made up for here.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::ports::{LoggedEvent, Records, StockLedger};
+use firstcome_core::records::{RecordsExt, Unit};
+
+use super::Ports;
+use super::store::{OfferRow, tell};
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+
+/// Sets terms.
+pub(super) struct Terms {
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+}
+
+pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<LoggedEvent, Terms>> {
+    Arc::new(Consumer {
+        records: ports.records.clone(),
+        source: Arc::new(Topic { log: ports.events.clone(), name: topics::CATALOG }),
+        topic: topics::CATALOG,
+        handler: Terms { records: ports.records.clone(), ledger: ports.ledger.clone() },
+        clock: ports.clock.clone(),
+        batch: BATCH,
+    })
+}
+
+#[async_trait]
+impl Handler<LoggedEvent> for Terms {
+    fn name(&self) -> &'static str {
+        "catalog.terms"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        for event in items {
+            if let RoleEvent::OfferSaved { offer } = parse(event)?
+                && let Some(row) = self.records.load::<OfferRow>(offer.offer_id).await?
+            {
+                tell(&*self.ledger, &offer, row.record.initial_stock).await?;
+            }
+        }
+        Ok(Unit::new())
+    }
+}

@@ -1,0 +1,244 @@
+//! The continuous audit: the journal is counted again, independently of the ledger's own counters. An offer whose
+//! numbers do not agree is frozen at once, and stays so until a person has looked.
+//!
+//! Counting begins at the rows that the projection had written when the process started; `firstcome audit` counts from
+//! the first record.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
+use firstcome_core::ledger::{Command, Event, Record};
+use firstcome_core::ports::{Clock, HoldArchive, LedgerState, PortError, StockLedger};
+use firstcome_core::time::Time;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+
+use super::{OrderArchive, Orders, Ports};
+use crate::http::{Items, Operator, Outcome};
+use crate::role::{Worker, WorkerFailed};
+
+/// How often the books are compared.
+const EVERY: Duration = Duration::from_secs(2);
+/// Journal entries read at a time.
+const BATCH: usize = 256;
+
+/// The last audit of an offer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct AuditView {
+    #[schema(value_type = String)]
+    offer_id: OfferId,
+    /// The sequence number of the journal up to which was counted.
+    seq: u64,
+    stock: i64,
+    available: i64,
+    held: i64,
+    sold: i64,
+    /// Whether the journal and the ledger agree, and nothing is oversold.
+    ok: bool,
+    #[schema(value_type = String, format = DateTime)]
+    checked_at: Time,
+}
+
+/// What the journal alone says of an offer.
+#[derive(Default)]
+struct Count {
+    seq: u64,
+    stock: i64,
+    held: i64,
+    sold: i64,
+    /// Units of each order that are set aside.
+    open: HashMap<OrderId, i64>,
+}
+
+impl Count {
+    fn add(&mut self, record: &Record, archive_units: impl Fn(OrderId) -> i64) {
+        for event in &record.events {
+            match event {
+                Event::TermsSet(terms) if self.seq == 0 => self.stock = terms.initial_stock as i64,
+                Event::Adjusted { delta, .. } => self.stock += delta,
+                Event::Held(granted) | Event::Prepared(granted) => {
+                    self.held += i64::from(granted.quantity);
+                    self.open.insert(granted.order, i64::from(granted.quantity));
+                }
+                Event::Sold(granted) => self.sold += i64::from(granted.quantity),
+                Event::Committed { order, .. } => {
+                    let units = self.open.remove(order).unwrap_or(0);
+                    self.held -= units;
+                    self.sold += units;
+                }
+                Event::Released { order, .. } => self.held -= self.open.remove(order).unwrap_or(0),
+                Event::Reclaimed { order, .. } => {
+                    let units = archive_units(*order);
+                    self.held += units;
+                    self.open.insert(*order, units);
+                }
+                Event::Returned { quantity, restock, .. } => {
+                    self.sold -= i64::from(*quantity);
+                    self.stock -= if *restock { 0 } else { i64::from(*quantity) };
+                }
+                _ => {}
+            }
+            self.seq += 1;
+        }
+    }
+
+    fn agrees(&self, ledger: &LedgerState) -> bool {
+        let units = &ledger.offer.stock;
+        let same = (self.stock, self.held, self.sold) == (units.stock as i64, units.held as i64, units.sold as i64);
+        same && self.held >= 0 && self.sold >= 0 && self.held + self.sold <= self.stock
+    }
+}
+
+#[derive(Default)]
+struct Book {
+    position: i64,
+    counts: HashMap<OfferNumber, Count>,
+    results: HashMap<OfferNumber, AuditView>,
+}
+
+/// Counts and results of every offer.
+pub(super) struct AuditBook {
+    ledger: Arc<dyn StockLedger>,
+    archive: Arc<OrderArchive>,
+    clock: Arc<dyn Clock>,
+    book: tokio::sync::Mutex<Book>,
+    shown: Mutex<Vec<AuditView>>,
+}
+
+impl AuditBook {
+    /// Begins at the rows that are written now.
+    pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
+        let archive = ports.archive.clone();
+        let begin = tokio::task::spawn_blocking(move || begin(&archive)).await;
+        let book = begin.map_err(|error| PortError::Unavailable(error.to_string()))??;
+        Ok(Self {
+            ledger: ports.ledger.clone(),
+            archive: ports.archive.clone(),
+            clock: ports.clock.clone(),
+            book: tokio::sync::Mutex::new(book),
+            shown: Mutex::default(),
+        })
+    }
+
+    /// Reads on to the journal's end and compares every offer that changed.
+    async fn step(&self) -> Result<(), PortError> {
+        let mut book = self.book.lock().await;
+        let mut snapshots: HashMap<OfferNumber, LedgerState> = HashMap::new();
+        loop {
+            let entries = self.ledger.entries(book.position, BATCH).await?;
+            let Some(last) = entries.last() else { break };
+            book.position = last.position;
+            for entry in &entries {
+                let number = entry.record.offer;
+                if !snapshots.contains_key(&number) {
+                    snapshots.extend(self.ledger.snapshot(number).await?.map(|snapshot| (number, snapshot)));
+                }
+                let reclaimed = self.reclaimed_units(&entry.record).await?;
+                let count = book.counts.entry(number).or_default();
+                count.add(&entry.record, |order| reclaimed.get(&order).copied().unwrap_or(0));
+                let due = snapshots.get(&number).filter(|snapshot| snapshot.offer.seq == count.seq);
+                if let Some(view) = due.map(|snapshot| self.compare(count, snapshot)) {
+                    self.act_on(number, &view).await?;
+                    book.results.insert(number, view);
+                }
+            }
+        }
+        let mut shown: Vec<_> = book.results.values().cloned().collect();
+        shown.sort_by_key(|view| view.offer_id);
+        *self.shown.lock() = shown;
+        Ok(())
+    }
+
+    async fn reclaimed_units(&self, record: &Record) -> Result<HashMap<OrderId, i64>, PortError> {
+        let mut units = HashMap::new();
+        for event in &record.events {
+            if let Event::Reclaimed { order, .. } = event {
+                let hold = match self.ledger.find(*order).await? {
+                    Some(hold) => Some(hold),
+                    None => self.archive.row(*order).await?.map(|row| row.hold()).transpose()?,
+                };
+                units.insert(*order, hold.map_or(0, |hold| i64::from(hold.quantity)));
+            }
+        }
+        Ok(units)
+    }
+
+    fn compare(&self, count: &Count, ledger: &LedgerState) -> AuditView {
+        AuditView {
+            offer_id: ledger.offer.terms.offer,
+            seq: count.seq,
+            stock: count.stock,
+            available: count.stock - count.held - count.sold,
+            held: count.held,
+            sold: count.sold,
+            ok: count.agrees(ledger),
+            checked_at: self.clock.now(),
+        }
+    }
+
+    async fn act_on(&self, number: OfferNumber, view: &AuditView) -> Result<(), PortError> {
+        if !view.ok {
+            tracing::error!(offer = %view.offer_id, ?view, "the journal and the ledger disagree; the offer is frozen");
+            self.ledger.decide(number, Command::Freeze).await?;
+        }
+        Ok(())
+    }
+
+    async fn run(&self, stop: CancellationToken) -> Result<(), WorkerFailed> {
+        let mut interval = tokio::time::interval(EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = interval.tick() => {}
+            }
+            match self.step().await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => tracing::warn!(%error, "the audit tries again"),
+                Err(error) => return Err(WorkerFailed(error.to_string())),
+            }
+        }
+    }
+}
+
+fn begin(archive: &OrderArchive) -> Result<Book, PortError> {
+    let mut book = Book { position: archive.position()?, ..Book::default() };
+    for offer in archive.offers()? {
+        let number = offer.terms.offer.number();
+        let open = archive.open_holds(number)?;
+        book.counts.insert(
+            number,
+            Count {
+                seq: offer.seq,
+                stock: offer.stock.stock as i64,
+                held: offer.stock.held as i64,
+                sold: offer.stock.sold as i64,
+                open: open.into_iter().map(|hold| (hold.order, i64::from(hold.quantity))).collect(),
+            },
+        );
+    }
+    Ok(book)
+}
+
+/// The worker that keeps counting.
+pub(super) fn worker(orders: Arc<Orders>) -> Worker {
+    Worker::new("orders.audit", move |stop| async move { orders.audit.run(stop).await })
+}
+
+/// The last audit of every offer that changed since the process started.
+#[utoipa::path(
+    get, path = "/api/v1/admin/audit", tag = "admin",
+    responses((status = 200, body = Items<AuditView>)),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get(State(orders): State<Arc<Orders>>, _: Operator) -> Outcome<Json<Items<AuditView>>> {
+    orders.audit.step().await?;
+    let items = orders.audit.shown.lock().clone();
+    Ok(Json(Items { items, next_cursor: None }))
+}

@@ -1,0 +1,210 @@
+//! `POST /orders/{id}/cancel`: an unpaid order is taken back at once; a completed one through a refund.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{EventId, OrderId, RefundId, UserId};
+use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, ReleaseReason};
+use firstcome_core::money::Money;
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::Committed;
+use firstcome_core::product::RefundPolicy;
+use firstcome_core::record;
+use firstcome_core::records::{Query, Record as _, RecordsExt, Unit};
+use firstcome_core::time::Time;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Orders;
+use super::refunds::Refund;
+use super::view::{MoneySchema, OrderState};
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+
+record! {
+    /// A request to cancel, so that its key means the same when it comes again.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct CancelRequest in "cancel_requests" {
+        /// Person and key.
+        pub key: EventId,
+        /// Order and body.
+        pub digest: Vec<u8>,
+        /// When it came first.
+        pub at: Time,
+    }
+    indexes []
+}
+
+/// Why a buyer cancels.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CancelOrder)]
+pub(super) struct Request {
+    /// For people; kept with the refund.
+    #[serde(default)]
+    #[garde(inner(length(chars, max = 200)))]
+    #[schema(example = "changed my mind")]
+    reason: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CanceledOrder)]
+pub(super) struct Response {
+    #[schema(value_type = String)]
+    order_id: OrderId,
+    state: OrderState,
+    /// Null when nothing was paid.
+    refund: Option<RefundView>,
+}
+
+/// Money on its way back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refund)]
+pub(super) struct RefundView {
+    #[schema(value_type = String)]
+    refund_id: RefundId,
+    #[schema(value_type = String)]
+    order_id: OrderId,
+    #[schema(value_type = MoneySchema)]
+    amount: Money,
+    /// PENDING, DONE, REFUSED or QUARANTINED.
+    #[schema(value_type = String, example = "PENDING")]
+    state: RefundState,
+    #[schema(value_type = String, example = "full_until_used")]
+    policy: RefundPolicy,
+    reason: String,
+}
+
+impl From<&Refund> for RefundView {
+    fn from(refund: &Refund) -> Self {
+        Self {
+            refund_id: refund.refund,
+            order_id: refund.order,
+            amount: refund.money(),
+            state: refund.state,
+            policy: refund.policy,
+            reason: refund.reason.clone(),
+        }
+    }
+}
+
+/// Cancels an order. An unpaid one is released at once. For a completed one a refund begins: it is PENDING until what
+/// was delivered is taken back and the provider has confirmed that the money went back.
+#[utoipa::path(
+    post, path = "/api/v1/orders/{id}/cancel", tag = "orders", request_body = Request,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses(
+        (status = 200, body = Response),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "wrong_state: being paid, ended, or not refundable"),
+        (status = 422, description = "idempotency_key_reused"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn post(
+    State(orders): State<Arc<Orders>>,
+    Buyer(buyer): Buyer,
+    Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
+    body: Body<Request>,
+) -> Outcome<Json<Response>> {
+    let hold = orders.own(buyer, &id).await?;
+    orders.remember(buyer.user, &key, hold.order, body.digest).await?;
+    let reason = body.value.reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
+    match hold.state {
+        HoldState::Sold | HoldState::Returned => orders.refund(&hold, reason).await,
+        HoldState::Prepared | HoldState::Held | HoldState::Paying | HoldState::Released => orders.release(&hold).await,
+    }
+    .map(Json)
+}
+
+fn wrong_state(hold: &Hold, detail: &str) -> Problem {
+    Problem::new(ErrorCode::WrongState).detail(detail).with("state", OrderState::of(hold))
+}
+
+impl Orders {
+    /// Keeps what the key was used for; another body under it is refused.
+    async fn remember(&self, person: UserId, key: &str, order: OrderId, body: u64) -> Outcome<()> {
+        let digest = [&order.0[..], &body.to_be_bytes()].concat();
+        let id = EventId::derived(&[b"cancel", &person.0, key.as_bytes()]);
+        let request = CancelRequest { key: id, digest: digest.clone(), at: self.ports.clock.now() };
+        if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
+            return Ok(());
+        }
+        let first = self.ports.records.load::<CancelRequest>(id).await?;
+        if first.is_some_and(|first| first.record.digest == digest) {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorCode::IdempotencyKeyReused))
+    }
+
+    async fn release(&self, hold: &Hold) -> Outcome<Response> {
+        let command = Command::Release { order: hold.order, reason: ReleaseReason::Canceled };
+        match self.ports.ledger.decide(hold.order.home(), command).await? {
+            LedgerOutcome::Released { .. } => {}
+            LedgerOutcome::AlreadyReleased { .. } if hold.reason == ReleaseReason::Canceled => {}
+            LedgerOutcome::InPayment { .. } => {
+                return Err(wrong_state(hold, "It is being paid at this moment; cancel it when that is decided"));
+            }
+            LedgerOutcome::AlreadySold { .. } => {
+                return Err(wrong_state(hold, "It was paid in this moment; try again"));
+            }
+            _ => return Err(wrong_state(hold, "It has ended already")),
+        }
+        Ok(Response { order_id: hold.order, state: OrderState::Canceled, refund: None })
+    }
+
+    /// Begins the refund, or shows the one that began before: there is one per order.
+    async fn refund(&self, hold: &Hold, reason: String) -> Outcome<Response> {
+        let refund = match self.refund_of(hold.order).await? {
+            Some(begun) => begun,
+            None => self.begin_refund(hold, reason).await?,
+        };
+        if refund.state == RefundState::Refused {
+            return Err(wrong_state(hold, "What was delivered has been used, so the order cannot be canceled"));
+        }
+        let now = self.current(hold.order).await?;
+        Ok(Response {
+            order_id: hold.order,
+            state: now.as_ref().map_or(OrderState::of(hold), OrderState::of),
+            refund: (refund.amount > 0).then(|| RefundView::from(&refund)),
+        })
+    }
+
+    async fn refund_of(&self, order: OrderId) -> Outcome<Option<Refund>> {
+        let query = Query::all(Refund::TABLE, 1).is("order", order);
+        Ok(self.ports.records.list::<Refund>(query).await?.pop().map(|stored| stored.record))
+    }
+
+    async fn begin_refund(&self, hold: &Hold, reason: String) -> Outcome<Refund> {
+        let policy =
+            self.facts.numbered(hold.order.home()).map_or(RefundPolicy::FullUntilUsed, |offer| offer.refund_policy);
+        if policy == RefundPolicy::None {
+            return Err(wrong_state(hold, "This offer was sold without a right to cancel"));
+        }
+        let total = hold.total();
+        let refund = Refund {
+            refund: RefundId::derived(&[&hold.order.0]),
+            order: hold.order,
+            user: hold.person,
+            amount: total.amount,
+            currency: total.currency,
+            state: RefundState::Pending,
+            policy,
+            reason,
+            by_provider: false,
+            created_at: self.ports.clock.now(),
+        };
+        let unit = Unit::new().insert(&refund).event(&refund.requested(), refund.created_at);
+        match self.ports.records.commit(unit).await? {
+            Committed::Done => Ok(refund),
+            // A twin was faster.
+            Committed::Conflict(_) => {
+                self.refund_of(hold.order).await?.ok_or_else(|| Problem::new(ErrorCode::Unavailable))
+            }
+        }
+    }
+}

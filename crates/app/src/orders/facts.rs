@@ -1,0 +1,176 @@
+//! What the role must know of others: the kind of what is sold, and where its buyers live (a reference, not the address).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::ids::{AddressId, OfferId, OfferNumber, UserId};
+use firstcome_core::ports::{LoggedEvent, PortError, Records};
+use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::record;
+use firstcome_core::records::{Direction, Query, Record as _, RecordsExt, Unit};
+use parking_lot::RwLock;
+
+use super::{Ports, topic};
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::role::Worker;
+
+record! {
+    /// What the role knows of an offer.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct OfferFacts in "offer_facts" {
+        /// The offer's number.
+        pub number: OfferNumber,
+        /// The offer.
+        pub offer: OfferId,
+        /// What is sold.
+        pub kind: ProductKind,
+        /// When money goes back.
+        pub refund_policy: RefundPolicy,
+        /// The day of the visit, for tickets that have one.
+        pub visit_date: Option<String>,
+    }
+    indexes []
+}
+
+record! {
+    /// What the role knows of a buyer.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct BuyerFacts in "buyer_facts" {
+        /// Who.
+        pub user: UserId,
+        /// Where goods are sent unless the order says otherwise.
+        pub address: Option<AddressId>,
+    }
+    indexes []
+}
+
+/// Rows read at a time.
+const PAGE: u32 = 1_000;
+
+type Offers = Arc<RwLock<HashMap<OfferNumber, OfferFacts>>>;
+
+/// The facts, and the consumers that follow them.
+pub(super) struct Facts {
+    offers: Offers,
+    records: Arc<dyn Records>,
+    catalog: Arc<Consumer<LoggedEvent, CatalogFacts>>,
+    accounts: Arc<Consumer<LoggedEvent, AccountFacts>>,
+}
+
+impl Facts {
+    pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
+        let offers = Offers::default();
+        let mut after = None;
+        loop {
+            let query =
+                Query::all(OfferFacts::TABLE, PAGE).order_by("number", Direction::Ascending).after(after.take());
+            let rows = ports.records.list::<OfferFacts>(query).await?;
+            if rows.len() == PAGE as usize {
+                after = rows.last().map(|row| (row.record.key(), row.record.key()));
+            }
+            offers.write().extend(rows.into_iter().map(|row| (row.record.number, row.record)));
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Self {
+            records: ports.records.clone(),
+            catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }),
+            accounts: consumer(ports, topics::ACCOUNTS, AccountFacts),
+            offers,
+        })
+    }
+
+    /// The offer of this id; none when there is no such offer. An offer that was only just created is found.
+    pub(super) async fn offer(&self, offer: OfferId) -> Result<Option<OfferFacts>, PortError> {
+        let known = || self.offers.read().get(&offer.number()).filter(|facts| facts.offer == offer).cloned();
+        if let Some(facts) = known() {
+            return Ok(Some(facts));
+        }
+        self.catalog.catch_up().await?;
+        Ok(known())
+    }
+
+    /// The offer of this number, if it is known.
+    pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
+        self.offers.read().get(&number).cloned()
+    }
+
+    /// Where goods for this buyer are sent; none when there is no address.
+    pub(super) async fn address(&self, user: UserId) -> Result<Option<AddressId>, PortError> {
+        let known = self.records.load::<BuyerFacts>(user).await?;
+        let known = match known {
+            Some(known) => Some(known),
+            None => {
+                self.accounts.catch_up().await?;
+                self.records.load::<BuyerFacts>(user).await?
+            }
+        };
+        Ok(known.and_then(|stored| stored.record.address))
+    }
+
+    pub(super) fn workers(&self) -> Vec<Worker> {
+        vec![self.catalog.clone().into_worker(), self.accounts.clone().into_worker()]
+    }
+}
+
+fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler: H) -> Arc<Consumer<LoggedEvent, H>> {
+    Arc::new(Consumer {
+        records: ports.records.clone(),
+        source: topic(ports, name),
+        topic: name,
+        handler,
+        clock: ports.clock.clone(),
+        batch: BATCH,
+    })
+}
+
+struct CatalogFacts {
+    offers: Offers,
+}
+
+#[async_trait]
+impl Handler<LoggedEvent> for CatalogFacts {
+    fn name(&self) -> &'static str {
+        "orders.catalog"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
+        for event in items {
+            if let RoleEvent::OfferSaved { offer } = parse(event)? {
+                let facts = OfferFacts {
+                    number: offer.offer_id.number(),
+                    offer: offer.offer_id,
+                    kind: offer.product.kind,
+                    refund_policy: offer.refund_policy,
+                    visit_date: offer.product.visit_date.clone(),
+                };
+                unit = unit.advance(&facts, event.position);
+                self.offers.write().insert(facts.number, facts);
+            }
+        }
+        Ok(unit)
+    }
+}
+
+struct AccountFacts;
+
+#[async_trait]
+impl Handler<LoggedEvent> for AccountFacts {
+    fn name(&self) -> &'static str {
+        "orders.accounts"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
+        for event in items {
+            if let RoleEvent::UserRegistered { user, address } = parse(event)? {
+                unit = unit.advance(&BuyerFacts { user, address }, event.position);
+            }
+        }
+        Ok(unit)
+    }
+}

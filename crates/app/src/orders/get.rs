@@ -1,0 +1,52 @@
+//! `GET /orders/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use firstcome_core::ids::OrderId;
+use firstcome_core::ledger::Hold;
+
+use super::Orders;
+use super::view::OrderView;
+use crate::http::{Buyer, Identity, Outcome, Problem};
+
+/// An own order in its state of now.
+#[utoipa::path(
+    get, path = "/api/v1/orders/{id}", tag = "orders",
+    params(("id" = String, Path, description = "The order's id")),
+    responses((status = 200, body = OrderView), (status = 404, description = "not_found")),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get(
+    State(orders): State<Arc<Orders>>,
+    Buyer(buyer): Buyer,
+    Path(id): Path<String>,
+) -> Outcome<Json<OrderView>> {
+    let hold = orders.own(buyer, &id).await?;
+    Ok(Json(orders.view(&hold)))
+}
+
+impl Orders {
+    /// The hold of an order as it is now, from the ledger's memory or from its row.
+    pub(super) async fn current(&self, order: OrderId) -> Outcome<Option<Hold>> {
+        if let Some(hold) = self.ports.ledger.find(order).await? {
+            return Ok(Some(hold));
+        }
+        Ok(self.ports.archive.row(order).await?.map(|row| row.hold()).transpose()?)
+    }
+
+    /// An order of this buyer; what is another's is not there.
+    pub(super) async fn own(&self, buyer: Identity, id: &str) -> Outcome<Hold> {
+        let order: OrderId = id.parse().map_err(|_| Problem::not_found())?;
+        let hold = self.current(order).await?;
+        hold.filter(|hold| hold.person == buyer.user).ok_or_else(Problem::not_found)
+    }
+
+    /// The order as people see it.
+    pub(super) fn view(&self, hold: &Hold) -> OrderView {
+        let number = hold.order.home();
+        let offer = self.facts.numbered(number).map_or(firstcome_core::ids::OfferId::NIL, |facts| facts.offer);
+        OrderView::of(hold, offer)
+    }
+}

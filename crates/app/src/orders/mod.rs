@@ -1,0 +1,122 @@
+//! The role `orders`: the opening second, and what becomes of an order.
+//!
+//! An order is what the ledger's journal says about it. Its row is a projection ([`projection`]), written behind; the
+//! same table is where the ledger finds holds that have left its memory ([`archive`]). Placing an order touches no
+//! database: the caller is known, the terms are in the ledger's memory, the key is looked up in memory ([`keys`]), and
+//! one command through the lane decides.
+//!
+//! | state | what a crash leaves, and what heals it |
+//! |---|---|
+//! | PENDING | in the journal; the ledger's own clock expires it |
+//! | PAYING | in the journal; the payments role asks the provider until it knows |
+//! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
+//! | refund PENDING | a row and an event in one commit; each step of [`refunds`] is repeated until the next is recorded |
+
+mod admin;
+mod archive;
+mod audit;
+mod cancel;
+mod facts;
+mod filter;
+mod get;
+mod keys;
+mod list;
+mod place;
+mod projection;
+mod refunds;
+mod stream;
+mod view;
+
+use std::sync::Arc;
+
+use firstcome_core::ports::{Clock, EventLog, PortError, Records, StockLedger};
+use firstcome_core::records::{Record, Table};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
+use crate::role::Role;
+
+pub use archive::OrderArchive;
+pub use view::{OrderState, OrderView};
+
+/// The tables of the role's database.
+pub const TABLES: &[&Table] = &[
+    projection::HoldRow::TABLE,
+    projection::OfferRow::TABLE,
+    facts::OfferFacts::TABLE,
+    facts::BuyerFacts::TABLE,
+    refunds::Refund::TABLE,
+    cancel::CancelRequest::TABLE,
+    DeadLetter::TABLE,
+];
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// Its database.
+    pub records: Arc<dyn Records>,
+    /// The ledger, whose archive is [`OrderArchive`] over the same database.
+    pub ledger: Arc<dyn StockLedger>,
+    /// The archive that the ledger was opened with.
+    pub archive: Arc<OrderArchive>,
+    /// What other roles announce.
+    pub events: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the endpoints share.
+struct Orders {
+    ports: Ports,
+    keys: Arc<keys::Keys>,
+    facts: facts::Facts,
+    audit: audit::AuditBook,
+}
+
+/// Makes the role. Returns when its rows have caught up with the journal: only then does it know every key.
+pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
+    let lag = Gauge::<i64>::default();
+    metrics.register(
+        "firstcome_orders_projection_lag_entries",
+        "Journal entries whose rows are not written yet",
+        lag.clone(),
+    );
+    let keys = Arc::new(keys::Keys::new(ports.archive.clone()));
+    let projection = Arc::new(Consumer {
+        records: ports.records.clone(),
+        source: Arc::new(Journal(ports.ledger.clone())),
+        topic: "journal",
+        handler: projection::Projection { ports: ports.clone(), keys: keys.clone(), lag },
+        clock: ports.clock.clone(),
+        batch: projection::BATCH,
+    });
+    projection.catch_up().await?;
+
+    let orders = Arc::new(Orders {
+        facts: facts::Facts::create(&ports).await?,
+        keys,
+        audit: audit::AuditBook::create(&ports).await?,
+        ports: ports.clone(),
+    });
+    let mut workers = vec![projection.into_worker(), audit::worker(orders.clone())];
+    workers.extend(orders.facts.workers());
+    workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
+    workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));
+
+    let router = OpenApiRouter::new()
+        .routes(routes!(place::post, list::get))
+        .routes(routes!(get::get))
+        .routes(routes!(stream::get))
+        .routes(routes!(cancel::post))
+        .routes(routes!(admin::list))
+        .routes(routes!(audit::get))
+        .with_state(orders);
+    Ok(Role { name: "orders", router, workers })
+}
+
+fn topic(ports: &Ports, name: &'static str) -> Arc<Topic> {
+    Arc::new(Topic { log: ports.events.clone(), name })
+}

@@ -1,0 +1,130 @@
+//! `POST /orders`: the opening second. No database, no log line, one command through the lane.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{OfferId, OrderId};
+use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome, Refusal};
+use firstcome_core::product::ProductKind;
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Orders;
+use super::facts::OfferFacts;
+use super::keys::Claim;
+use super::view::OrderView;
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+
+/// What a buyer wants.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaceOrder)]
+pub(super) struct Request {
+    /// The offer.
+    #[garde(skip)]
+    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    offer_id: OfferId,
+    /// Units.
+    #[garde(range(min = 1))]
+    #[schema(example = 1, minimum = 1)]
+    quantity: u32,
+}
+
+/// Places an order: sets units aside, first come, first served. A free order is completed at once.
+#[utoipa::path(
+    post, path = "/api/v1/orders", tag = "orders", request_body = Request,
+    params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
+    responses(
+        (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
+        (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen"),
+        (status = 422, description = "idempotency_key_reused, address_missing or invalid_body"),
+        (status = 503, description = "overloaded: try again after Retry-After"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn post(
+    State(orders): State<Arc<Orders>>,
+    Buyer(buyer): Buyer,
+    IdempotencyKey(key): IdempotencyKey,
+    body: Body<Request>,
+) -> Outcome<(StatusCode, Json<OrderView>)> {
+    let Some(offer) = orders.facts.offer(body.value.offer_id).await? else {
+        return Err(Problem::new(ErrorCode::UnknownOffer));
+    };
+    let request = HoldRequest {
+        order: OrderId::of_request(buyer.user, &key, body.digest, offer.number),
+        person: buyer.user,
+        quantity: body.value.quantity,
+        digest: body.digest,
+        discount: 0,
+        facts: orders.facts_of(&offer, buyer.user).await?,
+    };
+    let view = orders.hold(&offer, request).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+impl Orders {
+    /// What only goods need: where they are sent.
+    async fn facts_of(&self, offer: &OfferFacts, buyer: firstcome_core::ids::UserId) -> Outcome<Option<Box<Facts>>> {
+        if offer.kind != ProductKind::Goods {
+            return Ok(None);
+        }
+        let address = self.facts.address(buyer).await?.ok_or_else(|| {
+            Problem::new(ErrorCode::AddressMissing).detail("Goods are shipped: add an address to your account first")
+        })?;
+        Ok(Some(Box::new(Facts { address: Some(address), ..Facts::default() })))
+    }
+
+    async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
+        let order = request.order;
+        if let Claim::Reused = self.keys.claim(order).await? {
+            return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
+        }
+        // Finishes the claim also when the client goes away while the lane decides.
+        let mut claim = Finish { orders: self, order, granted: true };
+        let outcome = self.ports.ledger.decide(offer.number, Command::Hold(request)).await?;
+        claim.granted = !outcome.is_refusal();
+        drop(claim);
+        match outcome {
+            LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
+                Ok(OrderView::of(&hold, offer.offer))
+            }
+            LedgerOutcome::KeyReused => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
+            _ => Err(Problem::new(ErrorCode::WrongState)),
+        }
+    }
+}
+
+struct Finish<'a> {
+    orders: &'a Orders,
+    order: OrderId,
+    granted: bool,
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.orders.keys.finish(self.order, self.granted);
+    }
+}
+
+/// The problem that a refusal is.
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::UnknownOffer => Problem::new(ErrorCode::UnknownOffer),
+        Refusal::Frozen => Problem::new(ErrorCode::Frozen),
+        Refusal::Closed => Problem::new(ErrorCode::Closed),
+        Refusal::NotOpenYet { opens_at } => Problem::new(ErrorCode::NotOpenYet).with("opens_at", opens_at),
+        Refusal::TooMany { max_per_order } => Problem::new(ErrorCode::TooMany).with("max_per_order", max_per_order),
+        Refusal::OverLimit { limit, owned } => {
+            Problem::new(ErrorCode::OverLimit).with("limit", limit).with("owned", owned)
+        }
+        Refusal::SoldOut { held, next_release_at } => {
+            Problem::new(ErrorCode::SoldOut).with("held", held).with("next_release_at", next_release_at)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Sending back what a completed order cost, step by step; each step is recorded before the next begins.
+//!
+//! 1. A refund is written as PENDING together with `refund.requested` (by [`super::cancel`], or here when the provider
+//!    took the money back by itself).
+//! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
+//!    refund is REFUSED.
+//! 3. The units go back to the ledger (`Return`, once per refund id); then `refund.approved`.
+//! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
+//!
+//! A crash between two steps repeats the later one: every step is safe to repeat.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{OrderId, RefundId, UserId};
+use firstcome_core::ledger::{Command, Hold, Outcome as LedgerOutcome};
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::LoggedEvent;
+use firstcome_core::product::RefundPolicy;
+use firstcome_core::record;
+use firstcome_core::records::{RecordsExt, Unit};
+use firstcome_core::time::Time;
+
+use super::{Ports, topic};
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::role::Worker;
+
+record! {
+    /// The decision to send money back.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Refund in "refunds" {
+        /// Names it.
+        pub refund: RefundId,
+        /// The order.
+        pub order: OrderId,
+        /// Whose order.
+        pub user: UserId,
+        /// What goes back, in minor units; 0 for a free order.
+        pub amount: i64,
+        /// The currency.
+        pub currency: Currency,
+        /// Where it stands.
+        pub state: RefundState,
+        /// The rule that the amount follows.
+        pub policy: RefundPolicy,
+        /// Why, for people.
+        pub reason: String,
+        /// The provider sent the money back without us; it is not asked to do so again.
+        pub by_provider: bool,
+        /// When it was decided.
+        pub created_at: Time,
+    }
+    indexes [unique "refund_of_order" ("order"), index "refunds_by_state" ("state", "created_at")]
+}
+
+impl Refund {
+    /// What goes back.
+    pub(super) fn money(&self) -> Money {
+        Money::new(self.amount, self.currency)
+    }
+
+    /// The event that begins it.
+    pub(super) fn requested(&self) -> RoleEvent {
+        let Self { refund, order, .. } = *self;
+        RoleEvent::RefundRequested { refund, order, amount: self.money(), forced: self.by_provider }
+    }
+}
+
+/// The worker that follows one topic.
+pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
+    let consumer = Consumer {
+        records: ports.records.clone(),
+        source: topic(ports, name),
+        topic: name,
+        handler: Refunds { ports: ports.clone(), topic: name },
+        clock: ports.clock.clone(),
+        batch: BATCH,
+    };
+    Arc::new(consumer).into_worker()
+}
+
+struct Refunds {
+    ports: Ports,
+    topic: &'static str,
+}
+
+#[async_trait]
+impl Handler<LoggedEvent> for Refunds {
+    fn name(&self) -> &'static str {
+        if self.topic == firstcome_core::events::topics::VOUCHERS { "orders.vouchers" } else { "orders.payments" }
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
+        for event in items {
+            unit.append(self.one(parse(event)?).await?);
+        }
+        Ok(unit)
+    }
+}
+
+impl Refunds {
+    async fn one(&self, event: RoleEvent) -> Result<Unit, HandleError> {
+        match event {
+            RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
+            RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused).await,
+            RoleEvent::RefundDone { refund, .. } => self.settle(refund, RefundState::Done).await,
+            RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined).await,
+            RoleEvent::CanceledByProvider { refund, order, amount, .. } => self.adopt(refund, order, amount).await,
+            _ => Ok(Unit::new()),
+        }
+    }
+
+    /// What was delivered is taken back: give the units back, then let the money go.
+    async fn approve(&self, refund: RefundId) -> Result<Unit, HandleError> {
+        let Some(mut stored) = self.ports.records.load::<Refund>(refund).await? else { return Ok(Unit::new()) };
+        if stored.record.state != RefundState::Pending {
+            return Ok(Unit::new());
+        }
+        let order = stored.record.order;
+        if let Some(hold) = self.hold(order).await? {
+            self.take_back(&hold, refund).await?;
+        }
+        let now = self.ports.clock.now();
+        if stored.record.by_provider || stored.record.amount == 0 {
+            stored.record.state = RefundState::Done;
+            return Ok(Unit::new().update(&stored));
+        }
+        let approved = RoleEvent::RefundApproved {
+            refund,
+            order,
+            amount: stored.record.money(),
+            reason: stored.record.reason.clone(),
+        };
+        Ok(Unit::new().update(&stored).event(&approved, now))
+    }
+
+    async fn hold(&self, order: OrderId) -> Result<Option<Hold>, HandleError> {
+        if let Some(hold) = self.ports.ledger.find(order).await? {
+            return Ok(Some(hold));
+        }
+        Ok(self.ports.archive.row(order).await?.map(|row| row.hold()).transpose()?)
+    }
+
+    /// Every line comes back to its offer, once per refund.
+    async fn take_back(&self, hold: &Hold, return_id: RefundId) -> Result<(), HandleError> {
+        let own = (hold.order.home(), hold.quantity);
+        let others = hold.other_lines().iter().map(|line| (line.offer.number(), line.quantity));
+        for (offer, quantity) in std::iter::once(own).chain(others) {
+            let command = Command::Return { order: hold.order, return_id, quantity, restock: true };
+            match self.ports.ledger.decide(offer, command).await? {
+                LedgerOutcome::Returned { .. } => {}
+                other => return Err(HandleError::Rejected(format!("the ledger answered {other:?} to a return"))),
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, refund: RefundId, state: RefundState) -> Result<Unit, HandleError> {
+        let Some(mut stored) = self.ports.records.load::<Refund>(refund).await? else { return Ok(Unit::new()) };
+        if stored.record.state == RefundState::Done || stored.record.state == state {
+            return Ok(Unit::new());
+        }
+        stored.record.state = state;
+        Ok(Unit::new().update(&stored))
+    }
+
+    /// The provider sent money back by itself: the books follow, and what was delivered is taken back.
+    async fn adopt(&self, refund: RefundId, order: OrderId, amount: Money) -> Result<Unit, HandleError> {
+        if self.ports.records.load::<Refund>(refund).await?.is_some() {
+            return Ok(Unit::new());
+        }
+        let Some(hold) = self.hold(order).await? else {
+            return Err(HandleError::Rejected(format!("{order} is unknown")));
+        };
+        let adopted = Refund {
+            refund,
+            order,
+            user: hold.person,
+            amount: amount.amount,
+            currency: amount.currency,
+            state: RefundState::Pending,
+            policy: RefundPolicy::FullUntilUsed,
+            reason: "canceled at the payment provider".to_owned(),
+            by_provider: true,
+            created_at: self.ports.clock.now(),
+        };
+        Ok(Unit::new().insert(&adopted).event(&adopted.requested(), adopted.created_at))
+    }
+}

@@ -1,0 +1,138 @@
+//! An order as people see it.
+
+use firstcome_core::ids::{OfferId, OrderId};
+use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
+use firstcome_core::money::Money;
+use firstcome_core::text_enum;
+use firstcome_core::time::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+text_enum! {
+    /// Where an order stands.
+    #[derive(ToSchema)]
+    pub enum OrderState {
+        /// Its units are set aside and wait for money.
+        Pending = "PENDING",
+        /// A payment is under way.
+        Paying = "PAYING",
+        /// Paid, and delivered or being delivered.
+        Completed = "COMPLETED",
+        /// Its time ran out.
+        Expired = "EXPIRED",
+        /// Taken back.
+        Canceled = "CANCELED",
+        /// Taken back in part.
+        PartiallyCanceled = "PARTIALLY_CANCELED",
+        /// Its payment failed for good.
+        Failed = "FAILED",
+    }
+}
+
+impl OrderState {
+    /// The state that a hold on the home offer means.
+    pub fn of(hold: &Hold) -> Self {
+        match hold.state {
+            HoldState::Prepared | HoldState::Held => Self::Pending,
+            HoldState::Paying => Self::Paying,
+            HoldState::Sold if hold.returned() > 0 => Self::PartiallyCanceled,
+            HoldState::Sold => Self::Completed,
+            HoldState::Returned => Self::Canceled,
+            HoldState::Released => match hold.reason {
+                ReleaseReason::Expired => Self::Expired,
+                ReleaseReason::Canceled | ReleaseReason::Aborted => Self::Canceled,
+                ReleaseReason::Failed => Self::Failed,
+            },
+        }
+    }
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LineView {
+    /// The offer.
+    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    pub offer_id: OfferId,
+    /// Units.
+    pub quantity: u32,
+    /// Price of one unit.
+    #[schema(value_type = MoneySchema)]
+    pub unit_price: Money,
+    /// The order's place in the offer's journal: who has a lower number came first.
+    pub seq: u64,
+}
+
+/// An amount in minor units of a currency.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Money)]
+pub(super) struct MoneySchema {
+    /// Minor units.
+    #[schema(example = 55000)]
+    pub amount: i64,
+    /// ISO 4217.
+    #[schema(example = "KRW")]
+    pub currency: String,
+}
+
+/// An order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OrderView {
+    /// Names it.
+    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    pub order_id: OrderId,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Why it ended, when it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// What it costs.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// What was taken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub discount: Option<Money>,
+    /// What it is for.
+    pub lines: Vec<LineView>,
+    /// When the units go back unless it is paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub hold_expires_at: Option<Time>,
+    /// When it was granted.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+}
+
+impl OrderView {
+    /// The order that a hold on its home offer is.
+    pub fn of(hold: &Hold, offer: OfferId) -> Self {
+        let money = |amount| Money::new(amount, hold.unit_price.currency);
+        let own =
+            LineView { offer_id: offer, quantity: hold.quantity, unit_price: hold.unit_price, seq: hold.granted_seq };
+        let others = hold.other_lines().iter().map(|line| LineView {
+            offer_id: line.offer,
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            seq: hold.granted_seq,
+        });
+        Self {
+            order_id: hold.order,
+            state: OrderState::of(hold),
+            reason: (hold.state == HoldState::Released).then(|| reason(hold.reason)),
+            amount: hold.total(),
+            discount: (hold.discount > 0).then(|| money(hold.discount)),
+            lines: std::iter::once(own).chain(others).collect(),
+            hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
+            created_at: hold.created_at,
+        }
+    }
+}
+
+fn reason(reason: ReleaseReason) -> &'static str {
+    match reason {
+        ReleaseReason::Expired => "expired",
+        ReleaseReason::Canceled => "canceled",
+        ReleaseReason::Failed => "payment_failed",
+        ReleaseReason::Aborted => "not_all_lines_available",
+    }
+}
