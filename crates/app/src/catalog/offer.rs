@@ -172,7 +172,10 @@ impl OfferEdit {
                 return Err(broken("price", "units are held or sold in the old currency"));
             }
             if units.held > 0 {
-                return Err(broken("price", "units are held at the old price; freeze the offer and wait until they are paid or released"));
+                return Err(broken(
+                    "price",
+                    "units are held at the old price; freeze the offer and wait until they are paid or released",
+                ));
             }
             info.price = price;
         }

@@ -83,7 +83,12 @@ fn states(text: &str) -> Outcome<Vec<OfferState>> {
 
 impl Catalog {
     /// A page of offers. States follow from the clock and the ledger, so rows are read until the page is full.
-    pub(super) async fn offers(&self, filters: &Filters, page: &PageParameters, drafts: bool) -> Outcome<Items<OfferView>> {
+    pub(super) async fn offers(
+        &self,
+        filters: &Filters,
+        page: &PageParameters,
+        drafts: bool,
+    ) -> Outcome<Items<OfferView>> {
         let states = filters.state.as_deref().filter(|text| !text.is_empty()).map(states).transpose()?;
         let mut query = Query::all(OfferRow::TABLE, if states.is_some() { SCAN } else { page.limit + 1 })
             .order_by("opens_at", Direction::Descending);

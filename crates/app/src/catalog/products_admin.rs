@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::{Path, Query as QueryString, State};
 use axum::http::StatusCode;
 
+use super::Catalog;
 use super::product::{NewProduct, ProductEdit};
 use super::products_public::Filters;
 use super::view::ProductView;
-use super::Catalog;
 use crate::http::{Body, Items, Outcome, PageParameters, Problem, Seller};
 
 /// Creates a product.

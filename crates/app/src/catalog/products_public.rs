@@ -73,9 +73,8 @@ impl Catalog {
             query = query.filter("name", Comparison::Contains(text.clone()));
         }
         let rows = self.ports.records.list::<ProductRow>(query).await?;
-        let place = |row: &firstcome_core::records::Stored<ProductRow>| {
-            (row.record.created_at.to_value(), row.record.key())
-        };
+        let place =
+            |row: &firstcome_core::records::Stored<ProductRow>| (row.record.created_at.to_value(), row.record.key());
         Ok(page.page(rows, place, |row| row.record.product.0.into()))
     }
 }

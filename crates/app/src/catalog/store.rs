@@ -10,10 +10,10 @@ use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 
+use super::Ports;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::view::OfferView;
-use super::Ports;
 use crate::http::{Outcome, Problem};
 
 record! {
@@ -139,7 +139,8 @@ impl Catalog {
 
     pub(super) async fn save_product(&self, mut stored: Stored<ProductRow>) -> Outcome<Product> {
         let product = stored.record.product.0.clone();
-        stored.record = ProductRow { created_at: stored.record.created_at, ..product_row(&product, stored.record.created_at) };
+        stored.record =
+            ProductRow { created_at: stored.record.created_at, ..product_row(&product, stored.record.created_at) };
         let unit = Unit::new().update(&stored).event(&saved(&product), self.ports.clock.now());
         match self.ports.records.commit(unit).await? {
             Committed::Done => Ok(product),
