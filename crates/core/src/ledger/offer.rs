@@ -108,16 +108,21 @@ impl Offer {
 
     /// All but the holds; none before the first terms are set.
     pub fn snapshot(&self) -> Option<OfferSnapshot> {
-        let mut adjustments: Vec<_> = self.adjustments.iter().map(|(id, seq)| (*id, *seq)).collect();
-        adjustments.sort_by_key(|(_, seq)| *seq);
         Some(OfferSnapshot {
             terms: self.terms?,
             stock: self.stock,
             frozen: self.frozen,
             seq: self.seq,
             last_at: self.last_at,
-            adjustments,
+            adjustments: self.adjustments(),
         })
+    }
+
+    /// Adjustments made, with their sequence numbers, in order.
+    pub fn adjustments(&self) -> Vec<(EventId, u64)> {
+        let mut adjustments: Vec<_> = self.adjustments.iter().map(|(id, seq)| (*id, *seq)).collect();
+        adjustments.sort_by_key(|(_, seq)| *seq);
+        adjustments
     }
 
     /// The terms in force; none for an offer that does not exist yet.

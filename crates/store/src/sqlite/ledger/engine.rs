@@ -1,0 +1,226 @@
+//! The one thread that decides: takes what waits, decides it, makes it durable, makes it visible, answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use firstcome_core::ports::PortError;
+use tokio::runtime::Handle;
+
+use super::alarms::Alarms;
+use super::batch::{Batch, Settled};
+use super::journal::{WriteError, Writer};
+use super::lane::{Lane, Pending};
+use super::shared::{Life, Shared, storage_full};
+use super::witness::{Head, Witness};
+
+/// A clock that is not the machine's can jump; deadlines are looked at this often at least.
+const CLOCK_LOOK: Duration = Duration::from_millis(50);
+/// How often a full disk is tried again.
+const SPACE_LOOK: Duration = Duration::from_millis(200);
+/// Orders forgotten between two batches at most, so that nobody waits for housekeeping.
+const FORGET_AT_MOST: usize = 2_048;
+
+pub(super) struct Engine {
+    pub(super) shared: Arc<Shared>,
+    pub(super) writer: Writer,
+    pub(super) witness: Witness,
+    pub(super) head: Head,
+    pub(super) alarms: Alarms,
+    pub(super) settled: VecDeque<Settled>,
+    pub(super) runtime: Option<Handle>,
+    pub(super) commands: Vec<Pending>,
+}
+
+impl Engine {
+    /// Works until the ledger is closed and nothing waits, or until the disk fails.
+    pub(super) fn run(mut self) {
+        loop {
+            // Read before the work is: what was accepted before the closing is still answered.
+            let closing = self.shared.closing.load(Ordering::Acquire);
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) if closing => return self.end(Life::Closed),
+                Ok(false) => self.shared.sleep(self.patience()),
+                Err(failure) => {
+                    tracing::error!(%failure, "the ledger failed and takes nothing any more");
+                    return self.end(Life::Failed(failure));
+                }
+            }
+        }
+    }
+
+    /// One batch and a little housekeeping. Returns whether there was anything to do.
+    fn step(&mut self) -> Result<bool, PortError> {
+        let mut batch = self.decide();
+        let worked = !batch.rows.is_empty() || batch.answers.len() > 0;
+        if worked {
+            self.count(&batch);
+            if !batch.rows.is_empty() {
+                self.commit(&mut batch)?;
+            }
+            self.settled.extend(batch.settled);
+            batch.answers.give(self.runtime.as_ref());
+        }
+        Ok(self.forget() || worked)
+    }
+
+    /// Decides what is due and what waits, up to the limit.
+    fn decide(&mut self) -> Batch {
+        let mut batch = Batch::new(self.head);
+        let mut room = self.shared.options.batch;
+        let now = self.shared.options.clock.now();
+        while room > 0 && batch.events < self.shared.options.batch {
+            let Some(offer) = self.alarms.take(now) else { break };
+            let Some(lane) = self.shared.lane(offer) else { continue };
+            room -= self.decide_lane(&mut batch, &lane, true, room).clamp(1, room);
+        }
+        while room > 0 {
+            let Some(lane) = self.shared.next_ready() else { break };
+            room -= self.decide_lane(&mut batch, &lane, false, room);
+        }
+        batch
+    }
+
+    /// Decides what waits in one lane. Returns how many commands that were.
+    fn decide_lane(&mut self, batch: &mut Batch, lane: &Arc<Lane>, expire: bool, room: usize) -> usize {
+        if lane.take(room, &mut self.commands) {
+            self.shared.announce(lane.clone());
+        }
+        let taken = self.commands.len();
+        self.shared.waiting.fetch_sub(taken, Ordering::Relaxed);
+        self.commands.retain(|pending| !pending.is_abandoned());
+        if expire || !self.commands.is_empty() {
+            let options = &self.shared.options;
+            let next = batch.decide(lane, expire, &mut self.commands, options.clock.now(), options.archive.as_ref());
+            self.alarms.set(lane.number, next);
+        }
+        taken
+    }
+
+    /// Makes a batch durable, then visible.
+    fn commit(&mut self, batch: &mut Batch) -> Result<(), PortError> {
+        let written = match self.writer.append(&batch.rows) {
+            Err(WriteError::Full(reason)) => self.wait_for_space(batch, &reason),
+            Err(WriteError::Failed(reason)) => Err(failed(&reason)),
+            Ok(()) => Ok(()),
+        };
+        let synced = written.and_then(|()| self.witness.write(batch.head).map_err(|error| failed(&error.to_string())));
+        if let Err(failure) = &synced {
+            batch.answers.fail(failure);
+            return synced;
+        }
+        self.head = batch.head;
+        for change in batch.changes.drain(..) {
+            change.lane.publish(change.published, change.granted);
+        }
+        let mut recent = self.shared.recent.lock();
+        for row in batch.rows.drain(..) {
+            recent.push(row.entry);
+        }
+        drop(recent);
+        self.shared.progress.send_modify(|progress| progress.position = self.head.position);
+        Ok(())
+    }
+
+    /// Memory is ahead of the disk and cannot go back, so this batch is kept and tried again until there is space.
+    /// Whoever waited is told that the disk is full; whether their command took effect they learn by asking again.
+    /// Nothing of the batch is visible before it is durable, and nothing is decided on top of it.
+    fn wait_for_space(&mut self, batch: &mut Batch, reason: &str) -> Result<(), PortError> {
+        tracing::error!(reason, "the journal's disk is full; nothing is granted until there is space");
+        batch.answers.fail(&storage_full());
+        std::mem::take(&mut batch.answers).give(self.runtime.as_ref());
+        self.shared.full.store(true, Ordering::Release);
+        loop {
+            self.refuse_waiting();
+            if self.shared.closing.load(Ordering::Acquire) {
+                return Err(storage_full());
+            }
+            self.shared.sleep(SPACE_LOOK);
+            match self.writer.append(&batch.rows) {
+                Ok(()) => break,
+                Err(WriteError::Full(_)) => {}
+                Err(WriteError::Failed(reason)) => return Err(failed(&reason)),
+            }
+        }
+        self.shared.full.store(false, Ordering::Release);
+        tracing::warn!("the journal's disk has space again");
+        Ok(())
+    }
+
+    /// Refuses what slipped into the lanes while the disk became full. Nothing of it is decided.
+    fn refuse_waiting(&mut self) {
+        while let Some(lane) = self.shared.next_ready() {
+            lane.take(usize::MAX, &mut self.commands);
+        }
+        self.refuse(&storage_full());
+    }
+
+    fn refuse(&mut self, error: &PortError) {
+        self.shared.waiting.fetch_sub(self.commands.len(), Ordering::Relaxed);
+        for pending in self.commands.drain(..) {
+            let _ = pending.reply.send(Err(error.clone()));
+        }
+    }
+
+    /// Lets settled holds that the archive has leave memory.
+    fn forget(&mut self) -> bool {
+        let archived = self.shared.archived.load(Ordering::Acquire);
+        let mut forgotten = 0;
+        while forgotten < FORGET_AT_MOST && self.settled.front().is_some_and(|first| first.position <= archived) {
+            let Some(Settled { lane, seq, orders, .. }) = self.settled.pop_front() else { break };
+            let mut state = lane.state.write();
+            for order in &orders {
+                state.offer.forget(*order, seq);
+            }
+            forgotten += orders.len();
+        }
+        forgotten > 0
+    }
+
+    fn count(&self, batch: &Batch) {
+        let work = &self.shared.work;
+        work.batches.fetch_add(1, Ordering::Relaxed);
+        work.commands.fetch_add(batch.answers.len() as u64, Ordering::Relaxed);
+        work.records.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
+        work.events.fetch_add(batch.events as u64, Ordering::Relaxed);
+    }
+
+    /// How long the engine may sleep.
+    fn patience(&self) -> Duration {
+        match self.alarms.next() {
+            None => Duration::from_secs(3600),
+            Some(deadline) => {
+                let left = deadline.since(self.shared.options.clock.now());
+                left.clamp(Duration::from_millis(1), CLOCK_LOOK)
+            }
+        }
+    }
+
+    fn end(self, life: Life) {
+        self.shared.progress.send_modify(|progress| progress.life = life);
+    }
+}
+
+impl Drop for Engine {
+    /// However the thread ends, nobody is left waiting and nobody is let in.
+    fn drop(&mut self) {
+        self.shared.progress.send_if_modified(|progress| {
+            let lost = matches!(progress.life, Life::Serving);
+            if lost {
+                progress.life = Life::Failed(failed("its thread ended unexpectedly"));
+            }
+            lost
+        });
+        let lanes: Vec<_> = self.shared.lanes.read().values().cloned().collect();
+        for lane in lanes {
+            lane.close(&mut self.commands);
+        }
+        self.refuse(&self.shared.ended());
+    }
+}
+
+fn failed(reason: &str) -> PortError {
+    PortError::Unavailable(format!("the ledger's journal failed: {reason}"))
+}

@@ -1,0 +1,313 @@
+//! The stock ledger in memory, with its journal in SQLite: the embedded [`StockLedger`].
+//!
+//! # How a command goes
+//! Each offer has a [`lane`]: a bounded queue and the offer's state. One [`engine`] thread serves all lanes, so ten
+//! thousand offers cost ten thousand small structs. It takes what waits up to a limit, decides it in order, writes one
+//! [record](firstcome_core::ledger::Record) per offer in one SQLite transaction with one sync, notes the synced head in
+//! the [`witness`] with another, makes the batch visible and [answers](answers). While it syncs, the next batch gathers:
+//! the slower the disk, the larger the batch.
+//!
+//! A new hold that would be refused is refused without entering the lane, by the same pure function under a read lock:
+//! a sold-out offer costs a look-up. Everything else goes through the lane, because memory may be ahead of the disk.
+//!
+//! # What leaves memory
+//! Once the archive has an entry ([`StockLedger::archived`]), the orders that it settled are forgotten; a command about a
+//! forgotten order recalls its hold from the archive first. So memory grows with what is open.
+//!
+//! # When the disk fails
+//! A failed write or sync ends the ledger for good ([`SqliteLedger::failed`]): the process ends and starts again from what
+//! is durable. A full disk does not: the batch that did not fit is kept and tried again, nothing of it is visible before
+//! it is durable, and until then new commands get `StorageFull`; refusals and reading go on.
+
+mod alarms;
+mod answers;
+mod batch;
+mod engine;
+mod journal;
+mod lane;
+mod options;
+mod recent;
+mod shared;
+mod start;
+mod verify;
+mod witness;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use firstcome_core::ids::{OfferNumber, OrderId};
+use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal};
+use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+pub use options::LedgerOptions;
+pub use verify::{VerifyError, Verified, verify_journal};
+pub use witness::Head;
+
+use engine::Engine;
+use journal::{Reader, Stored, open_for_reading, unreadable};
+use lane::Lane;
+use shared::{Life, Shared, storage_full};
+use start::{Files, Started};
+
+/// See the [module](self).
+pub struct SqliteLedger {
+    shared: Arc<Shared>,
+    reader: Arc<Mutex<rusqlite::Connection>>,
+    engine: Mutex<Option<std::thread::JoinHandle<()>>>,
+    journal: PathBuf,
+}
+
+/// What a ledger has done since it started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LedgerWork {
+    /// Batches decided.
+    pub batches: u64,
+    /// Commands decided in them.
+    pub commands: u64,
+    /// Records written.
+    pub records: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Commands that wait now.
+    pub waiting: u64,
+}
+
+impl SqliteLedger {
+    /// Opens or creates the ledger of a directory and starts it. Blocks until everything is loaded and checked; an
+    /// altered or shortened journal is refused with [`PortError::Corrupt`], which names the place.
+    ///
+    /// Called within a Tokio runtime, answers are given from there.
+    pub fn open(options: LedgerOptions) -> Result<Arc<Self>, PortError> {
+        let Started { writer, witness, head, lanes, settled, archived } = start::start(&options)?;
+        let journal = Files::in_directory(&options.directory).journal;
+        let reader = open_for_reading(&journal).map_err(|error| unreadable(&error))?;
+        let mut alarms = alarms::Alarms::default();
+        for lane in lanes.values() {
+            alarms.set(lane.number, lane.state.read().offer.next_deadline());
+        }
+        let shared = Arc::new(Shared::new(options, lanes, head.position));
+        shared.archived.store(archived, Ordering::Release);
+        let engine = Engine {
+            shared: shared.clone(),
+            writer,
+            witness,
+            head,
+            alarms,
+            settled,
+            runtime: tokio::runtime::Handle::try_current().ok(),
+            commands: Vec::new(),
+        };
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || engine.run());
+        let thread = thread.map_err(|error| PortError::Unavailable(format!("no thread for the ledger: {error}")))?;
+        let (reader, engine) = (Arc::new(Mutex::new(reader)), Mutex::new(Some(thread)));
+        Ok(Arc::new(Self { shared, reader, engine, journal }))
+    }
+
+    /// The journal's file.
+    pub fn journal_path(&self) -> &std::path::Path {
+        &self.journal
+    }
+
+    /// Every offer that the ledger knows, in order of number.
+    pub fn offers(&self) -> Vec<OfferNumber> {
+        let mut offers: Vec<_> = self.shared.lanes.read().keys().copied().collect();
+        offers.sort_unstable();
+        offers
+    }
+
+    /// Holds in memory, of all offers.
+    pub fn holds_in_memory(&self) -> usize {
+        self.shared.lanes.read().values().map(|lane| lane.state.read().offer.hold_count()).sum()
+    }
+
+    /// What has been done since the start.
+    pub fn work(&self) -> LedgerWork {
+        let work = &self.shared.work;
+        LedgerWork {
+            batches: work.batches.load(Ordering::Relaxed),
+            commands: work.commands.load(Ordering::Relaxed),
+            records: work.records.load(Ordering::Relaxed),
+            events: work.events.load(Ordering::Relaxed),
+            waiting: self.shared.waiting.load(Ordering::Relaxed) as u64,
+        }
+    }
+
+    /// Whether the disk takes no more for now.
+    pub fn is_full(&self) -> bool {
+        self.shared.is_full()
+    }
+
+    /// Returns when the ledger has failed for good, with the reason. The process must end then: memory is ahead of the
+    /// disk. Never returns for a ledger that is closed in order.
+    pub async fn failed(&self) -> PortError {
+        let mut progress = self.shared.progress.subscribe();
+        loop {
+            if let Life::Failed(failure) = &progress.borrow_and_update().life {
+                return failure.clone();
+            }
+            if progress.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Takes nothing any more, decides and answers what waits, and returns when all is durable. Blocks for a moment.
+    pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.ring();
+        if let Some(thread) = self.engine.lock().take() {
+            // A thread that panicked has marked the ledger as failed already.
+            let _ = thread.join();
+        }
+    }
+
+    /// The refusal of a new hold, if that is what the lane would answer now.
+    fn refusal(&self, lane: &Lane, command: &Command, request: &HoldRequest) -> Option<Refusal> {
+        let state = lane.state.read();
+        if state.offer.hold(request.order).is_some() {
+            return None;
+        }
+        let now = self.shared.options.clock.now();
+        let Outcome::Refused(refusal) = state.offer.decide(command, now, &mut Vec::new()) else { return None };
+        // A forgotten hold must be recalled before its order is refused. Asked last: refusals are the common case only
+        // when there are many.
+        (!self.shared.options.archive.may_contain(request.order.key_hash())).then_some(refusal)
+    }
+
+    /// Waits until an event of the lane is durable.
+    async fn durable(&self, lane: &Lane, seq: u64) -> Result<(), PortError> {
+        let mut progress = self.shared.progress.subscribe();
+        while lane.durable_seq() < seq {
+            if self.shared.is_full() {
+                return Err(storage_full());
+            }
+            if !matches!(progress.borrow_and_update().life, Life::Serving) {
+                return Err(self.shared.ended());
+            }
+            let changed = tokio::time::timeout(std::time::Duration::from_millis(200), progress.changed()).await;
+            if let Ok(Err(_)) = changed {
+                return Err(self.shared.ended());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the journal's file on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || work(&Reader(&reader.lock())));
+        let read = read.await.map_err(|_| PortError::Unavailable("the reading of the journal was given up".to_owned()))?;
+        read.map_err(|error| unreadable(&error))
+    }
+
+    fn entries_of(&self, rows: &[Stored]) -> Result<Vec<JournalEntry>, PortError> {
+        let corrupt = |reason| PortError::Corrupt(format!("{}: {reason}", self.journal.display()));
+        rows.iter().map(|row| row.open().map_err(corrupt)).collect()
+    }
+}
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl StockLedger for SqliteLedger {
+    async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError> {
+        let lane = match (&command, self.shared.lane(offer)) {
+            (_, Some(lane)) => lane,
+            (Command::SetTerms(_), None) => self.shared.lane_or_new(offer),
+            (Command::Expire, None) => return Ok(Outcome::ReleasedByTime(Vec::new())),
+            (_, None) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
+        };
+        match &command {
+            Command::Hold(request) => {
+                if let Some(refusal) = self.refusal(&lane, &command, request) {
+                    lane.count_refusal(&refusal);
+                    return Ok(Outcome::Refused(refusal));
+                }
+            }
+            Command::SetTerms(terms) => {
+                terms.check().map_err(|error| PortError::Misused(error.to_string()))?;
+                if terms.offer.number() != offer {
+                    return Err(PortError::Misused(format!("the terms of {} are not for offer {offer}", terms.offer)));
+                }
+            }
+            _ => {}
+        }
+        if self.shared.is_full() {
+            return Err(storage_full());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.shared.submit(&lane, command, reply)?;
+        answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
+        let Some(lane) = self.shared.lane(order.home()) else { return Ok(None) };
+        let hold = lane.state.read().offer.hold(order).cloned();
+        if let Some(hold) = &hold {
+            self.durable(&lane, hold.seq).await?;
+        }
+        Ok(hold)
+    }
+
+    async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
+        Ok(self.shared.lane(offer).and_then(|lane| lane.durable_state()))
+    }
+
+    async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
+        let to = self.shared.position();
+        let rows = self.read(move |reader| reader.of_offer(offer, from_seq, to, limit)).await?;
+        self.entries_of(&rows)
+    }
+
+    async fn entries(&self, after: i64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
+        let to = self.shared.position();
+        if after >= to {
+            return Ok(Vec::new());
+        }
+        if let Some(recent) = self.shared.recent.lock().after(after, limit) {
+            return Ok(recent);
+        }
+        let read = move |reader: &Reader<'_>| {
+            let mut rows = Vec::new();
+            reader.after(after, to, limit, |row| {
+                rows.push(row);
+                Ok::<_, rusqlite::Error>(())
+            })?;
+            Ok(rows)
+        };
+        let rows = self.read(read).await?;
+        self.entries_of(&rows)
+    }
+
+    async fn wait(&self, after: i64) -> Result<(), PortError> {
+        let mut progress = self.shared.progress.subscribe();
+        loop {
+            let ended = {
+                let progress = progress.borrow_and_update();
+                if progress.position > after {
+                    return Ok(());
+                }
+                !matches!(progress.life, Life::Serving)
+            };
+            if ended || progress.changed().await.is_err() {
+                return Err(self.shared.ended());
+            }
+        }
+    }
+
+    fn archived(&self, position: i64) {
+        self.shared.archived.fetch_max(position, Ordering::AcqRel);
+        self.shared.ring();
+    }
+}

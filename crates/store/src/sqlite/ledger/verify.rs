@@ -1,0 +1,120 @@
+//! Checking a whole journal, record by record, also while a server writes it.
+
+use std::path::Path;
+
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::ledger::Digest;
+use firstcome_core::ports::JournalEntry;
+use hashbrown::HashMap;
+
+use super::journal::{Reader, Stored, open_for_reading};
+use super::start::Files;
+use super::witness::{Head, Witness};
+
+/// Rows read in one transaction, so that an audit never keeps the write-ahead log from being taken over.
+const CHUNK: usize = 512;
+
+/// What was found whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Records.
+    pub records: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Offers that they are about.
+    pub offers: u64,
+    /// The head of the journal when the check came to its end.
+    pub head: Head,
+}
+
+/// Why a journal is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// It cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Unreadable(String),
+    /// It is not what was written; the text names the place.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The visitor gave up, with its own reason.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+impl From<rusqlite::Error> for VerifyError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// Reads every record of the journal in `directory`, in order, checks its hash, both its chains and its sequence numbers,
+/// passes it to `visit`, and checks the end against the witness. Changes nothing.
+pub fn verify_journal(
+    directory: &Path,
+    mut visit: impl FnMut(&JournalEntry) -> Result<(), String>,
+) -> Result<Verified, VerifyError> {
+    let files = Files::in_directory(directory);
+    // Read first: the journal of a running server only grows past it.
+    let witnessed = Witness::read(&files.witness);
+    let witnessed = witnessed.map_err(|error| VerifyError::Corrupt(format!("{}: {error}", files.witness.display())))?;
+    let connection = open_for_reading(&files.journal)?;
+    let mut check = Check { witnessed, ..Check::default() };
+    loop {
+        let before = check.verified.head.position;
+        Reader(&connection).after(before, i64::MAX, CHUNK, |row| check.row(&row, &mut visit))?;
+        if check.verified.head.position == before {
+            return check.end();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Check {
+    verified: Verified,
+    witnessed: Option<Head>,
+    offers: HashMap<OfferNumber, (u64, Digest)>,
+}
+
+impl Check {
+    fn row(
+        &mut self,
+        row: &Stored,
+        visit: &mut impl FnMut(&JournalEntry) -> Result<(), String>,
+    ) -> Result<(), VerifyError> {
+        let corrupt = |reason: &str| Err(VerifyError::Corrupt(format!("{}: {reason}", row.place())));
+        let entry = row.open().map_err(VerifyError::Corrupt)?;
+        let head = self.verified.head.after(&entry.hash);
+        if row.position != head.position || row.chain != head.chain {
+            return corrupt("it does not follow the record at the position before it");
+        }
+        let (seq, tail) = self.offers.entry(row.offer).or_default();
+        if entry.record.prev != *tail || entry.record.first_seq != *seq + 1 {
+            return corrupt("it does not follow its offer's record before it");
+        }
+        (*seq, *tail) = (entry.record.last_seq(), entry.hash);
+        if self.witnessed.is_some_and(|witnessed| witnessed.position == head.position && witnessed != head) {
+            return corrupt("it is not the record that the witness has seen");
+        }
+        self.verified.head = head;
+        self.verified.records += 1;
+        self.verified.events += entry.record.events.len() as u64;
+        visit(&entry).map_err(VerifyError::Stopped)
+    }
+
+    fn end(mut self) -> Result<Verified, VerifyError> {
+        let ended = self.verified.head.position;
+        let Some(witnessed) = self.witnessed else {
+            let whole = ended == 0;
+            let missing = "the witness is missing: nobody can tell whether the end of the journal is";
+            return if whole { Ok(self.verified) } else { Err(VerifyError::Corrupt(missing.to_owned())) };
+        };
+        if witnessed.position > ended {
+            return Err(VerifyError::Corrupt(format!(
+                "records are missing at the end: the journal ends at position {ended}, its witness has seen {}",
+                witnessed.position
+            )));
+        }
+        self.verified.offers = self.offers.len() as u64;
+        Ok(self.verified)
+    }
+}
