@@ -57,7 +57,8 @@ impl Batch {
         let mut state = lane.state.write();
         let at = now.max(state.offer.last_at());
         let first_seq = state.offer.seq() + 1;
-        let mut turn = Turn { state: &mut state, archive, at, events: Vec::with_capacity(commands.len()), recalled: vec![] };
+        let mut turn =
+            Turn { state: &mut state, archive, at, events: Vec::with_capacity(commands.len()), recalled: vec![] };
         if expire {
             turn.decide(&Command::Expire);
         }

@@ -30,7 +30,10 @@ pub(super) struct Engine {
     pub(super) alarms: Alarms,
     pub(super) settled: VecDeque<Settled>,
     pub(super) runtime: Option<Handle>,
+    /// Commands on their way from a queue to a decision; kept to be used again.
     pub(super) commands: Vec<Pending>,
+    /// A batch for which the disk had no space.
+    pub(super) stuck: Option<Batch>,
 }
 
 impl Engine {
@@ -51,23 +54,46 @@ impl Engine {
         }
     }
 
-    /// One batch and a little housekeeping. Returns whether there was anything to do.
-    fn step(&mut self) -> Result<bool, PortError> {
-        let mut batch = self.decide();
+    /// One batch and a little housekeeping. Returns whether to go on without sleeping.
+    pub(super) fn step(&mut self) -> Result<bool, PortError> {
+        if let Some(batch) = self.stuck.take() {
+            self.refuse_waiting();
+            return self.finish(batch);
+        }
+        let batch = self.decide();
         let worked = !batch.rows.is_empty() || batch.answers.len() > 0;
         if worked {
             self.count(&batch);
-            if !batch.rows.is_empty() {
-                self.commit(&mut batch)?;
+            if !self.finish(batch)? {
+                return Ok(false);
             }
-            self.settled.extend(batch.settled);
-            batch.answers.give(self.runtime.as_ref());
         }
         Ok(self.forget() || worked)
     }
 
+    /// Makes a batch durable and visible, and answers. Returns false when the disk is full and the batch must wait.
+    pub(super) fn finish(&mut self, mut batch: Batch) -> Result<bool, PortError> {
+        if !batch.rows.is_empty() {
+            match self.write(&batch) {
+                Ok(()) => self.publish(&mut batch),
+                Err(WriteError::Full(reason)) => {
+                    self.keep(batch, &reason);
+                    return Ok(false);
+                }
+                Err(WriteError::Failed(reason)) => {
+                    let failure = failed(&reason);
+                    batch.answers.fail(&failure);
+                    return Err(failure);
+                }
+            }
+        }
+        self.settled.extend(batch.settled);
+        batch.answers.give(self.runtime.as_ref());
+        Ok(true)
+    }
+
     /// Decides what is due and what waits, up to the limit.
-    fn decide(&mut self) -> Batch {
+    pub(super) fn decide(&mut self) -> Batch {
         let mut batch = Batch::new(self.head);
         let mut room = self.shared.options.batch;
         let now = self.shared.options.clock.now();
@@ -99,17 +125,16 @@ impl Engine {
         taken
     }
 
-    /// Makes a batch durable, then visible.
-    fn commit(&mut self, batch: &mut Batch) -> Result<(), PortError> {
-        let written = match self.writer.append(&batch.rows) {
-            Err(WriteError::Full(reason)) => self.wait_for_space(batch, &reason),
-            Err(WriteError::Failed(reason)) => Err(failed(&reason)),
-            Ok(()) => Ok(()),
-        };
-        let synced = written.and_then(|()| self.witness.write(batch.head).map_err(|error| failed(&error.to_string())));
-        if let Err(failure) = &synced {
-            batch.answers.fail(failure);
-            return synced;
+    /// Makes a batch durable: the journal first, then its witness.
+    fn write(&mut self, batch: &Batch) -> Result<(), WriteError> {
+        self.writer.append(&batch.rows)?;
+        self.witness.write(batch.head).map_err(|error| WriteError::Failed(format!("its witness: {error}")))
+    }
+
+    /// Makes a durable batch visible.
+    fn publish(&mut self, batch: &mut Batch) {
+        if self.shared.full.swap(false, Ordering::AcqRel) {
+            tracing::warn!("the journal's disk has space again");
         }
         self.head = batch.head;
         for change in batch.changes.drain(..) {
@@ -121,32 +146,19 @@ impl Engine {
         }
         drop(recent);
         self.shared.progress.send_modify(|progress| progress.position = self.head.position);
-        Ok(())
     }
 
-    /// Memory is ahead of the disk and cannot go back, so this batch is kept and tried again until there is space.
-    /// Whoever waited is told that the disk is full; whether their command took effect they learn by asking again.
-    /// Nothing of the batch is visible before it is durable, and nothing is decided on top of it.
-    fn wait_for_space(&mut self, batch: &mut Batch, reason: &str) -> Result<(), PortError> {
-        tracing::error!(reason, "the journal's disk is full; nothing is granted until there is space");
+    /// Keeps a batch for which there is no space. Memory is ahead of the disk and cannot go back, so it is tried again
+    /// until it fits, and nothing is decided on top of it. Whoever waited is told that the disk is full; whether their
+    /// command took effect they learn by asking again. Nothing of the batch is visible before it is durable.
+    fn keep(&mut self, mut batch: Batch, reason: &str) {
+        if !self.shared.full.swap(true, Ordering::AcqRel) {
+            tracing::error!(reason, "the journal's disk is full; nothing is granted until there is space");
+        }
         batch.answers.fail(&storage_full());
         std::mem::take(&mut batch.answers).give(self.runtime.as_ref());
-        self.shared.full.store(true, Ordering::Release);
-        loop {
-            self.refuse_waiting();
-            if self.shared.closing.load(Ordering::Acquire) {
-                return Err(storage_full());
-            }
-            self.shared.sleep(SPACE_LOOK);
-            match self.writer.append(&batch.rows) {
-                Ok(()) => break,
-                Err(WriteError::Full(_)) => {}
-                Err(WriteError::Failed(reason)) => return Err(failed(&reason)),
-            }
-        }
-        self.shared.full.store(false, Ordering::Release);
-        tracing::warn!("the journal's disk has space again");
-        Ok(())
+        self.refuse_waiting();
+        self.stuck = Some(batch);
     }
 
     /// Refuses what slipped into the lanes while the disk became full. Nothing of it is decided.
@@ -189,6 +201,9 @@ impl Engine {
 
     /// How long the engine may sleep.
     fn patience(&self) -> Duration {
+        if self.stuck.is_some() {
+            return SPACE_LOOK;
+        }
         match self.alarms.next() {
             None => Duration::from_secs(3600),
             Some(deadline) => {

@@ -97,6 +97,13 @@ impl Writer {
         Ok(())
     }
 
+    /// Limits the size of the file, as a full disk would. Returns the limit in force: never less than what there is.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) -> u32 {
+        let set = self.connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get(0));
+        set.expect("it can be limited")
+    }
+
     /// The same file for reading.
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader(&self.connection)
@@ -158,7 +165,8 @@ fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {
 
 /// Opens a journal that may be in use, for reading only.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(connection)
 }
@@ -175,7 +183,8 @@ impl Reader<'_> {
         limit: usize,
         mut each: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
-        let text = format!("SELECT {COLUMNS} FROM journal WHERE position > ? AND position <= ? ORDER BY position LIMIT ?");
+        let text =
+            format!("SELECT {COLUMNS} FROM journal WHERE position > ? AND position <= ? ORDER BY position LIMIT ?");
         let mut select = self.0.prepare_cached(&text)?;
         let mut rows = select.query(params![position, to, limit as i64])?;
         while let Some(row) = rows.next()? {
@@ -222,7 +231,12 @@ impl Reader<'_> {
     }
 
     /// The hash of an offer's record that ends with `seq`, if it stands at `position` or before.
-    pub(super) fn hash_of(&self, offer: OfferNumber, seq: u64, position: i64) -> Result<Option<Digest>, rusqlite::Error> {
+    pub(super) fn hash_of(
+        &self,
+        offer: OfferNumber,
+        seq: u64,
+        position: i64,
+    ) -> Result<Option<Digest>, rusqlite::Error> {
         let text = "SELECT hash FROM journal WHERE offer = ? AND last_seq = ? AND position <= ?";
         self.0.prepare_cached(text)?.query_row(params![offer.0, seq as i64, position], |row| row.get(0)).optional()
     }
@@ -231,7 +245,9 @@ impl Reader<'_> {
 /// What a failure to read means to callers of the port.
 pub(super) fn unreadable(error: &rusqlite::Error) -> PortError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => PortError::Corrupt(format!("the journal: {error}")),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            PortError::Corrupt(format!("the journal: {error}"))
+        }
         _ => PortError::Unavailable(format!("the journal cannot be read: {error}")),
     }
 }

@@ -29,6 +29,8 @@ mod options;
 mod recent;
 mod shared;
 mod start;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod witness;
 
@@ -44,7 +46,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use options::LedgerOptions;
-pub use verify::{VerifyError, Verified, verify_journal};
+pub use verify::{Verified, VerifyError, verify_journal};
 pub use witness::Head;
 
 use engine::Engine;
@@ -82,6 +84,15 @@ impl SqliteLedger {
     ///
     /// Called within a Tokio runtime, answers are given from there.
     pub fn open(options: LedgerOptions) -> Result<Arc<Self>, PortError> {
+        let (ledger, engine) = Self::open_by_hand(options)?;
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || engine.run());
+        let thread = thread.map_err(|error| PortError::Unavailable(format!("no thread for the ledger: {error}")))?;
+        *ledger.engine.lock() = Some(thread);
+        Ok(Arc::new(ledger))
+    }
+
+    /// The ledger and its engine, which does nothing yet.
+    fn open_by_hand(options: LedgerOptions) -> Result<(Self, Engine), PortError> {
         let Started { writer, witness, head, lanes, settled, archived } = start::start(&options)?;
         let journal = Files::in_directory(&options.directory).journal;
         let reader = open_for_reading(&journal).map_err(|error| unreadable(&error))?;
@@ -100,11 +111,10 @@ impl SqliteLedger {
             settled,
             runtime: tokio::runtime::Handle::try_current().ok(),
             commands: Vec::new(),
+            stuck: None,
         };
-        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || engine.run());
-        let thread = thread.map_err(|error| PortError::Unavailable(format!("no thread for the ledger: {error}")))?;
-        let (reader, engine) = (Arc::new(Mutex::new(reader)), Mutex::new(Some(thread)));
-        Ok(Arc::new(Self { shared, reader, engine, journal }))
+        let reader = Arc::new(Mutex::new(reader));
+        Ok((Self { shared, reader, engine: Mutex::new(None), journal }, engine))
     }
 
     /// The journal's file.
@@ -203,7 +213,8 @@ impl SqliteLedger {
     ) -> Result<T, PortError> {
         let reader = self.reader.clone();
         let read = tokio::task::spawn_blocking(move || work(&Reader(&reader.lock())));
-        let read = read.await.map_err(|_| PortError::Unavailable("the reading of the journal was given up".to_owned()))?;
+        let read =
+            read.await.map_err(|_| PortError::Unavailable("the reading of the journal was given up".to_owned()))?;
         read.map_err(|error| unreadable(&error))
     }
 

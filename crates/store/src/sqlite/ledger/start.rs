@@ -138,7 +138,8 @@ impl<'a> Rebuild<'a> {
         for snapshot in archive.offers()? {
             rebuild.restore(reader, snapshot)?;
         }
-        let replayed = reader.after(archived, i64::MAX, usize::MAX >> 1, |row| rebuild.replay(&row).map_err(Stop::Refused));
+        let replayed =
+            reader.after(archived, i64::MAX, usize::MAX >> 1, |row| rebuild.replay(&row).map_err(Stop::Refused));
         match replayed {
             Ok(()) => Ok(rebuild),
             Err(Stop::Unreadable(error)) => Err(unreadable(&error)),
@@ -201,7 +202,8 @@ impl<'a> Rebuild<'a> {
 
     /// Brings the hold that an event changes back, if it was settled before the snapshot.
     fn recall(&self, offer: &mut Offer, number: OfferNumber, event: &Event) -> Result<(), PortError> {
-        let creates = matches!(event, Event::Held(_) | Event::Sold(_) | Event::Prepared(_) | Event::OrderAborted { .. });
+        let creates =
+            matches!(event, Event::Held(_) | Event::Sold(_) | Event::Prepared(_) | Event::OrderAborted { .. });
         let Some(order) = event.order().filter(|order| !creates && offer.hold(*order).is_none()) else {
             return Ok(());
         };

@@ -108,6 +108,14 @@ impl Witness {
     }
 }
 
+#[cfg(test)]
+impl Witness {
+    /// From here on no write succeeds.
+    pub(super) fn break_it(&mut self, path: &Path) {
+        self.file = File::open(path).expect("it is there");
+    }
+}
+
 fn slots(file: &File) -> io::Result<[Option<Head>; 2]> {
     let mut heads = [None; 2];
     for (slot, head) in heads.iter_mut().enumerate() {

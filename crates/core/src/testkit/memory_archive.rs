@@ -1,0 +1,79 @@
+//! An archive in memory, fed by hand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::ids::{KeyHash, OfferNumber, OrderId, UserId};
+use crate::ledger::{Event, Hold, Offer, OfferSnapshot};
+use crate::ports::{HoldArchive, JournalEntry, PortError};
+
+/// A [`HoldArchive`] that folds the journal's entries and forgets nothing. Clones are the same archive.
+#[derive(Clone, Default)]
+pub struct MemoryArchive(Arc<Mutex<Books>>);
+
+#[derive(Default)]
+struct Books {
+    position: i64,
+    offers: BTreeMap<OfferNumber, Offer>,
+    keys: HashMap<KeyHash, Vec<OrderId>>,
+}
+
+impl MemoryArchive {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the journal's next entry; one that it has taken already changes nothing.
+    pub fn apply(&self, entry: &JournalEntry) {
+        let mut books = self.books();
+        if entry.position <= books.position {
+            return;
+        }
+        books.position = entry.position;
+        for event in &entry.record.events {
+            books.offers.entry(entry.record.offer).or_default().evolve(event, entry.record.at);
+            let creates =
+                matches!(event, Event::Held(_) | Event::Sold(_) | Event::Prepared(_) | Event::OrderAborted { .. });
+            if let Some(order) = event.order().filter(|_| creates) {
+                books.keys.entry(order.key_hash()).or_default().push(order);
+            }
+        }
+    }
+}
+
+impl HoldArchive for MemoryArchive {
+    fn position(&self) -> Result<i64, PortError> {
+        Ok(self.books().position)
+    }
+
+    fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
+        Ok(self.books().offers.values().filter_map(Offer::snapshot).collect())
+    }
+
+    fn open_holds(&self, offer: OfferNumber) -> Result<Vec<Hold>, PortError> {
+        let books = self.books();
+        let holds = books.offers.get(&offer).into_iter().flat_map(Offer::holds);
+        Ok(holds.filter(|hold| hold.state.is_open()).cloned().collect())
+    }
+
+    fn persons(&self, offer: OfferNumber) -> Result<Vec<(UserId, u32)>, PortError> {
+        Ok(self.books().offers.get(&offer).into_iter().flat_map(Offer::persons).collect())
+    }
+
+    fn may_contain(&self, key: KeyHash) -> bool {
+        self.books().keys.contains_key(&key)
+    }
+
+    fn hold(&self, offer: OfferNumber, order: OrderId) -> Result<Option<Hold>, PortError> {
+        Ok(self.books().offers.get(&offer).and_then(|offer| offer.hold(order)).cloned())
+    }
+
+    fn order_of_key(&self, key: KeyHash) -> Result<Option<OrderId>, PortError> {
+        let books = self.books();
+        let granted = |order: &&OrderId| {
+            let home = books.offers.get(&order.home());
+            home.and_then(|offer| offer.hold(**order)).is_some_and(|hold| hold.quantity > 0)
+        };
+        Ok(books.keys.get(&key).into_iter().flatten().find(granted).copied())
+    }
+}
