@@ -24,7 +24,7 @@ pub struct HoldRequest {
 /// One thing asked of one offer's ledger.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Set units aside for an order; for a free order grant them for good.
+    /// Set units aside for an order; for a free order of this offer alone grant them for good.
     Hold(HoldRequest),
     /// Set units of another offer aside for an order whose home decides later. Not payable, not released by time.
     Prepare(HoldRequest),
@@ -57,7 +57,8 @@ pub enum Command {
         /// The attempt that failed.
         attempt: PaymentId,
     },
-    /// The money is there: the units are sold.
+    /// The money is there: the units that this attempt pinned are sold. No other attempt buys them, so that a late commit
+    /// of money that went back never takes a hold that was reclaimed since.
     Commit {
         /// The order.
         order: OrderId,
@@ -71,7 +72,8 @@ pub enum Command {
         /// Why; kept on the order.
         reason: ReleaseReason,
     },
-    /// An expired order was paid late: take units again, if there are any and the limit allows.
+    /// An expired order was paid late: take units again, if there are any, the limit allows and nothing is frozen. What
+    /// pays then begins its payment anew.
     Reclaim {
         /// The order.
         order: OrderId,

@@ -221,20 +221,20 @@ impl Offer {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
-            HoldState::Held => Outcome::Held(hold.clone()),
+            HoldState::Held if now < hold.expires_at => Outcome::Held(hold.clone()),
             HoldState::Paying => Outcome::PaymentInProgress { attempt: hold.attempt },
             HoldState::Sold | HoldState::Returned => Outcome::AlreadySold { attempt: hold.attempt },
-            // The buyer took this back, or the order never was: money that comes now goes back.
-            HoldState::Released if matches!(hold.reason, ReleaseReason::Canceled | ReleaseReason::Aborted) => {
-                Outcome::Gone
-            }
-            HoldState::Released => {
+            // It was canceled, failed for good or never was: money that comes now goes back.
+            HoldState::Released if hold.reason != ReleaseReason::Expired => Outcome::Gone,
+            // Late is late, so a hold past its deadline is as good as released, whether or not the clock has come by yet.
+            HoldState::Held | HoldState::Released => {
+                let missing = hold.quantity - hold.units();
                 // The window does not matter: the order was in time, only its money was late.
                 let refusal = self
                     .frozen
                     .then_some(Refusal::Frozen)
-                    .or_else(|| self.over_limit(terms, hold.person, hold.quantity))
-                    .or_else(|| self.sold_out(hold.quantity));
+                    .or_else(|| self.over_limit(terms, hold.person, missing))
+                    .or_else(|| self.sold_out(missing));
                 if let Some(refusal) = refusal {
                     return Outcome::Refused(refusal);
                 }

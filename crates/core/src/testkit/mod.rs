@@ -1,13 +1,16 @@
 //! What tests of other crates need: conformance suites, a clock that tests hold, records in memory, an auditor.
 
 mod clock;
+mod harness;
 mod memory_archive;
 mod memory_records;
 mod model;
 mod random;
 pub mod records;
+pub mod runtime;
 
 pub use clock::TestClock;
+pub use harness::LedgerHarness;
 pub use memory_archive::MemoryArchive;
 pub use memory_records::{MemoryLog, MemoryRecords};
 pub use model::Model;

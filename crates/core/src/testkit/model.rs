@@ -1,9 +1,9 @@
 //! The ledger once more, as simple as it can be said: a second opinion on `Offer::decide`.
 //!
 //! Written from the contract alone and not from the state machine. It keeps no counter: whatever it must know it counts
-//! anew from the holds. Where the contract leaves something open, the comment at that place says what was chosen.
+//! anew from the holds. Where the contract left something open, the comment at that place says what both chose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::{EventId, OrderId, PaymentId, RefundId, UserId};
@@ -23,16 +23,16 @@ enum Kind {
     Line,
 }
 
-/// One offer. `now` must never run backwards from call to call.
+/// One offer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     terms: Option<Terms>,
     stock: u64,
     frozen: bool,
     seq: u64,
+    last_at: Time,
     holds: BTreeMap<OrderId, Hold>,
-    aborted: BTreeSet<OrderId>,
-    adjustments: BTreeSet<EventId>,
+    adjustments: BTreeMap<EventId, u64>,
 }
 
 /// What a command did: its answer, and its event if it changed anything.
@@ -47,8 +47,21 @@ fn refused(refusal: Refusal) -> Step {
 }
 
 impl Model {
-    /// Decides one command at `now`, and applies what it decided.
+    /// Decides one command at `now`, and applies what it decided. Time that runs backwards stands still.
     pub fn apply(&mut self, command: &Command, now: Time) -> (Outcome, Vec<Event>) {
+        let now = now.max(self.last_at);
+        let (outcome, events) = self.decide(command, now);
+        if !events.is_empty() {
+            self.last_at = now;
+        }
+        (outcome, events)
+    }
+
+    fn decide(&mut self, command: &Command, now: Time) -> Step {
+        // The contract says so of Hold alone. Nothing can be recorded before the offer's first event, its terms.
+        if self.terms.is_none() && !matches!(command, Command::SetTerms(_) | Command::Expire) {
+            return refused(Refusal::UnknownOffer);
+        }
         match command {
             Command::Hold(request) => self.hold(request, Kind::Home, now),
             Command::Prepare(request) => self.hold(request, Kind::Line, now),
@@ -121,20 +134,22 @@ impl Model {
 
     fn hold(&mut self, request: &HoldRequest, kind: Kind, now: Time) -> Step {
         if let Some(hold) = self.holds.get(&request.order) {
-            // An order that was aborted before it held anything has a person, but no body to compare with.
-            let aborted = self.aborted.contains(&request.order);
-            let same = hold.person == request.person && (aborted || hold.digest == request.digest);
-            return unchanged(match (same, aborted) {
-                (false, _) => Outcome::KeyReused,
-                (true, true) => Outcome::Gone,
-                (true, false) => Outcome::AlreadyHeld(hold.clone()),
+            // An order that was aborted never was; it may have no body to compare with.
+            return unchanged(if aborted(hold) {
+                Outcome::Gone
+            } else if hold.person != request.person || hold.digest != request.digest {
+                Outcome::KeyReused
+            } else {
+                Outcome::AlreadyHeld(hold.clone())
             });
         }
         let terms = match self.may_grant(request, now) {
             Ok(terms) => terms,
             Err(refusal) => return refused(refusal),
         };
-        let free = kind == Kind::Home && total(request, terms.price) <= 0;
+        // An order over several offers is never granted in one step: its other lines must be promoted first.
+        let alone = request.facts.as_ref().is_none_or(|facts| facts.other_lines.is_empty());
+        let free = kind == Kind::Home && alone && total(request, terms.price) <= 0;
         let state = match kind {
             Kind::Line => HoldState::Prepared,
             Kind::Home if free => HoldState::Sold,
@@ -182,23 +197,27 @@ impl Model {
         if request.quantity == 0 || request.quantity > terms.max_per_order {
             return Err(Refusal::TooMany { max_per_order: terms.max_per_order });
         }
-        self.limit_and_stock_allow(request.person, request.quantity, &terms)?;
+        self.over_limit(request.person, request.quantity, &terms)?;
+        self.sold_out(request.quantity)?;
         Ok(terms)
     }
 
-    fn limit_and_stock_allow(&self, person: UserId, quantity: u32, terms: &Terms) -> Result<(), Refusal> {
+    fn over_limit(&self, person: UserId, quantity: u32, terms: &Terms) -> Result<(), Refusal> {
         let owned = self.owned(person);
-        if let Some(limit) = terms.limit_per_person
-            && owned + u64::from(quantity) > u64::from(limit)
-        {
-            return Err(Refusal::OverLimit { limit, owned: owned as u32 });
+        match terms.limit_per_person {
+            Some(limit) if owned + u64::from(quantity) > u64::from(limit) => {
+                Err(Refusal::OverLimit { limit, owned: owned as u32 })
+            }
+            _ => Ok(()),
         }
-        if u64::from(quantity) > self.available() {
-            let held = self.holds.values().filter(|hold| hold.state == HoldState::Held);
-            let next_release_at = held.map(|hold| hold.expires_at).min();
-            return Err(Refusal::SoldOut { held: self.held(), next_release_at });
+    }
+
+    fn sold_out(&self, quantity: u32) -> Result<(), Refusal> {
+        if u64::from(quantity) <= self.available() {
+            return Ok(());
         }
-        Ok(())
+        let held = self.holds.values().filter(|hold| hold.state == HoldState::Held);
+        Err(Refusal::SoldOut { held: self.held(), next_release_at: held.map(|hold| hold.expires_at).min() })
     }
 
     fn promote(&mut self, order: OrderId, expires_at: Time) -> Step {
@@ -212,26 +231,22 @@ impl Model {
                 hold.expires_at = expires_at;
                 (Outcome::Held(hold.clone()), vec![Event::Promoted { order, expires_at }])
             }
-            HoldState::Held | HoldState::Paying => unchanged(Outcome::Held(hold.clone())),
+            HoldState::Held => unchanged(Outcome::Held(hold.clone())),
+            // Not in the contract.
+            HoldState::Paying => unchanged(Outcome::PaymentInProgress { attempt: hold.attempt }),
             HoldState::Sold | HoldState::Returned => unchanged(Outcome::AlreadySold { attempt: hold.attempt }),
             HoldState::Released => unchanged(Outcome::Expired),
         }
     }
 
     fn abort(&mut self, order: OrderId, person: UserId, now: Time) -> Step {
-        // Nothing can be recorded before the offer's first event, its terms.
-        if self.terms.is_none() {
-            return refused(Refusal::UnknownOffer);
-        }
-        if let Some(hold) = self.holds.get(&order) {
-            return unchanged(match self.aborted.contains(&order) {
-                true => Outcome::Aborted { seq: hold.seq },
-                // The order exists; the caller must go on with it.
-                false => Outcome::AlreadyHeld(hold.clone()),
-            });
+        match self.holds.get(&order) {
+            Some(hold) if aborted(hold) => return unchanged(Outcome::Aborted { seq: hold.seq }),
+            // The order exists; the caller must go on with it.
+            Some(hold) => return unchanged(Outcome::AlreadyHeld(hold.clone())),
+            None => {}
         }
         let seq = self.next_seq();
-        self.aborted.insert(order);
         self.holds.insert(order, never_held(order, person, seq, now));
         (Outcome::Aborted { seq }, vec![Event::OrderAborted { order, person }])
     }
@@ -278,9 +293,7 @@ impl Model {
             HoldState::Paying if hold.attempt != attempt => {
                 unchanged(Outcome::PaymentInProgress { attempt: hold.attempt })
             }
-            // Held: the lines of a free order, and a reclaimed order whose money had come before. The units are still
-            // set aside, so they are sold, late or not.
-            HoldState::Held | HoldState::Paying => {
+            HoldState::Paying => {
                 self.seq += 1;
                 hold.seq = self.seq;
                 hold.state = HoldState::Sold;
@@ -290,7 +303,9 @@ impl Model {
             HoldState::Sold | HoldState::Returned => {
                 unchanged(Outcome::AlreadyCommitted { seq: hold.seq, attempt: hold.attempt })
             }
-            HoldState::Released | HoldState::Prepared => unchanged(Outcome::Gone),
+            // Held too: only the attempt that pinned the units buys them. Were a late Commit of an attempt whose money went
+            // back allowed to take a hold that was reclaimed since, the units would be gone unpaid.
+            HoldState::Held | HoldState::Released | HoldState::Prepared => unchanged(Outcome::Gone),
         }
     }
 
@@ -311,20 +326,27 @@ impl Model {
         let (Some(hold), Some(terms)) = (self.holds.get(&order), self.terms) else {
             return unchanged(Outcome::Unknown);
         };
-        match (hold.state, hold.reason) {
-            (HoldState::Released, ReleaseReason::Expired) => {
-                if let Err(refusal) = self.limit_and_stock_allow(hold.person, hold.quantity, &terms) {
-                    return refused(refusal);
-                }
-            }
-            // Expired, though no clock has come by yet: it has its units and needs only a deadline.
-            (HoldState::Held, _) if now >= hold.expires_at => {}
-            (HoldState::Held | HoldState::Paying, _) => return unchanged(Outcome::Held(hold.clone())),
+        // Units it must take. A hold past its deadline has its own still, but is as expired as if a clock had come by.
+        let quantity = match (hold.state, hold.reason) {
+            (HoldState::Released, ReleaseReason::Expired) => hold.quantity,
+            (HoldState::Held, _) if now >= hold.expires_at => 0,
+            (HoldState::Held, _) => return unchanged(Outcome::Held(hold.clone())),
+            // Not in the contract.
+            (HoldState::Paying, _) => return unchanged(Outcome::PaymentInProgress { attempt: hold.attempt }),
             (HoldState::Sold | HoldState::Returned, _) => {
                 return unchanged(Outcome::AlreadySold { attempt: hold.attempt });
             }
-            // Canceled, failed or aborted: its money goes back. Prepared: it never was an order.
-            (HoldState::Released | HoldState::Prepared, _) => return unchanged(Outcome::Gone),
+            // No order that could be paid exists yet.
+            (HoldState::Prepared, _) => return unchanged(Outcome::Unknown),
+            // Canceled, failed or aborted: its money goes back.
+            (HoldState::Released, _) => return unchanged(Outcome::Gone),
+        };
+        // The contract does not say it, but a frozen offer grants nothing. The window does not count: the order was in time.
+        if self.frozen {
+            return refused(Refusal::Frozen);
+        }
+        if let Err(refusal) = self.over_limit(hold.person, quantity, &terms).and_then(|()| self.sold_out(quantity)) {
+            return refused(refusal);
         }
         let (seq, expires_at) = (self.next_seq(), deadline(&terms, now));
         let mut hold = self.holds[&order].clone();
@@ -353,7 +375,7 @@ impl Model {
     }
 
     fn take_back(&mut self, order: OrderId, return_id: RefundId, quantity: u32, restock: bool) -> Step {
-        let Some(hold) = self.holds.get_mut(&order) else { return unchanged(Outcome::Unknown) };
+        let Some(hold) = self.holds.get_mut(&order) else { return unchanged(Outcome::NotSold) };
         if let Some(earlier) = hold.returns().iter().find(|entry| entry.id == return_id) {
             return unchanged(Outcome::Returned { seq: earlier.seq });
         }
@@ -387,11 +409,8 @@ impl Model {
     }
 
     fn adjust(&mut self, id: EventId, delta: i64) -> Step {
-        if self.terms.is_none() {
-            return refused(Refusal::UnknownOffer);
-        }
-        if self.adjustments.contains(&id) {
-            return unchanged(Outcome::Done { seq: self.seq });
+        if let Some(seq) = self.adjustments.get(&id) {
+            return unchanged(Outcome::Done { seq: *seq });
         }
         let stock = i128::from(self.stock) + i128::from(delta);
         let taken = i128::from(self.held() + self.sold());
@@ -399,14 +418,12 @@ impl Model {
             return unchanged(Outcome::WouldGoNegative { available: self.available() });
         }
         self.stock = stock as u64;
-        self.adjustments.insert(id);
-        (Outcome::Done { seq: self.next_seq() }, vec![Event::Adjusted { id, delta }])
+        let seq = self.next_seq();
+        self.adjustments.insert(id, seq);
+        (Outcome::Done { seq }, vec![Event::Adjusted { id, delta }])
     }
 
     fn freeze(&mut self, frozen: bool) -> Step {
-        if self.terms.is_none() {
-            return refused(Refusal::UnknownOffer);
-        }
         if self.frozen == frozen {
             return unchanged(Outcome::Done { seq: self.seq });
         }
@@ -422,6 +439,10 @@ fn release_now(hold: &mut Hold, reason: ReleaseReason, seq: &mut u64) -> Event {
     hold.state = HoldState::Released;
     hold.reason = reason;
     Event::Released { order: hold.order, reason }
+}
+
+fn aborted(hold: &Hold) -> bool {
+    hold.state == HoldState::Released && hold.reason == ReleaseReason::Aborted
 }
 
 /// Units sold that have not come back.
