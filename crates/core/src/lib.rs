@@ -12,7 +12,7 @@ pub mod payment;
 pub mod ports;
 pub mod product;
 pub mod records;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;
 pub mod voucher;

@@ -1,14 +1,21 @@
 //! What tests of other crates need: conformance suites, a clock that tests hold, records in memory, an auditor.
 
+mod auditor;
+mod breach;
 mod clock;
 mod harness;
+pub mod history;
 mod memory_archive;
 mod memory_records;
 mod model;
+#[cfg(test)]
+mod proof;
 mod random;
 pub mod records;
 pub mod runtime;
 
+pub use auditor::{Audit, Auditor, Tally, audit};
+pub use breach::{Breach, Violation};
 pub use clock::TestClock;
 pub use harness::LedgerHarness;
 pub use memory_archive::MemoryArchive;
