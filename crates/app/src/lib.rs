@@ -3,8 +3,11 @@
 //! A role is a value: `Role::create`-like functions take options and ports and give a router and workers. Roles never
 //! import each other; they share the core and [`http`].
 
+pub mod accounts;
 pub mod catalog;
 pub mod consumer;
+pub mod gateway;
 pub mod http;
 pub mod orders;
 pub mod role;
+pub mod secrets;

@@ -1,10 +1,15 @@
 //! Who calls. The gateway sets the identity; roles only read it, and refuse a request that has none.
 
-use axum::extract::FromRequestParts;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{SessionId, UserId};
+use firstcome_core::records::{Field, Kind, Value, WrongValue};
 use firstcome_core::text_enum;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Problem;
 
@@ -46,6 +51,30 @@ impl Roles {
     }
 }
 
+/// A list of the roles' names.
+impl Serialize for Roles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Roles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::<AccountRole>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// In a column: one bit per role.
+impl Field for Roles {
+    const KIND: Kind = Kind::Integer;
+    fn to_value(&self) -> Value {
+        self.0.to_value()
+    }
+    fn from_value(value: Value) -> Result<Self, WrongValue> {
+        u8::from_value(value).map(Self)
+    }
+}
+
 impl FromIterator<AccountRole> for Roles {
     fn from_iter<I: IntoIterator<Item = AccountRole>>(roles: I) -> Self {
         roles.into_iter().fold(Self::default(), Self::with)
@@ -63,6 +92,34 @@ pub struct Identity {
     pub roles: Roles,
     /// A load tool's token: no rate limit. Only development issues and honours it.
     pub unlimited: bool,
+}
+
+/// The address that a request comes from: the connection's, or the one that a trusted proxy in front named, which the
+/// gateway then puts into the request's extensions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The address, from what the server and the gateway put there.
+    pub fn of(extensions: &Extensions) -> Self {
+        let connection = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| Self(info.0.ip().to_canonical()));
+        extensions.get::<Self>().copied().or_else(connection).unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+
+    /// What limits count by: a household or a machine has a whole /64 of IPv6.
+    pub fn network(self) -> u128 {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions))
+    }
 }
 
 fn identity(parts: &Parts) -> Result<Identity, Problem> {

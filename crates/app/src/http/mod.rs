@@ -5,9 +5,13 @@ mod caller;
 mod idempotency;
 mod page;
 mod problem;
+mod revocations;
+mod token;
 
 pub use body::{Body, MAX_BODY_BYTES, read_body};
-pub use caller::{AccountRole, Buyer, Identity, Merchant, Operator, Roles, Seller};
+pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};
+pub use revocations::Revocations;
+pub use token::{AccessTokens, InvalidKey, InvalidToken, Verified, expiry};

@@ -1,0 +1,184 @@
+//! `POST /auth/email-codes/verify`: a right code gives a token to sign up with.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::digest_parts;
+use firstcome_core::ports::{Committed, random_bytes};
+use firstcome_core::records::{RecordsExt as _, Unit};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::records::EmailCode;
+use super::tokens::same;
+use super::{Accounts, EmailAddress};
+use crate::http::{Body, Outcome, Problem};
+
+/// The code that came by e-mail.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[garde(allow_unvalidated)]
+pub(super) struct EnterCode {
+    /// Where it was sent.
+    #[schema(value_type = String, example = "kim@example.com")]
+    email: EmailAddress,
+    /// The six digits.
+    #[schema(example = "042137")]
+    code: String,
+}
+
+/// Proof that the caller reads the e-mail address.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EmailVerified {
+    /// For `POST /auth/signup`, once, within half an hour.
+    #[schema(example = "vrf_mZ2y...")]
+    verification_token: String,
+}
+
+/// Checks an e-mailed code.
+#[utoipa::path(
+    post, path = "/api/v1/auth/email-codes/verify", tag = "accounts", operation_id = "verify_email_code",
+    request_body = EnterCode,
+    responses(
+        (status = 200, description = "The code was right", body = EmailVerified),
+        (status = 400, description = "`invalid_code`: wrong, used, expired, or tried too often"),
+        (status = 422, description = "`invalid_body`"),
+    )
+)]
+pub(super) async fn post(
+    State(accounts): State<Arc<Accounts>>,
+    Body { value, .. }: Body<EnterCode>,
+) -> Outcome<Json<EmailVerified>> {
+    let index = value.email.index(&accounts.ports.keys.index);
+    let entered = accounts.code_hash(&index, value.code.trim());
+    let secret = random_bytes::<32>(accounts.ports.random.as_ref());
+    let verification_token = format!("vrf_{}", URL_SAFE_NO_PAD.encode(secret));
+    loop {
+        let stored = accounts.ports.records.load::<EmailCode>(index.clone()).await?;
+        let Some(mut stored) = stored else { return Err(Problem::new(ErrorCode::InvalidCode)) };
+        let now = accounts.ports.clock.now();
+        let row = &mut stored.record;
+        let Some(code) = row.code.clone().filter(|_| now < row.code_until) else {
+            return Err(Problem::new(ErrorCode::InvalidCode));
+        };
+        let right = same(&code, &entered);
+        if right {
+            row.code = None;
+            row.verification = Some(verification_hash(&verification_token));
+            row.verification_until = now + accounts.options.verification_lifetime;
+            row.expires_at = row.expires_at.max(row.verification_until);
+        } else {
+            row.tries = row.tries.saturating_sub(1);
+            row.code = row.code.take().filter(|_| row.tries > 0);
+        }
+        // The try counts before anyone learns how it went; of twins that guess at once, each counts.
+        if accounts.ports.records.commit(Unit::new().update(&stored)).await? != Committed::Done {
+            continue;
+        }
+        if right {
+            return Ok(Json(EmailVerified { verification_token }));
+        }
+        return Err(Problem::new(ErrorCode::InvalidCode).with("tries_left", stored.record.tries));
+    }
+}
+
+/// What is stored of a verification token.
+pub(super) fn verification_hash(token: &str) -> Vec<u8> {
+    digest_parts("verification-token", &[token.as_bytes()]).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use crate::accounts::testing::TestApp;
+
+    const PATH: &str = "/api/v1/auth/email-codes/verify";
+    const KIM: &str = "kim@example.com";
+
+    fn wrong(code: &str) -> String {
+        format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
+    }
+
+    #[tokio::test]
+    async fn a_right_code_works_once() {
+        let app = TestApp::new().await;
+        let code = app.ask_for_code(KIM).await;
+        let body = json!({ "email": KIM, "code": code });
+        let verified = app.post(PATH, None, &body).await;
+        assert_eq!(verified.status, 200);
+        assert!(verified.body["verification_token"].is_string());
+        app.post(PATH, None, &body).await.is_problem(400, "invalid_code");
+    }
+
+    #[tokio::test]
+    async fn five_wrong_tries_end_a_code() {
+        let app = TestApp::new().await;
+        let code = app.ask_for_code(KIM).await;
+        for _ in 0..5 {
+            app.post(PATH, None, &json!({ "email": KIM, "code": wrong(&code) })).await.is_problem(400, "invalid_code");
+        }
+        app.post(PATH, None, &json!({ "email": KIM, "code": code })).await.is_problem(400, "invalid_code");
+        let code = app.ask_for_code(KIM).await;
+        assert_eq!(app.post(PATH, None, &json!({ "email": KIM, "code": code })).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn four_wrong_tries_do_not() {
+        let app = TestApp::new().await;
+        let code = app.ask_for_code(KIM).await;
+        for _ in 0..4 {
+            app.post(PATH, None, &json!({ "email": KIM, "code": wrong(&code) })).await.is_problem(400, "invalid_code");
+        }
+        assert_eq!(app.post(PATH, None, &json!({ "email": KIM, "code": code })).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_code_expires() {
+        let app = TestApp::new().await;
+        let code = app.ask_for_code(KIM).await;
+        app.clock.advance(Duration::from_mins(5));
+        app.post(PATH, None, &json!({ "email": KIM, "code": code })).await.is_problem(400, "invalid_code");
+    }
+
+    #[tokio::test]
+    async fn only_for_its_address_and_only_the_last() {
+        let app = TestApp::new().await;
+        let first = app.ask_for_code(KIM).await;
+        let second = app.ask_for_code(KIM).await;
+        app.ask_for_code("lee@example.com").await;
+        if first != second {
+            app.post(PATH, None, &json!({ "email": KIM, "code": first })).await.is_problem(400, "invalid_code");
+        }
+        app.post(PATH, None, &json!({ "email": "lee@example.com", "code": second }))
+            .await
+            .is_problem(400, "invalid_code");
+        app.post(PATH, None, &json!({ "email": "no@example.com", "code": second }))
+            .await
+            .is_problem(400, "invalid_code");
+        assert_eq!(app.post(PATH, None, &json!({ "email": KIM, "code": second })).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn odd_bodies() {
+        let app = TestApp::new().await;
+        for body in [
+            json!({ "email": KIM }),
+            json!({ "email": KIM, "code": 123_456 }),
+            json!({ "email": KIM, "code": null }),
+            json!({ "email": KIM, "code": "123456", "tries": 100 }),
+        ] {
+            app.post(PATH, None, &body).await.is_problem(422, "invalid_body");
+        }
+        app.post(PATH, None, &json!({ "email": KIM, "code": "9".repeat(60_000) }))
+            .await
+            .is_problem(400, "invalid_code");
+    }
+}

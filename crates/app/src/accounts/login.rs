@@ -1,0 +1,130 @@
+//! `POST /auth/login`: a password gives a device its tokens.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use firstcome_core::codes::ErrorCode;
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::people::{Password, find, optional_text};
+use super::tokens::Tokens;
+use super::{Accounts, EmailAddress};
+use crate::http::{Body, ClientAddress, Outcome, Problem};
+
+/// Who logs in, where.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[garde(allow_unvalidated)]
+pub(super) struct LogIn {
+    /// The account's e-mail address.
+    #[schema(value_type = String, example = "kim@example.com")]
+    email: EmailAddress,
+    /// The account's password.
+    #[schema(value_type = String, format = Password, example = "correct horse battery")]
+    password: Password,
+    /// What the person calls the device; shown in the list of devices.
+    #[schema(max_length = 100, example = "my phone")]
+    #[garde(custom(optional_text::<100>))]
+    device: Option<String>,
+}
+
+/// Logs in.
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", tag = "accounts", operation_id = "log_in",
+    request_body = LogIn,
+    responses(
+        (status = 200, description = "Logged in", body = Tokens),
+        (status = 401, description = "`invalid_credentials`: no such account, or another password"),
+        (status = 422, description = "`invalid_body`"),
+        (status = 429, description = "`rate_limited`: too many wrong passwords; `retry_after` seconds"),
+        (status = 503, description = "`overloaded`: too many log-ins at the moment"),
+    )
+)]
+pub(super) async fn post(
+    State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
+    Body { value, .. }: Body<LogIn>,
+) -> Outcome<Json<Tokens>> {
+    let index = value.email.index(&accounts.ports.keys.index);
+    accounts.attempts.check(&index, address, accounts.ports.clock.now())?;
+    let user = find(accounts.ports.records.as_ref(), index.clone()).await?;
+    let hash = user.as_ref().and_then(|user| user.record.password.clone());
+    let right = accounts.passwords.verify(value.password.0, hash).await?;
+    let Some(user) = user.filter(|_| right) else {
+        accounts.attempts.failed(&index, address, accounts.ports.clock.now());
+        return Err(Problem::new(ErrorCode::InvalidCredentials));
+    };
+    accounts.attempts.succeeded(&index, address);
+    Ok(Json(accounts.start_session(&user.record, value.device).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use crate::accounts::testing::{PASSWORD, TestApp};
+
+    const PATH: &str = "/api/v1/auth/login";
+    const KIM: &str = "kim@example.com";
+
+    #[tokio::test]
+    async fn gives_tokens_that_work() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        let tokens = app.post(PATH, None, &json!({ "email": "KIM@example.com", "password": PASSWORD })).await;
+        assert_eq!(tokens.status, 200);
+        assert_eq!((&tokens.body["token_type"], &tokens.body["expires_in"]), (&json!("Bearer"), &json!(900)));
+        assert_eq!(tokens.headers["cache-control"], "no-store");
+        let me = app.get("/api/v1/me", Some(tokens.body["access_token"].as_str().unwrap())).await;
+        assert_eq!((me.status, &me.body["email"], &me.body["roles"]), (200, &json!(KIM), &json!(["buyer"])));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_and_an_unknown_address_look_the_same() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        let wrong = app.post(PATH, None, &json!({ "email": KIM, "password": "wrong" })).await;
+        let unknown = app.post(PATH, None, &json!({ "email": "lee@example.com", "password": "wrong" })).await;
+        wrong.is_problem(401, "invalid_credentials");
+        assert_eq!((wrong.status, wrong.body), (unknown.status, unknown.body));
+    }
+
+    #[tokio::test]
+    async fn guessing_is_slowed_down() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        for _ in 0..6 {
+            app.post(PATH, None, &json!({ "email": KIM, "password": "wrong" }))
+                .await
+                .is_problem(401, "invalid_credentials");
+        }
+        let right = json!({ "email": KIM, "password": PASSWORD });
+        let refused = app.post(PATH, None, &right).await;
+        refused.is_problem(429, "rate_limited");
+        let wait = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        app.clock.advance(Duration::from_secs(wait));
+        assert_eq!(app.post(PATH, None, &right).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn odd_bodies() {
+        let app = TestApp::new().await;
+        for body in [
+            json!({ "email": KIM }),
+            json!({ "email": KIM, "password": null }),
+            json!({ "email": KIM, "password": ["x"] }),
+            json!({ "email": KIM, "password": "x", "device": "d".repeat(101) }),
+            json!({ "email": KIM, "password": "x", "device": 7 }),
+            json!({ "email": KIM, "password": "x", "otp": "1" }),
+        ] {
+            app.post(PATH, None, &body).await.is_problem(422, "invalid_body");
+        }
+        let huge = json!({ "email": KIM, "password": "x".repeat(60_000) });
+        app.post(PATH, None, &huge).await.is_problem(401, "invalid_credentials");
+    }
+}

@@ -1,0 +1,167 @@
+//! The mailbox of development: e-mails that would have been sent, to be read in a browser. Not made in production.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use askama::Template;
+use async_trait::async_trait;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ports::{Clock, Mail, Mailer, PortError};
+use firstcome_core::time::Time;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::http::Problem;
+
+/// E-mails that are kept; the oldest go first.
+const KEPT: usize = 10_000;
+/// E-mails that are shown at once.
+const SHOWN: usize = 100;
+
+/// An e-mail and when it came.
+#[derive(Clone, Serialize)]
+struct Received {
+    to: String,
+    subject: String,
+    body: String,
+    at: Time,
+}
+
+/// Keeps e-mails in memory.
+pub struct DevMailbox {
+    clock: Arc<dyn Clock>,
+    mails: Mutex<VecDeque<Received>>,
+}
+
+impl DevMailbox {
+    /// An empty mailbox.
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { clock, mails: Mutex::default() })
+    }
+
+    /// `GET /dev/mailbox?to=`: a page, or JSON with `Accept: application/json`. Newest first.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new().route("/dev/mailbox", get(show)).with_state(self)
+    }
+
+    /// The text of the newest e-mail to an address.
+    pub fn newest(&self, to: &str) -> Option<String> {
+        self.list(Some(to)).into_iter().next().map(|mail| mail.body)
+    }
+
+    fn list(&self, to: Option<&str>) -> Vec<Received> {
+        let mails = self.mails.lock();
+        let wanted = |mail: &&Received| to.is_none_or(|to| mail.to.eq_ignore_ascii_case(to.trim()));
+        mails.iter().filter(wanted).take(SHOWN).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Mailer for DevMailbox {
+    async fn send(&self, mail: Mail) -> Result<(), PortError> {
+        let Mail { to, subject, body } = mail;
+        let mut mails = self.mails.lock();
+        mails.truncate(KEPT - 1);
+        mails.push_front(Received { to, subject, body, at: self.clock.now() });
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    to: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    items: Vec<Received>,
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<!doctype html>
+<html lang="ko">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Firstcome · 개발용 메일함 · Development mailbox</title>
+<style>
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c28; }
+article { border: 1px solid #ddd; border-radius: .75rem; padding: 1rem 1.25rem; margin: 1rem 0; }
+h2 { font-size: 1.05rem; margin: 0 0 .25rem; } p { margin: 0; color: #667; } pre { white-space: pre-wrap; margin: .75rem 0 0; }
+</style>
+<h1>개발용 메일함 · Development mailbox</h1>
+<form><input type="email" name="to" placeholder="kim@example.com" value="{{ to }}" aria-label="to"> <button>보기 · Show</button></form>
+{% for mail in mails %}<article><h2>{{ mail.subject }}</h2><p>{{ mail.to }} · <time>{{ mail.at }}</time></p><pre>{{ mail.body }}</pre></article>
+{% else %}<p>메일이 없습니다. · No e-mails.</p>{% endfor %}
+</html>
+"#
+)]
+struct Page {
+    to: String,
+    mails: Vec<Received>,
+}
+
+async fn show(
+    State(mailbox): State<Arc<DevMailbox>>,
+    headers: HeaderMap,
+    Query(Parameters { to }): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let mails = mailbox.list(to.as_deref().filter(|to| !to.is_empty()));
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.contains("application/json") {
+        return Ok(Json(Listing { items: mails }).into_response());
+    }
+    let page = Page { to: to.unwrap_or_default(), mails };
+    let page = page.render().map_err(|error| Problem::new(ErrorCode::Internal).detail(error.to_string()))?;
+    Ok(Html(page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use firstcome_core::testkit::TestClock;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn fetch(mailbox: &Arc<DevMailbox>, path: &str, accept: &str) -> String {
+        let request = Request::get(path).header("accept", accept).body(Body::empty()).unwrap();
+        let answer = Arc::clone(mailbox).router().oneshot(request).await.unwrap();
+        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    fn mail(to: &str, body: &str) -> Mail {
+        Mail { to: to.to_owned(), subject: "S".to_owned(), body: body.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn newest_first_of_one_address() {
+        let mailbox = DevMailbox::new(Arc::new(TestClock::default()));
+        for (to, body) in [("kim@a.kr", "one"), ("lee@a.kr", "two"), ("kim@a.kr", "<three>")] {
+            mailbox.send(mail(to, body)).await.unwrap();
+        }
+        let listing = fetch(&mailbox, "/dev/mailbox?to=Kim%40a.kr", "application/json").await;
+        let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
+        let bodies: Vec<_> = listing["items"].as_array().unwrap().iter().map(|item| &item["body"]).collect();
+        assert_eq!(bodies, ["<three>", "one"]);
+        assert!(listing["items"][0]["at"].as_str().unwrap().ends_with('Z'));
+        let page = fetch(&mailbox, "/dev/mailbox", "text/html").await;
+        assert!(page.contains("two") && !page.contains("<three>"));
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded() {
+        let mailbox = DevMailbox::new(Arc::new(TestClock::default()));
+        for _ in 0..KEPT + 5 {
+            mailbox.send(mail("kim@a.kr", "x")).await.unwrap();
+        }
+        assert_eq!(mailbox.mails.lock().len(), KEPT);
+    }
+}

@@ -1,0 +1,140 @@
+//! The role `accounts`: who someone is. Sign-up by e-mailed code, log-in, devices, personal data.
+//!
+//! - Personal data is encrypted at rest; an e-mail address is found by a keyed hash of it. Events name people by id only.
+//! - Passwords are hashed (argon2id) by a few threads of low priority with a short queue: a flood of log-ins is refused
+//!   and does not take the processor from those who buy.
+//! - A refresh token works once. One that comes a second time was stolen, by whoever sent it first or second: its
+//!   session ends.
+//! - A log-out is effective in this process before it is answered, and in others when they read `session.revoked`.
+
+pub mod admin;
+mod attempts;
+mod email_codes;
+mod email_codes_verify;
+mod login;
+mod logout;
+mod logout_all;
+mod mailbox;
+mod me;
+mod passwords;
+mod people;
+mod records;
+mod refresh;
+mod sessions;
+mod sessions_end;
+mod sessions_list;
+mod signup;
+mod sweeper;
+#[cfg(test)]
+mod testing;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_core::ports::{Clock, Mailer, Random, Records};
+use firstcome_core::records::{Record, Table};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use mailbox::DevMailbox;
+pub use passwords::PasswordOptions;
+pub use people::EmailAddress;
+
+use crate::http::Revocations;
+use crate::role::Role;
+use crate::secrets::Keys;
+use attempts::Attempts;
+use passwords::Passwords;
+use records::{Address, EmailCode, Session, User};
+
+/// The tables of the role's database.
+pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE];
+
+/// What the role is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long an access token holds.
+    pub access_token_lifetime: Duration,
+    /// How long a device stays logged in without coming back.
+    pub session_lifetime: Duration,
+    /// How long an e-mailed code can be entered.
+    pub code_lifetime: Duration,
+    /// Wrong tries that end a code.
+    pub code_tries: u8,
+    /// Codes that are sent to one e-mail address within [`Options::code_window`].
+    pub codes_per_email: u32,
+    /// Codes that one client address may ask for within [`Options::code_window`]; loopback is free in development.
+    pub codes_per_address: u32,
+    /// See [`Options::codes_per_email`].
+    pub code_window: Duration,
+    /// How long after a right code one can sign up.
+    pub verification_lifetime: Duration,
+    /// How passwords are hashed.
+    pub passwords: PasswordOptions,
+    /// Loopback is not limited by address.
+    pub development: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Duration::from_mins(15),
+            session_lifetime: Duration::from_hours(30 * 24),
+            code_lifetime: Duration::from_mins(5),
+            code_tries: 5,
+            codes_per_email: 5,
+            codes_per_address: 50,
+            code_window: Duration::from_mins(10),
+            verification_lifetime: Duration::from_mins(30),
+            passwords: PasswordOptions::default(),
+            development: false,
+        }
+    }
+}
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// The role's database, opened with [`TABLES`].
+    pub records: Arc<dyn Records>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Codes, tokens and salts.
+    pub random: Arc<dyn Random>,
+    /// Delivers the codes.
+    pub mailer: Arc<dyn Mailer>,
+    /// Signs tokens and encrypts personal data.
+    pub keys: Arc<Keys>,
+    /// The revoked sessions, shared with the gateway of the same process.
+    pub revocations: Arc<Revocations>,
+}
+
+/// What every endpoint of the role works with.
+struct Accounts {
+    options: Options,
+    ports: Ports,
+    passwords: Passwords,
+    attempts: Attempts,
+}
+
+/// The role, ready to be served and run.
+pub fn create(options: Options, ports: Ports) -> Role {
+    let passwords = Passwords::start(&options.passwords, Arc::clone(&ports.random));
+    let attempts = Attempts::new(&options);
+    let accounts = Arc::new(Accounts { options, ports, passwords, attempts });
+    let workers = vec![sweeper::worker(Arc::clone(&accounts))];
+    let router = OpenApiRouter::new()
+        .routes(routes!(email_codes::post))
+        .routes(routes!(email_codes_verify::post))
+        .routes(routes!(signup::post))
+        .routes(routes!(login::post))
+        .routes(routes!(refresh::post))
+        .routes(routes!(logout::post))
+        .routes(routes!(logout_all::post))
+        .routes(routes!(me::get))
+        .routes(routes!(sessions_list::get))
+        .routes(routes!(sessions_end::delete))
+        .with_state(accounts);
+    Role { name: "accounts", router, workers }
+}

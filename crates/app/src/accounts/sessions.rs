@@ -1,0 +1,94 @@
+//! Starting and ending sessions.
+
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{SessionId, UserId};
+use firstcome_core::ports::{Committed, PortError, random_bytes};
+use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
+
+use super::Accounts;
+use super::records::{Session, User};
+use super::tokens::{RefreshToken, Tokens};
+use crate::http::{Identity, Outcome, expiry};
+
+/// Sessions that are ended in one commit.
+const BATCH: u32 = 100;
+
+impl Accounts {
+    /// Logs a device in.
+    pub(super) async fn start_session(&self, user: &User, device: Option<String>) -> Outcome<Tokens> {
+        let now = self.ports.clock.now();
+        let random = self.ports.random.as_ref();
+        let refresh = RefreshToken::first(SessionId::at(now, random_bytes(random)), random);
+        let session = Session {
+            id: refresh.session,
+            owner: user.id,
+            device: device.map(|device| device.trim().to_owned()).unwrap_or_default(),
+            family: refresh.family_hash(),
+            refresh: refresh.hash(),
+            created_at: now,
+            used_at: now,
+            expires_at: now + self.options.session_lifetime,
+            tokens_until: expiry(now, self.options.access_token_lifetime),
+            ended_at: None,
+        };
+        match self.ports.records.commit(Unit::new().insert(&session)).await? {
+            Committed::Done => Ok(self.tokens(user, &refresh, now)),
+            Committed::Conflict(_) => Err(PortError::Misused("a new session id was taken".to_owned()).into()),
+        }
+    }
+
+    /// What a device gets.
+    pub(super) fn tokens(&self, user: &User, refresh: &RefreshToken, now: Time) -> Tokens {
+        let lifetime = self.options.access_token_lifetime;
+        let identity = Identity { user: user.id, session: refresh.session, roles: user.roles, unlimited: false };
+        Tokens {
+            access_token: self.ports.keys.tokens.sign(&identity, now, lifetime),
+            refresh_token: refresh.text(),
+            token_type: "Bearer",
+            expires_in: expiry(now, lifetime).since(now).as_secs_f64().round() as u64,
+        }
+    }
+
+    /// Ends a session of this person, at once. False when they have no such session.
+    pub(super) async fn end_session(&self, owner: UserId, id: SessionId) -> Result<bool, PortError> {
+        loop {
+            let session = self.ports.records.load::<Session>(id).await?;
+            let Some(session) = session.filter(|session| session.record.owner == owner) else { return Ok(false) };
+            if session.record.ended_at.is_some() || self.end(vec![session]).await? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Ends every session of this person.
+    pub(super) async fn end_all_sessions(&self, owner: UserId) -> Result<(), PortError> {
+        loop {
+            let open = Query::all(Session::TABLE, BATCH).is("owner", owner).filter("ended_at", Comparison::IsNull);
+            let open = self.ports.records.list::<Session>(open).await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            self.end(open).await?;
+        }
+    }
+
+    /// Ends sessions in one commit; false when one of them has changed since it was read.
+    pub(super) async fn end(&self, mut sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
+        let now = self.ports.clock.now();
+        let mut unit = Unit::new();
+        for session in &mut sessions {
+            session.record.ended_at = Some(now);
+            let Session { id, owner, tokens_until, .. } = session.record;
+            unit =
+                unit.update(session).event(&RoleEvent::SessionRevoked { session: id, user: owner, tokens_until }, now);
+        }
+        if self.ports.records.commit(unit).await? != Committed::Done {
+            return Ok(false);
+        }
+        for session in &sessions {
+            self.ports.revocations.revoke(session.record.id, session.record.tokens_until, now);
+        }
+        Ok(true)
+    }
+}

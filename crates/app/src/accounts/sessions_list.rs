@@ -1,0 +1,123 @@
+//! `GET /me/sessions`: the caller's devices.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use firstcome_core::ids::SessionId;
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _};
+use firstcome_core::time::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Accounts;
+use super::records::Session;
+use crate::http::{Buyer, Items, Outcome, PageParameters};
+
+/// A device that is logged in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Device {
+    /// Names the session.
+    #[schema(value_type = String, example = "ses_01h455vb4pex5vsknk084sn02q")]
+    session_id: SessionId,
+    /// What the person called it when logging in; may be empty.
+    #[schema(example = "my phone")]
+    device: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// When it logged in.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-20T09:00:00Z")]
+    created_at: Time,
+    /// When it last got tokens.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-20T09:00:00Z")]
+    last_used_at: Time,
+    /// When it is logged out unless it comes back.
+    #[schema(value_type = String, format = DateTime, example = "2026-12-20T09:00:00Z")]
+    expires_at: Time,
+}
+
+/// Lists the devices that are logged in, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/me/sessions", tag = "accounts", operation_id = "list_sessions", security(("bearer" = [])),
+    params(
+        ("limit" = Option<u32>, Query, description = "Items at most, 1 to 100; 20 unless told"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "Devices", body = Items<Device>),
+        (status = 401, description = "`unauthenticated`"),
+    )
+)]
+pub(super) async fn get(
+    State(accounts): State<Arc<Accounts>>,
+    Buyer(caller): Buyer,
+    page: PageParameters,
+) -> Outcome<Json<Items<Device>>> {
+    let query = Query::all(Session::TABLE, page.limit + 1)
+        .is("owner", caller.user)
+        .filter("ended_at", Comparison::IsNull)
+        .filter("expires_at", Comparison::Greater(accounts.ports.clock.now().to_value()))
+        .order_by("created_at", Direction::Descending)
+        .after(page.after.clone());
+    let sessions = accounts.ports.records.list::<Session>(query).await?;
+    let place = |session: &Session| (session.created_at.to_value(), session.id.to_value());
+    let show = |session: Session| Device {
+        session_id: session.id,
+        device: session.device,
+        current: session.id == caller.session,
+        created_at: session.created_at,
+        last_used_at: session.used_at,
+        expires_at: session.expires_at,
+    };
+    Ok(Json(page.page(sessions.into_iter().map(|stored| stored.record).collect(), place, show)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use crate::accounts::testing::TestApp;
+
+    const PATH: &str = "/api/v1/me/sessions";
+
+    #[tokio::test]
+    async fn own_devices_newest_first_in_pages() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        app.sign_up("lee@example.com").await;
+        app.log_in("lee@example.com").await;
+        app.log_in_at("kim@example.com", "phone").await;
+        app.clock.advance(Duration::from_secs(1));
+        let tablet = app.log_in_at("kim@example.com", "tablet").await;
+        app.clock.advance(Duration::from_secs(1));
+        let laptop = app.log_in_at("kim@example.com", "laptop").await;
+        let names = |body: &serde_json::Value| -> Vec<String> {
+            let items = body["items"].as_array().unwrap().iter();
+            items.map(|item| item["device"].as_str().unwrap().to_owned()).collect()
+        };
+        let all = app.get(PATH, Some(&laptop.access)).await;
+        assert_eq!(names(&all.body), ["laptop", "tablet", "phone"]);
+        assert_eq!((&all.body["items"][0]["current"], &all.body["next_cursor"]), (&json!(true), &json!(null)));
+        let first = app.get(&format!("{PATH}?limit=2"), Some(&laptop.access)).await;
+        assert_eq!(names(&first.body), ["laptop", "tablet"]);
+        let cursor = first.body["next_cursor"].as_str().unwrap();
+        let second = app.get(&format!("{PATH}?limit=2&cursor={cursor}"), Some(&laptop.access)).await;
+        assert_eq!(names(&second.body), ["phone"]);
+        app.post("/api/v1/auth/logout", Some(&tablet.access), &json!(null)).await;
+        assert_eq!(names(&app.get(PATH, Some(&laptop.access)).await.body), ["laptop", "phone"]);
+    }
+
+    #[tokio::test]
+    async fn odd_pages() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        let tokens = app.log_in("kim@example.com").await;
+        for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "cursor=x", "cursor=WzEsMl0x"] {
+            let refused = app.get(&format!("{PATH}?{query}"), Some(&tokens.access)).await;
+            refused.is_problem(400, "malformed_request");
+        }
+        app.get(PATH, None).await.is_problem(401, "unauthenticated");
+    }
+}

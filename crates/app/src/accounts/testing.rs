@@ -1,0 +1,190 @@
+//! The role behind the gateway, with a clock that stands still and everything in memory.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use firstcome_core::events::topics;
+use firstcome_core::ports::Records as _;
+use firstcome_core::records::{Query, Value};
+use firstcome_core::testkit::{MemoryRecords, TestClock};
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::{DevMailbox, Options, PasswordOptions, Ports, TABLES, create};
+use crate::gateway::{self, Gateway};
+use crate::http::Revocations;
+use crate::secrets::{Keys, SystemRandom};
+
+/// Everyone's password.
+pub(super) const PASSWORD: &str = "correct horse battery";
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+    pub(super) body: serde_json::Value,
+}
+
+impl Answer {
+    /// Asserts that it is this problem.
+    pub(super) fn is_problem(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.headers["x-content-type-options"], "nosniff");
+    }
+}
+
+/// The tokens of a device.
+pub(super) struct Device {
+    pub(super) access: String,
+    pub(super) refresh: String,
+}
+
+/// One process.
+pub(super) struct TestApp {
+    pub(super) clock: TestClock,
+    pub(super) records: Arc<MemoryRecords>,
+    pub(super) mailbox: Arc<DevMailbox>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) gateway: Arc<Gateway>,
+    router: Router,
+}
+
+impl TestApp {
+    pub(super) async fn new() -> Self {
+        let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
+        Self::over(TestClock::default(), records, Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    /// Another process, or the same after a restart, on the same database and keys.
+    pub(super) async fn another_process(&self) -> Self {
+        Self::over(self.clock.clone(), self.records.clone(), self.keys.clone()).await
+    }
+
+    async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>) -> Self {
+        let mailbox = DevMailbox::new(Arc::new(clock.clone()));
+        let revocations = Arc::new(Revocations::default());
+        let ports = Ports {
+            records: records.clone(),
+            clock: Arc::new(clock.clone()),
+            random: Arc::new(SystemRandom),
+            mailer: mailbox.clone(),
+            keys: keys.clone(),
+            revocations: revocations.clone(),
+        };
+        let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
+        let role = create(Options { passwords, ..Options::default() }, ports);
+        let clock_port = Arc::new(clock.clone());
+        let ports = gateway::Ports { keys: keys.clone(), revocations, events: records.clone(), clock: clock_port };
+        let gateway = gateway::create(gateway::Options::default(), ports);
+        gateway.load().await.unwrap();
+        let router = gateway.protect(role.router.split_for_parts().0).into_router();
+        Self { clock, records, mailbox, keys, gateway, router }
+    }
+
+    pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, body }
+    }
+
+    pub(super) async fn post(&self, path: &str, token: Option<&str>, body: &serde_json::Value) -> Answer {
+        self.send("POST", path, token, &body.to_string()).await
+    }
+
+    pub(super) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send("GET", path, token, "").await
+    }
+
+    pub(super) async fn delete(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send("DELETE", path, token, "").await
+    }
+
+    /// The code in the newest e-mail to an address.
+    pub(super) fn code(&self, email: &str) -> String {
+        let text = self.mailbox.newest(email).expect("an e-mail");
+        let mut codes = text.lines().filter(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()));
+        codes.next().expect("a code on a line of its own").to_owned()
+    }
+
+    pub(super) async fn ask_for_code(&self, email: &str) -> String {
+        let sent = self.post("/api/v1/auth/email-codes", None, &json!({ "email": email })).await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        self.code(email)
+    }
+
+    /// The verification token of an address.
+    pub(super) async fn verify(&self, email: &str) -> String {
+        let code = self.ask_for_code(email).await;
+        let body = json!({ "email": email, "code": code });
+        let verified = self.post("/api/v1/auth/email-codes/verify", None, &body).await;
+        verified.body["verification_token"].as_str().expect("a token").to_owned()
+    }
+
+    pub(super) async fn sign_up(&self, email: &str) {
+        let token = self.verify(email).await;
+        let body = json!({ "email": email, "password": PASSWORD, "name": format!("{email}'s name"),
+            "address": "1 Main Street", "verification_token": token });
+        let made = self.post("/api/v1/auth/signup", None, &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
+
+    pub(super) async fn log_in(&self, email: &str) -> Device {
+        self.log_in_at(email, "a device").await
+    }
+
+    pub(super) async fn log_in_at(&self, email: &str, device: &str) -> Device {
+        let body = json!({ "email": email, "password": PASSWORD, "device": device });
+        Device::of(&self.post("/api/v1/auth/login", None, &body).await).expect("logged in")
+    }
+
+    /// New tokens, unless they are refused.
+    pub(super) async fn refresh(&self, token: &str) -> Option<Device> {
+        Device::of(&self.post("/api/v1/auth/refresh", None, &json!({ "refresh_token": token })).await)
+    }
+
+    /// The session's id of a device.
+    pub(super) async fn session_of(&self, device: &Device) -> String {
+        let list = self.get("/api/v1/me/sessions", Some(&device.access)).await;
+        let mut items = list.body["items"].as_array().unwrap().iter();
+        items.find(|item| item["current"] == true).unwrap()["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Every byte of every row.
+    pub(super) async fn all_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for table in TABLES {
+            for row in self.records.select(Query::all(table, u32::MAX)).await.unwrap() {
+                for value in row.values {
+                    match value {
+                        Value::Text(text) => bytes.extend(text.into_bytes()),
+                        Value::Blob(blob) => bytes.extend(blob),
+                        Value::Integer(_) | Value::Null => {}
+                    }
+                    bytes.push(0);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+impl Device {
+    fn of(answer: &Answer) -> Option<Self> {
+        let token = |name: &str| Some(answer.body[name].as_str()?.to_owned());
+        Some(Self { access: token("access_token")?, refresh: token("refresh_token")? })
+    }
+}
