@@ -10,4 +10,5 @@ pub mod gateway;
 pub mod http;
 pub mod orders;
 pub mod role;
+pub mod sandbox;
 pub mod secrets;

@@ -1,0 +1,176 @@
+//! The payment provider's client: the Toss Payments core API over HTTP.
+//!
+//! Every call has a deadline and is made once. Whether to call again is the payments role's decision: each call carries
+//! an idempotency key or only reads, so repeating is always safe. What an answer means stands in [`answer`].
+
+mod amount;
+mod answer;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::money::Money;
+use firstcome_core::ports::{PaymentProvider, ProviderAnswer};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use secrecy::{ExposeSecret, SecretString};
+
+pub(crate) use amount::to_number;
+pub(crate) use message::reason_with_refund;
+
+use message::{CancelRequest, ConfirmRequest};
+
+/// Bytes that an answer may have. A payment with hundreds of cancels is far smaller.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// How long an idle connection is kept; below the 60 s after which servers commonly close theirs.
+const IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// Where the provider is and how to speak to it.
+pub struct TossOptions {
+    /// The address before `/v1/payments`: `https://api.tosspayments.com`, or the sandbox's.
+    pub base_url: String,
+    /// The secret key; the user name of HTTP Basic, with an empty password.
+    pub secret_key: SecretString,
+    /// How long a call may take before its outcome counts as unknown.
+    pub deadline: Duration,
+    /// Idle connections that are kept.
+    pub idle_connections: usize,
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("payment provider: {0}")]
+pub struct InvalidTossOptions(String);
+
+/// A client of the Toss Payments core API.
+pub struct TossProvider {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+    authorization: HeaderValue,
+    deadline: Duration,
+}
+
+impl TossProvider {
+    /// A client; opens no connection yet.
+    pub fn new(options: &TossOptions) -> Result<Self, InvalidTossOptions> {
+        let invalid = |reason: &str| InvalidTossOptions(reason.to_owned());
+        let base = options.base_url.trim_end_matches('/').to_owned();
+        let uri: hyper::Uri = base.parse().map_err(|_| invalid("the base URL is not a URL"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+            return Err(invalid("the base URL must begin with http:// or https:// and name a host"));
+        }
+        let credentials = STANDARD.encode(format!("{}:", options.secret_key.expose_secret()));
+        let mut authorization = HeaderValue::try_from(format!("Basic {credentials}"))
+            .map_err(|_| invalid("the secret key does not fit in a header"))?;
+        authorization.set_sensitive(true);
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(options.deadline));
+        let connector =
+            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_FOR)
+            .pool_max_idle_per_host(options.idle_connections)
+            .build(connector);
+        Ok(Self { http, base, authorization, deadline: options.deadline })
+    }
+
+    async fn get(&self, path: &str) -> ProviderAnswer {
+        self.call(self.request(Method::GET, path).body(Full::default())).await
+    }
+
+    async fn post(&self, path: &str, key: &str, body: Result<Vec<u8>, serde_json::Error>) -> ProviderAnswer {
+        let Ok(body) = body else { return answer::unknown("the request cannot be written as JSON") };
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header("idempotency-key", key)
+            .body(Full::from(body));
+        self.call(request).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}/v1/payments/{path}", self.base))
+            .header(AUTHORIZATION, self.authorization.clone())
+    }
+
+    async fn call(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> ProviderAnswer {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return answer::unknown(format!("the request cannot be formed: {error}")),
+        };
+        match tokio::time::timeout(self.deadline, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(_) => answer::unknown("no answer in time"),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> ProviderAnswer {
+        let response = match self.http.request(request).await {
+            Ok(response) => response,
+            Err(error) => return answer::unknown(format!("the connection failed: {error}")),
+        };
+        let status = response.status().as_u16();
+        match Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await {
+            Ok(body) => answer::classify(status, &body.to_bytes()),
+            Err(error) => answer::unknown(format!("the answer broke off: {error}")),
+        }
+    }
+}
+
+/// Whether a text can be a payment key: it becomes a part of a path, so nothing that could change the path may be in it.
+pub fn is_payment_key(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+fn not_a_key() -> ProviderAnswer {
+    ProviderAnswer::Refused {
+        code: "NOT_FOUND_PAYMENT".to_owned(),
+        message: "This cannot be the key of a payment".to_owned(),
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for TossProvider {
+    async fn lookup(&self, payment_key: &str) -> ProviderAnswer {
+        if !is_payment_key(payment_key) {
+            return not_a_key();
+        }
+        self.get(payment_key).await
+    }
+
+    async fn lookup_order(&self, order: OrderId) -> ProviderAnswer {
+        self.get(&format!("orders/{order}")).await
+    }
+
+    async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer {
+        let body = ConfirmRequest { payment_key, order_id: order, amount: to_number(amount) };
+        let answer = self.post("confirm", &attempt.to_string(), serde_json::to_vec(&body)).await;
+        if answer::is_already_processed(&answer) { self.lookup(payment_key).await } else { answer }
+    }
+
+    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer {
+        if !is_payment_key(payment_key) {
+            return not_a_key();
+        }
+        let cancel_reason = reason_with_refund(reason, refund);
+        let body = CancelRequest { cancel_reason, cancel_amount: to_number(amount) };
+        self.post(&format!("{payment_key}/cancel"), &refund.to_string(), serde_json::to_vec(&body)).await
+    }
+}

@@ -1,0 +1,110 @@
+//! `POST /v1/payments/{paymentKey}/cancel`: money goes back.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::Shown;
+use super::authorization::Authorized;
+use super::idempotency::Key;
+use crate::sandbox::Sandbox;
+use crate::sandbox::error::{ApiError, parse};
+use crate::sandbox::faults::{Fault, Kind, On};
+use crate::sandbox::object::View;
+use crate::sandbox::rows::{Cancel, SandboxPayment, Status};
+
+/// Characters that a reason may have.
+const MAX_REASON: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    cancel_reason: String,
+    /// All that is left when it is missing.
+    cancel_amount: Option<i64>,
+}
+
+/// Cancels a payment, whole or in part.
+pub(in crate::sandbox) async fn cancel(
+    State(sandbox): State<Arc<Sandbox>>,
+    _: Authorized,
+    key: Key,
+    Path(payment_key): Path<String>,
+    body: Bytes,
+) -> Response {
+    match parse::<Request>(&body) {
+        Ok(request) => {
+            let work =
+                async move |sandbox: Arc<Sandbox>, fault| sandbox.send_back(payment_key, request, key, fault).await;
+            sandbox.answer(On::Cancel, work).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+impl Sandbox {
+    async fn send_back(
+        &self,
+        payment_key: String,
+        request: Request,
+        key: Key,
+        fault: Fault,
+    ) -> Result<Shown, ApiError> {
+        let claim = self.store.claim(&payment_key).ok_or_else(ApiError::in_progress)?;
+        if !fault.delay.is_zero() {
+            tokio::time::sleep(fault.delay).await;
+        }
+        let known = self.store.find(&payment_key).await?.ok_or_else(ApiError::no_payment)?;
+        let (payment, now) = (&known.record, self.now());
+        if let Some(place) =
+            payment.cancels.0.iter().position(|cancel| key.repeats(cancel.key.as_ref(), cancel.at, now))
+        {
+            return Ok((Arc::clone(&known), View::After(place + 1)));
+        }
+        if fault.kind == Some(Kind::Decline) {
+            return Err(ApiError::declined(&fault.code));
+        }
+        let amount = cancelable(payment, &request)?;
+        let mut changed = payment.clone();
+        changed.cancels.0.push(Cancel {
+            transaction_key: self.transaction_key(),
+            amount,
+            reason: request.cancel_reason,
+            at: now,
+            key: key.0,
+        });
+        changed.status = if changed.balance() == 0 { Status::Canceled } else { Status::PartialCanceled };
+        let changed = self.store.change(&claim, &known, changed).await?;
+        self.announce(&changed).await;
+        let count = changed.record.cancels.0.len();
+        Ok((changed, View::After(count)))
+    }
+}
+
+/// How much is to go back, if it may.
+fn cancelable(payment: &SandboxPayment, request: &Request) -> Result<i64, ApiError> {
+    if request.cancel_reason.is_empty() || request.cancel_reason.chars().count() > MAX_REASON {
+        return Err(ApiError::invalid("cancelReason은 1자 이상 200자 이하여야 합니다."));
+    }
+    match payment.status {
+        Status::Done | Status::PartialCanceled => {}
+        Status::Canceled => {
+            let message = "이미 취소된 결제 입니다.";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "ALREADY_CANCELED_PAYMENT", message));
+        }
+        Status::InProgress | Status::Aborted | Status::Expired => {
+            let message = "취소 할 수 없는 결제 입니다.";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "NOT_CANCELABLE_PAYMENT", message));
+        }
+    }
+    let balance = payment.balance();
+    let amount = request.cancel_amount.unwrap_or(balance);
+    if (1..=balance).contains(&amount) {
+        return Ok(amount);
+    }
+    Err(ApiError::new(StatusCode::FORBIDDEN, "NOT_CANCELABLE_AMOUNT", "취소 할 수 없는 금액 입니다."))
+}

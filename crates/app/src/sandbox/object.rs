@@ -1,0 +1,210 @@
+//! The payment object, as the provider documents it (version 2022-11-16).
+
+use firstcome_core::time::Time;
+use serde::Serialize;
+
+use super::rows::{Cancel, Failure, SandboxPayment, Status};
+
+/// How much of a payment's history is shown: an answer that is given again is the one that was given first.
+#[derive(Clone, Copy)]
+pub(super) enum View {
+    /// As it is at this moment.
+    Now(Time),
+    /// As it was after this many cancels.
+    After(usize),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PaymentObject<'a> {
+    m_id: &'static str,
+    version: &'static str,
+    payment_key: &'a str,
+    last_transaction_key: Option<&'a str>,
+    order_id: &'a str,
+    order_name: &'a str,
+    r#type: &'static str,
+    status: Status,
+    method: &'static str,
+    currency: &'a str,
+    country: &'static str,
+    total_amount: i64,
+    balance_amount: i64,
+    supplied_amount: i64,
+    vat: i64,
+    tax_free_amount: i64,
+    tax_exemption_amount: i64,
+    requested_at: String,
+    approved_at: Option<String>,
+    use_escrow: bool,
+    culture_expense: bool,
+    is_partial_cancelable: bool,
+    card: Option<Card<'a>>,
+    cancels: Option<Vec<CancelObject<'a>>>,
+    receipt: Option<Url>,
+    checkout: Url,
+    failure: Option<&'a Failure>,
+    secret: Option<()>,
+    virtual_account: Option<()>,
+    transfer: Option<()>,
+    mobile_phone: Option<()>,
+    gift_certificate: Option<()>,
+    cash_receipt: Option<()>,
+    cash_receipts: Option<()>,
+    discount: Option<()>,
+    easy_pay: Option<()>,
+    metadata: Option<()>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Card<'a> {
+    issuer_code: &'static str,
+    acquirer_code: &'static str,
+    number: &'static str,
+    installment_plan_months: u8,
+    is_interest_free: bool,
+    interest_payer: Option<()>,
+    approve_no: &'a str,
+    use_card_point: bool,
+    card_type: &'static str,
+    owner_type: &'static str,
+    acquire_status: &'static str,
+    amount: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CancelObject<'a> {
+    transaction_key: &'a str,
+    cancel_amount: i64,
+    cancel_reason: &'a str,
+    canceled_at: String,
+    cancel_status: &'static str,
+    tax_free_amount: i64,
+    tax_exemption_amount: i64,
+    refundable_amount: i64,
+    easy_pay_discount_amount: i64,
+    receipt_key: Option<()>,
+    cancel_request_id: Option<()>,
+}
+
+#[derive(Serialize)]
+struct Url {
+    url: String,
+}
+
+/// A moment as the provider writes it: whole seconds in Korean time.
+pub(super) fn korean_time(time: Time) -> String {
+    let second = jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default();
+    format!("{}+09:00", jiff::tz::Offset::constant(9).to_datetime(second))
+}
+
+impl<'a> PaymentObject<'a> {
+    pub(super) fn of(payment: &'a SandboxPayment, view: View) -> Self {
+        let shown = match view {
+            View::Now(_) => payment.cancels.0.as_slice(),
+            View::After(count) => &payment.cancels.0[..count.min(payment.cancels.0.len())],
+        };
+        let balance = payment.amount - shown.iter().map(|cancel| cancel.amount).sum::<i64>();
+        let status = match view {
+            View::Now(now) => payment.status_at(now),
+            View::After(_) if shown.is_empty() => Status::Done,
+            View::After(_) if balance == 0 => Status::Canceled,
+            View::After(_) => Status::PartialCanceled,
+        };
+        // Korean prices contain a tenth of the supplied amount as tax.
+        let vat = balance / 11;
+        let approved = payment.approved_at.is_some();
+        let last = shown.last().map(|cancel| cancel.transaction_key.as_str());
+        Self {
+            m_id: "firstcome_sandbox",
+            version: "2022-11-16",
+            payment_key: &payment.payment_key,
+            last_transaction_key: last.or(payment.approval_key.as_deref()),
+            order_id: &payment.order_id,
+            order_name: &payment.order_name,
+            r#type: "NORMAL",
+            status,
+            method: "카드",
+            currency: payment.currency.as_str(),
+            country: "KR",
+            total_amount: payment.amount,
+            balance_amount: balance,
+            supplied_amount: balance - vat,
+            vat,
+            tax_free_amount: 0,
+            tax_exemption_amount: 0,
+            requested_at: korean_time(payment.requested_at),
+            approved_at: payment.approved_at.map(korean_time),
+            use_escrow: false,
+            culture_expense: false,
+            is_partial_cancelable: true,
+            card: approved.then(|| Card::of(payment)),
+            cancels: (!shown.is_empty()).then(|| cancel_objects(payment.amount, shown)),
+            receipt: approved.then(|| Url::of(&payment.payment_key, "receipt")),
+            checkout: Url::of(&payment.payment_key, "checkout"),
+            failure: payment.failure.0.as_ref(),
+            secret: None,
+            virtual_account: None,
+            transfer: None,
+            mobile_phone: None,
+            gift_certificate: None,
+            cash_receipt: None,
+            cash_receipts: None,
+            discount: None,
+            easy_pay: None,
+            metadata: None,
+        }
+    }
+}
+
+impl Url {
+    fn of(payment_key: &str, what: &str) -> Self {
+        Self { url: format!("https://sandbox.invalid/payments/{payment_key}/{what}") }
+    }
+}
+
+impl<'a> Card<'a> {
+    fn of(payment: &'a SandboxPayment) -> Self {
+        let approval = payment.approval_key.as_deref().unwrap_or_default();
+        Self {
+            issuer_code: "11",
+            acquirer_code: "11",
+            number: "43301234****123*",
+            installment_plan_months: 0,
+            is_interest_free: false,
+            interest_payer: None,
+            approve_no: &approval[approval.len().saturating_sub(8)..],
+            use_card_point: false,
+            card_type: "신용",
+            owner_type: "개인",
+            acquire_status: "READY",
+            amount: payment.amount,
+        }
+    }
+}
+
+/// The cancels, each with what could still be sent back after it.
+pub(super) fn cancel_objects(amount: i64, cancels: &[Cancel]) -> Vec<CancelObject<'_>> {
+    let mut left = amount;
+    cancels
+        .iter()
+        .map(|cancel| {
+            left -= cancel.amount;
+            CancelObject {
+                transaction_key: &cancel.transaction_key,
+                cancel_amount: cancel.amount,
+                cancel_reason: &cancel.reason,
+                canceled_at: korean_time(cancel.at),
+                cancel_status: "DONE",
+                tax_free_amount: 0,
+                tax_exemption_amount: 0,
+                refundable_amount: left,
+                easy_pay_discount_amount: 0,
+                receipt_key: None,
+                cancel_request_id: None,
+            }
+        })
+        .collect()
+}
