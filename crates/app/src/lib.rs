@@ -9,6 +9,7 @@ pub mod consumer;
 pub mod gateway;
 pub mod http;
 pub mod orders;
+pub mod payments;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;

@@ -45,9 +45,7 @@ impl ApiError {
             "REJECT_ACCOUNT_PAYMENT" => (StatusCode::FORBIDDEN, "잔액부족으로 결제에 실패했습니다."),
             "INVALID_STOPPED_CARD" => (StatusCode::BAD_REQUEST, "정지된 카드 입니다."),
             "EXCEED_MAX_DAILY_PAYMENT_COUNT" => (StatusCode::BAD_REQUEST, "하루 결제 가능 횟수를 초과했습니다."),
-            "PROVIDER_ERROR" => {
-                (StatusCode::BAD_REQUEST, "일시적인 오류가 발생했습니다. 잠시 후 다시 시도해주세요.")
-            }
+            "PROVIDER_ERROR" => (StatusCode::BAD_REQUEST, "일시적인 오류가 발생했습니다. 잠시 후 다시 시도해주세요."),
             "IDEMPOTENT_REQUEST_PROCESSING" => return Self::in_progress(),
             code if code.starts_with("FAILED_") || code.starts_with("UNKNOWN_") => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "결제가 완료되지 않았어요. 다시 시도해주세요.")

@@ -116,8 +116,10 @@ impl Sender {
     fn new(url: String) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let http =
-            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_max_idle_per_host(AT_ONCE).build(connector);
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(AT_ONCE)
+            .build(connector);
         Self { url, http, slots: Semaphore::new(AT_ONCE) }
     }
 

@@ -135,7 +135,7 @@ impl TossProvider {
 }
 
 /// Whether a text can be a payment key: it becomes a part of a path, so nothing that could change the path may be in it.
-pub fn is_payment_key(text: &str) -> bool {
+pub(crate) fn is_payment_key(text: &str) -> bool {
     (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 

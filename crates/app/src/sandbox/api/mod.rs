@@ -32,7 +32,7 @@ impl Sandbox {
     async fn answer<W, F>(self: Arc<Self>, on: On, work: W) -> Response
     where
         W: FnOnce(Arc<Self>, Fault) -> F + Send + 'static,
-        F: Future<Output = Result<Shown, ApiError>> + Send,
+        F: Future<Output = Result<Shown, ApiError>> + Send + 'static,
     {
         let fault = self.faults.strike(on);
         let lost = fault.kind == Some(Kind::AnswerLost);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,9 +16,9 @@ pub(in crate::sandbox) async fn decide(
     State(sandbox): State<Arc<Sandbox>>,
     Path(decision): Path<String>,
     headers: HeaderMap,
-    checkout: Option<Form<Checkout>>,
+    checkout: Result<Form<Checkout>, FormRejection>,
 ) -> Response {
-    let Some(Form(checkout)) = checkout else { return render(&headers, None) };
+    let Ok(Form(checkout)) = checkout else { return render(&headers, None) };
     let Some(purchase) = checkout.purchase(&headers) else { return render(&headers, None) };
     let order = checkout.order_id.as_str();
     let back = match decision.as_str() {

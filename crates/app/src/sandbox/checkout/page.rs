@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -56,11 +57,11 @@ impl Checkout {
 pub(in crate::sandbox) async fn show(
     State(_): State<Arc<Sandbox>>,
     headers: HeaderMap,
-    checkout: Option<Query<Checkout>>,
+    checkout: Result<Query<Checkout>, QueryRejection>,
 ) -> Response {
-    match checkout.filter(|Query(checkout)| checkout.purchase(&headers).is_some()) {
-        Some(Query(checkout)) => render(&headers, Some(&checkout)),
-        None => render(&headers, None),
+    match checkout {
+        Ok(Query(checkout)) if checkout.purchase(&headers).is_some() => render(&headers, Some(&checkout)),
+        _ => render(&headers, None),
     }
 }
 

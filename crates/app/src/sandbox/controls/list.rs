@@ -25,10 +25,7 @@ struct Item<'a> {
 }
 
 /// The payments in the order in which they were made.
-pub(in crate::sandbox) async fn list(
-    State(sandbox): State<Arc<Sandbox>>,
-    page: PageParameters,
-) -> Outcome<Response> {
+pub(in crate::sandbox) async fn list(State(sandbox): State<Arc<Sandbox>>, page: PageParameters) -> Outcome<Response> {
     let found = sandbox.store.list(page.after.clone(), page.limit + 1).await?;
     let now = sandbox.clock.now();
     let place = |payment: &Stored<SandboxPayment>| (payment.record.key(), payment.record.key());

@@ -47,7 +47,9 @@ impl Purchase {
         let order = &self.order_id;
         let is_id = order.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte));
         if !(6..=64).contains(&order.len()) || !is_id {
-            return Err(ApiError::invalid("orderId는 영문 대소문자, 숫자, 특수문자(-, _, =) 6자 이상 64자 이하여야 합니다."));
+            return Err(ApiError::invalid(
+                "orderId는 영문 대소문자, 숫자, 특수문자(-, _, =) 6자 이상 64자 이하여야 합니다.",
+            ));
         }
         if !(1..=MAX_AMOUNT).contains(&self.amount) {
             return Err(ApiError::invalid("amount는 1 이상이어야 합니다."));

@@ -1,0 +1,260 @@
+//! `POST /api/v1/payments/confirm`: the buyer comes back from the provider's checkout.
+//!
+//! The way of a purchase, with two commits in all: the attempt, and DONE. A repeated request is recognised by its row,
+//! whose key is derived from person and idempotency key: the insert is the check, and nothing is read before it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{BodyDigest, OrderId, PaymentId, UserId};
+use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
+use firstcome_core::money::Money;
+use firstcome_core::payment::{PaymentState, is_not_found};
+use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderPayment, ProviderStatus};
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Payments;
+use super::rows::{Payment, live_payment};
+use super::show::MoneySchema;
+use super::stock::Pinned;
+use super::toss::is_payment_key;
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+
+/// What the provider's checkout gave the buyer back.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfirmPayment)]
+pub(super) struct Request {
+    /// The order that is paid.
+    #[garde(skip)]
+    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    order_id: OrderId,
+    /// The provider's name for the payment.
+    #[garde(custom(is_key))]
+    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    payment_key: String,
+    /// What the buyer was shown; must be what the order costs.
+    #[garde(skip)]
+    #[schema(value_type = MoneySchema)]
+    amount: Money,
+}
+
+/// A payment in its state of now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConfirmedPayment)]
+pub(super) struct View {
+    /// Names the attempt.
+    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    payment_id: PaymentId,
+    /// The order.
+    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    order_id: OrderId,
+    /// Where it stands.
+    #[schema(value_type = String, example = "DONE")]
+    state: PaymentState,
+}
+
+fn is_key(key: &str, (): &()) -> garde::Result {
+    if is_payment_key(key) {
+        return Ok(());
+    }
+    Err(garde::Error::new("1 to 200 letters, digits, - and _"))
+}
+
+/// Collects the money of an order and delivers it.
+#[utoipa::path(
+    post, path = "/api/v1/payments/confirm", tag = "payments", request_body = Request,
+    params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
+    responses(
+        (status = 200, description = "The money is there and the order is completed", body = View),
+        (status = 202, description = "The provider has not answered: ask again, or look at the order", body = View),
+        (status = 402, description = "payment_failed, with provider_code and provider_message; the order keeps its time"),
+        (status = 404, description = "not_found: there is no such order of yours"),
+        (status = 409, description = "hold_expired, payment_in_progress or already_paid"),
+        (status = 422, description = "amount_mismatch, payment_mismatch, idempotency_key_reused or invalid_body"),
+        (status = 503, description = "overloaded or unavailable: nothing was collected; try again after Retry-After"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn post(
+    State(payments): State<Arc<Payments>>,
+    Buyer(buyer): Buyer,
+    IdempotencyKey(key): IdempotencyKey,
+    body: Body<Request>,
+) -> Outcome<Response> {
+    let confirmation = Confirmation {
+        id: PaymentId::derived(&[&buyer.user.0, key.as_bytes()]),
+        person: buyer.user,
+        digest: body.digest,
+        request: body.value,
+    };
+    // A task of its own: a buyer who hangs up does not leave the units pinned until the resolver comes by.
+    let confirmed = tokio::spawn(async move { payments.confirm(confirmation).await });
+    confirmed.await.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal)))
+}
+
+struct Confirmation {
+    id: PaymentId,
+    person: UserId,
+    digest: BodyDigest,
+    request: Request,
+}
+
+impl Payments {
+    async fn confirm(&self, confirmation: Confirmation) -> Outcome<Response> {
+        let Ok(_place) = self.confirming.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
+        match self.pay(&confirmation).await {
+            Ok(payment) => answer(&payment.record),
+            // A request that came before is answered by what became of it, not by what would become of it now.
+            Err(problem) => match self.ports.records.load::<Payment>(confirmation.id).await? {
+                Some(payment) if payment.record.digest == confirmation.digest as i64 => answer(&payment.record),
+                Some(_) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+                None => Err(problem),
+            },
+        }
+    }
+
+    async fn pay(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
+        let hold = self.payable(confirmation).await?;
+        if let Some(payment) = self.check_at_provider(confirmation).await? {
+            return Ok(payment);
+        }
+        let attempt = self.write_attempt(confirmation).await?;
+        match self.stock.begin(&hold, attempt.record.payment_id).await {
+            Ok(Pinned::Yes) => Ok(self.collect(attempt, &hold).await?),
+            Ok(Pinned::No(code)) => {
+                self.withdraw(attempt).await?;
+                Err(Problem::new(code))
+            }
+            Err(PortError::Overloaded) => {
+                self.withdraw(attempt).await?;
+                Err(Problem::new(ErrorCode::Overloaded))
+            }
+            Err(error) => Ok(self.undecided(attempt, error.to_string()).await?),
+        }
+    }
+
+    /// The hold of the caller's order, if it can still be paid.
+    async fn payable(&self, confirmation: &Confirmation) -> Outcome<Hold> {
+        let hold = self.ports.ledger.find(confirmation.request.order_id).await?;
+        let hold = hold.filter(|hold| hold.person == confirmation.person).ok_or_else(Problem::not_found)?;
+        match hold.state {
+            HoldState::Held => {}
+            HoldState::Released if hold.reason == ReleaseReason::Expired => {}
+            HoldState::Released => return Err(Problem::new(ErrorCode::HoldExpired)),
+            HoldState::Paying => return Err(Problem::new(ErrorCode::PaymentInProgress)),
+            HoldState::Sold | HoldState::Returned => return Err(Problem::new(ErrorCode::AlreadyPaid)),
+            HoldState::Prepared => return Err(Problem::not_found()),
+        }
+        if hold.total() != confirmation.request.amount {
+            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", hold.total()));
+        }
+        Ok(hold)
+    }
+
+    /// Step 1: the provider's payment must be for this order, amount and currency. A payment that was charged without us
+    /// is taken as it is.
+    async fn check_at_provider(&self, confirmation: &Confirmation) -> Outcome<Option<Stored<Payment>>> {
+        let Request { order_id, payment_key, amount } = &confirmation.request;
+        let payment = match self.ports.provider.lookup(payment_key).await {
+            ProviderAnswer::Payment(payment) => payment,
+            ProviderAnswer::Refused { code, .. } if is_not_found(&code) => {
+                return Err(Problem::new(ErrorCode::PaymentMismatch).with("provider_code", code));
+            }
+            ProviderAnswer::Refused { code, .. } => {
+                tracing::error!(code, "the payment provider refuses to be asked");
+                return Err(Problem::new(ErrorCode::Unavailable));
+            }
+            ProviderAnswer::Unknown { reason } => {
+                tracing::warn!(reason, "the payment provider does not answer");
+                return Err(Problem::new(ErrorCode::Unavailable));
+            }
+        };
+        if payment.order_id.parse() != Ok(*order_id) {
+            return Err(Problem::new(ErrorCode::PaymentMismatch));
+        }
+        if payment.total != *amount {
+            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", amount));
+        }
+        match payment.status {
+            ProviderStatus::Ready | ProviderStatus::InProgress => Ok(None),
+            ProviderStatus::Done | ProviderStatus::PartialCanceled => self.taken_as_it_is(*order_id, payment).await,
+            ProviderStatus::WaitingForDeposit => Err(refused("WAITING_FOR_DEPOSIT", "The deposit has not arrived")),
+            ProviderStatus::Canceled => Err(refused("CANCELED", "The payment was canceled at the provider")),
+            ProviderStatus::Aborted => Err(refused("ABORTED", "The payment was not approved")),
+            ProviderStatus::Expired => Err(refused("EXPIRED", "The payment was not confirmed in time")),
+        }
+    }
+
+    async fn taken_as_it_is(&self, order: OrderId, payment: ProviderPayment) -> Outcome<Option<Stored<Payment>>> {
+        self.follow(order, payment).await?;
+        let live = live_payment(&*self.ports.records, order).await?;
+        live.map(Some).ok_or_else(|| Problem::new(ErrorCode::AlreadyPaid))
+    }
+
+    /// Step 2: the attempt is on the disk before anyone is asked to do anything.
+    async fn write_attempt(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
+        let now = self.now();
+        let Request { order_id, payment_key, amount } = &confirmation.request;
+        let attempt = Payment {
+            payment_id: confirmation.id,
+            order_id: *order_id,
+            person: confirmation.person,
+            payment_key: payment_key.clone(),
+            digest: confirmation.digest as i64,
+            amount: amount.amount,
+            currency: amount.currency,
+            state: PaymentState::InProgress,
+            live: Some(*order_id),
+            refunded: 0,
+            code: None,
+            message: None,
+            tries: 0,
+            due_at: Some(now + self.options.lease),
+            created_at: now,
+            updated_at: now,
+        };
+        match self.ports.records.commit(Unit::new().insert(&attempt)).await? {
+            Committed::Done => Ok(Stored { record: attempt, version: 1 }),
+            Committed::Conflict(_) => {
+                let live = live_payment(&*self.ports.records, *order_id).await?;
+                let paid = live.is_some_and(|payment| payment.record.state.is_charged());
+                Err(Problem::new(if paid { ErrorCode::AlreadyPaid } else { ErrorCode::PaymentInProgress }))
+            }
+        }
+    }
+
+    /// Takes back an attempt that pinned nothing, so that the same request is decided anew. If someone else went on with
+    /// it in the meantime it stays.
+    async fn withdraw(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
+        let unit = Unit::new().update(&attempt).delete(&attempt.record);
+        self.ports.records.commit(unit).await.map(|_| ())
+    }
+}
+
+fn refused(code: &str, message: &str) -> Problem {
+    Problem::new(ErrorCode::PaymentFailed).detail(message).with("provider_code", code).with("provider_message", message)
+}
+
+/// What the buyer is told of an attempt.
+fn answer(payment: &Payment) -> Outcome<Response> {
+    let status = match payment.state {
+        PaymentState::Done | PaymentState::PartialCanceled | PaymentState::Canceled => StatusCode::OK,
+        PaymentState::Ready | PaymentState::InProgress | PaymentState::Unknown | PaymentState::Quarantined => {
+            StatusCode::ACCEPTED
+        }
+        PaymentState::Fail => {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            return Err(refused(&text(&payment.code), &text(&payment.message)).with("payment_id", payment.payment_id));
+        }
+    };
+    let view = View { payment_id: payment.payment_id, order_id: payment.order_id, state: payment.state };
+    Ok((status, Json(view)).into_response())
+}

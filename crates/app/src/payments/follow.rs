@@ -1,0 +1,148 @@
+//! Following what the provider says of a payment, whoever brought the news: a notice, a lookup, a reconciliation.
+//!
+//! Every step is safe to repeat: rows for what the provider did without us are named after the provider's names.
+
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::money::Money;
+use firstcome_core::payment::{Asked, PaymentState, RefundState, Verdict, judge};
+use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+
+use super::Payments;
+use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+
+impl Payments {
+    /// Brings the books to what the provider says of a payment of `order`.
+    pub(super) async fn follow(&self, order: OrderId, payment: ProviderPayment) -> Result<(), PortError> {
+        let attempts = payments_of(&*self.ports.records, order).await?;
+        let ours = attempts.into_iter().find(|attempt| {
+            attempt.record.payment_key == payment.payment_key && attempt.record.state != PaymentState::Fail
+        });
+        let known = match ours {
+            Some(attempt) if attempt.record.state.is_undecided() => {
+                let answer = ProviderAnswer::Payment(payment.clone());
+                match judge(Asked::Lookup, &answer, |payment| attempt.record.is(payment)) {
+                    // The confirmation is under way, or the resolver sends it again.
+                    Verdict::Waiting | Verdict::Silent { .. } => return Ok(()),
+                    verdict => self.conclude(attempt, verdict, None).await?,
+                }
+            }
+            Some(attempt) => attempt,
+            None if matches!(payment.status, ProviderStatus::Done | ProviderStatus::PartialCanceled) => {
+                self.adopt(order, &payment).await?
+            }
+            None => return Ok(()),
+        };
+        if known.record.state.is_charged() { self.follow_cancels(known, &payment).await } else { Ok(()) }
+    }
+
+    /// A charge that we never asked for: written as DONE, so that its money is delivered for or sent back.
+    async fn adopt(&self, order: OrderId, payment: &ProviderPayment) -> Result<Stored<Payment>, PortError> {
+        let payment_id = PaymentId::derived(&[b"charged without us", payment.payment_key.as_bytes()]);
+        let person = self.ports.ledger.find(order).await?.map_or(UserId::NIL, |hold| hold.person);
+        let now = self.now();
+        let mut charge = Payment {
+            payment_id,
+            order_id: order,
+            person,
+            payment_key: payment.payment_key.clone(),
+            digest: 0,
+            amount: payment.total.amount,
+            currency: payment.total.currency,
+            state: PaymentState::Done,
+            live: Some(order),
+            refunded: 0,
+            code: None,
+            message: None,
+            tries: 0,
+            due_at: Some(now + self.options.look_again_after),
+            created_at: now,
+            updated_at: now,
+        };
+        tracing::warn!(%order, payment = %payment_id, "charged without a confirmation of ours");
+        let event = RoleEvent::PaymentDone { order, attempt: payment_id, amount: charge.money() };
+        // Another attempt may hold the order's place; then this charge is one too many, and is sent back.
+        for live in [Some(order), None] {
+            charge.live = live;
+            let unit = Unit::new().insert(&charge).event(&event, now);
+            if self.ports.records.commit(unit).await? == Committed::Done {
+                return Ok(Stored { record: charge, version: 1 });
+            }
+            if let Some(present) = self.ports.records.load::<Payment>(payment_id).await? {
+                return Ok(present);
+            }
+        }
+        Err(PortError::Unavailable("a charge could not be written down".to_owned()))
+    }
+
+    /// Money that went back at the provider's side gets a row, and the order hears of it.
+    async fn follow_cancels(&self, payment: Stored<Payment>, said: &ProviderPayment) -> Result<(), PortError> {
+        if said.cancels.is_empty() || said.total != payment.record.money() {
+            return Ok(());
+        }
+        let known = refunds_of(&*self.ports.records, payment.record.order_id).await?;
+        let is_ours = |cancel: &ProviderCancel| {
+            known.iter().any(|refund| {
+                let refund = &refund.record;
+                cancel.refund == Some(refund.refund_id) || refund.transaction.as_ref() == Some(&cancel.transaction)
+            })
+        };
+        let foreign: Vec<&ProviderCancel> = said.cancels.iter().filter(|cancel| !is_ours(cancel)).collect();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let (now, currency) = (self.now(), payment.record.currency);
+        let (order, whole) = (payment.record.order_id, said.balance.amount == 0);
+        let mut unit = Unit::new();
+        for cancel in &foreign {
+            let refund = foreign_refund(&payment.record, cancel, now);
+            let amount = Money::new(cancel.amount, currency);
+            let event = RoleEvent::CanceledByProvider { refund: refund.refund_id, order, amount, whole };
+            unit = unit.insert(&refund).event(&event, now);
+        }
+        let went_back = foreign.iter().map(|cancel| cancel.amount).sum();
+        let next = self.after_refund(&payment.record, went_back);
+        tracing::warn!(%order, payment = %next.payment_id, amount = went_back, "canceled at the provider's side");
+        let unit = move |update: Unit| {
+            let mut update = update;
+            update.append(unit);
+            update
+        };
+        self.replace(&payment, next, unit).await.map(|_| ())
+    }
+
+    /// The payment after this much more of it went back.
+    pub(super) fn after_refund(&self, payment: &Payment, amount: i64) -> Payment {
+        let refunded = payment.refunded.saturating_add(amount).min(payment.amount);
+        let state = PaymentState::after_refunds(payment.amount, refunded);
+        let over = state == PaymentState::Canceled;
+        Payment {
+            state,
+            refunded,
+            live: if over { None } else { payment.live },
+            due_at: if over { None } else { payment.due_at },
+            updated_at: self.now(),
+            ..payment.clone()
+        }
+    }
+}
+
+fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_core::time::Time) -> Refund {
+    Refund {
+        refund_id: RefundId::derived(&[&payment.payment_id.0, cancel.transaction.as_bytes()]),
+        payment_id: payment.payment_id,
+        order_id: payment.order_id,
+        amount: cancel.amount,
+        currency: payment.currency,
+        state: RefundState::Done,
+        origin: Origin::Provider,
+        reason: "Canceled at the provider's side".to_owned(),
+        transaction: Some(cancel.transaction.clone()),
+        message: None,
+        tries: 0,
+        due_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}

@@ -1,0 +1,176 @@
+//! The role `payments`: collecting money, sending it back, and knowing at every moment where it is.
+//!
+//! A confirmation goes the way that the ledger's contract gives (the steps are in [`confirm`] and [`attempt`]): the payment
+//! is looked up at the provider; the attempt is written; the ledger pins the units; the provider collects; DONE and
+//! `payment.done` are written in one commit; the ledger commits the units; the buyer is answered.
+//!
+//! | state | what a crash leaves, and what heals it |
+//! |---|---|
+//! | IN_PROGRESS | perhaps pinned, perhaps charged: [`resolve`] asks the provider and goes on from its answer |
+//! | UNKNOWN | the same; asked again and again with growing pauses |
+//! | QUARANTINED | asked for too long: a person is called; still asked, still pinned |
+//! | DONE | in one commit with `payment.done`, whose consumer ([`settle`]) commits the units again, or refunds |
+//! | FAIL | in one commit with `payment.failed`, whose consumer unpins the units again |
+//! | refund PENDING | [`refunds`] asks the provider with the refund's id as key until it confirms |
+//!
+//! What the provider did without us (a charge that we never confirmed, a cancel in its console) comes by a notice or by
+//! [`reconcile`] and is followed in [`follow`].
+
+mod attempt;
+mod confirm;
+mod follow;
+mod metrics;
+mod notice;
+mod reconcile;
+mod refunds;
+mod resolve;
+mod rows;
+mod settle;
+mod show;
+mod stock;
+#[cfg(test)]
+mod tests;
+mod toss;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_core::events::topics;
+use firstcome_core::ports::{Clock, EventLog, PaymentProvider, Records, StockLedger};
+use firstcome_core::records::{Record, Table};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Notify, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
+use crate::role::{Role, Worker};
+use metrics::Metrics;
+use settle::Settled;
+use stock::Stock;
+
+pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
+
+/// The tables of the role's database.
+pub const TABLES: &[&Table] = &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE];
+
+/// Events that are handled in one commit at most; each may wait for the ledger.
+const BATCH: usize = 256;
+
+/// How payments are handled.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a confirmation may be under way before the resolver looks after it. Longer than the provider's deadline.
+    pub lease: Duration,
+    /// How long the provider may leave an attempt undecided before there is a warning.
+    pub pay_for: Duration,
+    /// How long it may before the attempt is quarantined with an alarm.
+    pub quarantine_after: Duration,
+    /// When a payment that is done is looked at again at the provider for the first time; later times follow.
+    pub look_again_after: Duration,
+    /// How often workers look for something to do.
+    pub poll_every: Duration,
+    /// Confirmations that may be under way together; more are refused at once.
+    pub confirmations: usize,
+    /// Notices that may be verified at the provider together.
+    pub notices: usize,
+    /// Calls that each worker makes to the provider together.
+    pub calls: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            pay_for: Duration::from_secs(5 * 60),
+            quarantine_after: Duration::from_secs(24 * 60 * 60),
+            look_again_after: Duration::from_secs(60 * 60),
+            poll_every: Duration::from_millis(250),
+            confirmations: 4096,
+            notices: 32,
+            calls: 16,
+        }
+    }
+}
+
+/// What the role needs of the outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Its database, with [`TABLES`].
+    pub records: Arc<dyn Records>,
+    /// The ledger.
+    pub ledger: Arc<dyn StockLedger>,
+    /// What roles announce, this one too.
+    pub events: Arc<dyn EventLog>,
+    /// Where the money is.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What endpoints and workers share.
+struct Payments {
+    ports: Ports,
+    options: Options,
+    stock: Stock,
+    settled: Settled,
+    metrics: Metrics,
+    confirming: Semaphore,
+    verifying: Semaphore,
+    refund_waits: Notify,
+}
+
+impl Payments {
+    fn new(options: Options, ports: Ports, metrics: &mut Registry) -> Arc<Self> {
+        Arc::new(Self {
+            stock: Stock(Arc::clone(&ports.ledger)),
+            settled: Settled::default(),
+            metrics: Metrics::register(metrics),
+            confirming: Semaphore::new(options.confirmations),
+            verifying: Semaphore::new(options.notices),
+            refund_waits: Notify::new(),
+            ports,
+            options,
+        })
+    }
+
+    fn consumer<H: Handler<firstcome_core::ports::LoggedEvent>>(
+        &self,
+        topic: &'static str,
+        handler: H,
+    ) -> Arc<Consumer<firstcome_core::ports::LoggedEvent, H>> {
+        Arc::new(Consumer {
+            records: Arc::clone(&self.ports.records),
+            source: Arc::new(Topic { log: Arc::clone(&self.ports.events), name: topic }),
+            topic,
+            handler,
+            clock: Arc::clone(&self.ports.clock),
+            batch: BATCH,
+        })
+    }
+
+    fn workers(self: &Arc<Self>) -> Vec<Worker> {
+        vec![
+            self.consumer(topics::PAYMENTS, settle::Settle(Arc::clone(self))).into_worker(),
+            self.consumer(topics::ORDERS, refunds::Approved(Arc::clone(self))).into_worker(),
+            resolve::worker(Arc::clone(self)),
+            refunds::worker(Arc::clone(self)),
+            reconcile::worker(Arc::clone(self)),
+        ]
+    }
+}
+
+/// Makes the role.
+pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
+    let payments = Payments::new(options, ports, metrics);
+    let workers = payments.workers();
+    Role { name: "payments", router: router(payments), workers }
+}
+
+fn router(payments: Arc<Payments>) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(confirm::post))
+        .routes(routes!(show::get))
+        .routes(routes!(notice::post))
+        .with_state(payments)
+}

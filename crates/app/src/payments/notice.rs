@@ -1,0 +1,98 @@
+//! `POST /api/v1/webhooks/toss`: the provider says that a payment has changed.
+//!
+//! Anyone can call this, so nothing in it is believed: it only makes us ask the provider. A notice that tells what the
+//! books say already, however often it comes, costs one read.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::OrderId;
+use firstcome_core::payment::PaymentState;
+use firstcome_core::ports::{PortError, ProviderAnswer};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Payments;
+use super::rows::payments_of;
+use super::toss::is_payment_key;
+use crate::http::{Outcome, Problem, read_body};
+
+/// A notice, as far as it is read. The provider may send more.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ProviderNotice)]
+pub(super) struct Notice {
+    /// The payment that has changed.
+    #[serde(default)]
+    data: Option<Subject>,
+}
+
+/// The payment that a notice is about.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProviderNoticeSubject)]
+struct Subject {
+    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    payment_key: String,
+    #[schema(example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    order_id: String,
+    #[schema(example = "DONE")]
+    status: String,
+}
+
+/// Takes a notice of the payment provider.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/toss", tag = "payments", request_body = Notice,
+    responses(
+        (status = 200, description = "The books say what the provider says"),
+        (status = 400, description = "malformed_body"),
+        (status = 503, description = "The provider could not be asked; send the notice again"),
+    ),
+)]
+pub(super) async fn post(State(payments): State<Arc<Payments>>, request: Request) -> Outcome<StatusCode> {
+    let body = read_body(request).await?;
+    let notice: Notice = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(ErrorCode::MalformedBody).detail(format!("The body is no notice: {error}")))?;
+    let Some(subject) = notice.data else { return Ok(StatusCode::OK) };
+    let Ok(order) = subject.order_id.parse::<OrderId>() else { return Ok(StatusCode::OK) };
+    if !is_payment_key(&subject.payment_key) || payments.is_known(order, &subject).await? {
+        return Ok(StatusCode::OK);
+    }
+    // What began goes on when the caller hangs up.
+    let verified = tokio::spawn(async move { payments.verify(&subject.payment_key).await });
+    verified.await.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal)))
+}
+
+impl Payments {
+    /// Whether the books say already what the notice tells.
+    async fn is_known(&self, order: OrderId, subject: &Subject) -> Result<bool, PortError> {
+        if matches!(subject.status.as_str(), "READY" | "IN_PROGRESS" | "WAITING_FOR_DEPOSIT") {
+            return Ok(true);
+        }
+        let attempts = payments_of(&*self.ports.records, order).await?;
+        let ours = attempts.iter().filter(|attempt| attempt.record.payment_key == subject.payment_key);
+        let mut states = ours.map(|attempt| attempt.record.state);
+        Ok(match subject.status.as_str() {
+            "DONE" => states.any(PaymentState::is_charged),
+            "CANCELED" => states.any(|state| state == PaymentState::Canceled),
+            "ABORTED" | "EXPIRED" => !states.any(PaymentState::is_undecided),
+            _ => false,
+        })
+    }
+
+    /// Asks the provider, and follows what it says.
+    async fn verify(&self, payment_key: &str) -> Outcome<StatusCode> {
+        let Ok(_place) = self.verifying.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
+        match self.ports.provider.lookup(payment_key).await {
+            ProviderAnswer::Payment(payment) => {
+                if let Ok(order) = payment.order_id.parse() {
+                    self.follow(order, payment).await?;
+                }
+                Ok(StatusCode::OK)
+            }
+            ProviderAnswer::Refused { .. } => Ok(StatusCode::OK),
+            ProviderAnswer::Unknown { .. } => Err(Problem::new(ErrorCode::Unavailable)),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Sending money back: once decided, for as long as it takes, never twice, and never called done before it is.
+//!
+//! The refund's id is the provider's idempotency key and stands in the reason that the provider keeps, so the movement is
+//! known again in its list whatever happened to the answer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{PaymentId, RefundId};
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::{Committed, LoggedEvent, PortError, ProviderAnswer, ProviderPayment};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
+use futures_util::StreamExt as _;
+
+use super::Payments;
+use super::attempt::pause;
+use super::rows::{Origin, Payment, Refund, live_payment, refunds_of};
+use crate::consumer::{HandleError, Handler, parse};
+use crate::role::Worker;
+
+/// Refunds that one step takes.
+const AT_ONCE: u32 = 256;
+
+/// Consumer of `refund.approved`: writes the refund down.
+pub(super) struct Approved(pub(super) Arc<Payments>);
+
+#[async_trait]
+impl Handler<LoggedEvent> for Approved {
+    fn name(&self) -> &'static str {
+        "payments.refunds"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
+        for event in items.iter().filter(|event| event.kind == "refund.approved") {
+            unit.append(self.0.approved(parse(event)?).await?);
+        }
+        Ok(unit)
+    }
+
+    fn committed(&self, _: &[LoggedEvent]) {
+        self.0.refund_waits.notify_one();
+    }
+}
+
+/// The worker that asks the provider.
+pub(super) fn worker(payments: Arc<Payments>) -> Worker {
+    Worker::new("payments.refunds", move |stop| async move {
+        loop {
+            if let Err(error) = payments.refund_due().await {
+                tracing::warn!(%error, "refunds cannot be looked after now");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = payments.refund_waits.notified() => {}
+                () = tokio::time::sleep(payments.options.poll_every) => {}
+            }
+        }
+    })
+}
+
+impl Payments {
+    async fn approved(&self, event: RoleEvent) -> Result<Unit, HandleError> {
+        let RoleEvent::RefundApproved { refund, order, amount, reason } = event else { return Ok(Unit::new()) };
+        if self.ports.records.load::<Refund>(refund).await?.is_some() {
+            return Ok(Unit::new());
+        }
+        let payment = live_payment(&*self.ports.records, order).await?;
+        let now = self.now();
+        let mut row = Refund {
+            refund_id: refund,
+            payment_id: payment.as_ref().map_or(PaymentId::NIL, |payment| payment.record.payment_id),
+            order_id: order,
+            amount: amount.amount,
+            currency: amount.currency,
+            state: RefundState::Pending,
+            origin: Origin::Order,
+            reason,
+            transaction: None,
+            message: None,
+            tries: 0,
+            due_at: Some(now),
+            created_at: now,
+            updated_at: now,
+        };
+        if amount.amount == 0 {
+            // A free order: nothing was collected, nothing goes back.
+            row.state = RefundState::Done;
+            row.due_at = None;
+            return Ok(Unit::new().insert(&row).event(&RoleEvent::RefundDone { refund, order, amount }, now));
+        }
+        let charged = payment.is_some_and(|payment| payment.record.state.is_charged());
+        if !charged {
+            return Err(HandleError::Rejected(format!("{order} has no payment that money could go back from")));
+        }
+        Ok(Unit::new().insert(&row))
+    }
+
+    /// Asks the provider about the refunds whose turn it is. Returns how many.
+    pub(super) async fn refund_due(&self) -> Result<usize, PortError> {
+        let due = Query::all(Refund::TABLE, AT_ONCE)
+            .is("state", RefundState::Pending)
+            .filter("due_at", Comparison::AtMost(self.now().to_value()))
+            .order_by("due_at", Direction::Ascending);
+        let refunds = self.ports.records.list::<Refund>(due).await?;
+        let count = refunds.len();
+        let mut sending = futures_util::stream::iter(refunds)
+            .map(|refund| self.send_back(refund))
+            .buffer_unordered(self.options.calls);
+        while let Some(sent) = sending.next().await {
+            sent?;
+        }
+        Ok(count)
+    }
+
+    async fn send_back(&self, refund: Stored<Refund>) -> Result<(), PortError> {
+        let Some(payment) = self.ports.records.load::<Payment>(refund.record.payment_id).await? else {
+            return self.quarantine(refund, "there is no such payment".to_owned()).await;
+        };
+        let Refund { refund_id, reason, .. } = &refund.record;
+        let key = &payment.record.payment_key;
+        match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
+            ProviderAnswer::Payment(said) => match movement(&said, &refund.record) {
+                Some(transaction) => self.sent_back(refund, payment, transaction).await,
+                None => self.try_again(refund, "the provider's answer does not show the refund".to_owned()).await,
+            },
+            ProviderAnswer::Unknown { reason } => self.try_again(refund, reason).await,
+            ProviderAnswer::Refused { code, message } => {
+                self.refused(refund, payment, format!("{code}: {message}")).await
+            }
+        }
+    }
+
+    /// The provider refuses. Perhaps because the money went back before: its list tells.
+    async fn refused(&self, refund: Stored<Refund>, payment: Stored<Payment>, words: String) -> Result<(), PortError> {
+        let ProviderAnswer::Payment(said) = self.ports.provider.lookup(&payment.record.payment_key).await else {
+            return self.try_again(refund, words).await;
+        };
+        if let Some(transaction) = movement(&said, &refund.record) {
+            return self.sent_back(refund, payment, transaction).await;
+        }
+        // Someone sent the same amount back in the provider's console, and nobody has booked it yet: the buyer has it.
+        let known = refunds_of(&*self.ports.records, refund.record.order_id).await?;
+        let unbooked = said.cancels.iter().find(|cancel| {
+            cancel.amount == refund.record.amount
+                && cancel.refund.is_none()
+                && !known.iter().any(|row| row.record.transaction.as_ref() == Some(&cancel.transaction))
+        });
+        match unbooked {
+            Some(cancel) => self.sent_back(refund, payment, cancel.transaction.clone()).await,
+            None => self.quarantine(refund, words).await,
+        }
+    }
+
+    async fn sent_back(
+        &self,
+        refund: Stored<Refund>,
+        payment: Stored<Payment>,
+        transaction: String,
+    ) -> Result<(), PortError> {
+        let now = self.now();
+        let Refund { refund_id, order_id, amount, .. } = refund.record;
+        let done = Stored {
+            record: Refund {
+                state: RefundState::Done,
+                transaction: Some(transaction),
+                message: None,
+                due_at: None,
+                updated_at: now,
+                ..refund.record.clone()
+            },
+            version: refund.version,
+        };
+        let event = RoleEvent::RefundDone { refund: refund_id, order: order_id, amount: refund.record.money() };
+        let next = Stored { record: self.after_refund(&payment.record, amount), version: payment.version };
+        let unit = Unit::new().update(&done).update(&next).event(&event, now);
+        if self.ports.records.commit(unit).await? == Committed::Done {
+            self.metrics.refunds_done.inc();
+        }
+        // After a conflict the refund is still due: asked again under the same key, it is answered the same.
+        Ok(())
+    }
+
+    async fn try_again(&self, refund: Stored<Refund>, words: String) -> Result<(), PortError> {
+        let now = self.now();
+        let tries = refund.record.tries.saturating_add(1);
+        let record = Refund {
+            tries,
+            message: Some(words),
+            due_at: Some(now + pause(tries)),
+            updated_at: now,
+            ..refund.record.clone()
+        };
+        self.ports.records.commit(Unit::new().update(&Stored { record, version: refund.version })).await.map(|_| ())
+    }
+
+    async fn quarantine(&self, refund: Stored<Refund>, words: String) -> Result<(), PortError> {
+        let now = self.now();
+        let Refund { refund_id, order_id, .. } = refund.record;
+        tracing::error!(refund = %refund_id, order = %order_id, words, "a refund is refused: a person must look at it");
+        let record = Refund {
+            state: RefundState::Quarantined,
+            message: Some(words.clone()),
+            due_at: None,
+            updated_at: now,
+            ..refund.record.clone()
+        };
+        let event = RoleEvent::RefundQuarantined { refund: refund_id, order: order_id, reason: words };
+        let unit = Unit::new().update(&Stored { record, version: refund.version }).event(&event, now);
+        if self.ports.records.commit(unit).await? == Committed::Done {
+            self.metrics.refunds_quarantined.inc();
+        }
+        Ok(())
+    }
+}
+
+/// The provider's name for the movement of a refund, if it is in the provider's list.
+fn movement(said: &ProviderPayment, refund: &Refund) -> Option<String> {
+    let made = |id: RefundId| said.cancels.iter().find(|cancel| cancel.refund == Some(id));
+    made(refund.refund_id).filter(|cancel| cancel.amount == refund.amount).map(|cancel| cancel.transaction.clone())
+}

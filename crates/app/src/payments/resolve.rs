@@ -1,0 +1,113 @@
+//! Worker that asks the provider about attempts that are not decided, until they are.
+
+use std::sync::Arc;
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::payment::{Asked, PaymentState, Verdict, judge};
+use firstcome_core::ports::{PortError, ProviderAnswer};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored};
+use firstcome_core::time::Time;
+use futures_util::StreamExt as _;
+
+use super::Payments;
+use super::rows::Payment;
+use super::stock::Pinned;
+use crate::role::Worker;
+
+/// Attempts that one step takes.
+const AT_ONCE: u32 = 256;
+
+/// The worker. It begins with everything that a crash may have left, due or not.
+pub(super) fn worker(payments: Arc<Payments>) -> Worker {
+    Worker::new("payments.resolve", move |stop| async move {
+        let started = payments.now();
+        let mut recovered = false;
+        loop {
+            let step = if recovered { payments.resolve_due().await } else { payments.recover(started).await };
+            match step {
+                Ok(done) => recovered = recovered || done == 0,
+                Err(error) => tracing::warn!(%error, "undecided payments cannot be looked after now"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(payments.options.poll_every) => {}
+            }
+        }
+    })
+}
+
+fn undecided() -> Query {
+    let states = [PaymentState::Ready, PaymentState::InProgress, PaymentState::Unknown, PaymentState::Quarantined];
+    Query::all(Payment::TABLE, AT_ONCE)
+        .filter("state", Comparison::IsOneOf(states.iter().map(|state| state.to_value()).collect()))
+        .order_by("due_at", Direction::Ascending)
+}
+
+impl Payments {
+    /// Looks after attempts that were under way when the process started. Once asked about, an attempt is UNKNOWN or
+    /// decided, so this ends.
+    pub(super) async fn recover(&self, started: Time) -> Result<usize, PortError> {
+        let left = undecided()
+            .is("state", PaymentState::InProgress)
+            .filter("created_at", Comparison::Less(started.to_value()));
+        self.resolve_all(left).await
+    }
+
+    /// Looks after attempts whose time to be asked about has come. Returns how many.
+    pub(super) async fn resolve_due(&self) -> Result<usize, PortError> {
+        let due = undecided().filter("due_at", Comparison::AtMost(self.now().to_value()));
+        self.resolve_all(due).await
+    }
+
+    async fn resolve_all(&self, query: Query) -> Result<usize, PortError> {
+        let attempts = self.ports.records.list::<Payment>(query).await?;
+        let count = attempts.len();
+        let mut resolving = futures_util::stream::iter(attempts)
+            .map(|attempt| self.resolve(attempt))
+            .buffer_unordered(self.options.calls);
+        while let Some(resolved) = resolving.next().await {
+            resolved?;
+        }
+        Ok(count)
+    }
+
+    async fn resolve(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
+        match self.look_up(&attempt.record).await {
+            Verdict::Waiting => self.go_on(attempt).await,
+            verdict => self.conclude(attempt, verdict, None).await,
+        }
+    }
+
+    /// What the provider says about an attempt. A payment that it cannot find by its key is looked for by its order.
+    async fn look_up(&self, attempt: &Payment) -> Verdict {
+        let provider = &self.ports.provider;
+        let by_key = provider.lookup(&attempt.payment_key).await;
+        let verdict = judge(Asked::Lookup, &by_key, |payment| attempt.is(payment));
+        if !matches!((&verdict, &by_key), (Verdict::Refused { .. }, ProviderAnswer::Refused { .. })) {
+            return verdict;
+        }
+        match provider.lookup_order(attempt.order_id).await {
+            // Another payment of the same order: this one is not there.
+            ProviderAnswer::Payment(payment) if payment.payment_key != attempt.payment_key => verdict,
+            by_order => judge(Asked::Lookup, &by_order, |payment| attempt.is(payment)),
+        }
+    }
+
+    /// The provider waits for the confirmation: it never came, or is still under way. Both are answered by sending it
+    /// again under the same key, once the units are pinned. When they cannot be, it was never sent: it is sent only
+    /// while they are, and no clock unpins them.
+    async fn go_on(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
+        let Some(hold) = self.ports.ledger.find(attempt.record.order_id).await? else {
+            return self.give_up(attempt, ErrorCode::NotFound).await;
+        };
+        match self.stock.begin(&hold, attempt.record.payment_id).await? {
+            Pinned::Yes => self.collect(attempt, &hold).await,
+            Pinned::No(code) => self.give_up(attempt, code).await,
+        }
+    }
+
+    async fn give_up(&self, attempt: Stored<Payment>, code: ErrorCode) -> Result<Stored<Payment>, PortError> {
+        let verdict = Verdict::Refused { code: code.as_str().to_uppercase(), message: code.title().to_owned() };
+        self.conclude(attempt, verdict, None).await
+    }
+}

@@ -1,0 +1,145 @@
+//! What the role writes down: attempts to collect, and refunds.
+
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::ports::{PortError, ProviderPayment, Records};
+use firstcome_core::record;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
+use firstcome_core::text_enum;
+use firstcome_core::time::Time;
+
+/// Attempts, or refunds, of one order that are read at most. Far more than anyone makes.
+const PER_ORDER: u32 = 1000;
+
+record! {
+    /// One attempt to collect the money of an order.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Payment in "payments" {
+        /// Names it; derived from the person and their idempotency key, so a repeated request meets its own row. For a
+        /// charge that we did not ask for, derived from the provider's name for it.
+        pub payment_id: PaymentId,
+        /// The order.
+        pub order_id: OrderId,
+        /// Who pays; nil for a charge of an order that nobody placed.
+        pub person: UserId,
+        /// The provider's name for it.
+        pub payment_key: String,
+        /// The digest of the request's body, bit for bit.
+        pub digest: i64,
+        /// What is collected, in minor units.
+        pub amount: i64,
+        /// The currency.
+        pub currency: Currency,
+        /// Where it stands.
+        pub state: PaymentState,
+        /// The order again while no other attempt may begin: what keeps one live attempt per order.
+        pub live: Option<OrderId>,
+        /// Minor units that went back.
+        pub refunded: i64,
+        /// The provider's code, when it refused.
+        pub code: Option<String>,
+        /// The provider's words, when it refused; what was seen, while it is unknown.
+        pub message: Option<String>,
+        /// How often the provider was asked since the last change of state.
+        pub tries: u32,
+        /// When the provider is asked next.
+        pub due_at: Option<Time>,
+        /// When it began.
+        pub created_at: Time,
+        /// When it last changed.
+        pub updated_at: Time,
+    }
+    indexes [
+        unique "payments_live" ("live"),
+        index "payments_by_order" ("order_id"),
+        index "payments_due" ("state", "due_at"),
+    ]
+}
+
+text_enum! {
+    /// Who wanted a refund.
+    pub enum Origin {
+        /// The order was canceled.
+        Order = "order",
+        /// The money came, and the goods could not be delivered for it.
+        Undeliverable = "undeliverable",
+        /// The provider, without us.
+        Provider = "provider",
+    }
+}
+
+record! {
+    /// Money that goes back.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Refund in "refunds" {
+        /// Names it, and is the provider's idempotency key.
+        pub refund_id: RefundId,
+        /// The payment that it comes from.
+        pub payment_id: PaymentId,
+        /// The order.
+        pub order_id: OrderId,
+        /// Minor units.
+        pub amount: i64,
+        /// The currency.
+        pub currency: Currency,
+        /// Where it stands.
+        pub state: RefundState,
+        /// Who wanted it.
+        pub origin: Origin,
+        /// Why, for people.
+        pub reason: String,
+        /// The provider's name for the movement, once it is done.
+        pub transaction: Option<String>,
+        /// What the provider last said, while it is not done.
+        pub message: Option<String>,
+        /// How often the provider was asked.
+        pub tries: u32,
+        /// When the provider is asked next.
+        pub due_at: Option<Time>,
+        /// When it was decided.
+        pub created_at: Time,
+        /// When it last changed.
+        pub updated_at: Time,
+    }
+    indexes [
+        index "refunds_by_order" ("order_id"),
+        index "refunds_due" ("state", "due_at"),
+    ]
+}
+
+impl Payment {
+    /// What is collected.
+    pub(super) fn money(&self) -> Money {
+        Money::new(self.amount, self.currency)
+    }
+
+    /// Whether the provider's payment is this one: key, order, amount, currency.
+    pub(super) fn is(&self, payment: &ProviderPayment) -> bool {
+        payment.payment_key == self.payment_key
+            && payment.total == self.money()
+            && payment.order_id.parse() == Ok(self.order_id)
+    }
+}
+
+impl Refund {
+    /// What goes back.
+    pub(super) fn money(&self) -> Money {
+        Money::new(self.amount, self.currency)
+    }
+}
+
+/// Every attempt of an order.
+pub(super) async fn payments_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Payment>>, PortError> {
+    records.list(Query::all(Payment::TABLE, PER_ORDER).is("order_id", order)).await
+}
+
+/// The attempt that holds the order's place, if there is one.
+pub(super) async fn live_payment(records: &dyn Records, order: OrderId) -> Result<Option<Stored<Payment>>, PortError> {
+    Ok(records.list(Query::all(Payment::TABLE, 1).is("live", Some(order))).await?.pop())
+}
+
+/// Every refund of an order.
+pub(super) async fn refunds_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Refund>>, PortError> {
+    records.list(Query::all(Refund::TABLE, PER_ORDER).is("order_id", order)).await
+}

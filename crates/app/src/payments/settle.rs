@@ -1,0 +1,154 @@
+//! Consumer of the role's own `payment.done` and `payment.failed`: tells the ledger again what it may have missed.
+//!
+//! A charge that came without us, or too late, climbs the ladder here and nowhere else: the order's units, else units
+//! again, else the money back. One place decides, one event at a time per order, and its decision to send back is in the
+//! same commit as its progress, so no charge is both delivered and refunded.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::money::Money;
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::{LoggedEvent, PortError};
+use firstcome_core::records::{RecordsExt as _, Unit};
+use futures_util::future::try_join_all;
+use parking_lot::Mutex;
+
+use super::Payments;
+use super::rows::{Origin, Refund};
+use super::stock::Pinned;
+use crate::consumer::{HandleError, Handler, parse};
+
+/// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
+const REMEMBERED: usize = 65_536;
+
+/// Attempts of which this process has told the ledger already, until their events come by.
+#[derive(Default)]
+pub(super) struct Settled(Mutex<HashSet<PaymentId>>);
+
+impl Settled {
+    pub(super) fn insert(&self, attempt: PaymentId) {
+        let mut settled = self.0.lock();
+        if settled.len() < REMEMBERED {
+            settled.insert(attempt);
+        }
+    }
+
+    fn contains(&self, attempt: PaymentId) -> bool {
+        self.0.lock().contains(&attempt)
+    }
+
+    fn forget(&self, attempt: PaymentId) {
+        self.0.lock().remove(&attempt);
+    }
+}
+
+/// The handler.
+pub(super) struct Settle(pub(super) Arc<Payments>);
+
+fn attempt_of(event: &LoggedEvent) -> Result<Option<(OrderId, PaymentId, Option<Money>)>, HandleError> {
+    if !matches!(event.kind.as_str(), "payment.done" | "payment.failed") {
+        return Ok(None);
+    }
+    Ok(match parse(event)? {
+        RoleEvent::PaymentDone { order, attempt, amount } => Some((order, attempt, Some(amount))),
+        RoleEvent::PaymentFailed { order, attempt } => Some((order, attempt, None)),
+        _ => None,
+    })
+}
+
+#[async_trait]
+impl Handler<LoggedEvent> for Settle {
+    fn name(&self) -> &'static str {
+        "payments.settle"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut waiting = Vec::new();
+        for event in items {
+            match attempt_of(event)? {
+                Some((order, attempt, amount)) if !self.0.settled.contains(attempt) => {
+                    waiting.push(self.0.settle(order, attempt, amount));
+                }
+                _ => {}
+            }
+        }
+        let mut unit = Unit::new();
+        for refund in try_join_all(waiting).await?.into_iter().flatten() {
+            unit = unit.insert(&refund);
+        }
+        Ok(unit)
+    }
+
+    fn committed(&self, items: &[LoggedEvent]) {
+        for (_, attempt, _) in items.iter().filter_map(|event| attempt_of(event).ok().flatten()) {
+            self.0.settled.forget(attempt);
+        }
+        self.0.refund_waits.notify_one();
+    }
+}
+
+impl Payments {
+    /// Brings the ledger to what is known of an attempt; a refund when the money cannot be delivered for.
+    async fn settle(
+        &self,
+        order: OrderId,
+        attempt: PaymentId,
+        paid: Option<Money>,
+    ) -> Result<Option<Refund>, PortError> {
+        let Some(paid) = paid else {
+            let hold = self.ports.ledger.find(order).await?;
+            self.stock.end(order, hold.as_ref(), attempt).await?;
+            return Ok(None);
+        };
+        let refund_id = RefundId::derived(&[&attempt.0, b"undeliverable"]);
+        if self.ports.records.load::<Refund>(refund_id).await?.is_some() {
+            return Ok(None);
+        }
+        let Some(reason) = self.climb(order, attempt, paid).await? else { return Ok(None) };
+        tracing::warn!(%order, %attempt, reason, "the money goes back");
+        self.metrics.undeliverable.inc();
+        let now = self.now();
+        Ok(Some(Refund {
+            refund_id,
+            payment_id: attempt,
+            order_id: order,
+            amount: paid.amount,
+            currency: paid.currency,
+            state: RefundState::Pending,
+            origin: Origin::Undeliverable,
+            reason: reason.to_owned(),
+            transaction: None,
+            message: None,
+            tries: 0,
+            due_at: Some(now),
+            created_at: now,
+            updated_at: now,
+        }))
+    }
+
+    /// Delivers for a charge if that is possible; otherwise says why not.
+    async fn climb(&self, order: OrderId, attempt: PaymentId, paid: Money) -> Result<Option<&'static str>, PortError> {
+        let Some(hold) = self.ports.ledger.find(order).await? else {
+            return Ok(Some("There is no such order"));
+        };
+        if self.stock.commit(order, Some(&hold), attempt).await? {
+            return Ok(None);
+        }
+        if hold.total() != paid {
+            return Ok(Some("The amount paid is not what the order costs"));
+        }
+        match self.stock.begin(&hold, attempt).await? {
+            Pinned::Yes if self.stock.commit(order, Some(&hold), attempt).await? => Ok(None),
+            // Between pinning and committing nobody else can take a pinned order away: ask again.
+            Pinned::Yes => Err(PortError::Unavailable("the ledger lost a pinned order".to_owned())),
+            Pinned::No(firstcome_core::codes::ErrorCode::HoldExpired) => {
+                Ok(Some("The order's time had run out and its units are gone"))
+            }
+            Pinned::No(_) => Ok(Some("The order was paid or being paid already")),
+        }
+    }
+}

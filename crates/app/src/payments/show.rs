@@ -1,0 +1,176 @@
+//! `GET /api/v1/payments/{order_id}`: the payment of an order with its attempts and refunds.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::money::Money;
+use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::time::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Payments;
+use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use crate::http::{AccountRole, Buyer, Identity, Outcome, Problem};
+
+/// Money in minor units.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Money)]
+pub(super) struct MoneySchema {
+    /// Minor units of the currency.
+    #[schema(example = 55000)]
+    amount: i64,
+    /// Three capital letters (ISO 4217).
+    #[schema(example = "KRW")]
+    currency: String,
+}
+
+/// The payment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderPayment)]
+pub(super) struct View {
+    /// The attempt that counts: the live one, else the last.
+    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    payment_id: PaymentId,
+    /// The order.
+    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    order_id: OrderId,
+    /// Where that attempt stands.
+    #[schema(value_type = String, example = "DONE")]
+    state: PaymentState,
+    /// What it collects.
+    #[schema(value_type = MoneySchema)]
+    amount: Money,
+    /// What went back of it.
+    #[schema(value_type = MoneySchema)]
+    refunded: Money,
+    /// Every attempt, oldest first.
+    attempts: Vec<AttemptView>,
+    /// Every refund, oldest first.
+    refunds: Vec<RefundView>,
+}
+
+/// One attempt to collect.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentAttempt)]
+struct AttemptView {
+    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    payment_id: PaymentId,
+    /// The provider's name for it.
+    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    payment_key: String,
+    #[schema(value_type = String, example = "DONE")]
+    state: PaymentState,
+    #[schema(value_type = MoneySchema)]
+    amount: Money,
+    /// The provider's code, when it refused.
+    provider_code: Option<String>,
+    /// The provider's words, when it refused.
+    provider_message: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Time,
+}
+
+/// Money that goes back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentRefund)]
+struct RefundView {
+    #[schema(value_type = String, example = "rfd_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    refund_id: RefundId,
+    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    order_id: OrderId,
+    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    payment_id: PaymentId,
+    #[schema(value_type = MoneySchema)]
+    amount: Money,
+    #[schema(value_type = String, example = "DONE")]
+    state: RefundState,
+    /// Who wanted it: `order`, `undeliverable` (paid, and nothing could be delivered) or `provider`.
+    #[schema(value_type = String, example = "order")]
+    origin: Origin,
+    /// Why, for people.
+    reason: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Time,
+}
+
+/// Shows the payment of an own order; operators may see any.
+#[utoipa::path(
+    get, path = "/api/v1/payments/{order_id}", tag = "payments",
+    params(("order_id" = String, Path, description = "The order")),
+    responses(
+        (status = 200, description = "The payment", body = View),
+        (status = 404, description = "not_found: nobody tried to pay such an order of yours"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get(
+    State(payments): State<Arc<Payments>>,
+    Buyer(caller): Buyer,
+    Path(order): Path<String>,
+) -> Outcome<Json<View>> {
+    let order: OrderId = order.parse().map_err(|_| Problem::not_found())?;
+    let records = &*payments.ports.records;
+    let mut attempts: Vec<Payment> =
+        payments_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
+    attempts.retain(|attempt| may_see(&caller, attempt));
+    attempts.sort_by_key(|attempt| attempt.created_at);
+    let counts = attempts.iter().find(|attempt| attempt.live.is_some()).or(attempts.last());
+    let payment = counts.ok_or_else(Problem::not_found)?;
+    let mut refunds: Vec<Refund> = refunds_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
+    refunds.sort_by_key(|refund| refund.created_at);
+    Ok(Json(View {
+        payment_id: payment.payment_id,
+        order_id: order,
+        state: payment.state,
+        amount: payment.money(),
+        refunded: Money::new(payment.refunded, payment.currency),
+        refunds: refunds.into_iter().map(RefundView::from).collect(),
+        attempts: attempts.into_iter().map(AttemptView::from).collect(),
+    }))
+}
+
+fn may_see(caller: &Identity, attempt: &Payment) -> bool {
+    attempt.person == caller.user
+        || caller.roles.contains(AccountRole::Operator)
+        || caller.roles.contains(AccountRole::Seller)
+}
+
+impl From<Payment> for AttemptView {
+    fn from(payment: Payment) -> Self {
+        let amount = payment.money();
+        let failed = payment.state == PaymentState::Fail;
+        Self {
+            payment_id: payment.payment_id,
+            payment_key: payment.payment_key,
+            state: payment.state,
+            amount,
+            provider_code: payment.code,
+            provider_message: payment.message.filter(|_| failed),
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        }
+    }
+}
+
+impl From<Refund> for RefundView {
+    fn from(refund: Refund) -> Self {
+        Self {
+            refund_id: refund.refund_id,
+            order_id: refund.order_id,
+            payment_id: refund.payment_id,
+            amount: refund.money(),
+            state: refund.state,
+            origin: refund.origin,
+            reason: refund.reason,
+            created_at: refund.created_at,
+            updated_at: refund.updated_at,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The ledger's side of a payment, over every line of an order.
+//!
+//! An order is decided by its home offer; its other lines are on other offers. All lines are pinned before money moves,
+//! and all are committed after it moved. Every command here may be repeated.
+
+use std::sync::Arc;
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{OfferNumber, OrderId, PaymentId};
+use firstcome_core::ledger::{Command, Hold, Outcome};
+use firstcome_core::ports::{PortError, StockLedger};
+
+/// The ledger.
+pub(super) struct Stock(pub(super) Arc<dyn StockLedger>);
+
+/// What came of pinning an order's units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pinned {
+    /// They are pinned for the attempt.
+    Yes,
+    /// They are not, and none is left pinned for it.
+    No(ErrorCode),
+}
+
+fn lines(order: OrderId, hold: Option<&Hold>) -> impl Iterator<Item = OfferNumber> + Send {
+    let others: Vec<OfferNumber> =
+        hold.map(|hold| hold.other_lines().iter().map(|line| line.offer.number()).collect()).unwrap_or_default();
+    std::iter::once(order.home()).chain(others)
+}
+
+impl Stock {
+    /// Pins every line. Units of an expired order are taken again, if there are any. An overloaded ledger means that
+    /// nothing is pinned; after any other error some lines may be.
+    pub(super) async fn begin(&self, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
+        let mut any = false;
+        for offer in lines(hold.order, Some(hold)) {
+            match self.begin_line(offer, hold.order, attempt).await {
+                Ok(Pinned::Yes) => any = true,
+                Ok(refused) => {
+                    if any {
+                        self.end(hold.order, Some(hold), attempt).await.map_err(uncertain)?;
+                    }
+                    return Ok(refused);
+                }
+                Err(error) => return Err(if any { uncertain(error) } else { error }),
+            }
+        }
+        Ok(Pinned::Yes)
+    }
+
+    async fn begin_line(&self, offer: OfferNumber, order: OrderId, attempt: PaymentId) -> Result<Pinned, PortError> {
+        match self.0.decide(offer, Command::BeginPayment { order, attempt }).await? {
+            Outcome::Expired => {}
+            outcome => return Ok(pinned(&outcome)),
+        }
+        match self.0.decide(offer, Command::Reclaim { order }).await? {
+            Outcome::Held(_) => {}
+            outcome => return Ok(pinned(&outcome)),
+        }
+        Ok(pinned(&self.0.decide(offer, Command::BeginPayment { order, attempt }).await?))
+    }
+
+    /// Unpins every line that the attempt pinned.
+    pub(super) async fn end(&self, order: OrderId, hold: Option<&Hold>, attempt: PaymentId) -> Result<(), PortError> {
+        for offer in lines(order, hold) {
+            self.0.decide(offer, Command::EndPayment { order, attempt }).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits every line; whether the order is the attempt's now.
+    pub(super) async fn commit(
+        &self,
+        order: OrderId,
+        hold: Option<&Hold>,
+        attempt: PaymentId,
+    ) -> Result<bool, PortError> {
+        for offer in lines(order, hold) {
+            match self.0.decide(offer, Command::Commit { order, attempt }).await? {
+                Outcome::Committed { .. } => {}
+                Outcome::AlreadyCommitted { attempt: paid_by, .. } if paid_by == attempt => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A part was done: whoever hears this must not conclude that nothing was.
+fn uncertain(error: PortError) -> PortError {
+    match error {
+        PortError::Overloaded => PortError::Unavailable("overloaded after some lines were pinned".to_owned()),
+        other => other,
+    }
+}
+
+fn pinned(outcome: &Outcome) -> Pinned {
+    match outcome {
+        Outcome::Paying(_) => Pinned::Yes,
+        Outcome::PaymentInProgress { .. } => Pinned::No(ErrorCode::PaymentInProgress),
+        Outcome::AlreadySold { .. } => Pinned::No(ErrorCode::AlreadyPaid),
+        Outcome::Unknown => Pinned::No(ErrorCode::NotFound),
+        _ => Pinned::No(ErrorCode::HoldExpired),
+    }
+}
