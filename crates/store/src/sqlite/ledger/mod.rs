@@ -207,6 +207,16 @@ impl SqliteLedger {
     }
 
     /// Reads the journal's file on a thread that may block.
+    /// A hold that has left memory.
+    async fn find_archived(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
+        let archive = Arc::clone(&self.shared.options.archive);
+        if !archive.may_contain(order.key_hash()) {
+            return Ok(None);
+        }
+        let found = tokio::task::spawn_blocking(move || archive.hold(order.home(), order)).await;
+        found.map_err(|_| PortError::Unavailable("the reading of the archive was given up".to_owned()))?
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Reader<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -265,10 +275,9 @@ impl StockLedger for SqliteLedger {
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
         let Some(lane) = self.shared.lane(order.home()) else { return Ok(None) };
         let hold = lane.state.read().offer.hold(order).cloned();
-        if let Some(hold) = &hold {
-            self.durable(&lane, hold.seq).await?;
-        }
-        Ok(hold)
+        let Some(hold) = hold else { return self.find_archived(order).await };
+        self.durable(&lane, hold.seq).await?;
+        Ok(Some(hold))
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
