@@ -15,6 +15,7 @@ use firstcome_core::ports::{Clock, Committed, EventLog, JournalEntry, LoggedEven
 use firstcome_core::record;
 use firstcome_core::records::Unit;
 use firstcome_core::time::Time;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::role::{Worker, WorkerFailed};
@@ -64,6 +65,9 @@ pub enum HandleError {
     /// The event cannot be handled as it is.
     #[error("{0}")]
     Rejected(String),
+    /// Another process of the same consumer was faster: read on from where it came to.
+    #[error("overtaken by another process of the same consumer")]
+    Overtaken,
 }
 
 /// Something that comes from a source in order.
@@ -163,27 +167,33 @@ pub struct Consumer<I, H> {
     pub clock: Arc<dyn Clock>,
     /// Items handled in one commit at most.
     pub batch: usize,
+    /// One step at a time, whoever asks for it; made by `Mutex::default()`.
+    pub turn: Mutex<()>,
 }
 
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// Handles the next batch, if there is one. Returns how many items it moved on by.
     pub async fn step(&self) -> Result<usize, PortError> {
+        let _turn = self.turn.lock().await;
         let from = self.records.position(self.handler.name()).await?;
         let items = self.source.read(from, self.batch).await?;
         let Some(last) = items.last() else { return Ok(0) };
-        if self.apply(&items, from, last.position()).await.is_err() {
-            self.one_by_one(&items, from).await?;
+        match self.apply(&items, from, last.position()).await {
+            Ok(()) | Err(HandleError::Overtaken) => {}
+            Err(_) => self.one_by_one(&items, from).await?,
         }
         Ok(items.len())
     }
 
     async fn apply(&self, items: &[I], from: i64, to: i64) -> Result<(), HandleError> {
         let unit = self.handler.handle(items).await?.position(self.handler.name(), from, to);
+        let writes = unit.writes.len();
         match self.records.commit(unit).await? {
             Committed::Done => {
                 self.handler.committed(items);
                 Ok(())
             }
+            Committed::Conflict(write) if write == writes => Err(HandleError::Overtaken),
             Committed::Conflict(write) => {
                 Err(HandleError::Rejected(format!("write {write} met a newer version of its row")))
             }
@@ -192,26 +202,31 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
 
     async fn one_by_one(&self, items: &[I], mut from: i64) -> Result<(), PortError> {
         for item in items {
-            self.with_retries(item, from).await?;
+            if !self.with_retries(item, from).await? {
+                return Ok(());
+            }
             from = item.position();
         }
         Ok(())
     }
 
-    async fn with_retries(&self, item: &I, from: i64) -> Result<(), PortError> {
+    /// Handles one item, or gives it up to the dead letters. False when another process was faster.
+    async fn with_retries(&self, item: &I, from: i64) -> Result<bool, PortError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
             match self.apply(std::slice::from_ref(item), from, item.position()).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
+                Err(HandleError::Overtaken) => return Ok(false),
                 Err(HandleError::Port(error)) => return Err(error),
                 Err(HandleError::Rejected(reason)) if attempt == TRIES => {
-                    return self.bury(item, from, reason).await;
+                    self.bury(item, from, reason).await?;
+                    return Ok(true);
                 }
                 Err(HandleError::Rejected(_)) => tokio::time::sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn bury(&self, item: &I, from: i64, reason: String) -> Result<(), PortError> {

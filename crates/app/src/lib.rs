@@ -13,3 +13,4 @@ pub mod payments;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;
+pub mod vouchers;

@@ -26,6 +26,7 @@ pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<LoggedEvent, Terms>> {
         handler: Terms { records: ports.records.clone(), ledger: ports.ledger.clone() },
         clock: ports.clock.clone(),
         batch: BATCH,
+        turn: tokio::sync::Mutex::default(),
     })
 }
 

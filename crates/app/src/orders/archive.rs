@@ -54,12 +54,6 @@ impl OrderArchive {
         rows.first().map(|row| order_of(&row.record.key)).transpose()
     }
 
-    /// The row of an order on its home offer.
-    pub(super) async fn row(&self, order: OrderId) -> Result<Option<HoldRow>, PortError> {
-        let stored = self.records.load::<HoldRow>(hold_key(order, order.home())).await?;
-        Ok(stored.map(|stored| stored.record))
-    }
-
     async fn every<R: Record>(&self, query: Query) -> Result<Vec<R>, PortError> {
         let mut all = Vec::new();
         let mut after = None;

@@ -105,7 +105,6 @@ struct Book {
 /// Counts and results of every offer.
 pub(super) struct AuditBook {
     ledger: Arc<dyn StockLedger>,
-    archive: Arc<OrderArchive>,
     clock: Arc<dyn Clock>,
     book: tokio::sync::Mutex<Book>,
     shown: Mutex<Vec<AuditView>>,
@@ -119,7 +118,6 @@ impl AuditBook {
         let book = begin.map_err(|error| PortError::Unavailable(error.to_string()))??;
         Ok(Self {
             ledger: ports.ledger.clone(),
-            archive: ports.archive.clone(),
             clock: ports.clock.clone(),
             book: tokio::sync::Mutex::new(book),
             shown: Mutex::default(),
@@ -159,10 +157,7 @@ impl AuditBook {
         let mut units = HashMap::new();
         for event in &record.events {
             if let Event::Reclaimed { order, .. } = event {
-                let hold = match self.ledger.find(*order).await? {
-                    Some(hold) => Some(hold),
-                    None => self.archive.row(*order).await?.map(|row| row.hold()).transpose()?,
-                };
+                let hold = self.ledger.find(*order).await?;
                 units.insert(*order, hold.map_or(0, |hold| i64::from(hold.quantity)));
             }
         }

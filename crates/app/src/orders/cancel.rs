@@ -166,7 +166,7 @@ impl Orders {
         if refund.state == RefundState::Refused {
             return Err(wrong_state(hold, "What was delivered has been used, so the order cannot be canceled"));
         }
-        let now = self.current(hold.order).await?;
+        let now = self.ports.ledger.find(hold.order).await?;
         Ok(Response {
             order_id: hold.order,
             state: now.as_ref().map_or(OrderState::of(hold), OrderState::of),

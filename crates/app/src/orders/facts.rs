@@ -124,6 +124,7 @@ fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler:
         handler,
         clock: ports.clock.clone(),
         batch: BATCH,
+        turn: tokio::sync::Mutex::default(),
     })
 }
 

@@ -28,18 +28,10 @@ pub(super) async fn get(
 }
 
 impl Orders {
-    /// The hold of an order as it is now, from the ledger's memory or from its row.
-    pub(super) async fn current(&self, order: OrderId) -> Outcome<Option<Hold>> {
-        if let Some(hold) = self.ports.ledger.find(order).await? {
-            return Ok(Some(hold));
-        }
-        Ok(self.ports.archive.row(order).await?.map(|row| row.hold()).transpose()?)
-    }
-
     /// An order of this buyer; what is another's is not there.
     pub(super) async fn own(&self, buyer: Identity, id: &str) -> Outcome<Hold> {
         let order: OrderId = id.parse().map_err(|_| Problem::not_found())?;
-        let hold = self.current(order).await?;
+        let hold = self.ports.ledger.find(order).await?;
         hold.filter(|hold| hold.person == buyer.user).ok_or_else(Problem::not_found)
     }
 

@@ -39,7 +39,7 @@ impl Orders {
             let place = (row.record.created_at.to_value(), row.record.key());
             let stored = row.record.hold()?;
             let open = stored.state.is_open();
-            let hold = if open { self.current(stored.order).await?.unwrap_or(stored) } else { stored };
+            let hold = if open { self.ports.ledger.find(stored.order).await?.unwrap_or(stored) } else { stored };
             current.push((place, hold));
         }
         Ok(page.page(current, |(place, _)| place.clone(), |(_, hold)| self.view(&hold)))

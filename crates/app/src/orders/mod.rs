@@ -92,6 +92,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
         handler: projection::Projection { ports: ports.clone(), keys: keys.clone(), lag },
         clock: ports.clock.clone(),
         batch: projection::BATCH,
+        turn: tokio::sync::Mutex::default(),
     });
     projection.catch_up().await?;
 

@@ -77,6 +77,7 @@ pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
         handler: Refunds { ports: ports.clone(), topic: name },
         clock: ports.clock.clone(),
         batch: BATCH,
+        turn: tokio::sync::Mutex::default(),
     };
     Arc::new(consumer).into_worker()
 }
@@ -120,7 +121,7 @@ impl Refunds {
             return Ok(Unit::new());
         }
         let order = stored.record.order;
-        if let Some(hold) = self.hold(order).await? {
+        if let Some(hold) = self.ports.ledger.find(order).await? {
             self.take_back(&hold, refund).await?;
         }
         let now = self.ports.clock.now();
@@ -135,13 +136,6 @@ impl Refunds {
             reason: stored.record.reason.clone(),
         };
         Ok(Unit::new().update(&stored).event(&approved, now))
-    }
-
-    async fn hold(&self, order: OrderId) -> Result<Option<Hold>, HandleError> {
-        if let Some(hold) = self.ports.ledger.find(order).await? {
-            return Ok(Some(hold));
-        }
-        Ok(self.ports.archive.row(order).await?.map(|row| row.hold()).transpose()?)
     }
 
     /// Every line comes back to its offer, once per refund.
@@ -172,7 +166,7 @@ impl Refunds {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
-        let Some(hold) = self.hold(order).await? else {
+        let Some(hold) = self.ports.ledger.find(order).await? else {
             return Err(HandleError::Rejected(format!("{order} is unknown")));
         };
         let adopted = Refund {

@@ -33,7 +33,7 @@ pub(super) async fn get(
     let events = futures_util::stream::unfold(begin, move |(orders, mut interval, mut shown)| async move {
         loop {
             interval.tick().await;
-            let Ok(Some(hold)) = orders.current(order).await else { continue };
+            let Ok(Some(hold)) = orders.ports.ledger.find(order).await else { continue };
             let now = (OrderState::of(&hold), hold.seq);
             if shown == Some(now) {
                 continue;

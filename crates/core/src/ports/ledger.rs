@@ -63,8 +63,8 @@ pub struct LedgerState {
 pub trait StockLedger: Send + Sync + 'static {
     /// Decides one command.
     async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError>;
-    /// The hold of an order on its home offer, durable as of now, whether it is in memory or only in the archive; none
-    /// when nothing was ever granted to it.
+    /// The hold of an order on its home offer, durable as of now, from memory or from the archive; none when it was never
+    /// granted anything.
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError>;
     /// The offer now; none when there is no such offer.
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError>;

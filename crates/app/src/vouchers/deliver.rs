@@ -1,0 +1,194 @@
+//! Delivery: one voucher for every unit that the journal says was sold.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId, VoucherId};
+use firstcome_core::ledger::Event;
+use firstcome_core::ports::{JournalEntry, Random, random_bytes};
+use firstcome_core::product::{Product, ProductKind};
+use firstcome_core::records::{Field as _, Record as _, Unit, Value};
+use firstcome_core::time::Time;
+
+use super::Ports;
+use super::products::Products;
+use super::store::{Movement, MovementKind, TakenBack, Voucher};
+use crate::consumer::{HandleError, Handler};
+
+/// Letters of a code: Crockford's base 32, which has no I, L, O and U to be misread.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Letters in a code: 80 random bits.
+const CODE: usize = 16;
+const GROUP: usize = 4;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One sale of a number of units to a person.
+struct Sale {
+    offer: OfferNumber,
+    order: OrderId,
+    person: UserId,
+    quantity: u32,
+    at: Time,
+}
+
+/// Delivers what the journal says was sold.
+pub(super) struct Delivery {
+    pub(super) ports: Ports,
+    pub(super) products: Arc<Products>,
+    pub(super) time_zone: jiff::tz::TimeZone,
+}
+
+#[async_trait]
+impl Handler<JournalEntry> for Delivery {
+    fn name(&self) -> &'static str {
+        "vouchers.delivery"
+    }
+
+    async fn handle(&self, items: &[JournalEntry]) -> Result<Unit, HandleError> {
+        let mut sales = Vec::new();
+        for entry in items {
+            for event in &entry.record.events {
+                sales.extend(self.sale(entry.record.offer, event, entry.record.at).await?);
+            }
+        }
+        let taken_back = self.taken_back(&sales).await?;
+        let mut unit = Unit::new();
+        for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
+            let product = self.products.of(sale.offer).await?;
+            let product = product.ok_or_else(|| HandleError::Rejected(format!("offer {} is unknown", sale.offer)))?;
+            if product.kind != ProductKind::Goods {
+                unit = self.issue(unit, sale, &product)?;
+            }
+        }
+        Ok(unit)
+    }
+}
+
+impl Delivery {
+    /// The sale that an event is, if it is one.
+    async fn sale(&self, offer: OfferNumber, event: &Event, at: Time) -> Result<Option<Sale>, HandleError> {
+        match event {
+            Event::Sold(granted) => {
+                let (order, person, quantity) = (granted.order, granted.person, granted.quantity);
+                Ok(Some(Sale { offer, order, person, quantity, at }))
+            }
+            Event::Committed { order, .. } => {
+                let hold = self.ports.ledger.find(*order).await?;
+                let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} was sold but has no hold")))?;
+                // A line on another offer than the order's home: the home's hold knows how many.
+                let other = hold.other_lines().iter().find(|line| line.offer.number() == offer);
+                let quantity =
+                    if offer == order.home() { hold.quantity } else { other.map_or(0, |line| line.quantity) };
+                Ok(Some(Sale { offer, order: *order, person: hold.person, quantity, at }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn taken_back(&self, sales: &[Sale]) -> Result<HashSet<OrderId>, HandleError> {
+        if sales.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<Value> = sales.iter().map(|sale| sale.order.to_value()).collect();
+        let rows = self.ports.records.get_many(TakenBack::TABLE, keys).await?;
+        Ok(rows.into_iter().filter_map(|row| TakenBack::from_values(row.values).ok()).map(|row| row.order).collect())
+    }
+
+    fn issue(&self, mut unit: Unit, sale: &Sale, product: &Product) -> Result<Unit, HandleError> {
+        let valid_until = self.valid_until(product, sale.at)?;
+        for number in 0..sale.quantity {
+            let parts: [&[u8]; 3] = [&sale.order.0, &sale.offer.0.to_be_bytes(), &number.to_be_bytes()];
+            let face = product.face_value.map_or(1, |money| money.amount);
+            let voucher = Voucher {
+                id: VoucherId::derived(&parts),
+                code: new_code(&*self.ports.random),
+                order: sale.order,
+                user: sale.person,
+                kind: product.kind,
+                product_name: product.name.clone(),
+                face,
+                currency: product.face_value.map_or(firstcome_core::money::Currency::KRW, |money| money.currency),
+                balance: face,
+                valid_until,
+                voided: false,
+                issued_at: sale.at,
+            };
+            let movement = Movement {
+                id: EventId::derived(&[b"issued", &voucher.id.0]),
+                voucher: voucher.id,
+                kind: MovementKind::Issued,
+                amount: face,
+                balance: face,
+                by: None,
+                digest: None,
+                at: sale.at,
+            };
+            unit = unit.insert(&voucher).insert(&movement);
+        }
+        Ok(unit)
+    }
+
+    fn valid_until(&self, product: &Product, at: Time) -> Result<Time, HandleError> {
+        let Some(day) = &product.visit_date else {
+            return Ok(at + DAY * product.valid_for_days.unwrap_or(1825));
+        };
+        let end = day
+            .parse::<jiff::civil::Date>()
+            .and_then(jiff::civil::Date::tomorrow)
+            .and_then(|next| next.to_zoned(self.time_zone.clone()))
+            .map_err(|error| HandleError::Rejected(format!("visit date {day}: {error}")))?;
+        Ok(Time(end.timestamp().as_microsecond()))
+    }
+}
+
+fn new_code(random: &dyn Random) -> String {
+    let bytes: [u8; CODE] = random_bytes(random);
+    let mut code = String::with_capacity(CODE + CODE / GROUP);
+    for (place, byte) in bytes.iter().enumerate() {
+        if place > 0 && place % GROUP == 0 {
+            code.push('-');
+        }
+        code.push(char::from(LETTERS[usize::from(byte & 31)]));
+    }
+    code
+}
+
+/// A code as it is stored, from what a person typed: in either case, with or without dashes and spaces, with O for 0 and I
+/// or L for 1. None when it cannot be one.
+pub(super) fn normal_code(typed: &str) -> Option<String> {
+    let mut code = String::with_capacity(CODE + CODE / GROUP);
+    let mut letters = 0;
+    for letter in typed.chars().filter(|letter| !matches!(letter, '-' | ' ')) {
+        let letter = match letter.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        };
+        if letters == CODE || !LETTERS.iter().any(|known| char::from(*known) == letter) {
+            return None;
+        }
+        if letters > 0 && letters % GROUP == 0 {
+            code.push('-');
+        }
+        code.push(letter);
+        letters += 1;
+    }
+    (letters == CODE).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_read_as_people_type_them() {
+        let code = "0123-4567-89AB-CDEF";
+        assert_eq!(normal_code(code).as_deref(), Some(code));
+        assert_eq!(normal_code("oi23 4567 89ab cdef").as_deref(), Some(code));
+        assert_eq!(normal_code("0123-4567-89AB-CDE"), None);
+        assert_eq!(normal_code("0123-4567-89AB-CDEFG"), None);
+        assert_eq!(normal_code("0123-4567-89AB-CDE\u{ac00}"), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! The role `vouchers`: what is delivered digitally, and what becomes of it.
+//!
+//! Delivery reads the ledger's journal: a sale is in it exactly once, so its vouchers are issued exactly once, in the same
+//! commit as the consumer's place. Taking back reads the orders role's `refund.requested`; before it judges an order it
+//! has delivered everything that the journal says was sold.
+
+mod deliver;
+mod get;
+mod history;
+mod list;
+mod products;
+mod redeem;
+mod store;
+mod take_back;
+mod view;
+
+use std::sync::Arc;
+
+use firstcome_core::events::topics;
+use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
+use firstcome_core::records::{Record, Table};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
+use crate::role::Role;
+
+/// The tables of the role's database.
+pub const TABLES: &[&Table] = &[
+    store::Voucher::TABLE,
+    store::Movement::TABLE,
+    store::TakenBack::TABLE,
+    products::SoldProduct::TABLE,
+    DeadLetter::TABLE,
+];
+
+/// What the role is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The time zone in which the day of a visit ends.
+    pub time_zone: jiff::tz::TimeZone,
+}
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// Its database.
+    pub records: Arc<dyn Records>,
+    /// Where sales are read.
+    pub ledger: Arc<dyn StockLedger>,
+    /// What other roles announce.
+    pub events: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// For codes that nobody can guess.
+    pub random: Arc<dyn Random>,
+}
+
+/// What the endpoints share.
+struct Vouchers {
+    ports: Ports,
+}
+
+/// Makes the role.
+pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
+    let products = Arc::new(products::Products::create(&ports).await?);
+    let delivery = Arc::new(Consumer {
+        records: ports.records.clone(),
+        source: Arc::new(Journal(ports.ledger.clone())),
+        topic: "journal",
+        handler: deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone: options.time_zone },
+        clock: ports.clock.clone(),
+        batch: BATCH,
+        turn: tokio::sync::Mutex::default(),
+    });
+    let taking_back = Arc::new(Consumer {
+        records: ports.records.clone(),
+        source: Arc::new(Topic { log: ports.events.clone(), name: topics::ORDERS }),
+        topic: topics::ORDERS,
+        handler: take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() },
+        clock: ports.clock.clone(),
+        batch: BATCH,
+        turn: tokio::sync::Mutex::default(),
+    });
+    let router = OpenApiRouter::new()
+        .routes(routes!(list::get))
+        .routes(routes!(get::get))
+        .routes(routes!(history::get))
+        .routes(routes!(redeem::post))
+        .with_state(Arc::new(Vouchers { ports }));
+    let workers = vec![delivery.into_worker(), taking_back.into_worker(), products.worker()];
+    Ok(Role { name: "vouchers", router, workers })
+}

@@ -1,0 +1,105 @@
+//! What was sold under an offer: the role's own copy of the catalogue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::ports::{LoggedEvent, PortError};
+use firstcome_core::product::Product;
+use firstcome_core::record;
+use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
+use parking_lot::RwLock;
+
+use super::Ports;
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+use crate::role::Worker;
+
+record! {
+    /// The product of an offer.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct SoldProduct in "sold_products" {
+        /// The offer.
+        pub(super) offer: OfferNumber,
+        /// What it sells.
+        pub(super) product: Json<Product>,
+    }
+    indexes []
+}
+
+/// Rows read at a time.
+const PAGE: u32 = 1_000;
+
+type ByOffer = Arc<RwLock<HashMap<OfferNumber, Arc<Product>>>>;
+
+/// The products of all offers, in memory.
+pub(super) struct Products {
+    by_offer: ByOffer,
+    consumer: Arc<Consumer<LoggedEvent, Follow>>,
+}
+
+impl Products {
+    pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
+        let by_offer = ByOffer::default();
+        let mut after = None;
+        loop {
+            let query = Query::all(SoldProduct::TABLE, PAGE).after(after.take());
+            let rows = ports.records.list::<SoldProduct>(query).await?;
+            if rows.len() == PAGE as usize {
+                after = rows.last().map(|row| (row.record.key(), row.record.key()));
+            }
+            by_offer.write().extend(rows.into_iter().map(|row| (row.record.offer, Arc::new(row.record.product.0))));
+            if after.is_none() {
+                break;
+            }
+        }
+        let consumer = Arc::new(Consumer {
+            records: ports.records.clone(),
+            source: Arc::new(Topic { log: ports.events.clone(), name: topics::CATALOG }),
+            topic: topics::CATALOG,
+            handler: Follow { by_offer: by_offer.clone() },
+            clock: ports.clock.clone(),
+            batch: BATCH,
+            turn: tokio::sync::Mutex::default(),
+        });
+        Ok(Self { by_offer, consumer })
+    }
+
+    /// What the offer sells. An offer that was only just created is found.
+    pub(super) async fn of(&self, offer: OfferNumber) -> Result<Option<Arc<Product>>, PortError> {
+        let known = || self.by_offer.read().get(&offer).cloned();
+        if let Some(product) = known() {
+            return Ok(Some(product));
+        }
+        self.consumer.catch_up().await?;
+        Ok(known())
+    }
+
+    pub(super) fn worker(&self) -> Worker {
+        self.consumer.clone().into_worker()
+    }
+}
+
+struct Follow {
+    by_offer: ByOffer,
+}
+
+#[async_trait]
+impl Handler<LoggedEvent> for Follow {
+    fn name(&self) -> &'static str {
+        "vouchers.catalog"
+    }
+
+    async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
+        for event in items {
+            if let RoleEvent::OfferSaved { offer } = parse(event)? {
+                let number = offer.offer_id.number();
+                self.by_offer.write().insert(number, Arc::new(offer.product.clone()));
+                unit = unit.advance(&SoldProduct { offer: number, product: Json(offer.product) }, event.position);
+            }
+        }
+        Ok(unit)
+    }
+}

@@ -1,0 +1,131 @@
+//! The rows of the role.
+
+use firstcome_core::ids::{EventId, OrderId, UserId, VoucherId};
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::product::ProductKind;
+use firstcome_core::record;
+use firstcome_core::records::{Query, Record as _, RecordsExt, Stored};
+use firstcome_core::text_enum;
+use firstcome_core::time::Time;
+use firstcome_core::voucher::Account;
+
+use super::Vouchers;
+use crate::http::{Identity, Outcome, Problem};
+
+record! {
+    /// A gift card, coupon or ticket.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct Voucher in "vouchers" {
+        /// Names it: follows from its order and its number in it, so it is issued once.
+        pub(super) id: VoucherId,
+        /// What its owner shows.
+        pub(super) code: String,
+        /// The order that it was bought by.
+        pub(super) order: OrderId,
+        /// Whose it is.
+        pub(super) user: UserId,
+        /// What it is.
+        pub(super) kind: ProductKind,
+        /// What it is called.
+        pub(super) product_name: String,
+        /// What was put on it: minor units, or uses.
+        pub(super) face: i64,
+        /// The currency of a gift card.
+        pub(super) currency: Currency,
+        /// What is left.
+        pub(super) balance: i64,
+        /// When it expires.
+        pub(super) valid_until: Time,
+        /// Whether it was taken back.
+        pub(super) voided: bool,
+        /// When it was issued.
+        pub(super) issued_at: Time,
+    }
+    indexes [
+        unique "vouchers_by_code" ("code"),
+        index "vouchers_by_user" ("user", "issued_at"),
+        index "vouchers_by_order" ("order"),
+    ]
+}
+
+text_enum! {
+    /// What happened to a voucher.
+    #[derive(utoipa::ToSchema)]
+    pub(super) enum MovementKind {
+        /// It was issued.
+        Issued = "issued",
+        /// Something was taken off.
+        Redeemed = "redeemed",
+        /// It was taken back.
+        Voided = "voided",
+    }
+}
+
+record! {
+    /// One thing that happened to a voucher.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct Movement in "voucher_movements" {
+        /// Names it; for a redemption it follows from who asked and their key.
+        pub(super) id: EventId,
+        /// The voucher.
+        pub(super) voucher: VoucherId,
+        /// What happened.
+        pub(super) kind: MovementKind,
+        /// Minor units, or uses.
+        pub(super) amount: i64,
+        /// What was left afterwards.
+        pub(super) balance: i64,
+        /// Who did it; nobody for what the shop did by itself.
+        pub(super) by: Option<UserId>,
+        /// Digest of the request, so that its key means the same when it comes again.
+        pub(super) digest: Option<Vec<u8>>,
+        /// When.
+        pub(super) at: Time,
+    }
+    indexes [index "movements_by_voucher" ("voucher", "at")]
+}
+
+record! {
+    /// An order whose delivery was taken back: nothing is delivered for it any more.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct TakenBack in "taken_back" {
+        /// The order.
+        pub(super) order: OrderId,
+        /// When.
+        pub(super) at: Time,
+    }
+    indexes []
+}
+
+impl Voucher {
+    /// The account that decides.
+    pub(super) fn account(&self) -> Account {
+        Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }
+    }
+
+    /// Takes over what the account says now.
+    pub(super) fn set(&mut self, account: Account) {
+        self.balance = account.balance;
+        self.voided = account.voided;
+    }
+
+    /// An amount of a gift card as money; none for what is counted in uses.
+    pub(super) fn money(&self, amount: i64) -> Option<Money> {
+        (self.kind == ProductKind::GiftCard).then(|| Money::new(amount, self.currency))
+    }
+}
+
+impl Vouchers {
+    /// The voucher with this code, however it is typed, if this caller may see it.
+    pub(super) async fn visible(&self, caller: Identity, code: &str) -> Outcome<Stored<Voucher>> {
+        use crate::http::AccountRole::{Merchant, Seller};
+        let any = caller.roles.contains(Merchant) || caller.roles.contains(Seller);
+        let found = self.by_code(code).await?;
+        found.filter(|stored| any || stored.record.user == caller.user).ok_or_else(Problem::not_found)
+    }
+
+    pub(super) async fn by_code(&self, code: &str) -> Outcome<Option<Stored<Voucher>>> {
+        let Some(code) = super::deliver::normal_code(code) else { return Ok(None) };
+        Ok(self.ports.records.list::<Voucher>(Query::all(Voucher::TABLE, 1).is("code", code)).await?.pop())
+    }
+}
