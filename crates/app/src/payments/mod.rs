@@ -146,6 +146,7 @@ impl Payments {
             handler,
             clock: Arc::clone(&self.ports.clock),
             batch: BATCH,
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
