@@ -67,22 +67,20 @@ pub async fn add_account(
     let hash = Hasher::new(&PasswordOptions::default(), Arc::clone(&ports.random)).hash(password)?;
     let roles = roles.with(AccountRole::Buyer);
     loop {
-        let (added, unit) = match find(ports.records.as_ref(), email.index(&ports.keys.index)).await? {
-            Some(mut user) => {
-                user.record.roles = user.record.roles.iter().chain(roles.iter()).collect();
-                user.record.password = Some(hash.clone());
-                (AddedAccount { user: user.record.id, created: false }, Unit::new().update(&user))
-            }
-            None => {
-                let name = email.as_str().split('@').next().unwrap_or_default();
-                let password = Some(hash.clone());
-                let person = NewPerson { email: &email, name, phone: None, address: None, password, roles };
-                let (user, unit) = person.unit(&ports.keys, ports.random.as_ref(), ports.clock.now());
-                (AddedAccount { user, created: true }, unit)
-            }
+        let known = find(ports.records.as_ref(), email.index(&ports.keys.index)).await?;
+        let created = known.is_none();
+        let (user, unit) = if let Some(mut user) = known {
+            user.record.roles = user.record.roles.iter().chain(roles.iter()).collect();
+            user.record.password = Some(hash.clone());
+            (user.record.id, Unit::new().update(&user))
+        } else {
+            let name = email.as_str().split('@').next().unwrap_or_default();
+            let password = Some(hash.clone());
+            let person = NewPerson { email: &email, name, phone: None, address: None, password, roles };
+            person.unit(&ports.keys, ports.random.as_ref(), ports.clock.now())
         };
         if ports.records.commit(unit).await? == Committed::Done {
-            return Ok(added);
+            return Ok(AddedAccount { user, created });
         }
     }
 }

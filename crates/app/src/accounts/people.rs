@@ -169,6 +169,7 @@ pub(super) async fn find(records: &dyn Records, email_index: Vec<u8>) -> Result<
 }
 
 /// Checks a text of 1 to `MAX` characters that is not blank and has nothing unprintable in it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
 pub(super) fn text<const MAX: usize>(text: &str, _: &()) -> garde::Result {
     if text.trim().is_empty() || text.chars().count() > MAX {
         return Err(garde::Error::new(format!("must have 1 to {MAX} characters")));
@@ -180,7 +181,7 @@ pub(super) fn text<const MAX: usize>(text: &str, _: &()) -> garde::Result {
 }
 
 /// [`text`] for a field that may be left out.
-#[expect(clippy::ref_option, reason = "garde gives a reference to the field")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "garde passes the field and the context so")]
 pub(super) fn optional_text<const MAX: usize>(value: &Option<String>, context: &()) -> garde::Result {
     value.as_deref().map_or(Ok(()), |value| text::<MAX>(value, context))
 }

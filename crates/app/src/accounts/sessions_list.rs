@@ -16,7 +16,8 @@ use crate::http::{Buyer, Items, Outcome, PageParameters};
 
 /// A device that is logged in.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Device {
+#[schema(as = Device)]
+pub(super) struct LoggedIn {
     /// Names the session.
     #[schema(value_type = String, example = "ses_01h455vb4pex5vsknk084sn02q")]
     session_id: SessionId,
@@ -44,7 +45,7 @@ pub(super) struct Device {
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
     ),
     responses(
-        (status = 200, description = "Devices", body = Items<Device>),
+        (status = 200, description = "Devices", body = Items<LoggedIn>),
         (status = 401, description = "`unauthenticated`"),
     )
 )]
@@ -52,7 +53,7 @@ pub(super) async fn get(
     State(accounts): State<Arc<Accounts>>,
     Buyer(caller): Buyer,
     page: PageParameters,
-) -> Outcome<Json<Items<Device>>> {
+) -> Outcome<Json<Items<LoggedIn>>> {
     let query = Query::all(Session::TABLE, page.limit + 1)
         .is("owner", caller.user)
         .filter("ended_at", Comparison::IsNull)
@@ -61,7 +62,7 @@ pub(super) async fn get(
         .after(page.after.clone());
     let sessions = accounts.ports.records.list::<Session>(query).await?;
     let place = |session: &Session| (session.created_at.to_value(), session.id.to_value());
-    let show = |session: Session| Device {
+    let show = |session: Session| LoggedIn {
         session_id: session.id,
         device: session.device,
         current: session.id == caller.session,

@@ -50,6 +50,7 @@ pub(super) struct SignUp {
     verification_token: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
 fn password_length(password: &Password, _: &()) -> garde::Result {
     match password.0.expose_secret().chars().count() {
         8..=128 => Ok(()),

@@ -65,7 +65,7 @@ impl Gateway {
     }
 
     /// A position before every event written since `time`, found by halving: a topic may hold millions.
-    async fn first_since(&self, time: Time) -> Result<i64, PortError> {
+    pub(super) async fn first_since(&self, time: Time) -> Result<i64, PortError> {
         let (mut older, mut step) = (0, 1);
         // Everything up to `older` was written before; strides double until they land on an event that was not.
         while self.is_older(older + step, time).await? {

@@ -17,6 +17,8 @@ mod callers;
 mod follower;
 mod limits;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -97,14 +97,13 @@ impl Gateway {
         }
         let now = self.ports.clock.now();
         let hash = callers::hash(token);
-        let verified = match self.callers.find(&hash, now) {
-            Some(verified) => verified,
-            None => {
-                self.limits.check_address(ClientAddress::of(request.extensions()))?;
-                let verified = self.ports.keys.tokens.verify(token, now).map_err(|_| invalid())?;
-                self.callers.remember(hash, verified);
-                verified
-            }
+        let verified = if let Some(verified) = self.callers.find(&hash, now) {
+            verified
+        } else {
+            self.limits.check_address(ClientAddress::of(request.extensions()))?;
+            let verified = self.ports.keys.tokens.verify(token, now).map_err(|_| invalid())?;
+            self.callers.remember(hash, verified);
+            verified
         };
         if self.ports.revocations.contains(verified.identity.session) {
             return Err(invalid());

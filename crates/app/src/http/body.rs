@@ -61,7 +61,7 @@ pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).or_else(|error| Err(unreadable::<T>(bytes, &error)))
+    serde_json::from_slice(bytes).map_err(|error| unreadable::<T>(bytes, &error))
 }
 
 /// Parses once more, only to find out which field it was.

@@ -17,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let key = parts.headers.get("idempotency-key").map(|value| value.as_bytes());
+        let key = parts.headers.get("idempotency-key").map(axum::http::HeaderValue::as_bytes);
         match key {
             Some(key) if !key.is_empty() && key.len() <= MAX_KEY && key.iter().all(u8::is_ascii_graphic) => {
                 Ok(Self(String::from_utf8_lossy(key).into_owned()))

@@ -120,7 +120,7 @@ mod tests {
     use crate::http::AccountRole;
 
     const NOW: Time = Time::from_millis(1_763_703_200_000);
-    const QUARTER: Duration = Duration::from_secs(900);
+    const QUARTER: Duration = Duration::from_mins(15);
 
     fn tokens() -> AccessTokens {
         AccessTokens::new(&AccessTokens::generate_key().unwrap()).unwrap()

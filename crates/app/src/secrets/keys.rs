@@ -76,12 +76,14 @@ impl Keys {
     }
 }
 
-fn new_key(random: &dyn Random) -> Zeroizing<Vec<u8>> {
+type Secret = Zeroizing<Vec<u8>>;
+
+fn new_key(random: &dyn Random) -> Secret {
     Zeroizing::new(random_bytes::<32>(random).to_vec())
 }
 
 /// Every file `data-N.key`; the first one is made when there is none.
-fn data_keys(folder: &Path, random: &dyn Random) -> Result<Vec<(u32, Zeroizing<Vec<u8>>)>, KeyError> {
+fn data_keys(folder: &Path, random: &dyn Random) -> Result<Vec<(u32, Secret)>, KeyError> {
     let failed = |source| KeyError::File { path: folder.to_owned(), source };
     let mut numbers: Vec<u32> = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -98,8 +100,6 @@ fn data_keys(folder: &Path, random: &dyn Random) -> Result<Vec<(u32, Zeroizing<V
     };
     numbers.into_iter().map(load).collect()
 }
-
-type Secret = Zeroizing<Vec<u8>>;
 
 /// A key is written whole and synced under another name before it gets its own, and is never replaced: from the moment
 /// that something is encrypted with it, it is there to stay.

@@ -12,8 +12,9 @@ pub struct Unreadable;
 ///
 /// What is sealed is bound to a place (a table, column and row), so that a value moved to another row does not open.
 pub struct Sealer {
-    /// Numbers and keys, newest last; never empty.
-    keys: Vec<(u32, RandomizedNonceKey)>,
+    /// Its number and the key.
+    newest: (u32, RandomizedNonceKey),
+    older: Vec<(u32, RandomizedNonceKey)>,
 }
 
 impl Sealer {
@@ -22,18 +23,18 @@ impl Sealer {
         let key = |(number, bytes): (u32, _)| Some((number, sealing_key(AsRef::<[u8]>::as_ref(&bytes))?));
         let mut keys = keys.into_iter().map(key).collect::<Option<Vec<_>>>()?;
         keys.sort_by_key(|(number, _)| *number);
-        (!keys.is_empty()).then_some(Self { keys })
+        Some(Self { newest: keys.pop()?, older: keys })
     }
 
     /// The number of the key that seals; kept beside what it sealed.
     pub fn key(&self) -> u32 {
-        self.keys.last().expect("a sealer has a key").0
+        self.newest.0
     }
 
     /// Encrypts a text for a place: nonce, ciphertext and tag.
     pub fn seal(&self, place: &[&[u8]], text: &str) -> Vec<u8> {
-        let (_, key) = self.keys.last().expect("a sealer has a key");
         let mut sealed = text.as_bytes().to_vec();
+        let (_, key) = &self.newest;
         let nonce = key
             .seal_in_place_append_tag(Aad::from(joined(place)), &mut sealed)
             .expect("a text of a request is far below the limit of AES-GCM");
@@ -45,7 +46,8 @@ impl Sealer {
 
     /// Decrypts what the key with this number sealed for this place.
     pub fn open(&self, key: u32, place: &[&[u8]], sealed: &[u8]) -> Result<String, Unreadable> {
-        let (_, key) = self.keys.iter().find(|(number, _)| *number == key).ok_or(Unreadable)?;
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        let (_, key) = keys.find(|(number, _)| *number == key).ok_or(Unreadable)?;
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unreadable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unreadable)?;
         let mut buffer = sealed.to_vec();
