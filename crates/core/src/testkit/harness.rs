@@ -12,7 +12,7 @@ use crate::ports::StockLedger;
 ///
 /// The suite makes one for every clause. Methods that fail say what went wrong, in words.
 #[async_trait]
-pub trait LedgerHarness: Send {
+pub trait LedgerHarness: Send + Sync {
     /// The ledger, running. After [`LedgerHarness::restart`] and [`LedgerHarness::crash`] another one.
     fn ledger(&self) -> Arc<dyn StockLedger>;
 

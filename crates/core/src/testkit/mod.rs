@@ -3,9 +3,11 @@
 mod auditor;
 mod breach;
 mod clock;
+pub mod conformance;
 mod harness;
 pub mod history;
 mod memory_archive;
+mod memory_ledger;
 mod memory_records;
 mod model;
 #[cfg(test)]
@@ -19,6 +21,7 @@ pub use breach::{Breach, Violation};
 pub use clock::TestClock;
 pub use harness::LedgerHarness;
 pub use memory_archive::MemoryArchive;
+pub use memory_ledger::{MemoryHarness, MemoryJournal, MemoryLedger};
 pub use memory_records::{MemoryLog, MemoryRecords};
 pub use model::Model;
 pub use random::TestRandom;
