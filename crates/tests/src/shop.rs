@@ -77,6 +77,12 @@ impl Shop {
 
     /// Starts the program; gives its exit status if it ends before it is ready.
     pub async fn try_start(&mut self) -> Result<(), ExitStatus> {
+        self.spawn();
+        self.wait_ready().await
+    }
+
+    /// Starts the program without waiting.
+    pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "the shop runs already");
         let log = || File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let mut command = Command::new(program());
@@ -89,7 +95,6 @@ impl Shop {
         let child =
             command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().expect("the program can be started");
         self.child = Some(child);
-        self.wait_ready().await
     }
 
     async fn wait_ready(&mut self) -> Result<(), ExitStatus> {

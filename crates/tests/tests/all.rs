@@ -1,1 +1,7 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
+
+mod checker;
+mod crash;
+mod faults;
+mod powercut;
+mod sale;

@@ -1,0 +1,63 @@
+//! A disk that is full, and a sync that fails: the shop refuses and says why, or ends and says why. It never answers wrongly.
+
+use std::time::Duration;
+
+use firstcome_tests::{Random, Shop};
+
+use super::{cut, put_on_forgetful_disk, put_on_good_disk};
+use crate::sale::Sale;
+
+/// Runs a sale, lets the disk fail in its middle, and starts again on a good disk; everything answered must be there.
+async fn sale_on_failing_disk(setting: &str, value: &str) -> String {
+    let mut random = Random::new(3);
+    let mut shop = Shop::start().await;
+    let sale = Sale::prepare(&shop).await;
+    shop.stop().await;
+    let trigger = shop.scratch().join("fails");
+    let trigger_text = trigger.to_str().expect("a plain name").to_owned();
+    put_on_forgetful_disk(&mut shop, &[(setting, value.into()), ("POWERCUT_TRIGGER", trigger_text)]);
+    shop.start_again().await;
+    let visitors = sale.open(&mut random);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    sale.let_disk_fail(true);
+    let said_before = shop.log().len();
+    std::fs::write(&trigger, "").expect("a trigger");
+    let over = tokio::time::Instant::now() + Duration::from_secs(20);
+    let ended = loop {
+        if let Some(status) = shop.ended() {
+            break Some(status);
+        }
+        if tokio::time::Instant::now() > over {
+            break None;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let said = shop.log()[said_before..].to_owned();
+    match ended {
+        Some(status) => assert!(!status.success(), "the shop ended as if all were well: {said}"),
+        None => assert!(sale.refused_for_the_disk() > 0, "the disk failed and nobody was told: {said}"),
+    }
+    cut(&mut shop);
+    sale.let_disk_fail(false);
+    put_on_good_disk(&mut shop);
+    shop.start_again().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sale.shut(visitors).await;
+    let findings = sale.settle(&shop).await;
+    assert!(findings.is_empty(), "{findings:#?}");
+    shop.audit().ok();
+    said.to_lowercase()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_loses_nothing() {
+    let said = sale_on_failing_disk("POWERCUT_FULL", "200000").await;
+    assert!(said.contains("full") || said.contains("no space"), "the log does not say that the disk is full: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_fails_is_said_and_loses_nothing() {
+    let said = sale_on_failing_disk("POWERCUT_SYNC_FAILS", "20").await;
+    let names_it = ["sync", "i/o error", "input/output", "disk"].iter().any(|word| said.contains(word));
+    assert!(names_it, "the log does not say that a sync failed: {said}");
+}

@@ -1,0 +1,89 @@
+//! The people behind the counter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_tests::{Api, Random, Shop};
+
+use super::Sale;
+use super::insist::Step;
+
+#[derive(Debug, Clone)]
+pub(super) struct Staff {
+    pub(super) seller: Api,
+    pub(super) merchant: Api,
+    password: &'static str,
+}
+
+const SELLER: &str = "seller@sale.test";
+const MERCHANT: &str = "merchant@sale.test";
+
+impl Staff {
+    pub(super) async fn hire(shop: &Shop) -> Self {
+        let password = shop.add_account("seller", SELLER);
+        shop.add_account("merchant", MERCHANT);
+        Self { seller: shop.api(), merchant: shop.api(), password }.log_in().await
+    }
+
+    async fn log_in(self) -> Self {
+        let seller = self.seller.log_in(SELLER, self.password).await;
+        let merchant = self.merchant.log_in(MERCHANT, self.password).await;
+        Self { seller, merchant, ..self }
+    }
+}
+
+impl Sale {
+    pub(super) fn staff(&self) -> Staff {
+        self.staff.read().expect("no panic while the staff is locked").clone()
+    }
+
+    /// Logs the staff in again, before their tokens grow too old. The shop must run.
+    pub(crate) async fn refresh_staff(&self) {
+        let fresh = self.staff().log_in().await;
+        *self.staff.write().expect("no panic while the staff is locked") = fresh;
+    }
+}
+
+/// Adds units now and then, so that the sale goes on.
+pub(super) async fn restock(sale: Arc<Sale>, mut random: Random) {
+    let mut count = 0;
+    while !sale.is_closing() {
+        count += 1;
+        let offer = random.pick(&sale.offers).offer.clone();
+        let added = 1 + random.below(12) as i64;
+        let key = format!("restock-{count}");
+        let request = || {
+            let (sale, offer, key) = (&sale, &offer, &key);
+            async move { sale.staff().seller.adjust(key, offer, added).await }
+        };
+        let told = sale.insist(true, request, |answer| match answer.status {
+            200 => Step::Done(()),
+            _ => Step::Surprise,
+        });
+        if told.await.ok().is_some() {
+            *sale.history().restocked.entry(offer).or_default() += added;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Looks at the counters all the time: at no moment may more be gone than there was.
+pub(super) async fn watch(sale: Arc<Sale>) {
+    while !sale.is_closing() {
+        for terms in &sale.offers {
+            let Ok(answer) = sale.buyers[0].anonymous().offer(&terms.offer).await else { continue };
+            if answer.status != 200 {
+                if !matches!(answer.status, 429 | 503) {
+                    sale.surprise(format!("offer {}: {answer}", terms.offer));
+                }
+                continue;
+            }
+            let number = |name: &str| answer.json[name].as_i64().unwrap_or(i64::MIN / 4);
+            let (stock, available) = (number("stock"), number("available"));
+            if available < 0 || available + number("held") + number("sold") != stock {
+                sale.surprise(format!("the counters of {} do not add up: {answer}", terms.offer));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
