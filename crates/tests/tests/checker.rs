@@ -50,7 +50,7 @@ fn wish(buyer: usize, quantity: u32) -> Wish {
 
 fn payment(buyer: usize) -> Payment {
     let told = Told::Ok(format!("pay_{buyer}"));
-    Payment { payment_key: format!("toss_{buyer}"), key: format!("pay-{buyer}"), again: told.clone(), told }
+    Payment { card: format!("toss_{buyer}"), key: format!("pay-{buyer}"), again: told.clone(), told }
 }
 
 fn row(buyer: usize, quantity: u32, state: &str, payment: Option<&str>, refunds: &[&str]) -> OrderRow {
@@ -132,7 +132,7 @@ fn selling_too_much_is_caught() {
         }
     });
     caught("stock_changed", |story| counters(story).available = 2);
-    caught("stock_changed", |story| drop(story.history.restocked.insert(OFFER.into(), 3)));
+    caught("stock_changed", |story| story.history.restocked = [(OFFER.into(), 3)].into());
     caught("ledger_and_orders_differ", |story| (counters(story).held, counters(story).available) = (0, 2));
     caught("lost_offer", |story| story.books.counters.clear());
     caught("over_limit", |story| order(story, "ord_1").quantity = 3);

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn lines(path: &str, syncs: bool) -> Result<(), Box<dyn Error>> {
     let mut file = File::options().create(true).append(true).open(path)?;
-    for number in 1_u64.. {
+    for number in 1_i64.. {
         writeln!(file, "{number:08}")?;
         if syncs {
             file.sync_data()?;
@@ -35,7 +35,7 @@ fn rows(path: &str, synchronous: &str) -> Result<(), Box<dyn Error>> {
     database.pragma_update(None, "synchronous", synchronous)?;
     database.pragma_update(None, "wal_autocheckpoint", 40)?;
     database.execute("create table if not exists rows (number integer primary key, filling text not null)", [])?;
-    let last: u64 = database.query_row("select coalesce(max(number), 0) from rows", [], |row| row.get(0))?;
+    let last: i64 = database.query_row("select coalesce(max(number), 0) from rows", [], |row| row.get(0))?;
     for number in last + 1.. {
         database.execute("insert into rows values (?1, ?2)", (number, "filling ".repeat(30)))?;
         say(number)?;
@@ -44,7 +44,7 @@ fn rows(path: &str, synchronous: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Told to whoever listens, only now: everything up to here is safe.
-fn say(number: u64) -> std::io::Result<()> {
+fn say(number: i64) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{number}")?;
     out.flush()

@@ -13,13 +13,13 @@ use super::{environment, forget_shared_memory};
 /// How a scribe's life ended.
 struct Life {
     /// The last number that it said was safe.
-    said: u64,
+    said: i64,
     /// What it said when it died by itself.
     complaint: String,
 }
 
 /// Runs a scribe until it has said `until`, then cuts the power; or until it ends by itself.
-fn live(file: &Path, how: &str, until: u64, settings: &[(&str, String)]) -> Life {
+fn live(file: &Path, how: &str, until: i64, settings: &[(&str, String)]) -> Life {
     let folder = file.parent().expect("a file in a folder");
     let mut child = Command::new(env!("CARGO_BIN_EXE_scribe"))
         .arg(file)
@@ -42,12 +42,12 @@ fn live(file: &Path, how: &str, until: u64, settings: &[(&str, String)]) -> Life
 }
 
 /// How many rows are in the database; it must be whole.
-fn rows(file: &Path) -> u64 {
+fn rows(file: &Path) -> i64 {
     let database = rusqlite::Connection::open(file).expect("the database can be opened");
     let whole: String = database.query_row("pragma integrity_check", [], |row| row.get(0)).expect("an integrity check");
     assert_eq!(whole, "ok");
     let table = "select count(*) from sqlite_schema where name = 'rows'";
-    if database.query_row(table, [], |row| row.get::<_, u64>(0)).expect("a schema") == 0 {
+    if database.query_row(table, [], |row| row.get::<_, i64>(0)).expect("a schema") == 0 {
         return 0;
     }
     database.query_row("select count(*) from rows", [], |row| row.get(0)).expect("a count")
@@ -65,7 +65,7 @@ fn what_was_not_synced_is_gone() {
     assert!(life.said >= 500, "{}", life.complaint);
     assert_eq!(fs::read(&plain).expect("its name is kept"), b"");
     let life = live(&synced, "synced", 500, &[]);
-    let kept = fs::read_to_string(&synced).expect("the file").lines().count() as u64;
+    let kept = fs::read_to_string(&synced).expect("the file").lines().count() as i64;
     assert!(kept >= life.said && kept <= life.said + 100, "{kept} lines of {}", life.said);
 }
 
@@ -74,7 +74,7 @@ fn sqlite_keeps_what_it_synced() {
     let folder = folder();
     let file = folder.path().join("rows.db");
     let mut least = 0;
-    for round in 1..=20_u64 {
+    for round in 1..=20_i64 {
         let leak = if round % 2 == 0 { "30" } else { "0" };
         let life =
             live(&file, "full", round * 60, &[("POWERCUT_LEAK", leak.into()), ("POWERCUT_SEED", round.to_string())]);
@@ -90,9 +90,9 @@ fn sqlite_survives_a_cut_in_the_middle_of_a_sync() {
     let file = folder.path().join("rows.db");
     let mut random = Random::new(7);
     let mut least = 0;
-    for round in 0..40_u64 {
+    for round in 0..40_i64 {
         let cut = (1 + random.below(60)).to_string();
-        let life = live(&file, "full", u64::MAX, &[("POWERCUT_CUT", cut), ("POWERCUT_SEED", round.to_string())]);
+        let life = live(&file, "full", i64::MAX, &[("POWERCUT_CUT", cut), ("POWERCUT_SEED", round.to_string())]);
         least = least.max(life.said);
         assert!(rows(&file) >= least, "round {round}: {} of {least} rows; {}", rows(&file), life.complaint);
     }
@@ -116,7 +116,7 @@ fn sqlite_without_syncs_loses_rows() {
 fn a_sync_that_fails_is_reported_and_forgets() {
     let folder = folder();
     let file = folder.path().join("rows.db");
-    let life = live(&file, "full", u64::MAX, &[("POWERCUT_SYNC_FAILS", "30".into())]);
+    let life = live(&file, "full", i64::MAX, &[("POWERCUT_SYNC_FAILS", "30".into())]);
     assert!(life.complaint.contains("disk I/O error"), "{}", life.complaint);
     assert!(life.said > 0 && rows(&file) >= life.said);
 }
@@ -125,7 +125,7 @@ fn a_sync_that_fails_is_reported_and_forgets() {
 fn a_full_disk_is_reported() {
     let folder = folder();
     let file = folder.path().join("rows.db");
-    let life = live(&file, "full", u64::MAX, &[("POWERCUT_FULL", "300000".into())]);
+    let life = live(&file, "full", i64::MAX, &[("POWERCUT_FULL", "300000".into())]);
     assert!(life.complaint.contains("database or disk is full"), "{}", life.complaint);
     assert!(life.said > 0 && rows(&file) >= life.said);
 }

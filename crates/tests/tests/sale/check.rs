@@ -75,7 +75,7 @@ impl Checker<'_> {
                     self.report("another_answer", format!("key {}: first {}, then {id}", wish.key, placed.id));
                 }
                 Told::No(code) => {
-                    self.report("another_answer", format!("key {}: {}, then {code}", wish.key, placed.id))
+                    self.report("another_answer", format!("key {}: {}, then {code}", wish.key, placed.id));
                 }
                 Told::Ok(_) | Told::Unknown => {}
             }
@@ -197,7 +197,7 @@ impl Checker<'_> {
     fn payments_are_as_told(&mut self) {
         for wish in &self.history.wishes {
             for payment in &wish.payments {
-                let charge = self.books.charges.iter().find(|charge| charge.payment_key == payment.payment_key);
+                let charge = self.books.charges.iter().find(|charge| charge.payment_key == payment.card);
                 if let Told::Ok(_) = &payment.told
                     && !charge.is_some_and(Charge::moved)
                 {
@@ -272,7 +272,7 @@ impl Checker<'_> {
             match count.cmp(&due) {
                 std::cmp::Ordering::Less => self.report("not_delivered", format!("{id}: {count} of {due}: {row:?}")),
                 std::cmp::Ordering::Greater => {
-                    self.report("double_delivery", format!("{id}: {count}, not {due}: {row:?}"))
+                    self.report("double_delivery", format!("{id}: {count}, not {due}: {row:?}"));
                 }
                 std::cmp::Ordering::Equal => {}
             }

@@ -78,7 +78,8 @@ pub(crate) struct Wish {
 /// One attempt to pay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Payment {
-    pub(crate) payment_key: String,
+    /// The provider's key of it.
+    pub(crate) card: String,
     pub(crate) key: String,
     /// The payment's id.
     pub(crate) told: Told<String>,

@@ -106,8 +106,8 @@ impl Sale {
 
     /// Pays; with another card if the first is declined.
     async fn pay(&self, wish: &mut Wish, placed: &Placed, random: &mut Random) {
-        for card in 0..2 {
-            let payment = self.pay_with(wish, placed, card, random.chance(85)).await;
+        for attempt in 0..2 {
+            let payment = self.pay_with(wish, placed, attempt, random.chance(85)).await;
             let declined = payment.as_ref().is_some_and(|payment| payment.told == Told::No("payment_failed".into()));
             wish.payments.extend(payment);
             if !declined {
@@ -124,7 +124,7 @@ impl Sale {
         wish.payments.extend(one.into_iter().chain(other));
     }
 
-    async fn pay_with(&self, wish: &Wish, placed: &Placed, card: u32, stubborn: bool) -> Option<Payment> {
+    async fn pay_with(&self, wish: &Wish, placed: &Placed, attempt: u32, stubborn: bool) -> Option<Payment> {
         let buyer = &self.buyers[wish.buyer];
         let created = self.insist(
             true,
@@ -134,8 +134,8 @@ impl Sale {
                 key.map_or(Step::Surprise, |key| Step::Done(key.to_owned()))
             },
         );
-        let payment_key = created.await.ok()?.clone();
-        let mut payment = Payment { payment_key, key: format!("{}-pay-{card}", wish.key), ..Payment::default() };
+        let card = created.await.ok()?.clone();
+        let mut payment = Payment { card, key: format!("{}-pay-{attempt}", wish.key), ..Payment::default() };
         payment.told = self.confirm(wish.buyer, placed, &payment, stubborn).await;
         Some(payment)
     }
@@ -148,7 +148,7 @@ impl Sale {
         stubborn: bool,
     ) -> Told<String> {
         let amount = json!({"amount": placed.amount, "currency": "KRW"});
-        let request = || self.buyers[buyer].confirm(&payment.key, &placed.id, &payment.payment_key, &amount);
+        let request = || self.buyers[buyer].confirm(&payment.key, &placed.id, &payment.card, &amount);
         let told = self.insist(stubborn, request, |answer| match (answer.status, answer.code()) {
             (200, _) => answer.json["payment_id"].as_str().map_or(Step::Surprise, |id| Step::Done(id.to_owned())),
             (202, _) | (409, "payment_in_progress") => Step::Wait,
