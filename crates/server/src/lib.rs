@@ -1,3 +1,12 @@
-//! Firstcome.
+//! The program: configuration, command line, and the one place where ports get their adapters.
 
+pub mod accept;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod folder;
+pub mod lifecycle;
+pub mod operate;
 pub mod storm;
+pub mod telemetry;
+pub mod wire;

@@ -69,6 +69,11 @@ impl Problem {
         self.code
     }
 
+    /// What was wrong, for people.
+    pub fn description(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.code.title())
+    }
+
     fn document(&self) -> Value {
         let mut document = Map::new();
         document.insert("type".to_owned(), json!(format!("urn:firstcome:problem:{}", self.code.as_str())));

@@ -1,0 +1,181 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError, Overrides, load};
+use crate::storm::StormArguments;
+
+/// Sells limited stock first come, first served: never oversold, nothing lost, provably fair.
+///
+/// Without a command the whole shop runs in this process on embedded storage, with a demo catalogue the first time:
+/// open the address that it prints.
+#[derive(Debug, Parser)]
+#[command(name = "firstcome", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do; `serve` if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub serve: ServeArguments,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the shop.
+    Serve(ServeArguments),
+    /// Take products and offers from a JSON or CSV file. Twice is once, by `sku`.
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArguments),
+    /// Accounts of the people who run the shop.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Tools for development; production refuses them.
+    #[command(subcommand)]
+    Dev(DevCommand),
+    /// Read everything back and compare: units, money, deliveries. Also while the shop runs.
+    Audit(AuditArguments),
+    /// A sale under load, with a result table, the ratio to the floor, and the audit at its end.
+    Storm(StormArguments),
+    /// Show every setting, its value, and where the value came from.
+    Config(ConfigArguments),
+}
+
+const IMPORT_HELP: &str = "\
+A JSON file has two lists, {\"products\": [...], \"offers\": [...]}: products as POST /admin/products takes them, with a sku;
+offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
+A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
+valid_for_days, visit_date, discount_percent, discount_amount, price, currency, stock, opens_at, closes_at,
+limit_per_person, max_per_order, hold_for_seconds, refund_policy. Only sku, kind, name, price and stock are needed.
+opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
+The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
+
+/// How the shop runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArguments {
+    /// The folder of all data [default: ./firstcome-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The address to listen on [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// A configuration file in TOML; see `firstcome config`.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Leave a new data folder empty.
+    #[arg(long)]
+    pub no_demo: bool,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataArguments {
+    /// The folder of all data [default: ./firstcome-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A configuration file in TOML.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl DataArguments {
+    /// The configuration that these arguments lead to.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        load(self.config.as_deref(), &Overrides { data: self.data.clone(), ..Overrides::default() })
+    }
+}
+
+impl ServeArguments {
+    /// What goes over the file and the environment.
+    pub fn overrides(&self) -> Overrides {
+        Overrides { data: self.data.clone(), listen: self.listen, no_demo: self.no_demo }
+    }
+}
+
+/// What to import.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// A file that ends in .json or .csv.
+    #[arg(required_unless_present = "print_demo")]
+    pub file: Option<PathBuf>,
+    /// Print the catalogue of the demo, to begin from.
+    #[arg(long)]
+    pub print_demo: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// Accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Create an account with roles, or give roles to one that is there. Also while the shop runs.
+    Add(AccountArguments),
+}
+
+/// A new account.
+#[derive(Debug, Args)]
+pub struct AccountArguments {
+    /// buyer, merchant, seller, operator; several separated by commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub role: Vec<String>,
+    /// The e-mail to log in with.
+    #[arg(long)]
+    pub email: String,
+    /// Read the password from standard input, so that it stays out of the process list. Not needed for an account that is there.
+    #[arg(long)]
+    pub password_stdin: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// Tools for development.
+#[derive(Debug, Subcommand)]
+pub enum DevCommand {
+    /// Create buyers with a verified e-mail and an address; print one access token a line, valid for a day, not rate-limited.
+    Tokens(TokensArguments),
+}
+
+/// How many buyers.
+#[derive(Debug, Args)]
+pub struct TokensArguments {
+    /// How many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: u32,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to audit.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// What to show.
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub serve: ServeArguments,
+}

@@ -1,0 +1,216 @@
+//! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
+
+mod csv;
+mod json;
+mod times;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firstcome_app::catalog::{Catalog, Imported, NewOffer, NewProduct, Ports};
+use firstcome_app::http::Problem;
+use firstcome_app::secrets::SystemRandom;
+use firstcome_core::ids::{OfferNumber, OrderId, ProductId};
+use firstcome_core::ledger::{Command, Hold, Outcome};
+use firstcome_core::ports::{Clock, JournalEntry, LedgerState, PortError, StockLedger, SystemClock};
+use firstcome_core::time::Time;
+use firstcome_store::sqlite::SqliteRecords;
+use garde::Validate;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::CommandError;
+use crate::cli::ImportArguments;
+use crate::folder::Folder;
+
+/// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
+const DEMO: &str = include_str!("import/demo.json");
+
+/// A product and its place in the file.
+pub(super) struct ProductRow {
+    place: String,
+    product: NewProduct,
+}
+
+/// An offer, the `sku` of its product, and its place in the file.
+pub(super) struct OfferRow {
+    place: String,
+    product_sku: String,
+    offer: NewOffer,
+}
+
+/// A file that was read.
+#[derive(Default)]
+pub(super) struct Catalogue {
+    products: Vec<ProductRow>,
+    offers: Vec<OfferRow>,
+}
+
+fn bad(place: &str, message: impl std::fmt::Display) -> CommandError {
+    CommandError::Input(format!("{place}: {message}; nothing was imported"))
+}
+
+/// Imports a file.
+pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
+    let Some(file) = arguments.file.as_deref().filter(|_| !arguments.print_demo) else {
+        write!(std::io::stdout(), "{DEMO}")?;
+        return Ok(());
+    };
+    let config = arguments.data.load()?;
+    let folder = Folder::create(&config.server.data)?;
+    let catalogue = read(file, SystemClock.now())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let records = SqliteRecords::open(folder.database("catalog"), firstcome_app::catalog::TABLES)?;
+        let events =
+            firstcome_store::sqlite::SqliteEventLog::new([(firstcome_core::events::topics::CATALOG, records.clone())]);
+        let catalog = Catalog::new(Ports {
+            records,
+            ledger: Arc::new(Later),
+            events,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        });
+        let counts = take(&catalog, catalogue, true).await?;
+        writeln!(std::io::stdout(), "{counts}")?;
+        Ok(())
+    })
+}
+
+/// Takes the catalogue of the demo.
+pub async fn demo(catalog: &Catalog) -> Result<(), CommandError> {
+    let catalogue = json::read(DEMO, "the demo", SystemClock.now())?;
+    take(catalog, catalogue, false).await.map(|_| ())
+}
+
+fn read(file: &Path, now: Time) -> Result<Catalogue, CommandError> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| CommandError::Input(format!("{name}: {error}")))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let catalogue = match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => json::read(text, &name, now)?,
+        Some("csv") => csv::read(text, &name, now)?,
+        _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
+    };
+    check(&catalogue, now)?;
+    Ok(catalogue)
+}
+
+/// Finds whatever the catalogue would refuse, before anything is taken.
+fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
+    let mut products = std::collections::HashMap::new();
+    for row in &catalogue.products {
+        row.product.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
+        let sku = row
+            .product
+            .sku
+            .clone()
+            .ok_or_else(|| bad(&row.place, "sku: an import needs one, so that twice is once"))?;
+        let product = row.product.clone().into_product(ProductId::NIL);
+        let product = product.map_err(|problem| bad(&row.place, words(&problem)))?;
+        if products.insert(sku.clone(), product).is_some() {
+            return Err(bad(&row.place, format!("the sku {sku} stands here twice")));
+        }
+    }
+    let mut offers = std::collections::HashSet::new();
+    for row in &catalogue.offers {
+        row.offer.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
+        let sku =
+            row.offer.sku.clone().ok_or_else(|| bad(&row.place, "sku: an import needs one, so that twice is once"))?;
+        let product = products
+            .get(&row.product_sku)
+            .ok_or_else(|| bad(&row.place, format!("product_sku: no product {} in this file", row.product_sku)))?;
+        let offer = row.offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now);
+        offer.map_err(|problem| bad(&row.place, words(&problem)))?;
+        if !offers.insert(sku.clone()) {
+            return Err(bad(&row.place, format!("the sku {sku} stands here twice")));
+        }
+    }
+    Ok(())
+}
+
+fn words(problem: &Problem) -> String {
+    problem.description().to_owned()
+}
+
+/// What was done with the rows of a file.
+#[derive(Default)]
+struct Counts {
+    created: usize,
+    updated: usize,
+    unchanged: usize,
+}
+
+impl Counts {
+    fn add(&mut self, imported: Imported) {
+        match imported {
+            Imported::Created => self.created += 1,
+            Imported::Updated => self.updated += 1,
+            Imported::Unchanged => self.unchanged += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { created, updated, unchanged } = self;
+        write!(formatter, "{created} created, {updated} updated, {unchanged} unchanged")
+    }
+}
+
+async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) -> Result<Counts, CommandError> {
+    let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
+    let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
+        progress.set_style(style);
+    }
+    let mut counts = Counts::default();
+    let mut products = std::collections::HashMap::new();
+    for row in catalogue.products {
+        let sku = row.product.sku.clone().unwrap_or_default();
+        let taken = catalog.import_product(row.product).await;
+        let (product, imported) =
+            taken.map_err(|problem| CommandError::Input(format!("{}: {}", row.place, words(&problem))))?;
+        products.insert(sku, product.product_id);
+        counts.add(imported);
+        progress.inc(1);
+    }
+    for row in catalogue.offers {
+        let product_id = products.get(&row.product_sku).copied().unwrap_or(row.offer.product_id);
+        let taken = catalog.import_offer(NewOffer { product_id, ..row.offer }).await;
+        let (_, imported) =
+            taken.map_err(|problem| CommandError::Input(format!("{}: {}", row.place, words(&problem))))?;
+        counts.add(imported);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(counts)
+}
+
+/// Stands in for the ledger, which belongs to the server's process: the server reads the announcements of the catalogue,
+/// within a second when it runs and else when it starts, and sets the terms itself.
+struct Later;
+
+#[async_trait]
+impl StockLedger for Later {
+    async fn decide(&self, _: OfferNumber, _: Command) -> Result<Outcome, PortError> {
+        Ok(Outcome::Done { seq: 0 })
+    }
+    async fn find(&self, _: OrderId) -> Result<Option<Hold>, PortError> {
+        Ok(None)
+    }
+    async fn snapshot(&self, _: OfferNumber) -> Result<Option<LedgerState>, PortError> {
+        Ok(None)
+    }
+    async fn journal(&self, _: OfferNumber, _: u64, _: usize) -> Result<Vec<JournalEntry>, PortError> {
+        Ok(Vec::new())
+    }
+    async fn entries(&self, _: i64, _: usize) -> Result<Vec<JournalEntry>, PortError> {
+        Ok(Vec::new())
+    }
+    async fn wait(&self, _: i64) -> Result<(), PortError> {
+        std::future::pending().await
+    }
+    fn archived(&self, _: i64) {}
+}

@@ -1,0 +1,81 @@
+//! Catalogues in JSON.
+
+use firstcome_app::catalog::{NewOffer, NewProduct};
+use firstcome_core::ids::ProductId;
+use firstcome_core::time::Time;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Catalogue, OfferRow, ProductRow, bad, times};
+use crate::commands::CommandError;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    products: Vec<Map<String, Value>>,
+    #[serde(default)]
+    offers: Vec<Map<String, Value>>,
+}
+
+/// Reads a catalogue.
+pub(super) fn read(text: &str, name: &str, now: Time) -> Result<Catalogue, CommandError> {
+    let file: File = serde_json::from_str(text).map_err(|error| bad(&format!("{name}:{}", error.line()), error))?;
+    let mut catalogue = Catalogue::default();
+    for (index, row) in file.products.into_iter().enumerate() {
+        let place = place(name, text, "products", index, &row);
+        let product: NewProduct = serde_json::from_value(Value::Object(row)).map_err(|error| bad(&place, error))?;
+        catalogue.products.push(ProductRow { place, product });
+    }
+    for (index, row) in file.offers.into_iter().enumerate() {
+        let place = place(name, text, "offers", index, &row);
+        catalogue.offers.push(offer(row, place, now)?);
+    }
+    Ok(catalogue)
+}
+
+/// Where a row stands: its line if its sku stands there once and for all, and its place in its list.
+fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Value>) -> String {
+    let sku = row.get("sku").and_then(Value::as_str).map(|sku| format!("\"{sku}\""));
+    let section = text.find(&format!("\"{list}\"")).unwrap_or(0);
+    let line = sku.and_then(|sku| text[section..].find(&sku)).map(|offset| text[..section + offset].lines().count());
+    match line {
+        Some(line) => format!("{name}:{line}: {list}[{index}]"),
+        None => format!("{name}: {list}[{index}]"),
+    }
+}
+
+fn offer(mut row: Map<String, Value>, place: String, now: Time) -> Result<OfferRow, CommandError> {
+    let product_sku = match row.remove("product_sku") {
+        Some(Value::String(sku)) => sku,
+        _ => return Err(bad(&place, "product_sku: the sku of the product that is sold")),
+    };
+    row.insert("product_id".to_owned(), Value::String(ProductId::NIL.to_string()));
+    for field in ["opens_at", "closes_at"] {
+        if let Some(Value::String(text)) = row.get(field) {
+            let time = times::parse(text, now).map_err(|error| bad(&place, format!("{field}: {error}")))?;
+            row.insert(field.to_owned(), Value::String(time.to_string()));
+        }
+    }
+    let offer: NewOffer = serde_json::from_value(Value::Object(row)).map_err(|error| bad(&place, error))?;
+    Ok(OfferRow { place, product_sku, offer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_is_a_catalogue() {
+        let catalogue = read(super::super::DEMO, "demo", Time::from_millis(1_763_700_000_000)).expect("readable");
+        super::super::check(&catalogue, Time::from_millis(1_763_700_000_000)).expect("acceptable");
+        assert_eq!(catalogue.offers.len(), 5);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_with_its_line() {
+        let text = "{\"products\": [\n  {\"sku\": \"a\", \"kind\": \"goods\", \"name\": \"A\", \"colour\": 1}\n]}";
+        let message = read(text, "f.json", Time(0)).err().expect("refused").to_string();
+        assert!(message.starts_with("f.json:2: products[0]: unknown field `colour`"), "{message}");
+    }
+}

@@ -1,0 +1,83 @@
+//! The commands, one file each.
+
+pub mod account;
+pub mod audit;
+pub mod config;
+pub mod import;
+pub mod serve;
+pub mod tokens;
+
+use std::process::ExitCode;
+
+use crate::cli::{AccountCommand, Cli, Command, DevCommand};
+use crate::config::ConfigError;
+use crate::folder::FolderError;
+use crate::storm::{self, StormError, Verdict};
+use crate::wire::StartError;
+
+/// Why a command did not do its work. Each kind has an exit code of its own, for scripts.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line or the configuration is wrong: exit code 2.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What was given cannot be taken: exit code 2.
+    #[error("{0}")]
+    Input(String),
+    /// The data folder cannot be used: exit code 3.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The shop could not start: exit code 3.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Something broke while it ran: exit code 4.
+    #[error("{0}")]
+    Broken(String),
+    /// A check did not pass; what it found is printed: exit code 1.
+    #[error("the check did not pass")]
+    Disagrees,
+    /// The storm could not run: exit code 4.
+    #[error(transparent)]
+    Storm(#[from] StormError),
+}
+
+impl CommandError {
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Disagrees => 1,
+            Self::Config(_) | Self::Input(_) => 2,
+            Self::Folder(_) | Self::Start(_) => 3,
+            Self::Broken(_) | Self::Storm(_) => 4,
+        })
+    }
+}
+
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+impl From<firstcome_core::ports::PortError> for CommandError {
+    fn from(error: firstcome_core::ports::PortError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> Result<(), CommandError> {
+    match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(arguments)) => serve::run(&arguments),
+        Some(Command::Import(arguments)) => import::run(&arguments),
+        Some(Command::Account(AccountCommand::Add(arguments))) => account::run(&arguments),
+        Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
+        Some(Command::Config(arguments)) => config::run(&arguments),
+        Some(Command::Storm(arguments)) => match storm::run(arguments.try_into().map_err(StormError::from)?)? {
+            Verdict::Passed => Ok(()),
+            Verdict::Failed => Err(CommandError::Disagrees),
+        },
+    }
+}

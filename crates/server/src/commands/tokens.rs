@@ -1,0 +1,44 @@
+//! `firstcome dev tokens`.
+
+use std::io::Write as _;
+use std::pin::pin;
+
+use firstcome_app::accounts::admin::dev_tokens;
+use futures_util::StreamExt as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{CommandError, account};
+use crate::cli::TokensArguments;
+use crate::config::ConfigError;
+use crate::folder::Folder;
+
+/// Prints one access token a line.
+pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
+    let config = arguments.data.load()?;
+    if !config.development() {
+        let refused = "tokens for load tools exist in development only (server.environment is production)";
+        return Err(ConfigError::Refused(refused.to_owned()).into());
+    }
+    let folder = Folder::existing(&config.server.data)?;
+    let ports = account::ports(&folder)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let progress = ProgressBar::new(u64::from(arguments.count));
+        // A template that does not parse would only cost the look of the bar.
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} buyers") {
+            progress.set_style(style);
+        }
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let mut batches = pin!(dev_tokens(&ports, arguments.count as usize));
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            progress.inc(batch.len() as u64);
+            for token in batch {
+                writeln!(out, "{token}")?;
+            }
+        }
+        progress.finish_and_clear();
+        out.flush()?;
+        Ok(())
+    })
+}

@@ -1,0 +1,95 @@
+//! The data folder: one file per role, the journal with its witness, and a lock that keeps two servers apart.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A data folder.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+/// The folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another server runs on it.
+    #[error("another firstcome runs on {0}; stop it first, or use another --data folder")]
+    InUse(PathBuf),
+    /// It is not there.
+    #[error("there is no data in {0}; start `firstcome serve --data {0}` first")]
+    Missing(PathBuf),
+    /// It cannot be written.
+    #[error("{path}: {error}")]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Held as long as a server runs; the system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used: closing the file releases the lock")] File);
+
+impl Folder {
+    /// The folder at a path; creates it when it does not exist, for its owner alone.
+    pub fn create(path: &Path) -> Result<Self, FolderError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(path).map_err(|error| unusable(path, error))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The folder at a path, in which a server has run before.
+    pub fn existing(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self(path.to_owned());
+        if folder.database("accounts").is_file() { Ok(folder) } else { Err(FolderError::Missing(path.to_owned())) }
+    }
+
+    /// Whether no server has run in it yet.
+    pub fn is_new(&self) -> bool {
+        !self.database("catalog").is_file()
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The database of a role.
+    pub fn database(&self, role: &str) -> PathBuf {
+        self.0.join(format!("{role}.db"))
+    }
+
+    /// Takes the folder for one server.
+    pub fn lock(&self) -> Result<Lock, FolderError> {
+        let path = self.0.join("lock");
+        let file = File::create(&path).map_err(|error| unusable(&path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(self.0.clone())),
+            Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
+        }
+    }
+}
+
+fn unusable(path: &Path, error: io::Error) -> FolderError {
+    FolderError::Unusable { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_at_a_time() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = Folder::create(&temporary.path().join("data")).expect("created");
+        assert!(folder.is_new());
+        let lock = folder.lock().expect("free");
+        assert!(matches!(folder.lock(), Err(FolderError::InUse(_))));
+        drop(lock);
+        assert!(folder.lock().is_ok());
+        assert!(matches!(Folder::existing(temporary.path()), Err(FolderError::Missing(_))));
+    }
+}

@@ -1,0 +1,82 @@
+//! From start to stop: workers with names, a soft stop on the first signal, a hard one on the second, and an end with a
+//! non-zero code when something that must run has ended by itself.
+
+use firstcome_app::role::Worker;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Something that must run has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct Fatal {
+    /// The worker or the store.
+    pub name: String,
+    /// What it said.
+    pub why: String,
+}
+
+/// Running workers.
+pub struct Workers {
+    tasks: JoinSet<(&'static str, Result<(), String>)>,
+    stop: CancellationToken,
+}
+
+impl Workers {
+    /// Workers that stop when `stop` is cancelled.
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), stop }
+    }
+
+    /// Starts one.
+    pub fn start(&mut self, worker: Worker) {
+        let name = worker.name;
+        let running = worker.start(self.stop.clone());
+        self.tasks.spawn(async move { (name, running.await.map_err(|error| error.to_string())) });
+    }
+
+    /// Returns when a worker has ended though nobody asked it to.
+    pub async fn unexpected_end(&mut self) -> Fatal {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok((name, Ok(())))) if self.stop.is_cancelled() => tracing::debug!(name, "ended"),
+                Some(Ok((name, outcome))) => {
+                    let why = outcome.err().unwrap_or_else(|| "it ended by itself".to_owned());
+                    return Fatal { name: name.to_owned(), why };
+                }
+                Some(Err(error)) => return Fatal { name: "a worker".to_owned(), why: error.to_string() },
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits until all have ended.
+    pub async fn finish(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once.
+pub async fn stop_requested() {
+    wait_for_signal().await;
+    tokio::spawn(async {
+        wait_for_signal().await;
+        tracing::warn!("stopped by force");
+        std::process::abort();
+    });
+}
+
+async fn wait_for_signal() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}

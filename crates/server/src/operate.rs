@@ -1,0 +1,79 @@
+//! What operators and tools ask of every process: health, readiness, metrics, and the description of the API.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+/// The page under `/docs`: our own, so that it works without the internet.
+const DOCS: &str = include_str!("operate/docs.html");
+const DOCS_SCRIPT: &str = include_str!("operate/docs.js");
+const DOCS_STYLE: &str = include_str!("operate/docs.css");
+
+/// What the routes show.
+pub struct Operation {
+    /// Whether new requests should come here; false while stopping.
+    pub ready: AtomicBool,
+    /// The metrics of this process.
+    pub metrics: Registry,
+    /// The API.
+    pub openapi: OpenApi,
+}
+
+/// Completes the description that the roles' endpoints gave.
+pub fn describe(mut openapi: OpenApi) -> OpenApi {
+    openapi.info.title = "Firstcome".to_owned();
+    openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    openapi.info.description = Some(
+        "Limited stock, first come, first served. Errors are problem documents (RFC 9457); their codes are stable. \
+         Amounts are in minor units of their currency. Times are RFC 3339 in UTC."
+            .to_owned(),
+    );
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    openapi.components.get_or_insert_default().add_security_scheme("bearer", bearer);
+    openapi
+}
+
+/// The routes.
+pub fn router(operation: Arc<Operation>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(|| async { Html(DOCS) }))
+        .route("/docs/docs.js", get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], DOCS_SCRIPT) }))
+        .route("/docs/docs.css", get(|| async { ([(header::CONTENT_TYPE, "text/css")], DOCS_STYLE) }))
+        .with_state(operation)
+}
+
+async fn readyz(State(operation): State<Arc<Operation>>) -> (StatusCode, &'static str) {
+    if operation.ready.load(Ordering::Relaxed) {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    }
+}
+
+async fn metrics(State(operation): State<Arc<Operation>>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &operation.metrics) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn openapi(State(operation): State<Arc<Operation>>) -> Json<OpenApi> {
+    Json(operation.openapi.clone())
+}
