@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod http;
 pub mod orders;
 pub mod payments;
+pub mod pages;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;

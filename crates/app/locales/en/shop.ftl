@@ -1,0 +1,114 @@
+skip-to-content = Skip to content
+nav-label = Main
+nav-offers = Offers
+nav-orders = Orders
+nav-vouchers = Vouchers
+nav-account = Account
+nav-login = Log in
+nav-signup = Sign up
+nav-seller = Seller
+nav-redeem = Redeem
+footer-promise = Limited stock, in order of arrival. Never oversold, nothing lost.
+footer-api = API
+try-again = Try again
+to-the-offers = See the offers
+show-more = Show more
+optional = (optional)
+free = Free
+live = live
+
+home-title = Offers
+home-headline = First come, first served. For real.
+home-lead = Stock is limited, and order of arrival decides. What you get hold of is yours while you pay.
+home-empty = Nothing on sale here right now
+home-empty-hint = New offers appear on this page as soon as they are announced.
+filter-label = Kind of product
+filter-all = All
+filter-clear = Show everything
+shelf-open = On sale now
+shelf-upcoming = Opening soon
+shelf-ended = Ended
+
+kind-goods = Goods
+kind-ticket = Ticket
+kind-gift_card = Gift card
+kind-coupon = Coupon
+offer-state-open = On sale
+offer-state-upcoming = Opening soon
+offer-state-sold_out = Sold out
+offer-state-ended = Ended
+offer-state-frozen = Paused
+offer-state-draft = Draft
+
+face-value = Face value
+stock-label = Stock
+stock-left = { $count ->
+    [one] { $shown } left
+   *[other] { $shown } left
+  }
+stock-left-template = {"{n}"} left
+stock-none = None left
+stock-of = of { $shown }
+stock-sold = { $shown } sold
+stock-legend-sold = Sold
+stock-legend-held = Being paid
+stock-legend-available = Available
+opens-in = Opens in
+opens-at = { $value } – the button unlocks by itself.
+countdown-units = days|hours|min|sec
+countdown-days-short = {"{n}"}d
+countdown-open = Open now
+sold-out-held-note = Some units are still being paid. If a payment is not finished in time, its units come back here by themselves.
+offer-ended-note = This sale is over.
+offer-frozen-note = The seller has paused this sale. What is already ordered stays ordered.
+quantity = Quantity
+quantity-less = Fewer
+quantity-more = More
+buy = Buy now
+get-free = Get it for free
+buy-upcoming = Not open yet
+buy-sold-out = Sold out
+buy-frozen = Paused
+buy-ended = Ended
+login-to-buy = Log in to buy
+login-to-buy-hint = No account yet?
+noscript-offer = Your browser runs no scripts: reload the page to see the current stock, and at the opening to buy.
+limit-per-person = Limit per person
+units = { $count ->
+    [one] { $shown } unit
+   *[other] { $shown } units
+  }
+time-to-pay = Time to pay
+sale-opens = Opens
+sale-closes = Closes
+valid-for = Valid for
+visit-date = Visit date
+refunds = Refunds
+refund-policy-full_until_used = In full, as long as it is unused
+refund-policy-by_visit_date = By days before the visit
+refund-policy-withdrawal = Within 7 days of delivery
+refund-policy-none = No refunds
+duration-days = { $count ->
+    [one] { $shown } day
+   *[other] { $shown } days
+  }
+duration-hours = { $count ->
+    [one] { $shown } hour
+   *[other] { $shown } hours
+  }
+duration-minutes = { $count ->
+    [one] { $shown } minute
+   *[other] { $shown } minutes
+  }
+duration-seconds = { $count ->
+    [one] { $shown } second
+   *[other] { $shown } seconds
+  }
+about-product = About
+fair-note = Units go out strictly in order of arrival. Your place in line is on your order.
+
+failure-not-found = Not here
+failure-forbidden = Not for this account
+failure-busy = Very busy right now
+failure-refused = That did not work
+failure-internal = Something went wrong

@@ -1,0 +1,48 @@
+//! One offer: its stock as it changes, the countdown to its opening, and the form to buy it.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::api::{Call, segment};
+use super::contract::Offer;
+use super::failure::Failure;
+use super::problem::Problem;
+use super::respond::html;
+use super::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "offer.html")]
+struct Page<'a> {
+    page: &'a Visitor,
+    offer: Offer,
+    quantity: u32,
+    refusal: Option<String>,
+    key: String,
+}
+
+impl Page<'_> {
+    fn can_buy(&self) -> bool {
+        self.offer.state == "open" && self.offer.available > 0
+    }
+}
+
+/// `GET /offers/{id}`
+pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
+    render(&visitor, &id, 1, None).await
+}
+
+/// The offer as it is now, with the form as it was filled in and the reason for which it was refused.
+pub(super) async fn render(
+    visitor: &Visitor,
+    id: &str,
+    quantity: u32,
+    refusal: Option<Problem>,
+) -> Result<Response, Failure> {
+    let offer: Offer = visitor.ask(Call::get(&format!("/offers/{}", segment(id)?))).await?;
+    let status = refusal.as_ref().map_or(StatusCode::OK, |problem| problem.status);
+    let refusal = refusal.map(|problem| problem.message(visitor));
+    let key = visitor.new_key();
+    Ok(html(visitor, status, &Page { page: visitor, offer, quantity, refusal, key }))
+}

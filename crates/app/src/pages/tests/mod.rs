@@ -1,0 +1,3 @@
+//! The pages over a stub of the API.
+
+mod stub;

@@ -1,0 +1,525 @@
+//! A stand-in for the whole API: fixed answers in the contract's shapes, with just enough memory for sessions.
+//!
+//! The tests and `examples/pages.rs` share it, so it knows nothing of either.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firstcome_core::ports::Random;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// What the stub remembers, and what it was asked.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Access tokens that hold.
+    pub(crate) access: Mutex<HashSet<String>>,
+    /// Refresh tokens that hold.
+    pub(crate) refresh: Mutex<HashSet<String>>,
+    /// How often a session was renewed.
+    pub(crate) renewals: AtomicUsize,
+    /// Requests that asked for something to be done: path, key, body.
+    pub(crate) asked: Mutex<Vec<(String, String, Value)>>,
+    /// Answers every list with nothing in it.
+    pub(crate) empty: std::sync::atomic::AtomicBool,
+    /// Does not renew sessions at the moment.
+    pub(crate) busy: std::sync::atomic::AtomicBool,
+    next: AtomicU64,
+}
+
+type Stub = State<Arc<Memory>>;
+
+impl Memory {
+    /// New tokens for someone of these roles.
+    pub(crate) fn tokens(&self, roles: &[&str]) -> Value {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let claims = URL_SAFE_NO_PAD.encode(json!({ "roles": roles, "number": number }).to_string());
+        let access = format!("stub.{claims}.stub");
+        let refresh = format!("refresh-{number}-{}", roles.join("-"));
+        self.access.lock().expect("no panic").insert(access.clone());
+        self.refresh.lock().expect("no panic").insert(refresh.clone());
+        json!({ "access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": 900 })
+    }
+
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.access.lock().expect("no panic").contains(sent.trim_start_matches("Bearer "))
+    }
+
+    fn note(&self, path: &str, headers: &HeaderMap, body: &Value) {
+        let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.asked.lock().expect("no panic").push((path.to_owned(), key.to_owned(), body.clone()));
+    }
+
+    /// What was asked of paths that end like this.
+    pub(crate) fn asked_of(&self, end: &str) -> Vec<(String, Value)> {
+        let asked = self.asked.lock().expect("no panic");
+        asked
+            .iter()
+            .filter(|(path, ..)| path.ends_with(end))
+            .map(|(_, key, body)| (key.clone(), body.clone()))
+            .collect()
+    }
+
+    fn list(&self, items: Vec<Value>) -> Response {
+        let items = if self.empty.load(Ordering::Relaxed) { Vec::new() } else { items };
+        Json(json!({ "items": items, "next_cursor": null })).into_response()
+    }
+}
+
+/// Bytes that differ each time; good enough for what no test tries to guess.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = number.rotate_left(u32::try_from(place * 7 % 64).unwrap_or(0)).to_le_bytes()[place % 8];
+        }
+    }
+}
+
+fn from_now(seconds: i64) -> String {
+    Timestamp::now().checked_add(SignedDuration::from_secs(seconds)).expect("in range").to_string()
+}
+
+fn problem(status: u16, code: &str, mut members: Value) -> Response {
+    members["code"] = json!(code);
+    members["status"] = json!(status);
+    let status = StatusCode::from_u16(status).expect("a status");
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], members.to_string()).into_response()
+}
+
+fn refused() -> Response {
+    problem(401, "unauthenticated", json!({}))
+}
+
+fn won(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "KRW" })
+}
+
+fn offer(id: &str) -> Option<Value> {
+    let product = |kind: &str, name: &str, text: &str| {
+        json!({ "product_id": format!("prd_{id}"), "kind": kind, "name": name, "description": text, "image_url": null,
+                "tax_free": false, "face_value": null, "valid_for_days": null, "visit_date": null })
+    };
+    let terms = |product: Value, price: i64, units: [i64; 4], state: &str, opens: i64| {
+        let [stock, available, held, sold] = units;
+        json!({ "offer_id": id, "product": product, "price": won(price), "stock": stock, "available": available,
+                "held": held, "sold": sold, "state": state, "opens_at": from_now(opens), "closes_at": null,
+                "limit_per_person": null, "max_per_order": 10, "hold_for_seconds": 900,
+                "refund_policy": "full_until_used", "server_time": from_now(0) })
+    };
+    Some(match id {
+        "ofr_open" => {
+            let mut card = product(
+                "gift_card",
+                "백화점 상품권 50,000원권",
+                "전국 매장에서 나누어 쓸 수 있는 디지털 상품권입니다.\n구매 즉시 코드가 발급됩니다.",
+            );
+            card["face_value"] = won(50_000);
+            card["valid_for_days"] = json!(1825);
+            let mut offer = terms(card, 45_000, [100, 37, 9, 54], "open", -600);
+            offer["limit_per_person"] = json!(2);
+            offer["closes_at"] = json!(from_now(86_400));
+            offer
+        }
+        "ofr_upcoming" => {
+            let mut ticket =
+                product("ticket", "한빛월드 자유이용권 (오픈 특가)", "모든 놀이기구를 하루 종일 이용할 수 있습니다.");
+            ticket["visit_date"] = json!("2026-12-24");
+            let mut offer = terms(ticket, 29_000, [500, 500, 0, 0], "upcoming", 95);
+            offer["limit_per_person"] = json!(4);
+            offer
+        }
+        "ofr_goods" => terms(
+            product("goods", "무선 청소기 V12 홈쇼핑 특집", "방송 중에만 만나는 가격."),
+            189_000,
+            [300, 211, 12, 77],
+            "open",
+            -60,
+        ),
+        "ofr_free" => {
+            let mut offer = terms(
+                product("coupon", "5,000원 할인 쿠폰", "1인 1매, 선착순 무료."),
+                0,
+                [1000, 412, 0, 588],
+                "open",
+                -60,
+            );
+            offer["limit_per_person"] = json!(1);
+            offer
+        }
+        "ofr_sold_out" => {
+            terms(product("goods", "한정판 스니커즈 <Air & Light>", ""), 139_000, [50, 0, 3, 47], "open", -900)
+        }
+        "ofr_frozen" => terms(product("ticket", "재즈 페스티벌 1일권", ""), 88_000, [200, 120, 0, 80], "frozen", -900),
+        "ofr_ended" => {
+            terms(product("gift_card", "커피 상품권 10,000원권", ""), 9_000, [200, 0, 0, 200], "ended", -90_000)
+        }
+        "ofr_draft" => terms(product("goods", "아직 준비 중인 상품", ""), 10_000, [10, 10, 0, 0], "draft", 0),
+        _ => return None,
+    })
+}
+
+const OFFERS: [&str; 7] =
+    ["ofr_open", "ofr_goods", "ofr_free", "ofr_sold_out", "ofr_frozen", "ofr_upcoming", "ofr_ended"];
+
+fn order(id: &str) -> Option<Value> {
+    let of = |offer: &str, quantity: i64, price: i64, state: &str, reason: Option<&str>| {
+        let mut order = json!({
+            "order_id": id, "state": state, "amount": won(price * quantity), "created_at": from_now(-40),
+            "lines": [{ "offer_id": offer, "quantity": quantity, "unit_price": won(price), "seq": 1284 }],
+        });
+        if let Some(reason) = reason {
+            order["reason"] = json!(reason);
+        }
+        if matches!(state, "PENDING" | "PAYING") {
+            order["hold_expires_at"] = json!(from_now(860));
+        }
+        order
+    };
+    Some(match id {
+        "ord_pending" => of("ofr_open", 2, 45_000, "PENDING", None),
+        "ord_paying" => of("ofr_open", 1, 45_000, "PAYING", None),
+        "ord_completed" => of("ofr_open", 1, 45_000, "COMPLETED", None),
+        "ord_issuing" => of("ofr_upcoming", 1, 29_000, "COMPLETED", None),
+        "ord_goods" => of("ofr_goods", 1, 189_000, "COMPLETED", None),
+        "ord_free" => of("ofr_free", 1, 0, "COMPLETED", None),
+        "ord_expired" => of("ofr_goods", 1, 189_000, "EXPIRED", Some("expired")),
+        "ord_failed" => of("ofr_open", 1, 45_000, "FAILED", Some("payment_failed")),
+        "ord_canceled" => of("ofr_open", 1, 45_000, "CANCELED", None),
+        _ => return None,
+    })
+}
+
+const ORDERS: [&str; 7] =
+    ["ord_pending", "ord_paying", "ord_completed", "ord_free", "ord_goods", "ord_expired", "ord_canceled"];
+
+fn voucher(code: &str) -> Option<Value> {
+    let of = |kind: &str, name: &str, state: &str, order: &str| {
+        json!({ "code": code, "kind": kind, "state": state, "product_name": name, "valid_until": from_now(157_680_000),
+                "order_id": order })
+    };
+    Some(match code {
+        "GC7K2MPQX9WTR4HD" => {
+            let mut card = of("gift_card", "백화점 상품권 50,000원권", "USING", "ord_completed");
+            card["face_value"] = won(50_000);
+            card["balance"] = won(32_000);
+            card
+        }
+        "TK3N8VYBC5ZLJ6FA" => of("ticket", "한빛월드 자유이용권 (오픈 특가)", "ACTIVE", "ord_ticket"),
+        "CP9D4SGUE2XKW7MQ" => of("coupon", "5,000원 할인 쿠폰", "ACTIVE", "ord_free"),
+        "TK1111USED111111" => of("ticket", "재즈 페스티벌 1일권", "USED", "ord_old"),
+        _ => return None,
+    })
+}
+
+const VOUCHERS: [&str; 4] = ["GC7K2MPQX9WTR4HD", "TK3N8VYBC5ZLJ6FA", "CP9D4SGUE2XKW7MQ", "TK1111USED111111"];
+
+async fn offers(State(memory): Stub, Query(query): Query<Vec<(String, String)>>) -> Response {
+    let find =
+        |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let (state, kind) = (find("state"), find("kind"));
+    let fits = |offer: &Value| {
+        let own = offer["state"].as_str().unwrap_or_default();
+        let open = own == "frozen" && state == "open";
+        (state.is_empty() || own == state || open) && (kind.is_empty() || offer["product"]["kind"] == json!(kind))
+    };
+    memory.list(OFFERS.into_iter().filter_map(offer).filter(fits).collect())
+}
+
+async fn one_offer(Path(id): Path<String>) -> Response {
+    offer(&id).map_or_else(|| problem(404, "unknown_offer", json!({})), |offer| Json(offer).into_response())
+}
+
+fn events(name: &str, data: &Value) -> Response {
+    let body = Body::from(format!("event: {name}\ndata: {data}\n\n"));
+    ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+}
+
+async fn stock_stream(Path(id): Path<String>) -> Response {
+    let offer = offer(&id).unwrap_or_default();
+    let data = json!({ "available": offer["available"], "held": offer["held"], "sold": offer["sold"], "seq": 3 });
+    events("stock", &data)
+}
+
+async fn send_code(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/auth/email-codes", &headers, &body);
+    if body["email"].as_str().is_some_and(|email| email.contains('@')) {
+        return StatusCode::ACCEPTED.into_response();
+    }
+    problem(422, "invalid_body", json!({ "errors": { "email": ["not an e-mail"] } }))
+}
+
+async fn verify(Json(body): Json<Value>) -> Response {
+    match body["code"].as_str() {
+        Some("123456") => Json(json!({ "verification_token": "verified" })).into_response(),
+        _ => problem(400, "invalid_code", json!({})),
+    }
+}
+
+async fn sign_up(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/auth/signup", &headers, &body);
+    if body["verification_token"] != "verified" || body["password"] == "weak-password" {
+        return problem(422, "invalid_body", json!({ "errors": { "password": ["too weak"] } }));
+    }
+    (StatusCode::CREATED, Json(json!({ "user_id": "usr_1" }))).into_response()
+}
+
+async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/auth/login", &headers, &body);
+    if body["password"] == "wrong" {
+        return problem(401, "invalid_credentials", json!({}));
+    }
+    let seller = body["email"].as_str().is_some_and(|email| email.starts_with("seller"));
+    let roles: &[&str] = if seller { &["buyer", "seller"] } else { &["buyer"] };
+    Json(memory.tokens(roles)).into_response()
+}
+
+async fn renew(State(memory): Stub, Json(body): Json<Value>) -> Response {
+    if memory.busy.load(Ordering::Relaxed) {
+        return problem(503, "overloaded", json!({ "retry_after": 1 }));
+    }
+    // Long enough that requests at the same time really meet.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    memory.renewals.fetch_add(1, Ordering::Relaxed);
+    let old = body["refresh_token"].as_str().unwrap_or_default();
+    if !memory.refresh.lock().expect("no panic").remove(old) {
+        return problem(401, "invalid_refresh_token", json!({}));
+    }
+    let roles: Vec<&str> = old.split('-').skip(2).collect();
+    Json(memory.tokens(&roles)).into_response()
+}
+
+async fn nothing(State(memory): Stub, headers: HeaderMap) -> Response {
+    if memory.knows(&headers) { StatusCode::NO_CONTENT.into_response() } else { refused() }
+}
+
+async fn sessions(State(memory): Stub, headers: HeaderMap) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    memory.list(vec![
+        json!({ "session_id": "ses_1", "device": "Chrome · Windows", "created_at": from_now(-90_000), "last_used_at": from_now(-10), "current": true }),
+        json!({ "session_id": "ses_2", "device": "Safari · iPhone", "created_at": from_now(-500_000), "last_used_at": from_now(-80_000), "current": false }),
+    ])
+}
+
+async fn place(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    memory.note("/orders", &headers, &body);
+    match body["offer_id"].as_str().unwrap_or_default() {
+        "ofr_open" if body["quantity"].as_i64() > Some(2) => {
+            problem(409, "over_limit", json!({ "limit": 2, "owned": 1 }))
+        }
+        "ofr_open" => (StatusCode::CREATED, Json(order("ord_pending"))).into_response(),
+        "ofr_free" => (StatusCode::CREATED, Json(order("ord_free"))).into_response(),
+        "ofr_sold_out" => problem(409, "sold_out", json!({ "held": 3, "next_release_at": from_now(120) })),
+        "ofr_upcoming" => problem(409, "not_open_yet", json!({ "opens_at": from_now(95) })),
+        "ofr_ended" => problem(409, "closed", json!({})),
+        "ofr_goods" => problem(422, "address_missing", json!({})),
+        "ofr_frozen" => problem(409, "frozen", json!({})),
+        _ => problem(404, "unknown_offer", json!({})),
+    }
+}
+
+async fn orders(State(memory): Stub, headers: HeaderMap) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    memory.list(ORDERS.into_iter().filter_map(order).collect())
+}
+
+async fn one_order(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    order(&id).map_or_else(|| problem(404, "not_found", json!({})), |order| Json(order).into_response())
+}
+
+async fn order_stream(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    if memory.knows(&headers) { events("order", &order(&id).unwrap_or_default()) } else { refused() }
+}
+
+async fn cancel(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>, Json(body): Json<Value>) -> Response {
+    memory.note("/cancel", &headers, &body);
+    match id.as_str() {
+        "ord_paying" => problem(409, "wrong_state", json!({})),
+        _ => Json(json!({ "order_id": id, "state": "CANCELED", "refund": null })).into_response(),
+    }
+}
+
+async fn payment(Path(id): Path<String>) -> Response {
+    let refunds = if id == "ord_canceled" {
+        json!([{ "refund_id": "rfd_1", "order_id": id, "amount": won(45_000), "state": "PENDING" }])
+    } else {
+        json!([])
+    };
+    match id.as_str() {
+        "ord_free" => problem(404, "not_found", json!({})),
+        _ => Json(json!({ "payment_id": "pay_1", "state": "DONE", "amount": won(45_000), "attempts": [], "refunds": refunds })).into_response(),
+    }
+}
+
+async fn confirm(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/payments/confirm", &headers, &body);
+    if body["amount"] != won(90_000) {
+        return problem(422, "amount_mismatch", json!({}));
+    }
+    match body["payment_key"].as_str().unwrap_or_default() {
+        "declined" => problem(
+            402,
+            "payment_failed",
+            json!({ "provider_code": "REJECT_CARD_PAYMENT", "provider_message": "한도초과 혹은 잔액부족입니다." }),
+        ),
+        "late" => problem(409, "hold_expired", json!({})),
+        "unknown" => (StatusCode::ACCEPTED, Json(json!({ "payment_id": "pay_1", "state": "UNKNOWN" }))).into_response(),
+        _ => Json(json!({ "payment_id": "pay_1", "state": "DONE" })).into_response(),
+    }
+}
+
+async fn vouchers(State(memory): Stub, headers: HeaderMap) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    memory.list(VOUCHERS.into_iter().filter_map(voucher).collect())
+}
+
+async fn one_voucher(Path(code): Path<String>) -> Response {
+    voucher(&code).map_or_else(|| problem(404, "not_found", json!({})), |voucher| Json(voucher).into_response())
+}
+
+async fn history(State(memory): Stub) -> Response {
+    memory.list(vec![
+        json!({ "at": from_now(-3_600), "kind": "redeemed", "amount": won(12_000), "remaining": won(32_000) }),
+        json!({ "at": from_now(-90_000), "kind": "redeemed", "amount": won(6_000), "remaining": won(44_000) }),
+    ])
+}
+
+async fn redeem(
+    State(memory): Stub,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+    Json(body): Json<Value>,
+) -> Response {
+    memory.note("/redeem", &headers, &body);
+    match body["amount"]["amount"].as_i64() {
+        Some(amount) if amount > 32_000 => problem(409, "insufficient_balance", json!({ "code_": code })),
+        _ => Json(json!({ "remaining": won(1) })).into_response(),
+    }
+}
+
+async fn admin_offers(State(memory): Stub, headers: HeaderMap) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    memory.list(OFFERS.into_iter().chain(["ofr_draft"]).filter_map(offer).collect())
+}
+
+async fn create_product(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/admin/products", &headers, &body);
+    (StatusCode::CREATED, Json(json!({ "product_id": "prd_new" }))).into_response()
+}
+
+async fn create_offer(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/admin/offers", &headers, &body);
+    if body["stock"].as_i64().unwrap_or(0) < 1 {
+        return problem(422, "invalid_body", json!({ "errors": { "stock": ["at least 1"] } }));
+    }
+    (StatusCode::CREATED, Json(json!({ "offer_id": "ofr_open" }))).into_response()
+}
+
+async fn act(State(memory): Stub, headers: HeaderMap, Path((id, action)): Path<(String, String)>) -> Response {
+    memory.note(&format!("/admin/offers/{action}"), &headers, &json!(null));
+    one_offer(Path(id)).await
+}
+
+async fn adjust(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>, Json(body): Json<Value>) -> Response {
+    memory.note("/adjust", &headers, &body);
+    if body["delta"].as_i64() < Some(-37) {
+        return problem(409, "would_go_negative", json!({}));
+    }
+    one_offer(Path(id)).await
+}
+
+fn counters() -> Value {
+    json!({ "stock": 100, "available": 37, "held": 9, "paying": 4, "sold": 54, "released": 6, "per_second": 12.4, "seq": 1403,
+            "refused": { "sold_out": 0, "over_limit": 31, "too_many": 2, "not_open_yet": 4182, "closed": 0, "frozen": 0 } })
+}
+
+async fn live() -> Json<Value> {
+    Json(counters())
+}
+
+async fn live_stream() -> Response {
+    events("live", &counters())
+}
+
+async fn audit(State(memory): Stub) -> Response {
+    let of = |id: &str, ok: bool| {
+        let offer = offer(id).unwrap_or_default();
+        json!({ "offer_id": id, "seq": 1403, "stock": offer["stock"], "available": offer["available"], "held": offer["held"],
+                "sold": offer["sold"], "ok": ok, "checked_at": from_now(-1) })
+    };
+    memory.list(vec![of("ofr_open", true), of("ofr_goods", true), of("ofr_frozen", false)])
+}
+
+async fn time() -> Json<Value> {
+    Json(json!({ "time": from_now(0) }))
+}
+
+/// The stub, under `/api/v1`.
+pub(crate) fn router(memory: &Arc<Memory>) -> Router {
+    let api = Router::new()
+        .route("/time", get(time))
+        .route("/auth/email-codes", post(send_code))
+        .route("/auth/email-codes/verify", post(verify))
+        .route("/auth/signup", post(sign_up))
+        .route("/auth/login", post(log_in))
+        .route("/auth/refresh", post(renew))
+        .route("/auth/logout", post(nothing))
+        .route("/auth/logout-all", post(nothing))
+        .route("/me/sessions", get(sessions))
+        .route("/me/sessions/{id}", delete(nothing))
+        .route("/me/vouchers", get(vouchers))
+        .route("/vouchers/{code}", get(one_voucher))
+        .route("/vouchers/{code}/history", get(history))
+        .route("/vouchers/{code}/redeem", post(redeem))
+        .route("/offers", get(offers))
+        .route("/offers/{id}", get(one_offer))
+        .route("/offers/{id}/stock/stream", get(stock_stream))
+        .route("/orders", get(orders).post(place))
+        .route("/orders/{id}", get(one_order))
+        .route("/orders/{id}/stream", get(order_stream))
+        .route("/orders/{id}/cancel", post(cancel))
+        .route("/payments/{id}", get(payment))
+        .route("/payments/confirm", post(confirm))
+        .merge(admin());
+    Router::new().nest("/api/v1", api).with_state(Arc::clone(memory))
+}
+
+fn admin() -> Router<Arc<Memory>> {
+    Router::new()
+        .route("/admin/products", post(create_product))
+        .route("/admin/offers", get(admin_offers).post(create_offer))
+        .route("/admin/offers/{id}", get(one_offer))
+        .route("/admin/offers/{id}/live", get(live))
+        .route("/admin/offers/{id}/live/stream", get(live_stream))
+        .route("/admin/offers/{id}/adjust", post(adjust))
+        .route("/admin/offers/{id}/{action}", post(act))
+        .route("/admin/orders", get(orders))
+        .route("/admin/audit", get(audit))
+}
