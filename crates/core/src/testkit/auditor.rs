@@ -426,3 +426,6 @@ impl fmt::Display for Audit {
         self.violations.iter().try_for_each(|violation| writeln!(formatter, "{violation}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What an adapter brings so that suites can run on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -32,6 +33,12 @@ pub trait LedgerHarness: Send + Sync {
     /// for a ledger without an archive.
     async fn archive(&mut self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// How long the suite waits for what must happen by itself before it calls it missing. Nothing to reach: a ledger
+    /// that keeps its contract never comes near it.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(1)
     }
 
     /// Runs a task somewhere else, so that races are real. The default is a thread of its own; an adapter that needs its

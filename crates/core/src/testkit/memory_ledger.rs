@@ -102,6 +102,13 @@ impl MemoryLedger {
         }
     }
 
+    /// An offer as it is.
+    pub(super) fn state(&self, number: OfferNumber) -> Option<LedgerState> {
+        let books = self.books();
+        let book = books.get(&number)?;
+        Some(LedgerState { offer: book.offer.snapshot()?, live: book.live })
+    }
+
     /// An offer's state machine.
     pub(super) fn offer(&self, number: OfferNumber) -> Option<Offer> {
         self.books().get(&number).map(|book| book.offer.clone())
@@ -137,9 +144,7 @@ impl StockLedger for MemoryLedger {
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
         self.tick(&decide);
-        let books = self.books();
-        let Some(book) = books.get(&offer) else { return Ok(None) };
-        Ok(book.offer.snapshot().map(|offer| LedgerState { offer, live: book.live }))
+        Ok(self.state(offer))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

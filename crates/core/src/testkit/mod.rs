@@ -2,6 +2,7 @@
 
 mod auditor;
 mod breach;
+pub mod broken;
 mod clock;
 pub mod conformance;
 mod harness;

@@ -362,7 +362,7 @@ fn histories_meet_every_outcome_and_every_event() {
     for _ in 0..300 {
         let steps: Vec<_> = (0..100).map(|_| Step::draw(&mut seeded)).collect();
         let mut model = Model::default();
-        for (command, now) in script(seeded.next_number() % 8 > 0, &steps) {
+        for (command, now) in script(!seeded.next_number().is_multiple_of(8), &steps) {
             let (outcome, events) = model.apply(&command, now);
             if let Outcome::Refused(refusal) = &outcome {
                 outcomes.insert(name(format!("{refusal:?}")));

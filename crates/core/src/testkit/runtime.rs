@@ -116,7 +116,7 @@ fn ring(alarms: &Alarms) {
                 alarm.waker.wake();
             }
         }
-        let nap = waiting.peek().map_or(Duration::from_secs(60), |next| next.0.at.saturating_duration_since(now));
+        let nap = waiting.peek().map_or(Duration::from_mins(1), |next| next.0.at.saturating_duration_since(now));
         waiting = alarms.changed.wait_timeout(waiting, nap).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

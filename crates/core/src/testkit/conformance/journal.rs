@@ -103,14 +103,14 @@ pub(super) async fn journal_agrees_with_itself(harness: &mut dyn LedgerHarness) 
 /// `wait` returns when there is something to read, and not before.
 async fn waits(shop: &Shop<'_>) -> Check {
     let last = shop.entries(0).await?.last().map_or(0, |last| last.position);
-    let at_once = within(Duration::from_secs(60), shop.ledger().wait(last - 1)).await;
+    let at_once = within(shop.patience(), shop.ledger().wait(last - 1)).await;
     ensure(matches!(at_once, Some(Ok(()))), "wait returns for what is there")?;
     let nothing = within(Duration::from_millis(30), shop.ledger().wait(last)).await;
     ensure(nothing.is_none(), "wait does not return for nothing")?;
     let ledger = shop.ledger();
     let waiting = shop.beside(async move { (ledger.wait(last).await, ledger.entries(last, 10).await) });
     shop.decide(Command::Freeze).await?;
-    match within(Duration::from_secs(60), waiting).await {
+    match within(shop.patience(), waiting).await {
         Some((Ok(()), Ok(entries))) => same("entries when wait returns", entries.len(), 1),
         _ => Err("wait did not return for a new entry".to_owned()),
     }

@@ -43,7 +43,7 @@ pub type Check = Result<(), String>;
 type Checking<'a> = Pin<Box<dyn Future<Output = Check> + Send + 'a>>;
 
 /// After this long a clause counts as hanging.
-const HANGS_AFTER: Duration = Duration::from_secs(300);
+const HANGS_AFTER: Duration = Duration::from_mins(5);
 
 /// One clause of the contract.
 pub struct Clause {

@@ -16,13 +16,19 @@ use crate::time::Time;
 /// The offer that most clauses are about.
 pub(super) const OFFER: OfferNumber = OfferNumber(1);
 /// How long its holds live.
-pub(super) const HOLD_FOR: Duration = Duration::from_secs(60);
+pub(super) const HOLD_FOR: Duration = Duration::from_mins(1);
 /// Tasks among which a race is spread.
 const RUNNERS: usize = 8;
 
 /// Fails with what was found unless it is what was expected.
+#[expect(clippy::needless_pass_by_value, reason = "callers compare what they have just made")]
 pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Check {
-    if found == expected { Ok(()) } else { Err(format!("{what}: expected {expected:?}, found {found:?}")) }
+    let shown = |value: &T| format!("{value:?}").chars().take(2_000).collect::<String>();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {}, found {}", shown(&expected), shown(&found)))
+    }
 }
 
 /// Fails unless it holds.
@@ -89,6 +95,10 @@ impl<'a> Shop<'a> {
 
     pub(super) fn set_clock(&self, now: Time) {
         self.harness.clock().set(now);
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.harness.patience()
     }
 
     pub(super) async fn restart(&mut self) -> Check {

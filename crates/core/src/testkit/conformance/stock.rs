@@ -42,7 +42,7 @@ pub(super) async fn never_oversold(harness: &mut dyn LedgerHarness) -> Check {
     let outcomes = shop.race(groups).await?;
     let units: u32 =
         outcomes.iter().map(|outcome| if let Outcome::Held(hold) = outcome { hold.quantity } else { 0 }).sum();
-    ensure(units <= 7 && units >= 6, &format!("{units} of 7 units were granted in groups"))?;
+    ensure((6..=7).contains(&units), &format!("{units} of 7 units were granted in groups"))?;
     same("held", shop.units().await?.1, 10 + u64::from(units))?;
     shop.crash().await?;
     same("held after a crash", shop.units().await?.1, 10 + u64::from(units))?;

@@ -136,9 +136,9 @@ async fn last_position(shop: &Shop<'_>) -> Result<i64, String> {
     Ok(shop.entries(0).await?.last().map_or(0, |last| last.position))
 }
 
-/// Waits for the ledger to release something by itself. A minute is not a figure to reach, only one to give up at.
+/// Waits for the ledger to release something by itself.
 async fn released_after(shop: &Shop<'_>, position: i64) -> Check {
-    let waited = within(SECOND * 60, shop.ledger().wait(position)).await;
+    let waited = within(shop.patience(), shop.ledger().wait(position)).await;
     ensure(matches!(waited, Some(Ok(()))), "the ledger releases what is due by itself")
 }
 
