@@ -34,6 +34,9 @@ pub struct StormArguments {
     /// Buyers who take part
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     buyers: u32,
+    /// Units on sale in `mixed`; five times as many visitors want one, and all come within a second unless --rate says otherwise
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    stock: u32,
     /// Folder for the shop's data, on a disk that counts; without it a temporary one under `target`, removed at the end.
     /// With --target: the data folder of that shop, for the audit
     #[arg(long, value_name = "DIR")]
@@ -63,6 +66,7 @@ Examples:
   firstcome storm                          how fast is this machine, and are the books right afterwards?
   firstcome storm accepted -c 256          the opening second with 256 connections
   firstcome storm sold-out --rate 20000    20,000 arrivals a second at a sold-out offer; latency from when they meant to arrive
+  firstcome storm mixed --stock 500        rehearse a sale with late payers, decliners, people who walk away and a failing provider
 
 The shop under load is a child process with data of its own; nothing of yours is touched. The floor is a bare server that reads the
 same request and answers without doing anything; a ratio of 0.5 means that the shop does everything it promises at half that rate.
@@ -79,6 +83,8 @@ pub(crate) enum Scenario {
     SoldOut,
     /// Whole purchases: order, pay at the sandbox, until the voucher can be read
     Purchase,
+    /// A rehearsal: open-loop arrivals, late payers, decliners, walk-aways and provider faults; then everything is read back
+    Mixed,
 }
 
 impl Scenario {
@@ -88,6 +94,7 @@ impl Scenario {
             Self::Accepted => "accepted",
             Self::SoldOut => "sold-out",
             Self::Purchase => "purchase",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -128,6 +135,7 @@ pub struct LoadOptions {
     pub(crate) plan: Plan,
     pub(crate) rounds: u8,
     pub(crate) buyers: u32,
+    pub(crate) stock: u32,
     pub(crate) data: Option<PathBuf>,
     pub(crate) target: Option<Target>,
     pub(crate) format: Format,
@@ -159,6 +167,7 @@ impl TryFrom<StormArguments> for StormOptions {
             plan,
             rounds: arguments.rounds,
             buyers: arguments.buyers,
+            stock: arguments.stock,
             data: arguments.data,
             target,
             format: arguments.format,

@@ -1,6 +1,7 @@
 //! A scenario measured several times, each time between two measurements of the floor: the machine's mood changes, and a ratio to a
 //! floor of another minute says little.
 
+use std::future::Future;
 use std::time::Duration;
 
 use super::StormError;
@@ -9,7 +10,8 @@ use super::child::Server;
 use super::drive::{Plan, Run};
 use super::machine;
 use super::progress::Progress;
-use super::report::{Latencies, Row};
+use super::report::{Check, Latencies, Row};
+use super::scenario::rehearsal::Timing;
 use super::scenario::{self, Round};
 use super::shop::Shop;
 
@@ -28,83 +30,127 @@ pub(crate) struct Stage<'a> {
     pub(crate) progress: &'a Progress,
 }
 
+/// Runs and what they cost.
+#[derive(Default)]
+struct Measured {
+    runs: Vec<Run>,
+    server_micros: Option<u64>,
+    generator_micros: u64,
+}
+
 impl Stage<'_> {
     /// Measures one scenario.
     pub(crate) async fn measure(&self, scenario: Scenario) -> Result<Row, StormError> {
         let rounds = self.options.rounds;
-        let mut floors = vec![self.floor().await];
-        let mut runs = Vec::new();
+        let (mut shop, mut floor) = (Measured::default(), Measured::default());
         let mut note = None;
-        let (mut shop_time, mut own_time) = (0, 0);
+        self.measure_floor(&mut floor).await?;
         for number in 1..=rounds {
             self.progress.begin(&format!("{} {number}/{rounds}", scenario.name()));
-            let before = (self.shop_time(), own_processor_time());
-            let round = scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
-            shop_time += self.shop_time().saturating_sub(before.0);
-            own_time += own_processor_time().saturating_sub(before.1);
-            note = note.or(round.note);
-            runs.push(round);
-            floors.push(self.floor().await);
+            let round = async {
+                let Round { run, note: said } =
+                    scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
+                note = note.or(said);
+                Ok(run)
+            };
+            shop.add(self.shop.pid(), round).await?;
+            self.measure_floor(&mut floor).await?;
         }
-        let requests: u64 = runs.iter().map(|round| round.run.tally.requests).sum();
-        let each = |total: u64| total as f64 / requests.max(1) as f64;
-        let mut row = row(scenario, &runs, &floors);
-        row.shop_micros = self.shop.pid().map(|_| each(shop_time));
-        row.generator_micros = each(own_time);
+        let mut row = row(scenario, &shop);
+        compare(&mut row, scenario, &shop, &floor);
         row.note = note;
         Ok(row)
     }
 
-    /// Measures the floor once, in successes per second.
-    async fn floor(&self) -> f64 {
+    /// Rehearses a sale, once and without a floor: it is about what is right.
+    pub(crate) async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
+        let mut measured = Measured::default();
+        let mut checks = Vec::new();
+        let rehearsal = async {
+            let (run, certificate) =
+                scenario::rehearsal::rehearse(self.shop, self.options, Timing::default(), self.progress).await?;
+            checks = certificate;
+            Ok(run)
+        };
+        measured.add(self.shop.pid(), rehearsal).await?;
+        Ok((row(Scenario::Mixed, &measured), checks))
+    }
+
+    async fn measure_floor(&self, floor: &mut Measured) -> Result<(), StormError> {
         self.progress.begin("floor");
         let plan = Plan { duration: self.options.plan.duration.min(FLOOR), ..self.options.plan };
-        let run = scenario::floor::run(self.floor.address, &self.shop.buyers, plan, self.progress).await;
-        per_second(run.tally.ok, &run)
-    }
-
-    fn shop_time(&self) -> u64 {
-        self.shop.pid().and_then(machine::processor_time).unwrap_or(0)
+        let run = async { Ok(scenario::floor::run(self.floor.address, &self.shop.buyers, plan, self.progress).await) };
+        floor.add(self.floor.pid(), run).await
     }
 }
 
-fn own_processor_time() -> u64 {
-    machine::processor_time(std::process::id()).unwrap_or(0)
+impl Measured {
+    /// Adds a run against a process.
+    async fn add(
+        &mut self,
+        pid: Option<u32>,
+        run: impl Future<Output = Result<Run, StormError>>,
+    ) -> Result<(), StormError> {
+        let own = || machine::processor_time(std::process::id()).unwrap_or(0);
+        let server = || pid.and_then(machine::processor_time);
+        let before = (server(), own());
+        self.runs.push(run.await?);
+        if let (Some(before), Some(after)) = (before.0, server()) {
+            *self.server_micros.get_or_insert(0) += after.saturating_sub(before);
+        }
+        self.generator_micros += own().saturating_sub(before.1);
+        Ok(())
+    }
+
+    fn per_request(&self, micros: u64) -> f64 {
+        let requests: u64 = self.runs.iter().map(|run| run.tally.requests).sum();
+        micros as f64 / requests.max(1) as f64
+    }
 }
 
-fn per_second(count: u64, run: &Run) -> f64 {
+fn rate(count: u64, run: &Run) -> f64 {
     count as f64 / run.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
-/// Puts the runs of a scenario and the floors around them together.
-fn row(scenario: Scenario, rounds: &[Round], floors: &[f64]) -> Row {
+/// The runs of a scenario put together.
+fn row(scenario: Scenario, measured: &Measured) -> Row {
     let mut total = Run::default();
-    let mut ratios = Vec::new();
-    for (round, around) in rounds.iter().zip(floors.windows(2)) {
-        let floor = f64::midpoint(around[0], around[1]);
-        ratios.push(per_second(scenario::successes(scenario, &round.run), &round.run) / floor.max(1.0));
-        total.tally.add(&round.run.tally);
-        total.elapsed += round.run.elapsed;
+    for run in &measured.runs {
+        total.tally.add(&run.tally);
+        total.elapsed += run.elapsed;
     }
     let successes = scenario::successes(scenario, &total);
-    let tally = &total.tally;
     Row {
-        scenario: scenario.name().to_owned(),
-        requests: tally.requests,
-        ok: tally.ok,
-        refused: tally.refused.clone(),
-        errors: tally.errors,
-        error_words: tally.error_words.clone(),
-        late: tally.late,
+        scenario: scenario.name(),
         successes,
         seconds: total.elapsed.as_secs_f64(),
-        per_second: per_second(successes, &total),
-        floor_per_second: floors.iter().sum::<f64>() / floors.len() as f64,
-        ratio: ratios.iter().sum::<f64>() / ratios.len().max(1) as f64,
-        ratios,
-        latency: Latencies::of(&tally.latency),
-        shop_micros: None,
-        generator_micros: 0.0,
+        per_second: rate(successes, &total),
+        latency: Latencies::of(&total.tally.latency),
+        shop_micros: measured.server_micros.map(|micros| measured.per_request(micros)),
+        generator_micros: measured.per_request(measured.generator_micros),
+        requests: total.tally.requests,
+        ok: total.tally.ok,
+        refused: total.tally.refused,
+        errors: total.tally.errors,
+        error_words: total.tally.error_words,
+        late: total.tally.late,
+        floor: None,
         note: None,
     }
+}
+
+/// Sets each run against the mean of the two floors around it.
+fn compare(row: &mut Row, scenario: Scenario, shop: &Measured, floor: &Measured) {
+    let floors: Vec<f64> = floor.runs.iter().map(|run| rate(run.tally.ok, run)).collect();
+    let against = |(run, around): (&Run, &[f64])| {
+        rate(scenario::successes(scenario, run), run) / f64::midpoint(around[0], around[1]).max(f64::MIN_POSITIVE)
+    };
+    let ratios: Vec<f64> = shop.runs.iter().zip(floors.windows(2)).map(against).collect();
+    row.floor = Some(super::report::Floor {
+        per_second: floors.iter().sum::<f64>() / floors.len().max(1) as f64,
+        ratio: ratios.iter().sum::<f64>() / ratios.len().max(1) as f64,
+        ratios,
+        server_micros: floor.server_micros.map_or(0.0, |micros| floor.per_request(micros)),
+        generator_micros: floor.per_request(floor.generator_micros),
+    });
 }

@@ -12,7 +12,7 @@ use super::machine::Machine;
 /// One scenario's figures.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
-    pub(crate) scenario: String,
+    pub(crate) scenario: &'static str,
     pub(crate) requests: u64,
     pub(crate) ok: u64,
     pub(crate) refused: BTreeMap<String, u64>,
@@ -23,15 +23,25 @@ pub(crate) struct Row {
     pub(crate) successes: u64,
     pub(crate) seconds: f64,
     pub(crate) per_second: f64,
-    pub(crate) floor_per_second: f64,
-    pub(crate) ratio: f64,
-    pub(crate) ratios: Vec<f64>,
     pub(crate) latency: Latencies,
     /// Processor time of the shop per request.
     pub(crate) shop_micros: Option<f64>,
     /// Processor time of the load generator per request.
     pub(crate) generator_micros: f64,
+    pub(crate) floor: Option<Floor>,
     pub(crate) note: Option<&'static str>,
+}
+
+/// The floor beside a scenario.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Floor {
+    pub(crate) per_second: f64,
+    /// The mean of the ratios.
+    pub(crate) ratio: f64,
+    /// Of each round, to the floors before and after it.
+    pub(crate) ratios: Vec<f64>,
+    pub(crate) server_micros: f64,
+    pub(crate) generator_micros: f64,
 }
 
 /// Latencies in microseconds.
@@ -111,14 +121,14 @@ fn write_table(out: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
     for row in rows {
         let latency = row.latency;
         table.push([
-            row.scenario.clone(),
+            row.scenario.to_owned(),
             row.requests.to_string(),
             row.ok.to_string(),
             row.refused.values().sum::<u64>().to_string(),
             row.errors.to_string(),
             format!("{:.0}", row.per_second),
-            format!("{:.0}", row.floor_per_second),
-            format!("{:.2}", row.ratio),
+            row.floor.as_ref().map_or_else(String::new, |floor| format!("{:.0}", floor.per_second)),
+            row.floor.as_ref().map_or_else(String::new, |floor| format!("{:.2}", floor.ratio)),
             duration(latency.p50_micros),
             duration(latency.p95_micros),
             duration(latency.p99_micros),
@@ -139,17 +149,30 @@ fn write_table(out: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
 }
 
 fn write_remarks(out: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
-    let ratios: Vec<String> = row.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-    write!(out, "{}: ratios {}; per request ", row.scenario, ratios.join(" "))?;
-    if let Some(micros) = row.shop_micros {
-        write!(out, "{micros:.1} µs of processor time in the shop, ")?;
+    write!(out, "{}: ", row.scenario)?;
+    let micros = |micros: Option<f64>| micros.map_or("unknown".to_owned(), |micros| format!("{micros:.1} µs"));
+    write!(
+        out,
+        "processor time per request {} shop, {:.1} µs generator",
+        micros(row.shop_micros),
+        row.generator_micros
+    )?;
+    if let Some(floor) = &row.floor {
+        let ratios: Vec<String> = floor.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        write!(
+            out,
+            "; floor {:.1} µs, {:.1} µs; ratios {}",
+            floor.server_micros,
+            floor.generator_micros,
+            ratios.join(" ")
+        )?;
     }
-    writeln!(out, "{:.1} µs in the generator", row.generator_micros)?;
+    writeln!(out)?;
     for (code, count) in &row.refused {
         writeln!(out, "  refused {count} with {code}")?;
     }
     if row.late > 0 {
-        writeln!(out, "  {} arrivals had to wait for a connection", row.late)?;
+        writeln!(out, "  {} times someone had to wait for a connection", row.late)?;
     }
     for words in &row.error_words {
         writeln!(out, "  error: {words}")?;

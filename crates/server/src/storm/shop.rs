@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::arguments::LoadOptions;
 use super::child::{self, Server};
@@ -20,6 +21,8 @@ const SELLER_PASSWORD: &str = "a storm is coming, close the hatches";
 /// How long a shop may take until it is ready.
 const READY: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Looks in a row at which no row may be missing.
+const QUIET: u32 = 5;
 /// How long order rows may take to be written after the last answer.
 const ROWS: Duration = Duration::from_secs(120);
 
@@ -53,6 +56,8 @@ pub(crate) struct Offering {
     pub(crate) limit_per_person: Option<u32>,
     /// Seconds that a hold lasts.
     pub(crate) hold_for_seconds: u32,
+    /// From now until it opens; none when it is open.
+    pub(crate) opens_in: Option<Duration>,
 }
 
 /// The price of a unit, in won.
@@ -89,9 +94,7 @@ impl Shop {
         let login = json!({ "email": SELLER, "password": SELLER_PASSWORD });
         let answer = Call::post("/api/v1/auth/login", &login).send(&mut connection).await?;
         let seller = answer.text("access_token").ok_or_else(|| StormError::answer("logging the seller in", &answer))?;
-        let count = buyers.to_string();
-        let tokens = child::printed(&["dev", "tokens", "--count", &count, "--data", folder], None).await?;
-        let buyers: Rc<[String]> = tokens.split_whitespace().map(ToOwned::to_owned).collect();
+        let buyers = new_buyers(folder, buyers.into()).await?;
         let address = server.address;
         let seller = seller.to_owned();
         Ok(Self { address, buyers, idle, seller, server: Some(server), data: Some(data) })
@@ -125,9 +128,26 @@ impl Shop {
         if let Some(limit) = offering.limit_per_person {
             offer["limit_per_person"] = limit.into();
         }
+        if let Some(wait) = offering.opens_in {
+            offer["opens_at"] = (jiff::Timestamp::now() + wait).to_string().into();
+        }
         let created = self.seller_posts("/api/v1/admin/offers", &offer).await?;
         let offer = created.text("offer_id").ok_or_else(|| StormError::answer("creating an offer", &created))?;
         Ok(offer.to_owned())
+    }
+
+    /// Ends an offer.
+    pub(crate) async fn close_offer(&self, offer: &str) -> Result<(), StormError> {
+        let answer = self.seller_posts(&format!("/api/v1/admin/offers/{offer}/close"), &json!({})).await?;
+        if answer.status < 300 { Ok(()) } else { Err(StormError::answer("closing the offer", &answer)) }
+    }
+
+    /// So many buyers who have bought nothing yet; of a shop that is not ours, those that were named.
+    pub(crate) async fn more_buyers(&self, count: u64) -> Result<Rc<[String]>, StormError> {
+        match (&self.server, &self.data) {
+            (Some(_), Some(data)) => new_buyers(&data.path().to_string_lossy(), count).await,
+            _ => Ok(Rc::clone(&self.buyers)),
+        }
     }
 
     async fn seller_posts(&self, path: &str, body: &Value) -> Result<Answer, StormError> {
@@ -135,21 +155,31 @@ impl Shop {
         Ok(Call::post(path, body).by(&self.seller).send(&mut connection).await?)
     }
 
-    /// Waits until every order has its row; false when the shop does not tell.
-    pub(crate) async fn rows_written(&self) -> Result<bool, StormError> {
+    /// Waits until every order has its row and gives the moment when that was first seen; none when the shop does not tell.
+    pub(crate) async fn rows_written(&self) -> Result<Option<Instant>, StormError> {
         let mut connection = Connection::new(self.address);
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
+        let mut seen = None;
+        let mut looks = 0;
         loop {
             super::client::request::get(connection.request(), self.address, "/metrics", None);
             let response = connection.send().await?;
             match lag(response.body) {
-                None => return Ok(false),
-                Some(0) => return Ok(true),
+                None => return Ok(None),
+                Some(0) => {
+                    seen.get_or_insert_with(Instant::now);
+                    looks += 1;
+                }
                 Some(lag) if start.elapsed() > ROWS => {
                     return Err(StormError::Shop(format!("{lag} orders have no row after {} s", ROWS.as_secs())));
                 }
-                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Some(_) => (seen, looks) = (None, 0),
             }
+            // Entries that nobody has begun to look at are not in the lag yet: it must stay at nothing for a while.
+            if looks == QUIET {
+                return Ok(seen);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -208,8 +238,14 @@ fn data_folder(given: Option<&Path>) -> Result<Data, StormError> {
     }
 }
 
+/// Signs buyers up and gives their tokens.
+async fn new_buyers(folder: &str, count: u64) -> Result<Rc<[String]>, StormError> {
+    let tokens = child::printed(&["dev", "tokens", "--count", &count.to_string(), "--data", folder], None).await?;
+    Ok(tokens.split_whitespace().map(ToOwned::to_owned).collect())
+}
+
 async fn ready(connection: &mut Connection) -> Result<(), StormError> {
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     loop {
         match Call::get("/readyz").send(connection).await {
             Ok(answer) if answer.status == 200 => return Ok(()),

@@ -1,6 +1,6 @@
 //! Orders that get their unit. The clock stops when the last order has its row, so that no work is left undone behind the answers.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::orders::Orders;
 use super::{HOLD, Round};
@@ -16,12 +16,12 @@ const LIMIT: u32 = 100_000_000;
 
 /// Measures one round on an offer of its own.
 pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Result<Round, StormError> {
-    let offering = Offering { stock: STOCK, limit_per_person: Some(LIMIT), hold_for_seconds: HOLD };
+    let offering = Offering { stock: STOCK, limit_per_person: Some(LIMIT), hold_for_seconds: HOLD, opens_in: None };
     let offer = shop.sell(offering).await?;
     shop.rows_written().await?;
     let start = Instant::now();
     let mut run = drive(Orders::of(shop, &offer), shop.address, plan, progress).await;
     let written = shop.rows_written().await?;
-    run.elapsed = start.elapsed();
-    Ok(Round { run, note: (!written).then_some("the shop does not tell when its rows are written") })
+    run.elapsed = written.unwrap_or_else(Instant::now) - start;
+    Ok(Round { run, note: (!written.is_some()).then_some("the shop does not tell when its rows are written") })
 }

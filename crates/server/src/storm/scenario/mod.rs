@@ -4,6 +4,7 @@ mod accepted;
 pub(crate) mod floor;
 mod orders;
 mod purchase;
+pub(crate) mod rehearsal;
 mod sold_out;
 
 use super::StormError;
@@ -33,7 +34,7 @@ pub(crate) async fn round(
     match scenario {
         Scenario::Accepted => accepted::round(shop, plan, progress).await,
         Scenario::SoldOut => sold_out::round(shop, plan, progress).await,
-        Scenario::Purchase => purchase::round(shop, plan, progress).await,
+        Scenario::Purchase | Scenario::Mixed => purchase::round(shop, plan, progress).await,
     }
 }
 

@@ -101,7 +101,8 @@ async fn delivered(
 
 /// Measures one round on an offer of its own.
 pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Result<Round, StormError> {
-    let offer = shop.sell(Offering { stock: STOCK, limit_per_person: None, hold_for_seconds: HOLD }).await?;
+    let offer =
+        shop.sell(Offering { stock: STOCK, limit_per_person: None, hold_for_seconds: HOLD, opens_in: None }).await?;
     let work = Purchases { orders: Orders::of(shop, &offer), buyers: Rc::clone(&shop.buyers) };
     let run = drive(work, shop.address, plan, progress).await;
     Ok(Round { run, note: None })

@@ -13,7 +13,8 @@ use crate::storm::tally::Tally;
 
 /// Measures one round on an offer whose only unit is gone.
 pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Result<Round, StormError> {
-    let offer = shop.sell(Offering { stock: 1, limit_per_person: Some(10), hold_for_seconds: HOLD }).await?;
+    let offer =
+        shop.sell(Offering { stock: 1, limit_per_person: Some(10), hold_for_seconds: HOLD, opens_in: None }).await?;
     let first = RefCell::new(Tally::default());
     Orders::of(shop, &offer).once(&mut Connection::new(shop.address), 0, &first).await?;
     if first.borrow().ok != 1 {

@@ -1,5 +1,8 @@
 //! The generator against the floor and against a shop that is only pretended.
 
+mod pretended;
+mod rehearsal;
+
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

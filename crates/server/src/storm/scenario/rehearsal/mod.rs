@@ -1,0 +1,165 @@
+//! A rehearsal: an opening second with everything that happens on one. People come before it opens, press twice, pay late, are declined, walk
+//! away, cancel; the provider answers slowly, wrongly or not at all. When it is over everything is read back and checked.
+
+mod books;
+mod certificate;
+mod pool;
+mod visitor;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::books::Books;
+use self::pool::Pool;
+use self::visitor::{Sale, Told, Visit, told};
+use crate::storm::StormError;
+use crate::storm::arguments::LoadOptions;
+use crate::storm::client::json::Call;
+use crate::storm::drive::Run;
+use crate::storm::progress::Progress;
+use crate::storm::report::Check;
+use crate::storm::shop::{Offering, Shop};
+use crate::storm::tally::Tally;
+
+/// Visitors per unit.
+const CROWD: u64 = 5;
+/// Visits per buyer: some want more than they may have.
+const VISITS: u64 = 3;
+/// Units per person.
+const LIMIT: u32 = 2;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long before the opening the first visitors come.
+const EARLY: Duration = Duration::from_millis(100);
+
+/// How long things last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// From the offer's creation to its opening.
+    pub(crate) opens_in: Duration,
+    /// Seconds that a hold lasts.
+    pub(crate) hold_seconds: u32,
+    /// How long after the last visit the shop may take to bring everything to its end.
+    pub(crate) settled_within: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { opens_in: Duration::from_secs(2), hold_seconds: 5, settled_within: Duration::from_secs(120) }
+    }
+}
+
+/// Rehearses a sale: the run of its orders, and the certificate.
+pub(crate) async fn rehearse(
+    shop: &Shop,
+    options: &LoadOptions,
+    timing: Timing,
+    progress: &Progress,
+) -> Result<(Run, Vec<Check>), StormError> {
+    let visitors = u64::from(options.stock) * CROWD;
+    let buyers = shop.more_buyers(visitors.div_ceil(VISITS)).await?;
+    let opening = Instant::now() + timing.opens_in;
+    let offer = shop.sell(offering(options, timing)).await?;
+    let sale = Rc::new(Sale {
+        pool: Pool::new(shop.address, options.plan.connections),
+        buyers,
+        body: json!({ "offer_id": offer, "quantity": 1 }),
+        hold: Duration::from_secs(timing.hold_seconds.into()),
+        tally: RefCell::new(Tally::default()),
+        visits: RefCell::default(),
+        progress: progress.clone(),
+        run: format!("{offer}-visit"),
+    });
+    set_faults(&sale.pool, &faults()).await?;
+    progress.begin("visitors");
+    let elapsed = arrivals(&sale, visitors, opening, options.plan.rate.unwrap_or(visitors as f64)).await;
+    set_faults(&sale.pool, &json!([])).await?;
+    shop.close_offer(&offer).await?;
+    ask_the_unknown(&sale).await;
+    progress.begin("waiting until everything has come to its end");
+    let visits = sale.visits.take();
+    let checks = settle(&sale, &visits, &offer, timing.settled_within).await?;
+    let mut tally = sale.tally.take();
+    tally.late = sale.pool.waited();
+    Ok((Run { tally, elapsed }, checks))
+}
+
+fn offering(options: &LoadOptions, timing: Timing) -> Offering {
+    Offering {
+        stock: options.stock.into(),
+        limit_per_person: Some(LIMIT),
+        hold_for_seconds: timing.hold_seconds,
+        opens_in: Some(timing.opens_in),
+    }
+}
+
+/// Lets the visitors come and waits until the last has gone; the time from the first to the last order's answer.
+async fn arrivals(sale: &Rc<Sale>, visitors: u64, opening: Instant, rate: f64) -> Duration {
+    let start = (opening - EARLY).max(Instant::now());
+    let mut visits = JoinSet::new();
+    for number in 0..visitors {
+        let due = start + Duration::from_secs_f64(number as f64 / rate);
+        sleep_until(due).await;
+        visits.spawn_local(Rc::clone(sale).visit(number, due));
+    }
+    let elapsed = start.elapsed();
+    while visits.join_next().await.is_some() {}
+    elapsed
+}
+
+/// What the provider does wrong during the sale.
+fn faults() -> serde_json::Value {
+    json!([
+        { "on": "confirm", "kind": "decline", "probability": 0.08, "code": "REJECT_CARD_PAYMENT" },
+        { "on": "confirm", "kind": "answer_lost", "probability": 0.05 },
+        { "on": "confirm", "kind": "error_500", "probability": 0.05 },
+        { "on": "confirm", "kind": "delay", "probability": 0.05, "delay_ms": 300 },
+        { "on": "lookup", "kind": "error_500", "probability": 0.03 },
+        { "on": "cancel", "kind": "answer_lost", "probability": 0.2 },
+        { "on": "webhook", "kind": "duplicate", "probability": 0.2 },
+        { "on": "webhook", "kind": "drop", "probability": 0.2 },
+        { "on": "webhook", "kind": "early", "probability": 0.1 },
+    ])
+}
+
+async fn set_faults(pool: &Pool, rules: &serde_json::Value) -> Result<(), StormError> {
+    let body = json!({ "rules": rules });
+    let call = Call { method: "PUT", ..Call::post("/sandbox/toss/v1/test/faults", &body) };
+    let answer = pool.call(call).await?;
+    if answer.status < 300 { Ok(()) } else { Err(StormError::answer("setting the provider's faults", &answer)) }
+}
+
+/// Asks again, with the same key, for every order that got no answer: the offer is closed, so only what exists can be the answer.
+async fn ask_the_unknown(sale: &Sale) {
+    let unknown = |visit: &&Visit| visit.ordered == Told::Unknown;
+    let asked: Vec<Visit> = sale.visits.borrow().iter().filter(unknown).cloned().collect();
+    for visit in asked {
+        let call = Call::post("/api/v1/orders", &sale.body).by(&sale.buyers[visit.buyer]).keyed(&visit.key);
+        let answer = sale.pool.call(call).await;
+        let order = answer.as_ref().ok().and_then(|answer| answer.text("order_id")).map(ToOwned::to_owned);
+        if let Some(known) = sale.visits.borrow_mut().iter_mut().find(|known| known.key == visit.key) {
+            known.ordered = told(&answer);
+            known.order = order;
+        }
+    }
+}
+
+/// Reads the books back until every check holds, or for so long that it will not any more.
+async fn settle(sale: &Sale, visits: &[Visit], offer: &str, within: Duration) -> Result<Vec<Check>, StormError> {
+    let end = Instant::now() + within;
+    while Books::held(&sale.pool, offer).await? > 0 && Instant::now() < end {
+        sleep(LOOK_AGAIN).await;
+    }
+    loop {
+        let books = Books::read(&sale.pool, &sale.buyers, offer).await?;
+        let checks = certificate::checks(visits, &books);
+        if checks.iter().all(|check| check.holds) || Instant::now() >= end {
+            return Ok(checks);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,181 @@
+//! A shop that is only pretended: it answers as the real one does, for as long as a test lasts, and forgets nothing but has no books.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// One order.
+#[derive(Clone)]
+struct Order {
+    buyer: String,
+    offer: String,
+    state: &'static str,
+}
+
+#[derive(Default)]
+struct Shop {
+    offers: Vec<(u64, u64)>,
+    orders: Vec<Order>,
+    by_key: HashMap<String, usize>,
+    /// Order, amount.
+    charges: Vec<(String, i64)>,
+    /// Sell one unit more than there is, as a broken shop would.
+    oversells: bool,
+    /// Take money and forget the order.
+    forgets: bool,
+}
+
+type Shared = Arc<Mutex<Shop>>;
+type Reply = (StatusCode, Json<Value>);
+
+/// How it is broken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    None,
+    Oversells,
+    Forgets,
+}
+
+/// Opens one.
+pub(super) async fn open(flaw: Flaw) -> SocketAddr {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("bound");
+    let address = listener.local_addr().expect("address");
+    let shop = Shop { oversells: flaw == Flaw::Oversells, forgets: flaw == Flaw::Forgets, ..Shop::default() };
+    let router = Router::new()
+        .route("/api/v1/admin/products", post(async || (StatusCode::CREATED, Json(json!({ "product_id": "prd_1" })))))
+        .route("/api/v1/admin/offers", post(create_offer))
+        .route("/api/v1/admin/offers/{id}/close", post(close))
+        .route("/api/v1/offers/{id}", get(offer))
+        .route("/api/v1/orders", post(order).get(orders))
+        .route("/api/v1/orders/{id}", get(one_order))
+        .route("/api/v1/orders/{id}/cancel", post(cancel))
+        .route("/sandbox/toss/v1/test/payments", post(charge).get(charges))
+        .route("/sandbox/toss/v1/test/faults", put(async || StatusCode::OK))
+        .route("/api/v1/payments/confirm", post(confirm))
+        .route("/api/v1/me/vouchers", get(vouchers))
+        .route("/metrics", get(async || "firstcome_orders_projection_lag_entries 0\n"))
+        .with_state(Arc::new(Mutex::new(shop)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+fn buyer(headers: &HeaderMap) -> String {
+    headers["authorization"].to_str().expect("text").to_owned()
+}
+
+fn problem(status: StatusCode, code: &str) -> Reply {
+    (status, Json(json!({ "code": code })))
+}
+
+fn shown(number: usize, order: &Order) -> Value {
+    json!({ "order_id": format!("ord_{number}"), "state": order.state })
+}
+
+fn number(id: &str) -> usize {
+    id.split_once('_').and_then(|(_, number)| number.parse().ok()).expect("an id of this shop")
+}
+
+async fn create_offer(State(shop): State<Shared>, Json(body): Json<Value>) -> Reply {
+    let mut shop = shop.lock().expect("whole");
+    shop.offers.push((body["stock"].as_u64().expect("stock"), 0));
+    (StatusCode::CREATED, Json(json!({ "offer_id": format!("ofr_{}", shop.offers.len() - 1) })))
+}
+
+/// Ends an offer and, with it, every hold.
+async fn close(State(shop): State<Shared>) -> Reply {
+    let mut shop = shop.lock().expect("whole");
+    shop.orders.iter_mut().filter(|order| order.state == "PENDING").for_each(|order| order.state = "EXPIRED");
+    (StatusCode::OK, Json(Value::Null))
+}
+
+async fn offer(State(shop): State<Shared>, Path(id): Path<String>) -> Reply {
+    let shop = shop.lock().expect("whole");
+    let count =
+        |state: &str| shop.orders.iter().filter(|order| order.offer == id && order.state == state).count() as u64;
+    let stock = shop.offers[number(&id)].0;
+    let (held, sold) = (count("PENDING"), count("COMPLETED"));
+    (StatusCode::OK, Json(json!({ "stock": stock, "held": held, "sold": sold })))
+}
+
+async fn order(State(shop): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Reply {
+    let mut shop = shop.lock().expect("whole");
+    let buyer = buyer(&headers);
+    let key = format!("{buyer} {}", headers["idempotency-key"].to_str().expect("text"));
+    if let Some(known) = shop.by_key.get(&key) {
+        return (StatusCode::CREATED, Json(shown(*known, &shop.orders[*known])));
+    }
+    let offer = body["offer_id"].as_str().expect("an offer").to_owned();
+    let extra = u64::from(shop.oversells);
+    let (stock, taken) = &mut shop.offers[number(&offer)];
+    if *taken >= *stock + extra {
+        return problem(StatusCode::CONFLICT, "sold_out");
+    }
+    *taken += 1;
+    shop.orders.push(Order { buyer, offer, state: "PENDING" });
+    let number = shop.orders.len() - 1;
+    shop.by_key.insert(key, number);
+    (StatusCode::CREATED, Json(shown(number, &shop.orders[number])))
+}
+
+async fn orders(State(shop): State<Shared>, headers: HeaderMap) -> Reply {
+    let shop = shop.lock().expect("whole");
+    let buyer = buyer(&headers);
+    let own = shop.orders.iter().enumerate().filter(|(_, order)| order.buyer == buyer);
+    let items: Vec<Value> = own.map(|(number, order)| shown(number, order)).collect();
+    (StatusCode::OK, Json(json!({ "items": items, "next_cursor": null })))
+}
+
+async fn one_order(State(shop): State<Shared>, Path(id): Path<String>) -> Reply {
+    let shop = shop.lock().expect("whole");
+    (StatusCode::OK, Json(shown(number(&id), &shop.orders[number(&id)])))
+}
+
+async fn cancel(State(shop): State<Shared>, Path(id): Path<String>) -> Reply {
+    let mut shop = shop.lock().expect("whole");
+    let order = &mut shop.orders[number(&id)];
+    order.state = "CANCELED";
+    let offer = order.offer.clone();
+    shop.charges.iter_mut().filter(|(order, _)| *order == id).for_each(|(_, balance)| *balance = 0);
+    shop.offers[number(&offer)].1 -= 1;
+    (StatusCode::OK, Json(json!({ "order_id": id, "state": "CANCELED" })))
+}
+
+async fn charge(Json(body): Json<Value>) -> Reply {
+    (StatusCode::OK, Json(json!({ "paymentKey": format!("key_{}", body["orderId"].as_str().expect("an order")) })))
+}
+
+async fn charges(State(shop): State<Shared>) -> Reply {
+    let shop = shop.lock().expect("whole");
+    let item = |(order, balance): &(String, i64)| {
+        let status = if *balance > 0 { "DONE" } else { "CANCELED" };
+        json!({ "paymentKey": format!("key_{order}"), "orderId": order, "status": status, "totalAmount": 50_000, "balanceAmount": balance })
+    };
+    (StatusCode::OK, Json(json!({ "items": shop.charges.iter().map(item).collect::<Vec<_>>(), "next_cursor": null })))
+}
+
+async fn confirm(State(shop): State<Shared>, Json(body): Json<Value>) -> Reply {
+    let mut shop = shop.lock().expect("whole");
+    let id = body["order_id"].as_str().expect("an order").to_owned();
+    let forgets = shop.forgets && shop.charges.len() == 3;
+    if shop.orders[number(&id)].state != "COMPLETED" {
+        shop.charges.push((id.clone(), 50_000));
+    }
+    shop.orders[number(&id)].state = if forgets { "EXPIRED" } else { "COMPLETED" };
+    (StatusCode::OK, Json(json!({ "payment_id": "pay_1", "state": "DONE" })))
+}
+
+async fn vouchers(State(shop): State<Shared>, headers: HeaderMap) -> Reply {
+    let shop = shop.lock().expect("whole");
+    let buyer = buyer(&headers);
+    let own = shop.orders.iter().enumerate().filter(|(_, order)| order.buyer == buyer && order.state == "COMPLETED");
+    let items: Vec<Value> =
+        own.map(|(number, _)| json!({ "state": "ACTIVE", "order_id": format!("ord_{number}") })).collect();
+    (StatusCode::OK, Json(json!({ "items": items, "next_cursor": null })))
+}
