@@ -1,5 +1,6 @@
 //! Tests of the embedded ledger. Its contract is tested by the conformance suite; here is what only this adapter has.
 
+mod conformance;
 mod damage;
 mod disk;
 mod running;
