@@ -1,6 +1,7 @@
 //! The program: configuration, command line, and the one place where ports get their adapters.
 
 pub mod accept;
+pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod config;

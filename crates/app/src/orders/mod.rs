@@ -40,6 +40,8 @@ use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
 use crate::role::Role;
 
 pub use archive::OrderArchive;
+pub use projection::{CONSUMER as PROJECTION, HoldRow, OfferRow};
+pub use refunds::Refund;
 pub use view::{OrderState, OrderView};
 
 /// The tables of the role's database.

@@ -22,7 +22,7 @@ use super::view::OrderState;
 use crate::consumer::{HandleError, Handler};
 
 /// The consumer's name.
-pub(super) const CONSUMER: &str = "orders.projection";
+pub const CONSUMER: &str = "orders.projection";
 /// Journal entries a commit; each may hold hundreds of events.
 pub(super) const BATCH: usize = 64;
 
@@ -123,7 +123,7 @@ impl HoldRow {
     }
 
     /// The hold that the row keeps.
-    pub(super) fn hold(&self) -> Result<Hold, PortError> {
+    pub fn hold(&self) -> Result<Hold, PortError> {
         decode(&self.hold, "the hold")
     }
 }
@@ -146,7 +146,7 @@ impl OfferRow {
     }
 
     /// The snapshot that the row keeps.
-    pub(super) fn snapshot(&self) -> Result<OfferSnapshot, PortError> {
+    pub fn snapshot(&self) -> Result<OfferSnapshot, PortError> {
         let terms: Terms = decode(&self.terms, "the terms")?;
         let adjustments: Vec<(EventId, u64)> = decode(&self.adjustments, "the adjustments")?;
         let Self { stock, held, paying, sold, released, frozen, seq, last_at, .. } = *self;

@@ -57,12 +57,12 @@ record! {
 
 impl Refund {
     /// What goes back.
-    pub(super) fn money(&self) -> Money {
+    pub fn money(&self) -> Money {
         Money::new(self.amount, self.currency)
     }
 
     /// The event that begins it.
-    pub(super) fn requested(&self) -> RoleEvent {
+    pub fn requested(&self) -> RoleEvent {
         let Self { refund, order, .. } = *self;
         RoleEvent::RefundRequested { refund, order, amount: self.money(), forced: self.by_provider }
     }

@@ -49,6 +49,7 @@ use metrics::Metrics;
 use settle::Settled;
 use stock::Stock;
 
+pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.

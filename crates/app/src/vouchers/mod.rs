@@ -25,6 +25,9 @@ use utoipa_axum::routes;
 use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
 use crate::role::Role;
 
+pub use products::SoldProduct;
+pub use store::{Movement, MovementKind, Voucher};
+
 /// The tables of the role's database.
 pub const TABLES: &[&Table] = &[
     store::Voucher::TABLE,

@@ -19,11 +19,11 @@ use crate::role::Worker;
 record! {
     /// The product of an offer.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct SoldProduct in "sold_products" {
+    pub struct SoldProduct in "sold_products" {
         /// The offer.
-        pub(super) offer: OfferNumber,
+        pub offer: OfferNumber,
         /// What it sells.
-        pub(super) product: Json<Product>,
+        pub product: Json<Product>,
     }
     indexes []
 }

@@ -15,31 +15,31 @@ use crate::http::{Identity, Outcome, Problem};
 record! {
     /// A gift card, coupon or ticket.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct Voucher in "vouchers" {
+    pub struct Voucher in "vouchers" {
         /// Names it: follows from its order and its number in it, so it is issued once.
-        pub(super) id: VoucherId,
+        pub id: VoucherId,
         /// What its owner shows.
-        pub(super) code: String,
+        pub code: String,
         /// The order that it was bought by.
-        pub(super) order: OrderId,
+        pub order: OrderId,
         /// Whose it is.
-        pub(super) user: UserId,
+        pub user: UserId,
         /// What it is.
-        pub(super) kind: ProductKind,
+        pub kind: ProductKind,
         /// What it is called.
-        pub(super) product_name: String,
+        pub product_name: String,
         /// What was put on it: minor units, or uses.
-        pub(super) face: i64,
+        pub face: i64,
         /// The currency of a gift card.
-        pub(super) currency: Currency,
+        pub currency: Currency,
         /// What is left.
-        pub(super) balance: i64,
+        pub balance: i64,
         /// When it expires.
-        pub(super) valid_until: Time,
+        pub valid_until: Time,
         /// Whether it was taken back.
-        pub(super) voided: bool,
+        pub voided: bool,
         /// When it was issued.
-        pub(super) issued_at: Time,
+        pub issued_at: Time,
     }
     indexes [
         unique "vouchers_by_code" ("code"),
@@ -51,7 +51,7 @@ record! {
 text_enum! {
     /// What happened to a voucher.
     #[derive(utoipa::ToSchema)]
-    pub(super) enum MovementKind {
+    pub enum MovementKind {
         /// It was issued.
         Issued = "issued",
         /// Something was taken off.
@@ -64,23 +64,23 @@ text_enum! {
 record! {
     /// One thing that happened to a voucher.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct Movement in "voucher_movements" {
+    pub struct Movement in "voucher_movements" {
         /// Names it; for a redemption it follows from who asked and their key.
-        pub(super) id: EventId,
+        pub id: EventId,
         /// The voucher.
-        pub(super) voucher: VoucherId,
+        pub voucher: VoucherId,
         /// What happened.
-        pub(super) kind: MovementKind,
+        pub kind: MovementKind,
         /// Minor units, or uses.
-        pub(super) amount: i64,
+        pub amount: i64,
         /// What was left afterwards.
-        pub(super) balance: i64,
+        pub balance: i64,
         /// Who did it; nobody for what the shop did by itself.
-        pub(super) by: Option<UserId>,
+        pub by: Option<UserId>,
         /// Digest of the request, so that its key means the same when it comes again.
-        pub(super) digest: Option<Vec<u8>>,
+        pub digest: Option<Vec<u8>>,
         /// When.
-        pub(super) at: Time,
+        pub at: Time,
     }
     indexes [index "movements_by_voucher" ("voucher", "at")]
 }
@@ -99,7 +99,7 @@ record! {
 
 impl Voucher {
     /// The account that decides.
-    pub(super) fn account(&self) -> Account {
+    pub fn account(&self) -> Account {
         Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }
     }
 

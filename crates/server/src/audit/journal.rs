@@ -1,0 +1,58 @@
+//! The journal: whole, unaltered, and what it says of every order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
+use firstcome_core::ledger::{Event, Hold};
+use firstcome_core::testkit::{Audit, Auditor};
+use firstcome_store::sqlite::ledger::verify_journal;
+
+/// What the journal says.
+pub(super) struct Journal {
+    /// Counted by the auditor.
+    pub(super) audit: Audit,
+    /// The holds of every order, by order and offer.
+    pub(super) holds: HashMap<(OrderId, OfferNumber), Hold>,
+    /// The full ids of the offers.
+    pub(super) offers: BTreeMap<OfferNumber, OfferId>,
+    /// Records read.
+    pub(super) records: u64,
+}
+
+impl Journal {
+    /// The orders: their holds on their home offers.
+    pub(super) fn orders(&self) -> impl Iterator<Item = &Hold> {
+        self.holds.iter().filter(|((order, offer), _)| order.home() == *offer).map(|(_, hold)| hold)
+    }
+
+    /// The order of this id.
+    pub(super) fn order(&self, order: OrderId) -> Option<&Hold> {
+        self.holds.get(&(order, order.home()))
+    }
+}
+
+/// Reads the journal of a data folder, also while a server writes it. The error names the place.
+pub(super) fn read(folder: &Path) -> Result<Journal, String> {
+    let mut auditor = Auditor::default();
+    let mut holds: HashMap<(OrderId, OfferNumber), Hold> = HashMap::new();
+    let mut offers = BTreeMap::new();
+    let verified = verify_journal(folder, |entry| {
+        auditor.take(entry);
+        let offer = entry.record.offer;
+        for (seq, event) in entry.record.numbered() {
+            if let Event::TermsSet(terms) = event {
+                offers.insert(offer, terms.offer);
+            }
+            let Some(order) = event.order() else { continue };
+            if let Some(hold) = Hold::created_by(event, seq, entry.record.at) {
+                holds.insert((order, offer), hold);
+            } else if let Some(hold) = holds.get_mut(&(order, offer)) {
+                hold.evolve(event, seq);
+            }
+        }
+        Ok(())
+    });
+    let verified = verified.map_err(|error| error.to_string())?;
+    Ok(Journal { audit: auditor.finish(), holds, offers, records: verified.records })
+}

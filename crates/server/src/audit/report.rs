@@ -1,0 +1,120 @@
+//! What an audit found.
+
+use std::fmt;
+
+use firstcome_core::ids::OfferId;
+use serde::Serialize;
+
+use super::Differences;
+use super::journal::Journal;
+
+/// The units of an offer, from the journal alone.
+#[derive(Debug, Clone, Serialize)]
+pub struct OfferLine {
+    /// The offer.
+    pub offer_id: OfferId,
+    /// The sequence number of its last event.
+    pub seq: u64,
+    /// All units.
+    pub stock: u64,
+    /// Units that can be granted.
+    pub available: i64,
+    /// Units set aside.
+    pub held: u64,
+    /// Units sold.
+    pub sold: u64,
+}
+
+/// What an audit found.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Whether everything agrees.
+    pub ok: bool,
+    /// Whether a server ran on the folder.
+    pub running: bool,
+    /// Records of the journal.
+    pub records: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Rows of orders.
+    pub orders: u64,
+    /// Attempts to pay.
+    pub payments: u64,
+    /// Vouchers.
+    pub vouchers: u64,
+    /// Every offer.
+    pub offers: Vec<OfferLine>,
+    /// What is under way, and no disagreement.
+    pub in_flight: Differences,
+    /// What does not agree.
+    pub disagreements: Differences,
+}
+
+/// Lines of each kind that are printed for people; JSON has them all.
+const SHOWN: usize = 50;
+
+impl Report {
+    pub(super) fn take_journal(&mut self, journal: &Journal) {
+        self.records = journal.records;
+        self.events = journal.audit.events;
+        for (place, violation) in journal.audit.violations.iter().enumerate() {
+            self.differ(format!("journal, finding {}", place + 1), violation.to_string());
+        }
+        self.offers = journal
+            .audit
+            .offers
+            .iter()
+            .map(|(number, tally)| OfferLine {
+                offer_id: journal.offers.get(number).copied().unwrap_or(OfferId::NIL),
+                seq: tally.seq,
+                stock: tally.stock.stock,
+                available: i64::try_from(tally.available).unwrap_or(i64::MIN),
+                held: tally.stock.held,
+                sold: tally.stock.sold,
+            })
+            .collect();
+    }
+
+    /// Something does not agree.
+    pub(super) fn differ(&mut self, place: String, why: String) {
+        self.disagreements.insert(place, why);
+    }
+
+    /// Something is under way.
+    pub(super) fn flying(&mut self, place: String, why: String) {
+        self.in_flight.insert(place, why);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, events, orders, payments, vouchers, .. } = self;
+        writeln!(out, "journal    {records} records, {events} events")?;
+        writeln!(out, "books      {orders} orders, {payments} payments, {vouchers} vouchers")?;
+        if !self.offers.is_empty() {
+            writeln!(out, "\n{:<32} {:>10} {:>10} {:>10} {:>10}", "offer", "stock", "available", "held", "sold")?;
+        }
+        for line in self.offers.iter().take(SHOWN) {
+            let offer = line.offer_id.to_string();
+            writeln!(out, "{offer:<32} {:>10} {:>10} {:>10} {:>10}", line.stock, line.available, line.held, line.sold)?;
+        }
+        list(out, "in flight", &self.in_flight)?;
+        list(out, "disagreements", &self.disagreements)?;
+        let verdict = if self.ok { "everything agrees" } else { "THE BOOKS DO NOT AGREE" };
+        writeln!(out, "\n{verdict}")
+    }
+}
+
+fn list(out: &mut fmt::Formatter<'_>, title: &str, differences: &Differences) -> fmt::Result {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title}: {}", differences.len())?;
+    for (place, why) in differences.iter().take(SHOWN) {
+        writeln!(out, "  {place}: {why}")?;
+    }
+    if differences.len() > SHOWN {
+        writeln!(out, "  and {} more; --format json has them all", differences.len() - SHOWN)?;
+    }
+    Ok(())
+}
