@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod folder;
+pub mod front;
 pub mod lifecycle;
 pub mod operate;
 pub mod storm;

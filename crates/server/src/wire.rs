@@ -10,6 +10,7 @@ use axum::Router;
 use firstcome_app::accounts::{self, DevMailbox};
 use firstcome_app::gateway::{self, Gateway, Rate};
 use firstcome_app::http::Revocations;
+use firstcome_app::pages::{self, PagesOptions};
 use firstcome_app::payments::{InvalidTossOptions, TossOptions, TossProvider};
 use firstcome_app::role::{Role, Worker};
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
@@ -23,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{Config, SANDBOX_SECRET_KEY};
 use crate::folder::Folder;
+use crate::front::Front;
 use crate::lifecycle::Fatal;
 use crate::operate::{self, Operation};
 
@@ -100,8 +102,8 @@ pub fn keys(path: &Path) -> Result<Arc<Keys>, KeyError> {
 
 /// A shop, ready to be served.
 pub struct Shop {
-    /// Every route, behind the gateway.
-    pub service: gateway::Protected<Router>,
+    /// Every route: the API behind its gateway, and the pages.
+    pub service: Front,
     /// Everything that runs beside the requests.
     pub workers: Vec<Worker>,
     /// Health and metrics.
@@ -175,8 +177,10 @@ impl Shop {
         let operation =
             Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(openapi) });
         let routes = routes.merge(operate::router(operation.clone()));
+        let api = gateway.protect(routes);
+        let pages = pages::router(api.clone().into_router(), pages_options(config, &parts));
         Ok(Self {
-            service: gateway.protect(routes),
+            service: Front { api, pages },
             workers,
             operation,
             catalog: catalog::Catalog::new(catalog),
@@ -255,10 +259,23 @@ fn accounts_role(config: &Config, parts: &Parts, revocations: &Arc<Revocations>,
     accounts::create(options, ports)
 }
 
-fn voucher_options(config: &Config) -> vouchers::Options {
+fn time_zone(config: &Config) -> jiff::tz::TimeZone {
     // Checked when the configuration was loaded.
-    let time_zone = jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    vouchers::Options { time_zone }
+    jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
+}
+
+fn voucher_options(config: &Config) -> vouchers::Options {
+    vouchers::Options { time_zone: time_zone(config) }
+}
+
+fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
+    PagesOptions {
+        secure_cookies: config.server.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+        checkout_url: format!("{}/checkout", sandbox::PREFIX),
+        mailbox: config.development(),
+        time_zone: time_zone(config),
+        random: parts.random.clone(),
+    }
 }
 
 fn payments_role(

@@ -71,7 +71,8 @@ fn compare(
         if found.usable < *usable && found.usable + found.voided == *usable {
             report.flying(place, "what was delivered is being taken back".to_owned());
         } else if found.usable != *usable || (*returned > 0 && found.voided > *returned) {
-            let why = format!("{usable} vouchers are due, {} usable and {} voided are there", found.usable, found.voided);
+            let why =
+                format!("{usable} vouchers are due, {} usable and {} voided are there", found.usable, found.voided);
             report.differ(place, why);
         }
     }

@@ -71,7 +71,10 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
     if back.done != payment.refunded || back.done + back.pending > payment.amount {
         report.differ(
             place.clone(),
-            format!("{} went back by its refunds, {} by its own row, of {}", back.done, payment.refunded, payment.amount),
+            format!(
+                "{} went back by its refunds, {} by its own row, of {}",
+                back.done, payment.refunded, payment.amount
+            ),
         );
     }
     let delivered = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Sold);

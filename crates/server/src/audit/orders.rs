@@ -60,7 +60,10 @@ async fn offers(journal: &Journal, records: &dyn Records, report: &mut Report) -
         let shown = (row.seq, row.stock, row.held, row.sold);
         let meant = (tally.seq, tally.stock.stock, tally.stock.held, tally.stock.sold);
         if shown != meant {
-            report.differ(place, format!("its row shows (seq, stock, held, sold) {shown:?}, the journal means {meant:?}"));
+            report.differ(
+                place,
+                format!("its row shows (seq, stock, held, sold) {shown:?}, the journal means {meant:?}"),
+            );
         }
     })
     .await?;
