@@ -45,7 +45,10 @@ impl Offer {
     fn create(&mut self, hold: Hold) {
         self.count(hold.state, u64::from(hold.units()));
         self.set_units(hold.person, 0, hold.units());
-        self.recall(hold);
+        if hold.state == HoldState::Held {
+            self.deadlines.insert_new(hold.expires_at, hold.order);
+        }
+        self.holds.insert(hold);
     }
 
     fn change(&mut self, order: OrderId, event: &Event) {
