@@ -31,7 +31,7 @@ fn main() {
         floor();
     }
     if wants("lane") {
-        for (callers, each) in [(1, 1), (64, 1), (256, 1), (1024, 1), (16, 64), (64, 64)] {
+        for (callers, each) in shapes() {
             runtime.block_on(lane(callers, each));
         }
     }
@@ -44,6 +44,15 @@ fn main() {
     if wants("start") {
         runtime.block_on(start(number_from("EVENTS", 1_000_000)));
     }
+}
+
+/// Callers and how many commands each has under way: `SHAPES=64x1,256x1` chooses.
+fn shapes() -> Vec<(u64, u64)> {
+    let shapes = std::env::var("SHAPES").unwrap_or_else(|_| "1x1,64x1,256x1,1024x1,16x64,64x64".to_owned());
+    let pair = |shape: &str| {
+        shape.split_once('x').and_then(|(callers, each)| Some((callers.parse().ok()?, each.parse().ok()?)))
+    };
+    shapes.split(',').filter_map(pair).collect()
 }
 
 fn number_from(variable: &str, otherwise: u64) -> u64 {
