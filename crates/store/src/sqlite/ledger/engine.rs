@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstcome_core::ports::PortError;
 use tokio::runtime::Handle;
@@ -22,6 +22,9 @@ const SPACE_LOOK: Duration = Duration::from_millis(200);
 /// Orders forgotten between two batches at most, so that nobody waits for housekeeping.
 const FORGET_AT_MOST: usize = 2_048;
 
+/// Commands in one batch that make a crowd.
+const CROWD: usize = 8;
+
 pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
     pub(super) writer: Writer,
@@ -34,6 +37,8 @@ pub(super) struct Engine {
     pub(super) commands: Vec<Pending>,
     /// A batch for which the disk had no space.
     pub(super) stuck: Option<Batch>,
+    /// When the last batch began, if it was a crowd's.
+    pub(super) crowd: Option<Instant>,
 }
 
 impl Engine {
@@ -60,8 +65,12 @@ impl Engine {
             self.refuse_waiting();
             return self.finish(batch);
         }
+        self.gather();
         let batch = self.decide();
         let worked = !batch.rows.is_empty() || batch.answers.len() > 0;
+        if batch.answers.len() < CROWD {
+            self.crowd = None;
+        }
         if worked {
             self.count(&batch);
             if !self.finish(batch)? {
@@ -90,6 +99,14 @@ impl Engine {
         self.settled.extend(batch.settled);
         batch.answers.give(self.runtime.as_ref());
         Ok(true)
+    }
+
+    /// Lets a crowd come together: the same people in fewer, larger batches leave more of the processor to them.
+    fn gather(&mut self) {
+        if let Some(before) = self.crowd {
+            std::thread::sleep(self.shared.options.gather.saturating_sub(before.elapsed()));
+        }
+        self.crowd = Some(Instant::now());
     }
 
     /// Decides what is due and what waits, up to the limit.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ports::{Clock, HoldArchive};
 
@@ -20,6 +21,8 @@ pub struct LedgerOptions {
     pub queue_total: usize,
     /// Commands decided with one sync at most.
     pub batch: usize,
+    /// The least time from the beginning of a batch to that of the next, while there is a crowd.
+    pub gather: Duration,
     /// Events kept in memory for those who follow the journal.
     pub recent_events: usize,
     /// Accept a journal whose witness is missing, and write a new one. Only after the journal was found whole by other
@@ -37,6 +40,7 @@ impl LedgerOptions {
             queue: 8_192,
             queue_total: 32_768,
             batch: 1_024,
+            gather: Duration::from_micros(300),
             recent_events: 32_768,
             accept_missing_witness: false,
         }
