@@ -247,13 +247,7 @@ impl Offer {
     }
 
     fn expire(&self, now: Time, events: &mut Vec<Event>) -> Outcome {
-        let due: Vec<OrderId> = self
-            .deadlines
-            .due(now)
-            .filter(|(deadline, order)| self.expires(*order, *deadline))
-            .map(|(_, order)| order)
-            .take(EXPIRE_AT_MOST)
-            .collect();
+        let due: Vec<OrderId> = self.due(now).take(EXPIRE_AT_MOST).collect();
         events.extend(due.iter().map(|order| Event::Released { order: *order, reason: ReleaseReason::Expired }));
         Outcome::ReleasedByTime(due)
     }

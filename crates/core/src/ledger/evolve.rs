@@ -45,10 +45,11 @@ impl Offer {
     fn create(&mut self, hold: Hold) {
         self.count(hold.state, u64::from(hold.units()));
         self.set_units(hold.person, 0, hold.units());
-        if hold.state == HoldState::Held {
-            self.deadlines.insert_new(hold.expires_at, hold.order);
+        let expires_at = (hold.state == HoldState::Held).then_some(hold.expires_at);
+        let place = self.holds.insert(hold);
+        if let Some(expires_at) = expires_at {
+            self.deadlines.insert_new(expires_at, place);
         }
-        self.holds.insert(hold);
     }
 
     fn change(&mut self, order: OrderId, event: &Event) {
@@ -68,8 +69,8 @@ impl Offer {
             _ => {}
         }
         self.set_units(person, before.1, units);
-        if state == HoldState::Held {
-            self.deadlines.insert(deadline, order);
+        if let Some(place) = self.holds.position(order).filter(|_| state == HoldState::Held) {
+            self.deadlines.insert(deadline, place);
         }
     }
 

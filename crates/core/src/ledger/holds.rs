@@ -25,11 +25,13 @@ fn spread(order: OrderId) -> u64 {
 }
 
 impl Holds {
-    fn at(&self, position: u32) -> Option<&Hold> {
+    /// The hold at a place.
+    pub(super) fn at(&self, position: u32) -> Option<&Hold> {
         self.chunks.get(position as usize / CHUNK)?.get(position as usize % CHUNK)?.as_ref()
     }
 
-    fn position(&self, order: OrderId) -> Option<u32> {
+    /// Where the hold of an order is, until it is removed.
+    pub(super) fn position(&self, order: OrderId) -> Option<u32> {
         let same = |position: &u32| self.at(*position).is_some_and(|hold| hold.order == order);
         self.positions.find(spread(order), same).copied()
     }
@@ -47,11 +49,11 @@ impl Holds {
         self.chunks.get_mut(position / CHUNK)?.get_mut(position % CHUNK)?.as_mut()
     }
 
-    /// Adds a hold, or replaces the one of the same order.
-    pub(super) fn insert(&mut self, hold: Hold) {
-        if let Some(present) = self.get_mut(hold.order) {
-            *present = hold;
-            return;
+    /// Adds a hold, or replaces the one of the same order, and says where.
+    pub(super) fn insert(&mut self, hold: Hold) -> u32 {
+        if let Some(position) = self.position(hold.order) {
+            self.chunks[position as usize / CHUNK][position as usize % CHUNK] = Some(hold);
+            return position;
         }
         let order = hold.order;
         let position = if let Some(position) = self.free.pop() {
@@ -71,6 +73,7 @@ impl Holds {
             let position = *position as usize;
             chunks[position / CHUNK][position % CHUNK].as_ref().map_or(0, |hold| spread(hold.order))
         });
+        position
     }
 
     pub(super) fn remove(&mut self, order: OrderId) -> Option<Hold> {

@@ -93,10 +93,11 @@ impl Offer {
 
     /// Takes a hold that had been forgotten back into memory. Counts nothing: what it holds is counted already.
     pub fn recall(&mut self, hold: Hold) {
-        if hold.state == HoldState::Held {
-            self.deadlines.insert(hold.expires_at, hold.order);
+        let expires_at = (hold.state == HoldState::Held).then_some(hold.expires_at);
+        let place = self.holds.insert(hold);
+        if let Some(expires_at) = expires_at {
+            self.deadlines.insert(expires_at, place);
         }
-        self.holds.insert(hold);
     }
 
     /// Drops a hold that is settled (sold, released, returned) from memory; whoever calls this can bring it back with
@@ -182,16 +183,28 @@ impl Offer {
 
     /// Keeps the promise that the first deadline names a hold that really expires then.
     pub(super) fn drop_stale_deadlines(&mut self) {
-        while let Some((deadline, order)) = self.deadlines.first() {
-            if self.expires(order, deadline) {
+        while let Some((deadline, place)) = self.deadlines.first() {
+            if self.expires(place, deadline).is_some() {
                 return;
             }
             self.deadlines.drop_front();
         }
     }
 
-    /// Whether the order has a hold that expires at just this deadline.
-    pub(super) fn expires(&self, order: OrderId, deadline: Time) -> bool {
-        self.holds.get(order).is_some_and(|hold| hold.state == HoldState::Held && hold.expires_at == deadline)
+    /// The orders whose holds expire up to and including `now`: the oldest deadline first, and of the same deadline by
+    /// order, so that the same history always releases in the same way.
+    pub(super) fn due(&self, now: Time) -> impl Iterator<Item = OrderId> {
+        self.deadlines.due(now).flat_map(|(deadline, places)| {
+            let mut orders: Vec<_> = places.iter().filter_map(|place| self.expires(*place, deadline)).collect();
+            orders.sort_unstable();
+            orders.dedup();
+            orders
+        })
+    }
+
+    /// The order whose hold is at this place and expires at just this deadline.
+    fn expires(&self, place: u32, deadline: Time) -> Option<OrderId> {
+        let hold = self.holds.at(place)?;
+        (hold.state == HoldState::Held && hold.expires_at == deadline).then_some(hold.order)
     }
 }
