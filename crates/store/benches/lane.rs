@@ -81,7 +81,7 @@ fn floor() {
     each("append 4 KiB and fdatasync", append);
     for size in [64, 256, 1024] {
         let rate = sqlite_inserts(&directory.path().join(format!("{size}.db")), size);
-        println!("floor: SQLite, rows of {size} holds, one synced transaction each: {:.0} holds/s", rate);
+        println!("floor: SQLite, rows of {size} holds, one synced transaction each: {rate:.0} holds/s");
     }
 }
 
@@ -304,7 +304,7 @@ async fn memory(count: u64) {
     drop(ledger);
     let ledger = open(directory.path(), &MemoryArchive::default());
     let base = resident();
-    println!("memory: {:.1} MiB with {} holds", base as f64 / 1048576.0, ledger.holds_in_memory());
+    println!("memory: {:.1} MiB with {} holds", base as f64 / 1_048_576.0, ledger.holds_in_memory());
     fill(&ledger, count).await;
     let grown = resident() - base;
     let holds = ledger.holds_in_memory() as u64 - 100_000;
@@ -322,7 +322,9 @@ async fn start(events: u64) {
         let entries = ledger.entries(position, 1_000).await.expect("readable");
         let Some(last) = entries.last() else { break };
         position = last.position;
-        entries.iter().for_each(|entry| archive.apply(entry));
+        for entry in &entries {
+            archive.apply(entry);
+        }
     }
     let size = std::fs::metadata(ledger.journal_path()).expect("there").len();
     println!("start: journal of {} events in {position} records, {} MiB", events + 1, size >> 20);

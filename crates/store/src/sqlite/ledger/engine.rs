@@ -222,7 +222,7 @@ impl Engine {
             return SPACE_LOOK;
         }
         match self.alarms.next() {
-            None => Duration::from_secs(3600),
+            None => Duration::from_hours(1),
             Some(deadline) => {
                 let left = deadline.since(self.shared.options.clock.now());
                 left.clamp(Duration::from_millis(1), CLOCK_LOOK)

@@ -72,7 +72,9 @@ impl Place {
                 ledger.archived(position);
                 return position;
             }
-            entries.iter().for_each(|entry| self.archive.apply(entry));
+            for entry in &entries {
+                self.archive.apply(entry);
+            }
         }
     }
 }

@@ -134,22 +134,15 @@ async fn a_full_queue_refuses_at_once() {
     let now = place.clock.now();
     let ask = |offer: OfferNumber| {
         let ledger = ledger.clone();
-        let task = tokio::spawn(async move { ledger.decide(offer, Command::SetTerms(terms(offer, 1, now))).await });
-        async {
-            tokio::task::yield_now().await;
-            task
-        }
+        tokio::spawn(async move { ledger.decide(offer, Command::SetTerms(terms(offer, 1, now))).await })
     };
-    let mut waiting = Vec::new();
-    for _ in 0..3 {
-        waiting.push(ask(OFFER).await);
-    }
-    let fourth = ask(OFFER).await.await.expect("no panic");
+    let mut waiting = vec![ask(OFFER), ask(OFFER), ask(OFFER)];
+    tokio::task::yield_now().await;
+    let fourth = ask(OFFER).await.expect("no panic");
     assert!(matches!(fourth, Err(PortError::Overloaded)), "{fourth:?}");
-    for _ in 0..2 {
-        waiting.push(ask(OfferNumber(2)).await);
-    }
-    let sixth = ask(OfferNumber(3)).await.await.expect("no panic");
+    waiting.extend([ask(OfferNumber(2)), ask(OfferNumber(2))]);
+    tokio::task::yield_now().await;
+    let sixth = ask(OfferNumber(3)).await.expect("no panic");
     assert!(matches!(sixth, Err(PortError::Overloaded)), "{sixth:?}");
     assert!(engine.step().expect("written"));
     for task in waiting {
