@@ -47,10 +47,12 @@ pub enum Outcome {
     /// `Hold` of a free order: the units are sold; the hold as it is now.
     Granted(Hold),
     /// `Hold` or `Prepare` of an order that has its units already, or had them: the hold as it is now, whatever its state.
+    /// `Abort` of an order that exists: it cannot be undone so.
     AlreadyHeld(Hold),
     /// `Hold` or `Prepare` under an order id that belongs to another person or another body.
     KeyReused,
-    /// No units were granted; nothing changed, and nothing is promised about the next try.
+    /// No units were granted; nothing changed, and nothing is promised about the next try. Any command but `SetTerms` and
+    /// `Expire` of an offer that does not exist.
     Refused(Refusal),
     /// `Abort`: recorded.
     Aborted {
@@ -59,19 +61,19 @@ pub enum Outcome {
     },
     /// `BeginPayment`: the hold is pinned for this attempt.
     Paying(Hold),
-    /// Another attempt holds the order.
+    /// Another attempt holds the order; for `Promote` and `Reclaim`, any attempt does.
     PaymentInProgress {
         /// The live attempt.
         attempt: PaymentId,
     },
     /// `BeginPayment`, `EndPayment` or `Promote`: the hold is over, or past its deadline.
     Expired,
-    /// The order is paid already.
+    /// The order is paid already, also when its units came back since.
     AlreadySold {
         /// The attempt that paid.
         attempt: PaymentId,
     },
-    /// The ledger has never granted anything to this order.
+    /// The ledger has never granted anything to this order, or has only prepared a line of it, which cannot be paid.
     Unknown,
     /// `EndPayment`: the hold goes on with its old deadline.
     PaymentEnded(Hold),
@@ -87,7 +89,8 @@ pub enum Outcome {
         /// The attempt that paid; when it is another, this money must go back.
         attempt: PaymentId,
     },
-    /// `Commit`, `Reclaim` or a late `Hold`: there is no hold to act on any more.
+    /// There is no hold to act on any more. `Commit`: no payment of this attempt is under way; a hold that nobody pins is
+    /// not sold. `Reclaim`: the order did not expire, it was canceled or failed. `Hold` or `Prepare`: it was aborted.
     Gone,
     /// `Release`: the units are available again.
     Released {
@@ -131,7 +134,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether this is the refusal of a new hold: the only outcome that may be answered before anything is durable.
+    /// Whether units were refused. The refusal of a `Hold` is the only outcome that may be answered before anything is
+    /// durable; that of a `Reclaim` speaks of an order that exists, and waits like the rest.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
