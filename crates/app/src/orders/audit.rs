@@ -74,9 +74,9 @@ impl Count {
                 }
                 Event::Released { order, .. } => self.held -= self.open.remove(order).unwrap_or(0),
                 Event::Reclaimed { order, .. } => {
+                    // A hold that was past its deadline but not released yet has its units still.
                     let units = archive_units(*order);
-                    self.held += units;
-                    self.open.insert(*order, units);
+                    self.held += units - self.open.insert(*order, units).unwrap_or(0);
                 }
                 Event::Returned { quantity, restock, .. } => {
                     self.sold -= i64::from(*quantity);
@@ -236,4 +236,44 @@ pub(super) async fn get(State(orders): State<Arc<Orders>>, _: Operator) -> Outco
     orders.audit.step().await?;
     let items = orders.audit.shown.lock().clone();
     Ok(Json(Items { items, next_cursor: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ids::EventId;
+    use firstcome_core::ledger::{Granted, ReleaseReason};
+    use firstcome_core::money::{Currency, Money};
+
+    use super::*;
+
+    #[test]
+    fn a_reclaimed_order_is_held_once() {
+        let (order, expires_at) = (OrderId([1; 16]), Time(9));
+        let granted = Granted {
+            order,
+            person: firstcome_core::ids::UserId([2; 16]),
+            quantity: 3,
+            unit_price: Money::new(1_000, Currency::KRW),
+            discount: 0,
+            digest: 0,
+            expires_at: Time(5),
+            terms_version: 1,
+            facts: None,
+        };
+        let reclaimed = Event::Reclaimed { order, expires_at };
+        let events = [
+            (Event::Held(granted), 3),
+            // Late, and the clock had not come by yet.
+            (reclaimed.clone(), 3),
+            (Event::Released { order, reason: ReleaseReason::Expired }, 0),
+            (reclaimed, 3),
+        ];
+        let mut count = Count::default();
+        for (index, (event, held)) in events.into_iter().enumerate() {
+            let (offer, id, first_seq) = (OfferNumber(1), EventId::NIL, index as u64 + 1);
+            let record = Record { offer, id, prev: [0; 32], first_seq, at: Time(5), events: vec![event] };
+            count.add(&record, |_| 3);
+            assert_eq!(count.held, held, "after event {first_seq}");
+        }
+    }
 }
