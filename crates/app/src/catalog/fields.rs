@@ -26,7 +26,7 @@ pub(super) fn positive(money: &Money, (): &()) -> garde::Result {
     Err(garde::Error::new("must be more than 0, and less than a million billion minor units"))
 }
 
-pub(super) fn date(text: &String, (): &()) -> garde::Result {
+pub(super) fn date(text: &str, (): &()) -> garde::Result {
     text.parse::<jiff::civil::Date>().map(|_| ()).map_err(|_| garde::Error::new("must be a date such as 2026-12-24"))
 }
 
@@ -40,7 +40,7 @@ pub(super) fn time(time: &Time, (): &()) -> garde::Result {
     Err(garde::Error::new("must lie between the years 2000 and 2199"))
 }
 
-pub(super) fn image(url: &String, (): &()) -> garde::Result {
+pub(super) fn image(url: &str, (): &()) -> garde::Result {
     let known = ["https://", "http://", "/"].iter().any(|start| url.starts_with(start));
     if known && !url.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
         return Ok(());

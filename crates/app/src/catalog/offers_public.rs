@@ -96,7 +96,7 @@ impl Catalog {
             query = query.is("draft", false);
         }
         if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
-            let kinds = kinds(text)?.iter().map(|kind| kind.to_value()).collect();
+            let kinds = kinds(text)?.iter().map(firstcome_core::records::Field::to_value).collect();
             query = query.filter("kind", Comparison::IsOneOf(kinds));
         }
         let place = |row: &Stored<OfferRow>| (row.record.opens_at.to_value(), row.record.key());

@@ -66,7 +66,7 @@ impl Catalog {
             .order_by("created_at", Direction::Descending)
             .after(page.after.clone());
         if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
-            let kinds = kinds(text)?.iter().map(|kind| kind.to_value()).collect();
+            let kinds = kinds(text)?.iter().map(firstcome_core::records::Field::to_value).collect();
             query = query.filter("kind", Comparison::IsOneOf(kinds));
         }
         if let Some(text) = filters.q.as_ref().filter(|text| !text.is_empty()) {

@@ -101,12 +101,11 @@ impl Facts {
     /// Where goods for this buyer are sent; none when there is no address.
     pub(super) async fn address(&self, user: UserId) -> Result<Option<AddressId>, PortError> {
         let known = self.records.load::<BuyerFacts>(user).await?;
-        let known = match known {
-            Some(known) => Some(known),
-            None => {
-                self.accounts.catch_up().await?;
-                self.records.load::<BuyerFacts>(user).await?
-            }
+        let known = if let Some(known) = known {
+            Some(known)
+        } else {
+            self.accounts.catch_up().await?;
+            self.records.load::<BuyerFacts>(user).await?
         };
         Ok(known.and_then(|stored| stored.record.address))
     }

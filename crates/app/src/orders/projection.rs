@@ -175,11 +175,11 @@ impl Projection {
         let mut known = Vec::new();
         for entry in items {
             let number = entry.record.offer;
-            if !offers.contains_key(&number) {
+            if let std::collections::hash_map::Entry::Vacant(e) = offers.entry(number) {
                 let row = self.ports.records.load::<OfferRow>(number).await?;
                 let snapshot = row.map(|row| row.record.snapshot()).transpose()?;
                 let offer = snapshot.map_or_else(Offer::default, |snapshot| Offer::restore(snapshot, [], []));
-                offers.insert(number, offer);
+                e.insert(offer);
             }
             let orders =
                 entry.record.numbered().filter(|(seq, event)| Hold::created_by(event, *seq, Time(0)).is_none());

@@ -64,13 +64,12 @@ impl Page<'_> {
 pub(super) async fn show(visitor: Visitor, Parameters(filter): Parameters<Filter>) -> Result<Response, Failure> {
     let kind = KINDS.into_iter().find(|kind| *kind == filter.kind).unwrap_or_default();
     let chosen = STATES.iter().find(|(state, _)| *state == filter.state);
-    let sections = match chosen {
-        Some((state, _)) => vec![section(&visitor, state, "24", kind, &filter.cursor).await?],
-        None => {
-            let [open, upcoming, ended] = STATES.map(|(state, limit)| section(&visitor, state, limit, kind, ""));
-            let (open, upcoming, ended) = tokio::join!(open, upcoming, ended);
-            vec![open?, upcoming?, ended?]
-        }
+    let sections = if let Some((state, _)) = chosen {
+        vec![section(&visitor, state, "24", kind, &filter.cursor).await?]
+    } else {
+        let [open, upcoming, ended] = STATES.map(|(state, limit)| section(&visitor, state, limit, kind, ""));
+        let (open, upcoming, ended) = tokio::join!(open, upcoming, ended);
+        vec![open?, upcoming?, ended?]
     };
     let state = chosen.map_or("", |(state, _)| state);
     Ok(html(&visitor, StatusCode::OK, &Page { page: &visitor, kind, state, sections, kinds: KINDS }))

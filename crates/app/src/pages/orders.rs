@@ -100,10 +100,8 @@ impl View {
         let id = segment(id)?;
         let order: Order = visitor.ask(Call::get(&format!("/orders/{id}"))).await?;
         let offers = Offers::of(visitor, std::slice::from_ref(&order)).await;
-        let payment = match order.is_pending() {
-            true => None,
-            false => visitor.ask(Call::get(&format!("/payments/{id}"))).await.ok(),
-        };
+        let payment =
+            if order.is_pending() { None } else { visitor.ask(Call::get(&format!("/payments/{id}"))).await.ok() };
         let vouchers = match order.state.as_str() {
             "COMPLETED" | "PARTIALLY_CANCELED" => vouchers_of(visitor, id).await?,
             _ => Vec::new(),

@@ -294,10 +294,11 @@ impl Visit {
             tokens.set_on(response, secure);
         }
         // A page with forms has put the visitor's token into them; the browser learns it if it was new.
-        if let Some(Csrf(token)) = response.extensions().get::<Csrf>().cloned() {
-            if !sets(response, CSRF) && Cookies::of(&self.parts.headers).get(CSRF) != Some(token.as_str()) {
-                Cookie { name: CSRF, value: token, lifetime: Lifetime::Browser, secure }.set_on(response);
-            }
+        if let Some(Csrf(token)) = response.extensions().get::<Csrf>().cloned()
+            && !sets(response, CSRF)
+            && Cookies::of(&self.parts.headers).get(CSRF) != Some(token.as_str())
+        {
+            Cookie { name: CSRF, value: token, lifetime: Lifetime::Browser, secure }.set_on(response);
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | state | what a crash leaves, and what heals it |
 //! |---|---|
-//! | IN_PROGRESS | perhaps pinned, perhaps charged: [`resolve`] asks the provider and goes on from its answer |
+//! | `IN_PROGRESS` | perhaps pinned, perhaps charged: [`resolve`] asks the provider and goes on from its answer |
 //! | UNKNOWN | the same; asked again and again with growing pauses |
 //! | QUARANTINED | asked for too long: a person is called; still asked, still pinned |
 //! | DONE | in one commit with `payment.done`, whose consumer ([`settle`]) commits the units again, or refunds |

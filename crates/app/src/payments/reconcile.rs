@@ -41,7 +41,7 @@ impl Payments {
     pub(super) async fn look_again(&self) -> Result<usize, PortError> {
         let states = [PaymentState::Done, PaymentState::PartialCanceled];
         let due = Query::all(Payment::TABLE, AT_ONCE)
-            .filter("state", Comparison::IsOneOf(states.iter().map(|state| state.to_value()).collect()))
+            .filter("state", Comparison::IsOneOf(states.iter().map(firstcome_core::records::Field::to_value).collect()))
             .filter("due_at", Comparison::AtMost(self.now().to_value()))
             .order_by("due_at", Direction::Ascending);
         let payments = self.ports.records.list::<Payment>(due).await?;

@@ -39,7 +39,7 @@ pub(super) fn worker(payments: Arc<Payments>) -> Worker {
 fn undecided() -> Query {
     let states = [PaymentState::Ready, PaymentState::InProgress, PaymentState::Unknown, PaymentState::Quarantined];
     Query::all(Payment::TABLE, AT_ONCE)
-        .filter("state", Comparison::IsOneOf(states.iter().map(|state| state.to_value()).collect()))
+        .filter("state", Comparison::IsOneOf(states.iter().map(firstcome_core::records::Field::to_value).collect()))
         .order_by("due_at", Direction::Ascending)
 }
 

@@ -14,7 +14,9 @@ pub(super) async fn every<R: Record>(records: &dyn Records, mut visit: impl FnMu
         if rows.len() == PAGE as usize {
             after = rows.last().map(|row| (row.record.key(), row.record.key()));
         }
-        rows.into_iter().for_each(|row| visit(row.record));
+        for row in rows {
+            visit(row.record);
+        }
         if after.is_none() {
             return Ok(());
         }

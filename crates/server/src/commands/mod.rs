@@ -75,7 +75,7 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Config(arguments)) => config::run(&arguments),
-        Some(Command::Storm(arguments)) => match storm::run(arguments.try_into().map_err(StormError::from)?)? {
+        Some(Command::Storm(arguments)) => match storm::run(arguments.try_into()?)? {
             Verdict::Passed => Ok(()),
             Verdict::Failed => Err(CommandError::Disagrees),
         },

@@ -213,19 +213,16 @@ impl Data {
 
 /// The folder for a shop of our own, on a disk.
 fn data_folder(given: Option<&Path>) -> Result<Data, StormError> {
-    let data = match given {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)?;
-            if std::fs::read_dir(folder)?.next().is_some() {
-                let why = "is not empty; a storm fills books of its own, so name an empty or a new folder";
-                return Err(StormError::Usage(format!("--data {}: it {why}", folder.display())));
-            }
-            Data::Given(folder.to_owned())
+    let data = if let Some(folder) = given {
+        std::fs::create_dir_all(folder)?;
+        if std::fs::read_dir(folder)?.next().is_some() {
+            let why = "is not empty; a storm fills books of its own, so name an empty or a new folder";
+            return Err(StormError::Usage(format!("--data {}: it {why}", folder.display())));
         }
-        None => {
-            std::fs::create_dir_all("target")?;
-            Data::Temporary(tempfile::Builder::new().prefix("storm-").tempdir_in("target")?)
-        }
+        Data::Given(folder.to_owned())
+    } else {
+        std::fs::create_dir_all("target")?;
+        Data::Temporary(tempfile::Builder::new().prefix("storm-").tempdir_in("target")?)
     };
     match machine::file_system(data.path()) {
         Some(kind) if machine::is_memory(&kind) => {

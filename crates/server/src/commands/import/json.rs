@@ -46,9 +46,8 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
 }
 
 fn offer(mut row: Map<String, Value>, place: String, now: Time) -> Result<OfferRow, CommandError> {
-    let product_sku = match row.remove("product_sku") {
-        Some(Value::String(sku)) => sku,
-        _ => return Err(bad(&place, "product_sku: the sku of the product that is sold")),
+    let Some(Value::String(product_sku)) = row.remove("product_sku") else {
+        return Err(bad(&place, "product_sku: the sku of the product that is sold"));
     };
     row.insert("product_id".to_owned(), Value::String(ProductId::NIL.to_string()));
     for field in ["opens_at", "closes_at"] {

@@ -47,9 +47,9 @@ impl Work for Orders {
         let response = connection.send().await?;
         let mut tally = tally.borrow_mut();
         if response.status == 201 {
-            tally.ok += 1
+            tally.ok += 1;
         } else {
-            tally.refuse(response)
+            tally.refuse(response);
         }
         Ok(())
     }
