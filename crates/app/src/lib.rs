@@ -5,6 +5,8 @@
 
 pub mod accounts;
 pub mod catalog;
+#[cfg(test)]
+mod conformance;
 pub mod consumer;
 pub mod gateway;
 pub mod http;

@@ -120,11 +120,21 @@ struct Accounts {
 
 /// The role, ready to be served and run.
 pub fn create(options: Options, ports: Ports) -> Role {
-    let passwords = Passwords::start(&options.passwords, Arc::clone(&ports.random));
-    let attempts = Attempts::new(&options);
-    let accounts = Arc::new(Accounts { options, ports, passwords, attempts });
+    let accounts = Accounts::new(options, ports);
     let workers = vec![sweeper::worker(Arc::clone(&accounts))];
-    let router = OpenApiRouter::new()
+    Role { name: "accounts", router: router(accounts), workers }
+}
+
+impl Accounts {
+    fn new(options: Options, ports: Ports) -> Arc<Self> {
+        let passwords = Passwords::start(&options.passwords, Arc::clone(&ports.random));
+        let attempts = Attempts::new(&options);
+        Arc::new(Self { options, ports, passwords, attempts })
+    }
+}
+
+fn router(accounts: Arc<Accounts>) -> OpenApiRouter {
+    OpenApiRouter::new()
         .routes(routes!(email_codes::post))
         .routes(routes!(email_codes_verify::post))
         .routes(routes!(signup::post))
@@ -135,6 +145,5 @@ pub fn create(options: Options, ports: Ports) -> Role {
         .routes(routes!(me::get))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
-        .with_state(accounts);
-    Role { name: "accounts", router, workers }
+        .with_state(accounts)
 }

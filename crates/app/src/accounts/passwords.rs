@@ -37,7 +37,7 @@ impl Default for PasswordOptions {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             threads: (cores / 2).max(1),
-            waiting: 64,
+            waiting: 128,
             memory_kib: Params::DEFAULT_M_COST,
             passes: Params::DEFAULT_T_COST,
         }

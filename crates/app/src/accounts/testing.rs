@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::{DevMailbox, Options, PasswordOptions, Ports, TABLES, create};
+use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES};
 use crate::gateway::{self, Gateway};
 use crate::http::Revocations;
 use crate::secrets::{Keys, SystemRandom};
@@ -51,6 +51,7 @@ pub(super) struct TestApp {
     pub(super) mailbox: Arc<DevMailbox>,
     pub(super) keys: Arc<Keys>,
     pub(super) gateway: Arc<Gateway>,
+    accounts: Arc<Accounts>,
     router: Router,
 }
 
@@ -65,6 +66,16 @@ impl TestApp {
         Self::over(self.clock.clone(), self.records.clone(), self.keys.clone()).await
     }
 
+    /// Another process on the same database whose keys were lost and made anew.
+    pub(super) async fn with_other_keys(&self) -> Self {
+        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    /// The role itself.
+    pub(super) fn accounts(&self) -> Arc<Accounts> {
+        self.accounts.clone()
+    }
+
     async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>) -> Self {
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
@@ -77,13 +88,13 @@ impl TestApp {
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let role = create(Options { passwords, ..Options::default() }, ports);
+        let accounts = Accounts::new(Options { passwords, ..Options::default() }, ports);
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports { keys: keys.clone(), revocations, events: records.clone(), clock: clock_port };
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
-        let router = gateway.protect(role.router.split_for_parts().0).into_router();
-        Self { clock, records, mailbox, keys, gateway, router }
+        let router = gateway.protect(super::router(accounts.clone()).split_for_parts().0).into_router();
+        Self { clock, records, mailbox, keys, gateway, accounts, router }
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {

@@ -2,16 +2,35 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse as _};
 use firstcome_core::codes::ErrorCode;
 
+use super::API;
 use crate::http::Problem;
 
-/// The router with problem documents for unknown paths and wrong methods; axum adds `Allow` to the latter.
+/// What a browser shows for a page that is not there.
+const NO_PAGE: &str = r#"<!doctype html>
+<html lang="ko"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Firstcome · 404</title>
+<style>body { font: 18px/1.6 system-ui, sans-serif; text-align: center; margin: 20vh 1rem; } a { color: inherit; }</style>
+<h1>찾을 수 없는 페이지입니다</h1>
+<p lang="en">There is no such page.</p>
+<p><a href="/">Firstcome</a></p>
+</html>
+"#;
+
+async fn not_found(uri: Uri, headers: HeaderMap) -> Response<Body> {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") && !uri.path().starts_with(API) {
+        return (StatusCode::NOT_FOUND, Html(NO_PAGE)).into_response();
+    }
+    Problem::new(ErrorCode::NotFound).into_response()
+}
+
+/// The router with problem documents for unknown paths (a page for browsers outside the API) and wrong methods; axum adds `Allow` to the latter.
 pub(super) fn with_problems(router: Router) -> Router {
-    router
-        .fallback(async || Problem::new(ErrorCode::NotFound))
-        .method_not_allowed_fallback(async || Problem::new(ErrorCode::MethodNotAllowed))
+    router.fallback(not_found).method_not_allowed_fallback(async || Problem::new(ErrorCode::MethodNotAllowed))
 }
 
 /// Every answer: the client may not guess another type than is said.

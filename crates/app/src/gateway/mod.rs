@@ -37,6 +37,9 @@ use limits::Limits;
 /// The cookie that pages keep the access token in.
 pub const ACCESS_COOKIE: &str = "firstcome_access";
 
+/// What is for programs: problem documents, and no cookies.
+const API: &str = "/api/";
+
 /// What the gateway is told.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -15,11 +15,9 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, MapOk, Ready, ready};
 use tower::Service;
 
-use super::{Gateway, answers, callers};
+use super::{API, Gateway, answers, callers};
 use crate::http::{ClientAddress, Identity, Problem};
 
-/// Where cookies are not read.
-const API: &str = "/api/";
 /// Where a token that has expired is brought to be replaced by a new one.
 const LOG_IN: &str = "/api/v1/auth/";
 

@@ -219,6 +219,16 @@ async fn unknown_paths_and_wrong_methods_are_problems() {
 }
 
 #[tokio::test]
+async fn a_browser_gets_a_page() {
+    let shop = Fixture::new(Options::default()).await;
+    let accept = [("accept", "text/html,application/xhtml+xml")];
+    let page = shop.send("GET", "/nothing", &accept).await;
+    assert_eq!((page.status, page.text.contains("<h1>")), (404, true));
+    assert!(shop.send("GET", "/api/v1/nothing", &accept).await.text.contains("\"not_found\""));
+    assert!(shop.send("GET", "/nothing", &[]).await.text.contains("\"not_found\""));
+}
+
+#[tokio::test]
 async fn what_is_for_all_may_be_cached() {
     let shop = Fixture::new(Options::default()).await;
     assert!(!shop.send("GET", "/api/v1/offers", &[]).await.headers.contains_key("cache-control"));

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use async_trait::async_trait;
 
 use crate::ports::{Committed, EventLog, LoggedEvent, PortError, Records};
-use crate::records::{Comparison, Direction, Filter, NewEvent, Query, Row, Table, Unit, Value, Write};
+use crate::records::{Column, Comparison, Direction, Filter, Kind, NewEvent, Query, Row, Table, Unit, Value, Write};
 
 type Rows = Vec<Row>;
 
@@ -98,6 +98,41 @@ fn holds(value: &Value, comparison: &Comparison) -> bool {
     }
 }
 
+/// Refuses a value that a column cannot hold.
+fn check(column: &Column, value: &Value) -> Result<(), PortError> {
+    let fits = match value {
+        Value::Null => column.nullable,
+        Value::Integer(_) => column.kind == Kind::Integer,
+        Value::Text(_) => column.kind == Kind::Text,
+        Value::Blob(_) => column.kind == Kind::Blob,
+    };
+    fits.then_some(()).ok_or_else(|| PortError::Misused(format!("{value:?} in column {}", column.name)))
+}
+
+fn check_write(write: &Write) -> Result<(), PortError> {
+    match write {
+        Write::Insert(table, row) | Write::Update(table, row) | Write::Advance(table, row) => {
+            table.columns.iter().zip(&row.values).try_for_each(|(column, value)| check(column, value))
+        }
+        Write::Delete(table, key) => check(table.key(), key),
+    }
+}
+
+fn check_comparison(column: &Column, comparison: &Comparison) -> Result<(), PortError> {
+    match comparison {
+        Comparison::Is(value)
+        | Comparison::Less(value)
+        | Comparison::AtMost(value)
+        | Comparison::Greater(value)
+        | Comparison::AtLeast(value) => check(&Column { nullable: true, ..*column }, value),
+        Comparison::IsOneOf(values) => {
+            values.iter().try_for_each(|value| check(&Column { nullable: true, ..*column }, value))
+        }
+        Comparison::Contains(text) => check(column, &Value::Text(text.clone())),
+        Comparison::IsNull => Ok(()),
+    }
+}
+
 fn position(table: &'static Table, column: &str) -> Result<usize, PortError> {
     table.position(column).ok_or_else(|| PortError::Misused(format!("{} has no column {column}", table.name)))
 }
@@ -138,10 +173,18 @@ fn apply(data: &mut Data, write: &Write) -> bool {
         }
         (Write::Advance(_, row), Ok(place)) => {
             if rows[place].version < row.version {
+                if taken(table, rows, row) {
+                    return false;
+                }
                 rows[place] = row.clone();
             }
         }
-        (Write::Advance(_, row), Err(place)) => rows.insert(place, row.clone()),
+        (Write::Advance(_, row), Err(place)) => {
+            if taken(table, rows, row) {
+                return false;
+            }
+            rows.insert(place, row.clone());
+        }
         (Write::Delete(..), Ok(place)) => {
             rows.remove(place);
         }
@@ -153,6 +196,7 @@ fn apply(data: &mut Data, write: &Write) -> bool {
 #[async_trait]
 impl Records for MemoryRecords {
     async fn get(&self, table: &'static Table, key: Value) -> Result<Option<Row>, PortError> {
+        check(table.key(), &key)?;
         Ok(self.rows(table)?.into_iter().find(|row| row.values[0] == key))
     }
 
@@ -166,6 +210,7 @@ impl Records for MemoryRecords {
         let mut rows = self.rows(query.table)?;
         for Filter { column, comparison } in &query.filters {
             let column = position(query.table, column)?;
+            check_comparison(&query.table.columns[column], comparison)?;
             rows.retain(|row| holds(&row.values[column], comparison));
         }
         let column = position(query.table, query.order.0)?;
@@ -191,6 +236,7 @@ impl Records for MemoryRecords {
                 | Write::Advance(table, _)
                 | Write::Delete(table, _) => {
                     self.known(table)?;
+                    check_write(write)?;
                 }
             }
         }
