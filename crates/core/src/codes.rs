@@ -132,4 +132,13 @@ mod tests {
         assert!(ErrorCode::ALL.iter().all(|code| seen.insert(code.as_str())));
         assert!(ErrorCode::ALL.iter().all(|code| (400..600).contains(&code.status())));
     }
+
+    #[test]
+    fn every_code_is_explained() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in ErrorCode::ALL {
+            let entry = format!("| `{}` | {} | {}.", code.as_str(), code.status(), code.title());
+            assert!(page.contains(&entry), "docs/errors.md lacks: {entry}");
+        }
+    }
 }
