@@ -35,15 +35,15 @@ pub(super) struct Request {
     /// The order that is paid.
     #[garde(skip)]
     #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
-    order_id: OrderId,
+    pub(super) order_id: OrderId,
     /// The provider's name for the payment.
     #[garde(custom(is_key))]
     #[schema(example = "sbx_01kadz5b3r0000000000000001")]
-    payment_key: String,
+    pub(super) payment_key: String,
     /// What the buyer was shown; must be what the order costs.
     #[garde(skip)]
     #[schema(value_type = MoneySchema)]
-    amount: Money,
+    pub(super) amount: Money,
 }
 
 /// A payment in its state of now.
@@ -100,15 +100,16 @@ pub(super) async fn post(
     confirmed.await.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal)))
 }
 
-struct Confirmation {
-    id: PaymentId,
-    person: UserId,
-    digest: BodyDigest,
-    request: Request,
+/// A request with its names.
+pub(super) struct Confirmation {
+    pub(super) id: PaymentId,
+    pub(super) person: UserId,
+    pub(super) digest: BodyDigest,
+    pub(super) request: Request,
 }
 
 impl Payments {
-    async fn confirm(&self, confirmation: Confirmation) -> Outcome<Response> {
+    pub(super) async fn confirm(&self, confirmation: Confirmation) -> Outcome<Response> {
         let Ok(_place) = self.confirming.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
         match self.pay(&confirmation).await {
             Ok(payment) => answer(&payment.record),

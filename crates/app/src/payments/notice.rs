@@ -82,7 +82,7 @@ impl Payments {
     }
 
     /// Asks the provider, and follows what it says.
-    async fn verify(&self, payment_key: &str) -> Outcome<StatusCode> {
+    pub(super) async fn verify(&self, payment_key: &str) -> Outcome<StatusCode> {
         let Ok(_place) = self.verifying.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
         match self.ports.provider.lookup(payment_key).await {
             ProviderAnswer::Payment(payment) => {

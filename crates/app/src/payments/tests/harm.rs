@@ -1,0 +1,89 @@
+//! Where things go wrong: every call to a port is a step, and each step can be harmed.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// What happens at a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Harm {
+    /// It is not done, and fails.
+    FailBefore,
+    /// It is done, and fails.
+    FailAfter,
+    /// It is done twice.
+    Repeat,
+    /// The process stops before it.
+    CrashBefore,
+    /// The process stops after it.
+    CrashAfter,
+}
+
+impl Harm {
+    pub(super) const ALL: [Self; 5] =
+        [Self::FailBefore, Self::FailAfter, Self::Repeat, Self::CrashBefore, Self::CrashAfter];
+}
+
+/// Counts steps and harms one of them.
+#[derive(Default)]
+pub(super) struct Steps {
+    seen: AtomicUsize,
+    strike: Mutex<Option<(usize, Harm)>>,
+    struck: Mutex<Option<String>>,
+    crashed: Notify,
+}
+
+impl Steps {
+    /// Harms the step with this number from now on counted from 0.
+    pub(super) fn strike(&self, step: usize, harm: Harm) {
+        self.seen.store(0, Ordering::SeqCst);
+        *self.strike.lock() = Some((step, harm));
+    }
+
+    /// What was harmed, if it came to that.
+    pub(super) fn struck(&self) -> Option<String> {
+        self.struck.lock().clone()
+    }
+
+    /// Returns when the process stops.
+    pub(super) async fn crash(&self) {
+        self.crashed.notified().await;
+    }
+
+    /// Does one step. `failed` makes its failure.
+    pub(super) async fn pass<T, F: Future<Output = T>>(
+        &self,
+        name: &str,
+        work: impl Fn() -> F,
+        failed: impl FnOnce() -> T,
+    ) -> T {
+        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        let harm = self.strike.lock().filter(|(step, _)| *step == number).map(|(_, harm)| harm);
+        let Some(harm) = harm else { return work().await };
+        *self.struck.lock() = Some(format!("{harm:?} at step {number}, {name}"));
+        match harm {
+            Harm::FailBefore => failed(),
+            Harm::FailAfter => {
+                work().await;
+                failed()
+            }
+            Harm::Repeat => {
+                let first = work().await;
+                work().await;
+                first
+            }
+            Harm::CrashBefore => self.stop().await,
+            Harm::CrashAfter => {
+                work().await;
+                self.stop().await
+            }
+        }
+    }
+
+    async fn stop<T>(&self) -> T {
+        self.crashed.notify_one();
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,129 @@
+//! Late and double money, and money that nobody can find out about.
+
+use std::time::Duration;
+
+use firstcome_core::ids::OrderId;
+use firstcome_core::ledger::{Command, HoldState, ReleaseReason};
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::PaymentState;
+use firstcome_core::ports::ProviderStatus;
+
+use super::shop::{BUYER, OFFER, PRICE, Shop};
+use crate::payments::rows::Origin;
+
+#[tokio::test]
+async fn paid_after_expiry_takes_units_again_if_there_are_any() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.expire(order);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    assert_eq!(shop.state(order), Some(HoldState::Sold));
+}
+
+#[tokio::test]
+async fn paid_after_expiry_with_nothing_left_moves_no_money() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.expire(order);
+    shop.order("another");
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(409));
+    assert_eq!(shop.provider.payment("key").status, ProviderStatus::InProgress);
+    assert!(shop.attempts(order).await.is_empty(), "a refused attempt is decided anew");
+}
+
+#[tokio::test]
+async fn a_canceled_order_is_not_revived() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.ledger.now(OFFER, &Command::Release { order, reason: ReleaseReason::Canceled });
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(409));
+    shop.provider.set("key", ProviderStatus::Done);
+    shop.notice("key").await;
+    shop.rest().await;
+    shop.check(order, "charged after it was canceled").await;
+    assert_eq!(shop.refunds(order).await[0].origin, Origin::Undeliverable);
+    assert_eq!(shop.state(order), Some(HoldState::Released));
+}
+
+#[tokio::test]
+async fn a_charge_of_another_amount_goes_back() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), Money::new(7, Currency::KRW));
+    shop.provider.set("key", ProviderStatus::Done);
+    shop.notice("key").await;
+    shop.rest().await;
+    assert_eq!(shop.provider.kept(order), 0);
+    assert_eq!(shop.state(order), Some(HoldState::Held), "the order can still be paid");
+    shop.provider.pay("right", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "right").await, Some(200));
+    shop.check(order, "paid rightly afterwards").await;
+}
+
+#[tokio::test]
+async fn a_charge_of_an_order_that_nobody_placed_goes_back() {
+    let mut shop = Shop::open(1);
+    let order = OrderId::of_request(BUYER, "never", 0, OFFER);
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.provider.set("key", ProviderStatus::Done);
+    shop.notice("key").await;
+    shop.rest().await;
+    assert_eq!(shop.provider.kept(order), 0);
+}
+
+#[tokio::test]
+async fn silence_is_unknown_then_quarantined_and_stays_pinned() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.steps.strike(4, super::harm::Harm::FailAfter);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
+    assert!(shop.steps.struck().is_some_and(|what| what.contains("confirm")), "{:?}", shop.steps.struck());
+    shop.provider.silent(true);
+    shop.rest().await;
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Unknown);
+    shop.clock.advance(Duration::from_secs(25 * 60 * 60));
+    shop.rest().await;
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Quarantined);
+    assert_eq!(shop.state(order), Some(HoldState::Paying), "no clock releases what may be paid");
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
+    shop.provider.silent(false);
+    shop.clock.advance(Duration::from_secs(2 * 60 * 60));
+    shop.rest().await;
+    shop.check(order, "the provider speaks again").await;
+    assert_eq!(shop.state(order), Some(HoldState::Sold));
+}
+
+#[tokio::test]
+async fn a_payment_that_expires_at_the_provider_frees_the_order() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.steps.strike(4, super::harm::Harm::FailBefore);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
+    shop.provider.set("key", ProviderStatus::Expired);
+    shop.rest().await;
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Fail);
+    assert_eq!(shop.state(order), Some(HoldState::Held));
+    shop.provider.pay("other", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("again", order, "other").await, Some(200));
+    shop.check(order, "paid with another card").await;
+}
+
+#[tokio::test]
+async fn a_lost_notice_is_made_up_for_by_looking() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    shop.provider.cancel_in_console("key", PRICE.amount);
+    shop.rest().await;
+    assert_eq!(shop.announced("payment.canceled_by_provider"), 0);
+    shop.clock.advance(Duration::from_secs(60 * 60));
+    shop.rest().await;
+    assert_eq!(shop.announced("payment.canceled_by_provider"), 1);
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Canceled);
+}

@@ -1,0 +1,75 @@
+//! Refunds.
+
+use firstcome_core::ids::RefundId;
+use firstcome_core::payment::{PaymentState, RefundState};
+
+use super::shop::{PRICE, Shop};
+
+async fn paid() -> (Shop, firstcome_core::ids::OrderId) {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    (shop, order)
+}
+
+#[tokio::test]
+async fn never_looks_done_before_the_provider_confirms() {
+    let (mut shop, order) = paid().await;
+    shop.provider.silent(true);
+    shop.approve(RefundId([1; 16]), order, PRICE.amount).await;
+    shop.rest().await;
+    assert_eq!(shop.refunds(order).await[0].state, RefundState::Pending);
+    assert_eq!(shop.announced("refund.done"), 0);
+    shop.provider.silent(false);
+    shop.clock.advance(std::time::Duration::from_secs(120));
+    shop.rest().await;
+    assert_eq!(shop.refunds(order).await[0].state, RefundState::Done);
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Canceled);
+    assert_eq!(shop.announced("refund.done"), 1);
+}
+
+#[tokio::test]
+async fn parts_add_up() {
+    let (mut shop, order) = paid().await;
+    shop.approve(RefundId([1; 16]), order, 300).await;
+    shop.approve(RefundId([2; 16]), order, 200).await;
+    shop.rest().await;
+    let payment = &shop.attempts(order).await[0];
+    assert_eq!((payment.state, payment.refunded), (PaymentState::PartialCanceled, 500));
+    shop.approve(RefundId([3; 16]), order, 500).await;
+    shop.rest().await;
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Canceled);
+    assert_eq!(shop.provider.kept(order), 0);
+}
+
+#[tokio::test]
+async fn more_than_there_is_is_quarantined() {
+    let (mut shop, order) = paid().await;
+    shop.approve(RefundId([1; 16]), order, PRICE.amount + 1).await;
+    shop.rest().await;
+    assert_eq!(shop.refunds(order).await[0].state, RefundState::Quarantined);
+    assert_eq!(shop.announced("refund.quarantined"), 1);
+    assert_eq!(shop.provider.kept(order), PRICE.amount);
+}
+
+#[tokio::test]
+async fn a_cancel_in_the_console_counts_as_the_refund_that_was_wanted() {
+    let (mut shop, order) = paid().await;
+    shop.provider.cancel_in_console("key", PRICE.amount);
+    shop.approve(RefundId([1; 16]), order, PRICE.amount).await;
+    shop.rest().await;
+    assert_eq!(shop.refunds(order).await[0].state, RefundState::Done);
+    assert_eq!(shop.attempts(order).await[0].refunded, PRICE.amount);
+    shop.notice("key").await;
+    assert_eq!(shop.announced("payment.canceled_by_provider"), 0, "booked once");
+}
+
+#[tokio::test]
+async fn a_free_order_has_nothing_to_send_back() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.approve(RefundId([1; 16]), order, 0).await;
+    shop.rest().await;
+    assert_eq!(shop.announced("refund.done"), 1);
+}

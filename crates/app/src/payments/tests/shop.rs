@@ -1,0 +1,222 @@
+//! A small shop around the role: one offer, orders, requests, crashes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse as _, Response};
+use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, Terms};
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::{Clock as _, EventLog as _, Records as _};
+use firstcome_core::records::Unit;
+use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
+use firstcome_core::time::Time;
+use prometheus_client::registry::Registry;
+
+use super::harm::Steps;
+use super::ledger::TestLedger;
+use super::provider::TestProvider;
+use super::records::HarmedRecords;
+use crate::consumer::Handler as _;
+use crate::payments::confirm::{Confirmation, Request};
+use crate::payments::refunds::Approved;
+use crate::payments::rows::{Payment, Refund, payments_of, refunds_of};
+use crate::payments::settle::Settle;
+use crate::payments::{Options, Payments, Ports, TABLES};
+
+pub(super) const OFFER: OfferNumber = OfferNumber(1);
+pub(super) const PRICE: Money = Money::new(1000, Currency::KRW);
+pub(super) const BUYER: UserId = UserId([9; 16]);
+pub(super) const HOLD_FOR: Duration = Duration::from_secs(900);
+/// How often the workers come by before everything must be at rest.
+const ROUNDS: usize = 16;
+
+pub(super) struct Shop {
+    pub(super) ledger: Arc<TestLedger>,
+    pub(super) provider: Arc<TestProvider>,
+    pub(super) books: Arc<MemoryRecords>,
+    pub(super) orders: Arc<MemoryRecords>,
+    pub(super) clock: TestClock,
+    pub(super) steps: Arc<Steps>,
+    pub(super) payments: Arc<Payments>,
+    ports: Ports,
+}
+
+impl Shop {
+    /// A shop that sells so many units at [`PRICE`].
+    pub(super) fn open(stock: u64) -> Self {
+        let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
+        let steps = Arc::new(Steps::default());
+        let ledger = Arc::new(TestLedger::new(clock.clone(), Arc::clone(&steps)));
+        let provider = Arc::new(TestProvider::new(Arc::clone(&steps)));
+        let books = Arc::new(MemoryRecords::new(topics::PAYMENTS, TABLES));
+        let orders = Arc::new(MemoryRecords::new(topics::ORDERS, &[]));
+        let ports = Ports {
+            records: Arc::new(HarmedRecords { inner: Arc::clone(&books), steps: Arc::clone(&steps) }),
+            ledger: ledger.clone(),
+            events: Arc::new(MemoryLog(vec![Arc::clone(&books), Arc::clone(&orders)])),
+            provider: provider.clone(),
+            clock: Arc::new(clock.clone()),
+        };
+        let terms = Terms {
+            offer: OfferId::numbered(clock.now(), OFFER, [0; 6]),
+            version: 1,
+            initial_stock: stock,
+            price: PRICE,
+            limit_per_person: None,
+            max_per_order: 10,
+            opens_at: Time(0),
+            closes_at: None,
+            hold_for_ms: HOLD_FOR.as_millis() as u32,
+        };
+        ledger.now(OFFER, &Command::SetTerms(terms));
+        let payments = Payments::new(Options::default(), ports.clone(), &mut Registry::default());
+        Self { ledger, provider, books, orders, clock, steps, payments, ports }
+    }
+
+    /// The buyer's order under this key, for one unit.
+    pub(super) fn order(&self, key: &str) -> OrderId {
+        let order = self.order_of(key);
+        let request = HoldRequest { order, person: BUYER, quantity: 1, digest: 0, discount: 0, facts: None };
+        let outcome = self.ledger.now(OFFER, &Command::Hold(request));
+        assert!(matches!(outcome, Outcome::Held(_)), "{outcome:?}");
+        order
+    }
+
+    /// The name of the buyer's order under this key.
+    pub(super) fn order_of(&self, key: &str) -> OrderId {
+        OrderId::of_request(BUYER, key, 0, OFFER)
+    }
+
+    /// The order's time runs out, and the ledger's clock comes by.
+    pub(super) fn expire(&self, order: OrderId) {
+        self.clock.advance(HOLD_FOR);
+        self.ledger.now(OFFER, &Command::Expire);
+        assert_eq!(self.ledger.hold(order).map(|hold| hold.state), Some(HoldState::Released));
+    }
+
+    /// A confirmation; none when the process stopped in it. Then it is started again.
+    pub(super) async fn confirm_as(&mut self, person: UserId, key: &str, request: Request) -> Option<Response> {
+        let digest = firstcome_core::ids::body_digest(format!("{request:?}").as_bytes());
+        let id = PaymentId::derived(&[&person.0, key.as_bytes()]);
+        let confirmation = Confirmation { id, person, digest, request };
+        let payments = Arc::clone(&self.payments);
+        let answered = tokio::select! {
+            outcome = payments.confirm(confirmation) => Some(outcome.into_response()),
+            () = self.steps.crash() => None,
+        };
+        if answered.is_none() {
+            self.restart();
+        }
+        answered
+    }
+
+    pub(super) async fn confirm(&mut self, key: &str, order: OrderId, payment_key: &str) -> Option<u16> {
+        let request = Request { order_id: order, payment_key: payment_key.to_owned(), amount: PRICE };
+        self.confirm_as(BUYER, key, request).await.map(|response| response.status().as_u16())
+    }
+
+    /// A new process over the same databases.
+    pub(super) fn restart(&mut self) {
+        self.payments = Payments::new(Options::default(), self.ports.clone(), &mut Registry::default());
+    }
+
+    /// Lets the workers come by until everything is at rest.
+    pub(super) async fn rest(&mut self) {
+        for _ in 0..ROUNDS {
+            self.clock.advance(Duration::from_secs(10));
+            let payments = Arc::clone(&self.payments);
+            let crashed = tokio::select! {
+                () = work(&payments) => false,
+                () = self.steps.crash() => true,
+            };
+            if crashed {
+                self.restart();
+            }
+        }
+    }
+
+    /// The provider's notice about a payment arrives.
+    pub(super) async fn notice(&mut self, payment_key: &str) {
+        let payments = Arc::clone(&self.payments);
+        let crashed = tokio::select! {
+            _ = payments.verify(payment_key) => false,
+            () = self.steps.crash() => true,
+        };
+        if crashed {
+            self.restart();
+        }
+    }
+
+    /// Every event is delivered once more, to a process that remembers nothing.
+    pub(super) async fn deliver_again(&mut self) {
+        self.restart();
+        let events = self.books.read(topics::PAYMENTS, 0, 1000).await.expect("in memory");
+        let unit = Settle(Arc::clone(&self.payments)).handle(&events).await.expect("handled");
+        self.books.commit(unit).await.expect("in memory");
+        let events = self.orders.read(topics::ORDERS, 0, 1000).await.expect("in memory");
+        let unit = Approved(Arc::clone(&self.payments)).handle(&events).await.expect("handled");
+        self.books.commit(unit).await.expect("in memory");
+    }
+
+    /// The orders role approves a refund.
+    pub(super) async fn approve(&self, refund: RefundId, order: OrderId, amount: i64) {
+        let amount = Money::new(amount, Currency::KRW);
+        let event = RoleEvent::RefundApproved { refund, order, amount, reason: "changed my mind".to_owned() };
+        self.orders.commit(Unit::new().event(&event, self.clock.now())).await.expect("in memory");
+    }
+
+    pub(super) async fn attempts(&self, order: OrderId) -> Vec<Payment> {
+        let rows = payments_of(&*self.books, order).await.expect("in memory");
+        rows.into_iter().map(|stored| stored.record).collect()
+    }
+
+    pub(super) async fn refunds(&self, order: OrderId) -> Vec<Refund> {
+        let rows = refunds_of(&*self.books, order).await.expect("in memory");
+        rows.into_iter().map(|stored| stored.record).collect()
+    }
+
+    pub(super) fn state(&self, order: OrderId) -> Option<HoldState> {
+        self.ledger.hold(order).map(|hold| hold.state)
+    }
+
+    /// How often an event of this kind was announced.
+    pub(super) fn announced(&self, kind: &str) -> usize {
+        self.books.events().iter().filter(|event| event.kind == kind).count()
+    }
+
+    /// What must hold once everything is at rest: nothing is pinned or undecided, and the provider keeps money for
+    /// exactly what is sold.
+    pub(super) async fn check(&self, order: OrderId, when: &str) {
+        let hold = self.ledger.hold(order).expect("the order was placed");
+        let sold = hold.state == HoldState::Sold;
+        assert_ne!(hold.state, HoldState::Paying, "{when}: still pinned");
+        let kept = self.provider.kept(order);
+        assert_eq!(kept, if sold { PRICE.amount } else { 0 }, "{when}: kept for {:?}", hold.state);
+        let attempts = self.attempts(order).await;
+        for attempt in &attempts {
+            assert!(!attempt.state.is_undecided(), "{when}: {attempt:?}");
+        }
+        let booked: i64 =
+            attempts.iter().filter(|row| row.state.is_charged()).map(|row| row.amount - row.refunded).sum();
+        assert_eq!(booked, kept, "{when}: the books are not the provider's");
+        for refund in self.refunds(order).await {
+            assert_eq!(refund.state, RefundState::Done, "{when}: {refund:?}");
+        }
+        let stock = self.ledger.stock(OFFER);
+        assert!(stock.held + stock.sold <= stock.stock, "{when}: oversold");
+    }
+}
+
+async fn work(payments: &Arc<Payments>) {
+    let started = payments.now();
+    // Errors are what workers live with: they come by again.
+    let _ = payments.recover(started).await;
+    let _ = payments.resolve_due().await;
+    let _ = payments.consumer(topics::PAYMENTS, Settle(Arc::clone(payments))).catch_up().await;
+    let _ = payments.consumer(topics::ORDERS, Approved(Arc::clone(payments))).catch_up().await;
+    let _ = payments.refund_due().await;
+    let _ = payments.look_again().await;
+}
