@@ -17,3 +17,6 @@ pub mod role;
 pub mod sandbox;
 pub mod secrets;
 pub mod vouchers;
+
+#[cfg(test)]
+mod provider_test;

@@ -32,12 +32,14 @@ mod stock;
 mod tests;
 mod toss;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, PaymentProvider, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, LoggedEvent, PaymentProvider, PortError, Records, StockLedger};
 use firstcome_core::records::{Record, Table};
+use futures_util::StreamExt as _;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
@@ -135,11 +137,7 @@ impl Payments {
         })
     }
 
-    fn consumer<H: Handler<firstcome_core::ports::LoggedEvent>>(
-        &self,
-        topic: &'static str,
-        handler: H,
-    ) -> Arc<Consumer<firstcome_core::ports::LoggedEvent, H>> {
+    fn consumer<H: Handler<LoggedEvent>>(&self, topic: &'static str, handler: H) -> Arc<Consumer<LoggedEvent, H>> {
         Arc::new(Consumer {
             records: Arc::clone(&self.ports.records),
             source: Arc::new(Topic { log: Arc::clone(&self.ports.events), name: topic }),
@@ -160,6 +158,16 @@ impl Payments {
             reconcile::worker(Arc::clone(self)),
         ]
     }
+}
+
+/// Does all of these, a few at a time; what fails does not keep the others from being done. Returns how many there were,
+/// or the first error.
+async fn all<F>(work: impl IntoIterator<Item = F>, at_once: usize) -> Result<usize, PortError>
+where
+    F: Future<Output = Result<(), PortError>>,
+{
+    let outcomes: Vec<_> = futures_util::stream::iter(work).buffer_unordered(at_once).collect().await;
+    outcomes.into_iter().try_fold(0, |count, outcome| outcome.map(|()| count + 1))
 }
 
 /// Makes the role.

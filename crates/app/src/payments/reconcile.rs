@@ -7,10 +7,9 @@ use std::time::Duration;
 use firstcome_core::payment::PaymentState;
 use firstcome_core::ports::{PortError, ProviderAnswer};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored};
-use futures_util::StreamExt as _;
 
-use super::Payments;
 use super::rows::Payment;
+use super::{Payments, all};
 use crate::role::Worker;
 
 /// Payments that one step looks at; with [`PAUSE`] this bounds what the provider is asked per second.
@@ -45,14 +44,7 @@ impl Payments {
             .filter("due_at", Comparison::AtMost(self.now().to_value()))
             .order_by("due_at", Direction::Ascending);
         let payments = self.ports.records.list::<Payment>(due).await?;
-        let count = payments.len();
-        let mut looking = futures_util::stream::iter(payments)
-            .map(|payment| self.look_at(payment))
-            .buffer_unordered(self.options.calls);
-        while let Some(looked) = looking.next().await {
-            looked?;
-        }
-        Ok(count)
+        all(payments.into_iter().map(|payment| self.look_at(payment)), self.options.calls).await
     }
 
     async fn look_at(&self, payment: Stored<Payment>) -> Result<(), PortError> {

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{PaymentId, RefundId};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Committed, LoggedEvent, PortError, ProviderAnswer, ProviderPayment};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
-use futures_util::StreamExt as _;
 
-use super::Payments;
 use super::attempt::pause;
-use super::rows::{Origin, Payment, Refund, live_payment, refunds_of};
+use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::{Payments, all};
 use crate::consumer::{HandleError, Handler, parse};
 use crate::role::Worker;
 
@@ -66,11 +65,11 @@ impl Payments {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
-        let payment = live_payment(&*self.ports.records, order).await?;
+        let payment = self.charged_payment(order).await?;
         let now = self.now();
         let mut row = Refund {
             refund_id: refund,
-            payment_id: payment.as_ref().map_or(PaymentId::NIL, |payment| payment.record.payment_id),
+            payment_id: payment.unwrap_or(PaymentId::NIL),
             order_id: order,
             amount: amount.amount,
             currency: amount.currency,
@@ -90,11 +89,18 @@ impl Payments {
             row.due_at = None;
             return Ok(Unit::new().insert(&row).event(&RoleEvent::RefundDone { refund, order, amount }, now));
         }
-        let charged = payment.is_some_and(|payment| payment.record.state.is_charged());
-        if !charged {
+        if payment.is_none() {
             return Err(HandleError::Rejected(format!("{order} has no payment that money could go back from")));
         }
         Ok(Unit::new().insert(&row))
+    }
+
+    /// The payment that an order's money goes back from: the one that paid for it, also when all of it went back already.
+    async fn charged_payment(&self, order: OrderId) -> Result<Option<PaymentId>, PortError> {
+        let mut charged = payments_of(&*self.ports.records, order).await?;
+        charged.retain(|payment| payment.record.state.is_charged());
+        let live = charged.iter().find(|payment| payment.record.live.is_some());
+        Ok(live.or(charged.last()).map(|payment| payment.record.payment_id))
     }
 
     /// Asks the provider about the refunds whose turn it is. Returns how many.
@@ -104,14 +110,7 @@ impl Payments {
             .filter("due_at", Comparison::AtMost(self.now().to_value()))
             .order_by("due_at", Direction::Ascending);
         let refunds = self.ports.records.list::<Refund>(due).await?;
-        let count = refunds.len();
-        let mut sending = futures_util::stream::iter(refunds)
-            .map(|refund| self.send_back(refund))
-            .buffer_unordered(self.options.calls);
-        while let Some(sent) = sending.next().await {
-            sent?;
-        }
-        Ok(count)
+        all(refunds.into_iter().map(|refund| self.send_back(refund)), self.options.calls).await
     }
 
     async fn send_back(&self, refund: Stored<Refund>) -> Result<(), PortError> {

@@ -7,11 +7,10 @@ use firstcome_core::payment::{Asked, PaymentState, Verdict, judge};
 use firstcome_core::ports::{PortError, ProviderAnswer};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored};
 use firstcome_core::time::Time;
-use futures_util::StreamExt as _;
 
-use super::Payments;
 use super::rows::Payment;
 use super::stock::Pinned;
+use super::{Payments, all};
 use crate::role::Worker;
 
 /// Attempts that one step takes.
@@ -61,21 +60,15 @@ impl Payments {
 
     async fn resolve_all(&self, query: Query) -> Result<usize, PortError> {
         let attempts = self.ports.records.list::<Payment>(query).await?;
-        let count = attempts.len();
-        let mut resolving = futures_util::stream::iter(attempts)
-            .map(|attempt| self.resolve(attempt))
-            .buffer_unordered(self.options.calls);
-        while let Some(resolved) = resolving.next().await {
-            resolved?;
-        }
-        Ok(count)
+        all(attempts.into_iter().map(|attempt| self.resolve(attempt)), self.options.calls).await
     }
 
-    async fn resolve(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
+    async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
         match self.look_up(&attempt.record).await {
-            Verdict::Waiting => self.go_on(attempt).await,
-            verdict => self.conclude(attempt, verdict, None).await,
-        }
+            Verdict::Waiting => self.go_on(attempt).await?,
+            verdict => self.conclude(attempt, verdict, None).await?,
+        };
+        Ok(())
     }
 
     /// What the provider says about an attempt. A payment that it cannot find by its key is looked for by its order.

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
@@ -27,22 +28,26 @@ const REMEMBERED: usize = 65_536;
 
 /// Attempts of which this process has told the ledger already, until their events come by.
 #[derive(Default)]
-pub(super) struct Settled(Mutex<HashSet<PaymentId>>);
+pub(super) struct Settled {
+    attempts: Mutex<HashSet<PaymentId>>,
+    /// Whether a refund was decided since the worker that sends them was last woken.
+    refunds: AtomicBool,
+}
 
 impl Settled {
     pub(super) fn insert(&self, attempt: PaymentId) {
-        let mut settled = self.0.lock();
+        let mut settled = self.attempts.lock();
         if settled.len() < REMEMBERED {
             settled.insert(attempt);
         }
     }
 
     fn contains(&self, attempt: PaymentId) -> bool {
-        self.0.lock().contains(&attempt)
+        self.attempts.lock().contains(&attempt)
     }
 
     fn forget(&self, attempt: PaymentId) {
-        self.0.lock().remove(&attempt);
+        self.attempts.lock().remove(&attempt);
     }
 }
 
@@ -76,18 +81,18 @@ impl Handler<LoggedEvent> for Settle {
                 _ => {}
             }
         }
-        let mut unit = Unit::new();
-        for refund in try_join_all(waiting).await?.into_iter().flatten() {
-            unit = unit.insert(&refund);
-        }
-        Ok(unit)
+        let refunds: Vec<Refund> = try_join_all(waiting).await?.into_iter().flatten().collect();
+        self.0.settled.refunds.fetch_or(!refunds.is_empty(), Ordering::Relaxed);
+        Ok(refunds.iter().fold(Unit::new(), |unit, refund| unit.insert(refund)))
     }
 
     fn committed(&self, items: &[LoggedEvent]) {
         for (_, attempt, _) in items.iter().filter_map(|event| attempt_of(event).ok().flatten()) {
             self.0.settled.forget(attempt);
         }
-        self.0.refund_waits.notify_one();
+        if self.0.settled.refunds.swap(false, Ordering::Relaxed) {
+            self.0.refund_waits.notify_one();
+        }
     }
 }
 

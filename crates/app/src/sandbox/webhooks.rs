@@ -15,7 +15,7 @@ use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,15 @@ const EARLY_FOR: Duration = Duration::from_secs(2);
 struct Notice {
     body: Bytes,
     delay: Duration,
+}
+
+/// A notice as the provider writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    event_type: &'static str,
+    created_at: String,
+    data: PaymentObject<'a>,
 }
 
 /// Sends to one address.
@@ -80,8 +89,8 @@ impl Webhooks {
         let created_at = jiff::tz::Offset::constant(9)
             .to_datetime(jiff::Timestamp::from_microsecond(now.0).unwrap_or_default())
             .to_string();
-        let notice = json!({ "eventType": "PAYMENT_STATUS_CHANGED", "createdAt": created_at, "data": data });
-        Bytes::from(notice.to_string())
+        let envelope = Envelope { event_type: "PAYMENT_STATUS_CHANGED", created_at, data };
+        Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
     }
 
     fn push(&self, body: Bytes, delay: Duration) {

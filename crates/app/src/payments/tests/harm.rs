@@ -42,6 +42,11 @@ impl Steps {
         *self.strike.lock() = Some((step, harm));
     }
 
+    /// Harms nothing from now on.
+    pub(super) fn calm(&self) {
+        *self.strike.lock() = None;
+    }
+
     /// What was harmed, if it came to that.
     pub(super) fn struck(&self) -> Option<String> {
         self.struck.lock().clone()

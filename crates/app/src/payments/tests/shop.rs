@@ -10,7 +10,7 @@ use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, EventLog as _, Records as _};
-use firstcome_core::records::Unit;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
 use prometheus_client::registry::Registry;
@@ -134,8 +134,22 @@ impl Shop {
             };
             if crashed {
                 self.restart();
+            } else if self.is_at_rest().await {
+                return;
             }
         }
+    }
+
+    /// Whether the workers have nothing to do before time goes on.
+    async fn is_at_rest(&self) -> bool {
+        let done = |name| async move { self.books.position(name).await.expect("in memory") };
+        let (settled, approved) = (done("payments.settle").await, done("payments.refunds").await);
+        let attempts = self.books.list::<Payment>(Query::all(Payment::TABLE, 100)).await.expect("in memory");
+        let refunds = self.books.list::<Refund>(Query::all(Refund::TABLE, 100)).await.expect("in memory");
+        settled == self.books.events().len() as i64
+            && approved == self.orders.events().len() as i64
+            && !attempts.iter().any(|attempt| attempt.record.state.is_undecided())
+            && !refunds.iter().any(|refund| refund.record.state == RefundState::Pending)
     }
 
     /// The provider's notice about a payment arrives.
