@@ -83,7 +83,7 @@ impl Handler<LoggedEvent> for Settle {
         }
         let refunds: Vec<Refund> = try_join_all(waiting).await?.into_iter().flatten().collect();
         self.0.settled.refunds.fetch_or(!refunds.is_empty(), Ordering::Relaxed);
-        Ok(refunds.iter().fold(Unit::new(), |unit, refund| unit.insert(refund)))
+        Ok(refunds.iter().fold(Unit::new(), Unit::insert))
     }
 
     fn committed(&self, items: &[LoggedEvent]) {
