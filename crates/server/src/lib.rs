@@ -8,6 +8,7 @@ pub mod config;
 pub mod folder;
 pub mod front;
 pub mod lifecycle;
+pub mod metrics;
 pub mod operate;
 pub mod storm;
 pub mod telemetry;

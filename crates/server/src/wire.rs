@@ -26,6 +26,7 @@ use crate::config::{Config, SANDBOX_SECRET_KEY};
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::lifecycle::Fatal;
+use crate::metrics::LedgerMetrics;
 use crate::operate::{self, Operation};
 
 /// The shop could not be put together.
@@ -144,6 +145,7 @@ impl Shop {
             archive,
             events: parts.events.clone(),
             clock: parts.clock.clone(),
+            keys: parts.keys.clone(),
         };
         let voucher_ports = vouchers::Ports {
             records: parts.databases.vouchers.clone(),
@@ -162,6 +164,7 @@ impl Shop {
             vouchers::create(voucher_options(config), voucher_ports).await?,
         ];
         let gateway = open_gateway(config, &parts, &revocations);
+        gateway.load().await?;
         let mut workers: Vec<Worker> = roles.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
         workers.extend(gateway.workers());
         let (api, openapi) = merge(roles);

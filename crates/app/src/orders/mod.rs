@@ -12,6 +12,7 @@
 //! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
 //! | refund PENDING | a row and an event in one commit; each step of [`refunds`] is repeated until the next is recorded |
 
+mod addresses;
 mod admin;
 mod archive;
 mod audit;
@@ -38,6 +39,7 @@ use utoipa_axum::routes;
 
 use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
 use crate::role::Role;
+use crate::secrets::Keys;
 
 pub use archive::OrderArchive;
 pub use projection::{CONSUMER as PROJECTION, HoldRow, OfferRow};
@@ -50,6 +52,7 @@ pub const TABLES: &[&Table] = &[
     projection::OfferRow::TABLE,
     facts::OfferFacts::TABLE,
     facts::BuyerFacts::TABLE,
+    addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     cancel::CancelRequest::TABLE,
     DeadLetter::TABLE,
@@ -68,6 +71,8 @@ pub struct Ports {
     pub events: Arc<dyn EventLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Encrypts addresses.
+    pub keys: Arc<Keys>,
 }
 
 /// What the endpoints share.

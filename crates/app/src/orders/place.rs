@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{OfferId, OrderId};
+use firstcome_core::ids::{OfferId, OrderId, UserId};
 use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome, Refusal};
 use firstcome_core::product::ProductKind;
 use garde::Validate;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Orders;
+use super::addresses::ShipTo;
 use super::facts::OfferFacts;
 use super::keys::Claim;
 use super::view::OrderView;
@@ -32,6 +33,10 @@ pub(super) struct Request {
     #[garde(range(min = 1))]
     #[schema(example = 1, minimum = 1)]
     quantity: u32,
+    /// Goods: where they are sent; the account's address if left out.
+    #[serde(default)]
+    #[garde(dive)]
+    ship_to: Option<ShipTo>,
 }
 
 /// Places an order: sets units aside, first come, first served. A free order is completed at once.
@@ -55,13 +60,14 @@ pub(super) async fn post(
     let Some(offer) = orders.facts.offer(body.value.offer_id).await? else {
         return Err(Problem::new(ErrorCode::UnknownOffer));
     };
+    let order = OrderId::of_request(buyer.user, &key, body.digest, offer.number);
     let request = HoldRequest {
-        order: OrderId::of_request(buyer.user, &key, body.digest, offer.number),
+        order,
         person: buyer.user,
         quantity: body.value.quantity,
         digest: body.digest,
         discount: 0,
-        facts: orders.facts_of(&offer, buyer.user).await?,
+        facts: orders.facts_of(&offer, order, buyer.user, body.value.ship_to.as_ref()).await?,
     };
     let view = orders.hold(&offer, request).await?;
     Ok((StatusCode::CREATED, Json(view)))
@@ -69,14 +75,25 @@ pub(super) async fn post(
 
 impl Orders {
     /// What only goods need: where they are sent.
-    async fn facts_of(&self, offer: &OfferFacts, buyer: firstcome_core::ids::UserId) -> Outcome<Option<Box<Facts>>> {
+    async fn facts_of(
+        &self,
+        offer: &OfferFacts,
+        order: OrderId,
+        buyer: UserId,
+        ship_to: Option<&ShipTo>,
+    ) -> Outcome<Option<Box<Facts>>> {
         if offer.kind != ProductKind::Goods {
             return Ok(None);
         }
-        let address = self.facts.address(buyer).await?.ok_or_else(|| {
-            Problem::new(ErrorCode::AddressMissing).detail("Goods are shipped: add an address to your account first")
-        })?;
-        Ok(Some(Box::new(Facts { address: Some(address), ..Facts::default() })))
+        let address = match ship_to {
+            Some(ship_to) => Some(self.keep_address(order, buyer, ship_to).await?),
+            None => self.facts.address(buyer).await?,
+        };
+        if address.is_none() {
+            return Err(Problem::new(ErrorCode::AddressMissing)
+                .detail("Goods are shipped: give ship_to, or sign up with an address"));
+        }
+        Ok(Some(Box::new(Facts { address, ..Facts::default() })))
     }
 
     async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {

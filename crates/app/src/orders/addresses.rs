@@ -1,0 +1,59 @@
+//! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
+
+use firstcome_core::ids::{AddressId, OrderId, UserId};
+use firstcome_core::record;
+use firstcome_core::records::{Record as _, Unit};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Orders;
+use crate::http::Outcome;
+
+record! {
+    /// An address of one order.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct ShippingAddress in "shipping_addresses" {
+        /// Names it.
+        pub(super) address: AddressId,
+        /// Whose order.
+        pub(super) user: UserId,
+        /// The number of the key that it is sealed with.
+        pub(super) key: u32,
+        /// The address, sealed.
+        pub(super) sealed: Vec<u8>,
+    }
+    indexes []
+}
+
+/// Where goods are sent.
+#[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShipTo {
+    /// Who receives them.
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(example = "Kim Minsu")]
+    name: String,
+    /// For the carrier.
+    #[garde(length(chars, min = 5, max = 30))]
+    #[schema(example = "010-1234-5678")]
+    phone: String,
+    /// Street, town, code.
+    #[garde(length(chars, min = 5, max = 500))]
+    #[schema(example = "1 Sejong-daero, Jung-gu, Seoul 04524")]
+    address: String,
+}
+
+impl Orders {
+    /// Keeps an order's own address. The same order again keeps the same address.
+    pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
+        let address = AddressId::derived(&[&order.0]);
+        let text = serde_json::to_string(ship_to).unwrap_or_default();
+        let sealer = &self.ports.keys.sealer;
+        let place: [&[u8]; 2] = [ShippingAddress::TABLE.name.as_bytes(), &address.0];
+        let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place, &text) };
+        // A conflict means that this very order was asked for before, with this very address.
+        self.ports.records.commit(Unit::new().insert(&row)).await?;
+        Ok(address)
+    }
+}
