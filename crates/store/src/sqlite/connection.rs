@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use firstcome_core::ports::PortError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 /// How long a statement waits for another process that is writing the same file.
@@ -50,6 +51,9 @@ fn configured(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, P
             "PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;
              PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-{cache};"
         ))?;
+        // A plan depends on the statement, not on the values bound to it: without this every new value of a LIMIT costs
+        // another preparation.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(connection)
     };

@@ -56,9 +56,9 @@ fn position_fits(statements: &mut Statements<'_>, unit: &Unit) -> Result<bool> {
 fn first_refused(statements: &mut Statements<'_>, writes: &[Write]) -> Result<Option<usize>> {
     for (index, write) in writes.iter().enumerate() {
         let done = match write {
-            Write::Insert(table, row) => statements.of(table).insert(&row.values),
+            Write::Insert(table, row) => statements.of(table).insert(&row.values, 1),
             Write::Update(table, row) => statements.of(table).update(&row.values, row.version),
-            Write::Advance(table, row) => statements.of(table).advance(&row.values, row.version).map(|()| true),
+            Write::Advance(table, row) => statements.of(table).advance(&row.values, row.version),
             Write::Delete(table, key) => statements.of(table).delete(key).map(|()| true),
         };
         match done {

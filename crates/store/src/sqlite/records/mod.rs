@@ -10,6 +10,7 @@ mod readers;
 mod schema;
 mod select;
 mod statements;
+mod table;
 #[cfg(test)]
 mod tests;
 mod values;

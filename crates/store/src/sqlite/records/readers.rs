@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::select::Selection;
-use super::statements::Bound;
+use super::table::Bound;
 use crate::sqlite::connection::{open_reader, port_error};
 
 /// Connections that are kept when nobody reads.

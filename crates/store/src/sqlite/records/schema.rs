@@ -62,7 +62,8 @@ fn table_sql(table: &Table) -> String {
     )
 }
 
-/// The primary key ends every index that is not unique, so that a page of rows is read in the order of the index.
+/// The primary key ends every index that is not unique, so that a page of rows is read in the order of the index. Rows
+/// whose first column is empty stay out: what is open for a while and then settled for ever leaves the index.
 fn index_sql(table: &Table, index: &Index) -> String {
     let mut columns = index.columns.to_vec();
     let key = table.key();
@@ -71,7 +72,13 @@ fn index_sql(table: &Table, index: &Index) -> String {
     }
     let columns: Vec<String> = columns.into_iter().map(quoted).collect();
     let unique = if index.unique { "UNIQUE " } else { "" };
-    format!("CREATE {unique}INDEX {} ON {} ({})", quoted(index.name), quoted(table.name), columns.join(", "))
+    let first = index.columns.first().and_then(|name| table.columns.iter().find(|column| column.name == *name));
+    let present = match first {
+        Some(first) if first.nullable => format!(" WHERE {} IS NOT NULL", quoted(first.name)),
+        _ => String::new(),
+    };
+    let (name, of) = (quoted(index.name), quoted(table.name));
+    format!("CREATE {unique}INDEX {name} ON {of} ({}){present}", columns.join(", "))
 }
 
 fn fingerprint(tables: &[&Table]) -> String {

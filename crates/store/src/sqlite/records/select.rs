@@ -156,7 +156,7 @@ impl Builder {
 
 /// Whether an index, or the key, leads straight to the rows in their order.
 fn is_short(query: &Query) -> bool {
-    let equal = |filter: &Filter| matches!(filter.comparison, Comparison::Is(_) | Comparison::IsNull);
+    let equal = |filter: &Filter| matches!(filter.comparison, Comparison::Is(_));
     let key = query.table.key().name;
     if query.filters.iter().any(|filter| filter.column == key && equal(filter)) {
         return true;
@@ -168,6 +168,7 @@ fn is_short(query: &Query) -> bool {
     let bound = |filter: &Filter| {
         filter.column == query.order.0 && !matches!(filter.comparison, Comparison::IsOneOf(_) | Comparison::Contains(_))
     };
+    let nullable = |name: &str| query.table.columns.iter().any(|column| column.name == name && column.nullable);
     let leads = |columns: &[&str], unique: bool| {
         let fixed = columns
             .iter()
@@ -175,7 +176,9 @@ fn is_short(query: &Query) -> bool {
             .count();
         let covered = query.filters.iter().all(|filter| columns[..fixed].contains(&filter.column) || bound(filter));
         let next = columns.get(fixed).copied().unwrap_or(key);
-        (unique && fixed == columns.len()) || (covered && next == query.order.0)
+        // Rows that are empty in the first column are not in the index.
+        let complete = fixed > 0 || !nullable(next);
+        (unique && fixed == columns.len()) || (covered && complete && next == query.order.0)
     };
     leads(&[key], true) || query.table.indexes.iter().any(|index: &Index| leads(index.columns, index.unique))
 }

@@ -27,14 +27,17 @@ pub(super) fn check_table(tables: &'static [&'static Table], table: &'static Tab
 
 /// A unit of which every write fits its table, so that the transaction cannot fail for its sake.
 pub(super) fn check_unit(tables: &'static [&'static Table], unit: &Unit) -> Result<(), PortError> {
-    unit.writes.iter().try_for_each(|write| match write {
-        Write::Insert(table, row) | Write::Update(table, row) | Write::Advance(table, row) => {
+    let mut recent = None;
+    unit.writes.iter().try_for_each(|write| {
+        let (Write::Insert(table, _) | Write::Update(table, _) | Write::Advance(table, _) | Write::Delete(table, _)) =
+            write;
+        if !recent.is_some_and(|recent| std::ptr::eq(recent, *table)) {
             check_table(tables, table)?;
-            check_row(table, row)
+            recent = Some(*table);
         }
-        Write::Delete(table, key) => {
-            check_table(tables, table)?;
-            check_value(table, table.key(), key)
+        match write {
+            Write::Insert(_, row) | Write::Update(_, row) | Write::Advance(_, row) => check_row(table, row),
+            Write::Delete(_, key) => check_value(table, table.key(), key),
         }
     })
 }
