@@ -115,7 +115,7 @@ impl Watch {
         println!(
             "{name:<60} {rate:>9.0} /s {:>8.2} us each {:>8.2} us of work",
             each(time),
-            each(worked() - self.worked)
+            each(worked().saturating_sub(self.worked))
         );
     }
 }
@@ -172,7 +172,7 @@ async fn updates(records: &Arc<SqliteRecords>, tasks: u64, each: u64) {
                     let number = (tasks * 1_000 + task) * 1_000_000 + number;
                     let id = PaymentId(bytes(number));
                     let mut stored = records.load::<Payment>(id).await.expect("reads").expect("is there");
-                    stored.record.state = "DONE".to_owned();
+                    "DONE".clone_into(&mut stored.record.state);
                     let unit = Unit::new().update(&stored).event(&paid(number), Time(number as i64));
                     assert_eq!(records.commit(unit).await.expect("commits"), Committed::Done);
                 }

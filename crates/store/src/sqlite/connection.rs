@@ -79,12 +79,11 @@ pub fn port_error(path: &Path, error: &rusqlite::Error) -> PortError {
     let reason = format!("{}: {error}", path.display());
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => PortError::StorageFull(reason),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => PortError::Corrupt(reason),
+        // No code: not SQLite but the binding, which found a value of another type than its column's.
+        None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => PortError::Corrupt(reason),
         Some(ErrorCode::TooBig | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation) => {
             PortError::Misused(reason)
         }
         Some(_) => PortError::Unavailable(reason),
-        // Not SQLite but the binding: a value of another type than its column.
-        None => PortError::Corrupt(reason),
     }
 }

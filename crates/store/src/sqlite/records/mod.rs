@@ -4,6 +4,7 @@
 //! syncs once, and answers all of them, so that a commit costs its share of a sync. Reads run beside it on connections
 //! of their own and see what is on the disk.
 
+mod checkpoint;
 mod judge;
 mod queue;
 mod readers;

@@ -72,7 +72,7 @@ impl Queue {
     }
 
     /// Refuses whoever comes from now on, and whoever waits.
-    pub(super) fn abandon(&self, reason: PortError) {
+    pub(super) fn abandon(&self, reason: &PortError) {
         self.close(reason.clone());
         let waiting = std::mem::take(&mut self.state.lock().jobs);
         for job in waiting {

@@ -1,5 +1,7 @@
 //! Queries as SQL.
 
+use std::fmt::Write as _;
+
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Comparison, Direction, Filter, Index, Kind, Query, Table, Value};
 
@@ -59,6 +61,11 @@ impl Builder {
         self.table.position(name).ok_or_else(unknown)
     }
 
+    fn add(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a string has no way to fail.
+        let _ = self.sql.write_fmt(text);
+    }
+
     fn value(&mut self, value: Value) {
         self.sql.push('?');
         self.values.push(value);
@@ -70,7 +77,7 @@ impl Builder {
         if value != Value::Null {
             check_value(self.table, declared, &value)?;
         }
-        self.sql.push_str(&format!(" AND {} {operator} ", quoted(declared.name)));
+        self.add(format_args!(" AND {} {operator} ", quoted(declared.name)));
         self.value(value);
         Ok(())
     }
@@ -79,14 +86,14 @@ impl Builder {
         let column = self.column(filter.column)?;
         let name = quoted(filter.column);
         match filter.comparison {
-            Comparison::IsNull => self.sql.push_str(&format!(" AND {name} IS NULL")),
+            Comparison::IsNull => self.add(format_args!(" AND {name} IS NULL")),
             Comparison::Is(value) => self.compare(column, "=", value)?,
             Comparison::Less(value) => self.compare(column, "<", value)?,
             Comparison::AtMost(value) => self.compare(column, "<=", value)?,
             Comparison::Greater(value) => self.compare(column, ">", value)?,
             Comparison::AtLeast(value) => self.compare(column, ">=", value)?,
             Comparison::IsOneOf(values) => {
-                self.sql.push_str(&format!(" AND {name} IN ("));
+                self.add(format_args!(" AND {name} IN ("));
                 for (position, value) in values.into_iter().enumerate() {
                     check_value(self.table, &self.table.columns[column], &value)?;
                     self.sql.push_str(if position == 0 { "" } else { ", " });
@@ -99,7 +106,7 @@ impl Builder {
                     return Err(PortError::Misused(format!("column {} holds no text", filter.column)));
                 }
                 // SQLite's `lower` knows the letters A to Z and leaves all other bytes alone.
-                self.sql.push_str(&format!(" AND instr(lower({name}), "));
+                self.add(format_args!(" AND instr(lower({name}), "));
                 self.value(Value::Text(text.to_ascii_lowercase()));
                 self.sql.push_str(") > 0");
             }
@@ -124,18 +131,18 @@ impl Builder {
         if value == Value::Null {
             let others =
                 if direction == Direction::Ascending { format!(" OR {order} IS NOT NULL") } else { String::new() };
-            self.sql.push_str(&format!(" AND (({order} IS NULL AND {key_name} {operator} "));
+            self.add(format_args!(" AND (({order} IS NULL AND {key_name} {operator} "));
             self.value(key);
-            self.sql.push_str(&format!("){others})"));
+            self.add(format_args!("){others})"));
             return Ok(());
         }
         let others =
             if nullable && direction == Direction::Descending { format!(" OR {order} IS NULL") } else { String::new() };
-        self.sql.push_str(&format!(" AND (({order}, {key_name}) {operator} ("));
+        self.add(format_args!(" AND (({order}, {key_name}) {operator} ("));
         self.value(value);
         self.sql.push_str(", ");
         self.value(key);
-        self.sql.push_str(&format!("){others})"));
+        self.add(format_args!("){others})"));
         Ok(())
     }
 
@@ -146,9 +153,9 @@ impl Builder {
             Direction::Descending => "DESC",
         };
         let (order, key) = (quoted(order), quoted(self.table.key().name));
-        self.sql.push_str(&format!(" ORDER BY {order} {direction}"));
+        self.add(format_args!(" ORDER BY {order} {direction}"));
         if column != 0 {
-            self.sql.push_str(&format!(", {key} {direction}"));
+            self.add(format_args!(", {key} {direction}"));
         }
         Ok(())
     }

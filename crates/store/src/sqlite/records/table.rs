@@ -67,14 +67,16 @@ impl<'c> TableStatements<'c> {
         let (name, key) = (quoted(table.name), quoted(table.key().name));
         let is_indexed = |column: &str| table.indexes.iter().any(|index| index.columns.contains(&column));
         let indexed: Vec<usize> = (1..table.columns.len()).filter(|at| is_indexed(table.columns[*at].name)).collect();
-        let looked: String = indexed.iter().map(|at| format!(", {}", quoted(table.columns[*at].name))).collect();
+        let mut looked = vec!["_rowid_".to_owned(), "version".to_owned()];
+        looked.extend(indexed.iter().map(|at| quoted(table.columns[*at].name)));
+        let looked = looked.join(", ");
         let marks: String = (0..table.columns.len()).map(|_| "?, ").collect();
         let columns = column_list(table);
         Ok(Self {
             table,
             has_unique: table.indexes.iter().any(|index| index.unique),
             connection,
-            look: connection.prepare(&format!("SELECT _rowid_, version{looked} FROM {name} WHERE {key} = ?"))?,
+            look: connection.prepare(&format!("SELECT {looked} FROM {name} WHERE {key} = ?"))?,
             insert: connection.prepare(&format!(
                 "INSERT INTO {name} ({columns}, version) VALUES ({marks}?) ON CONFLICT DO NOTHING"
             ))?,
@@ -151,8 +153,9 @@ impl<'c> TableStatements<'c> {
             index.is_some_and(|index| changed & bit(index) == 0)
         };
         let columns: Vec<usize> = (1..self.table.columns.len()).filter(|column| !stays(column)).collect();
-        let set: String = columns.iter().map(|at| format!("{} = ?, ", quoted(self.table.columns[*at].name))).collect();
-        let sql = format!("UPDATE {} SET {set}version = ? WHERE _rowid_ = ?", quoted(self.table.name));
+        let mut set: Vec<String> = columns.iter().map(|at| quoted(self.table.columns[*at].name)).collect();
+        set.push("version".to_owned());
+        let sql = format!("UPDATE {} SET {} = ? WHERE _rowid_ = ?", quoted(self.table.name), set.join(" = ?, "));
         self.replace.push(Replace { changed, columns, statement: self.connection.prepare(&sql)? });
         Ok(self.replace.len() - 1)
     }

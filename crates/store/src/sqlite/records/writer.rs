@@ -8,6 +8,7 @@ use firstcome_core::records::Table;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
+use super::checkpoint::{Checkpoints, copy_when_asked};
 use super::judge::judge;
 use super::queue::{Job, Queue};
 use super::statements::Statements;
@@ -37,16 +38,24 @@ enum Outcome {
 /// Runs until the queue is closed and empty, or the disk fails.
 pub(super) fn run(connection: &Connection, shared: &Arc<Shared>) {
     let _guard = FailOnPanic(shared);
-    match Statements::prepare(connection, shared.tables) {
-        Ok(statements) => Writer { connection, statements, shared, outcomes: Vec::new() }.run(),
+    let prepare = || Ok((Statements::prepare(connection, shared.tables)?, Checkpoints::prepare(connection)?));
+    match prepare() {
+        Ok((statements, (checkpoints, asked))) => std::thread::scope(|scope| {
+            let copy = move || copy_when_asked(&shared.path, &asked).unwrap_or_else(|error| fail(shared, error));
+            match std::thread::Builder::new().name("copy-log".to_owned()).spawn_scoped(scope, copy) {
+                Ok(_) => {}
+                Err(error) => fail(shared, PortError::Unavailable(format!("no thread: {error}"))),
+            }
+            Writer { connection, statements, checkpoints, shared, outcomes: Vec::new() }.run();
+        }),
         Err(error) => fail(shared, port_error(&shared.path, &error)),
     }
 }
 
 /// From now on nothing is written: what is in memory elsewhere may be ahead of the disk.
 fn fail(shared: &Shared, reason: PortError) {
-    shared.failed.send_replace(Some(reason.clone()));
-    shared.queue.abandon(reason);
+    shared.queue.abandon(&reason);
+    shared.failed.send_replace(Some(reason));
 }
 
 struct FailOnPanic<'a>(&'a Shared);
@@ -62,6 +71,7 @@ impl Drop for FailOnPanic<'_> {
 struct Writer<'a> {
     connection: &'a Connection,
     statements: Statements<'a>,
+    checkpoints: Checkpoints<'a>,
     shared: &'a Shared,
     outcomes: Vec<Committed>,
 }
@@ -84,6 +94,9 @@ impl Writer<'_> {
                     refuse(&mut jobs, &reason);
                     return;
                 }
+            }
+            if let Err(error) = self.checkpoints.after_commit() {
+                tracing::warn!(file = %self.shared.path.display(), %error, "the log could not be copied into the file");
             }
         }
     }
