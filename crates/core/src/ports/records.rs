@@ -11,7 +11,8 @@ pub enum Committed {
     /// All of it is durable.
     Done,
     /// None of it happened: the write at this index met another version, an existing key, or a unique index. Read
-    /// again and decide anew. For the consumer's position the index is one past the last write.
+    /// again and decide anew. For the consumer's position, which is judged before the writes, the index is one past the
+    /// last write.
     Conflict(usize),
 }
 
@@ -19,6 +20,7 @@ pub enum Committed {
 ///
 /// - [`Records::commit`] answers `Done` only when everything is on the disk; readers see only such commits.
 /// - Units from different callers may share one sync; each is judged on its own.
+/// - A unit whose future is dropped before it answers may commit all the same.
 /// - A table exists from the moment that the adapter was opened with it.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {

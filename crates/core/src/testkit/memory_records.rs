@@ -9,7 +9,9 @@ use std::task::{Poll, Waker};
 use async_trait::async_trait;
 
 use crate::ports::{Committed, EventLog, LoggedEvent, PortError, Records};
-use crate::records::{Column, Comparison, Direction, Filter, Kind, NewEvent, Query, Row, Table, Unit, Value, Write};
+use crate::records::{
+    Comparison, Direction, Filter, NewEvent, Query, Row, Table, Unit, Value, Write, check_keys, check_query, check_unit,
+};
 
 type Rows = Vec<Row>;
 
@@ -51,14 +53,8 @@ impl MemoryRecords {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, table: &'static Table) -> Result<(), PortError> {
-        let known = self.tables.iter().any(|known| known.name == table.name);
-        known.then_some(()).ok_or_else(|| PortError::Misused(format!("there is no table {}", table.name)))
-    }
-
-    fn rows(&self, table: &'static Table) -> Result<Rows, PortError> {
-        self.known(table)?;
-        Ok(self.lock().data.tables.get(table.name).cloned().unwrap_or_default())
+    fn rows(&self, table: &'static Table) -> Rows {
+        self.lock().data.tables.get(table.name).cloned().unwrap_or_default()
     }
 }
 
@@ -95,41 +91,6 @@ fn holds(value: &Value, comparison: &Comparison) -> bool {
             _ => false,
         },
         Comparison::IsNull => *value == Value::Null,
-    }
-}
-
-/// Refuses a value that a column cannot hold.
-fn check(column: &Column, value: &Value) -> Result<(), PortError> {
-    let fits = match value {
-        Value::Null => column.nullable,
-        Value::Integer(_) => column.kind == Kind::Integer,
-        Value::Text(_) => column.kind == Kind::Text,
-        Value::Blob(_) => column.kind == Kind::Blob,
-    };
-    fits.then_some(()).ok_or_else(|| PortError::Misused(format!("{value:?} in column {}", column.name)))
-}
-
-fn check_write(write: &Write) -> Result<(), PortError> {
-    match write {
-        Write::Insert(table, row) | Write::Update(table, row) | Write::Advance(table, row) => {
-            table.columns.iter().zip(&row.values).try_for_each(|(column, value)| check(column, value))
-        }
-        Write::Delete(table, key) => check(table.key(), key),
-    }
-}
-
-fn check_comparison(column: &Column, comparison: &Comparison) -> Result<(), PortError> {
-    match comparison {
-        Comparison::Is(value)
-        | Comparison::Less(value)
-        | Comparison::AtMost(value)
-        | Comparison::Greater(value)
-        | Comparison::AtLeast(value) => check(&Column { nullable: true, ..*column }, value),
-        Comparison::IsOneOf(values) => {
-            values.iter().try_for_each(|value| check(&Column { nullable: true, ..*column }, value))
-        }
-        Comparison::Contains(text) => check(column, &Value::Text(text.clone())),
-        Comparison::IsNull => Ok(()),
     }
 }
 
@@ -171,19 +132,15 @@ fn apply(data: &mut Data, write: &Write) -> bool {
             }
             rows[place] = Row { values: row.values.clone(), version: row.version + 1 };
         }
-        (Write::Advance(_, row), Ok(place)) => {
-            if rows[place].version < row.version {
-                if taken(table, rows, row) {
-                    return false;
-                }
-                rows[place] = row.clone();
-            }
-        }
-        (Write::Advance(_, row), Err(place)) => {
+        (Write::Advance(_, row), Ok(place)) if rows[place].version >= row.version => {}
+        (Write::Advance(_, row), place) => {
             if taken(table, rows, row) {
                 return false;
             }
-            rows.insert(place, row.clone());
+            match place {
+                Ok(place) => rows[place] = row.clone(),
+                Err(place) => rows.insert(place, row.clone()),
+            }
         }
         (Write::Delete(..), Ok(place)) => {
             rows.remove(place);
@@ -196,21 +153,22 @@ fn apply(data: &mut Data, write: &Write) -> bool {
 #[async_trait]
 impl Records for MemoryRecords {
     async fn get(&self, table: &'static Table, key: Value) -> Result<Option<Row>, PortError> {
-        check(table.key(), &key)?;
-        Ok(self.rows(table)?.into_iter().find(|row| row.values[0] == key))
+        check_keys(self.tables, table, std::slice::from_ref(&key))?;
+        Ok(self.rows(table).into_iter().find(|row| row.values[0] == key))
     }
 
     async fn get_many(&self, table: &'static Table, keys: Vec<Value>) -> Result<Vec<Row>, PortError> {
-        let rows = self.rows(table)?;
+        check_keys(self.tables, table, &keys)?;
+        let rows = self.rows(table);
         let find = |key: &Value| rows.iter().find(|row| row.values[0] == *key).cloned();
         Ok(keys.iter().filter_map(find).collect())
     }
 
     async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
-        let mut rows = self.rows(query.table)?;
+        check_query(self.tables, &query)?;
+        let mut rows = self.rows(query.table);
         for Filter { column, comparison } in &query.filters {
             let column = position(query.table, column)?;
-            check_comparison(&query.table.columns[column], comparison)?;
             rows.retain(|row| holds(&row.values[column], comparison));
         }
         let column = position(query.table, query.order.0)?;
@@ -229,27 +187,17 @@ impl Records for MemoryRecords {
     }
 
     async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
-        for write in &unit.writes {
-            match write {
-                Write::Insert(table, _)
-                | Write::Update(table, _)
-                | Write::Advance(table, _)
-                | Write::Delete(table, _) => {
-                    self.known(table)?;
-                    check_write(write)?;
-                }
-            }
-        }
+        check_unit(self.tables, &unit)?;
         let mut state = self.lock();
         let mut data = state.data.clone();
-        if let Some(conflict) = unit.writes.iter().position(|write| !apply(&mut data, write)) {
-            return Ok(Committed::Conflict(conflict));
-        }
         if let Some((consumer, from, to)) = unit.position {
             if data.positions.get(consumer).copied().unwrap_or(0) != from {
                 return Ok(Committed::Conflict(unit.writes.len()));
             }
             data.positions.insert(consumer, to);
+        }
+        if let Some(conflict) = unit.writes.iter().position(|write| !apply(&mut data, write)) {
+            return Ok(Committed::Conflict(conflict));
         }
         data.events.extend(unit.events);
         state.data = data;

@@ -490,6 +490,8 @@ pub async fn position_moves_only_from_where_it_is(harness: &impl RecordsHarness)
     let again = Unit::new().advance(&ticket(1), 9).delete(&ticket(1)).position("one", 0, 8);
     assert_eq!(commit(&records, again).await, Committed::Conflict(2));
     assert_eq!(commit(&records, Unit::new().position("two", 7, 8)).await, Committed::Conflict(0));
+    let both = Unit::new().insert(&ticket(1)).position("one", 0, 8);
+    assert_eq!(commit(&records, both).await, Committed::Conflict(1), "the position is judged first");
     done(&records, Unit::new().position("two", 0, 3)).await;
     assert_eq!(load(&records, &ticket(1)).await.map(|stored| stored.version), Some(1));
     assert_eq!(records.position("one").await.expect("the database answers"), 7);

@@ -14,7 +14,6 @@ mod statements;
 mod table;
 #[cfg(test)]
 mod tests;
-mod values;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -24,14 +23,13 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use firstcome_core::ids::EventId;
 use firstcome_core::ports::{Committed, LoggedEvent, PortError, Records};
-use firstcome_core::records::{Query, Row, Table, Unit, Value};
+use firstcome_core::records::{Query, Row, Table, Unit, Value, check_keys, check_query, check_unit};
 use firstcome_core::time::Time;
 use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::{Semaphore, watch};
 
 use self::queue::Queue;
 use self::readers::Readers;
-use self::values::{check_table, check_unit};
 use self::writer::Shared;
 use super::connection::{open, port_error};
 
@@ -39,6 +37,8 @@ use super::connection::{open, port_error};
 const WRITER_CACHE: u32 = 65_536;
 /// Long selects that run at the same time.
 const LONG_SELECTS: usize = 4;
+/// Long selects that run or wait; the next is refused.
+const WAITING_SELECTS: usize = 256;
 /// Keys that are looked up on the caller's thread.
 const FEW_KEYS: usize = 64;
 
@@ -47,6 +47,8 @@ pub struct SqliteRecords {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     long_selects: Semaphore,
+    /// Places for long selects that run or wait.
+    waiting: Semaphore,
     /// For each table the statement that reads a row by its key.
     by_key: Vec<String>,
     writer: Option<JoinHandle<()>>,
@@ -56,7 +58,15 @@ impl SqliteRecords {
     /// Opens a file, makes it if it is not there, and makes it hold these tables.
     pub fn open(path: impl Into<PathBuf>, tables: &'static [&'static Table]) -> Result<Arc<Self>, PortError> {
         let path = path.into();
-        let mut connection = open(&path, WRITER_CACHE)?;
+        let connection = open(&path, WRITER_CACHE)?;
+        Self::start(path, connection, tables)
+    }
+
+    fn start(
+        path: PathBuf,
+        mut connection: Connection,
+        tables: &'static [&'static Table],
+    ) -> Result<Arc<Self>, PortError> {
         schema::prepare(&mut connection, &path, tables)?;
         sync_what_a_crash_left(&connection, &path)?;
         let last = last_event(&connection).map_err(|error| port_error(&path, &error))?;
@@ -66,12 +76,15 @@ impl SqliteRecords {
             queue: Queue::default(),
             announced: watch::Sender::new(last),
             failed: watch::Sender::new(None),
+            #[cfg(test)]
+            broken: std::sync::atomic::AtomicBool::default(),
         });
         let writer = spawn_writer(connection, Arc::clone(&shared))?;
         Ok(Arc::new(Self {
             shared,
             readers: Arc::new(Readers::new(path)),
             long_selects: Semaphore::new(LONG_SELECTS),
+            waiting: Semaphore::new(WAITING_SELECTS),
             by_key: tables.iter().map(|table| select::by_key(table)).collect(),
             writer: Some(writer),
         }))
@@ -104,18 +117,15 @@ impl SqliteRecords {
 
     /// [`Records::get_many`] for threads that may block.
     pub fn get_many_blocking(&self, table: &'static Table, keys: &[Value]) -> Result<Vec<Row>, PortError> {
-        let position = check_table(self.shared.tables, table)?;
-        for key in keys {
-            values::check_value(table, table.key(), key)?;
-        }
+        let position = check_keys(self.shared.tables, table, keys)?;
         self.readers.rows(table, &self.by_key[position], keys)
     }
 
     /// [`Records::select`] for threads that may block.
     pub fn select_blocking(&self, query: Query) -> Result<Vec<Row>, PortError> {
-        check_table(self.shared.tables, query.table)?;
+        check_query(self.shared.tables, &query)?;
         let table = query.table;
-        self.readers.select(table, &select::selection(query)?)
+        self.readers.select(table, &select::selection(query))
     }
 
     /// Where the position of the last event that this process has committed can be watched.
@@ -155,6 +165,7 @@ impl SqliteRecords {
         action: impl FnOnce(&Readers) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
         let stopped = |reason: String| PortError::Unavailable(format!("{}: {reason}", self.path().display()));
+        let _place = self.waiting.try_acquire().map_err(|_| PortError::Overloaded)?;
         let _turn = self.long_selects.acquire().await.map_err(|error| stopped(error.to_string()))?;
         let readers = Arc::clone(&self.readers);
         let read = tokio::task::spawn_blocking(move || action(&readers)).await;
@@ -173,16 +184,15 @@ impl Records for SqliteRecords {
         if keys.len() <= FEW_KEYS {
             return self.get_many_blocking(table, &keys);
         }
-        let position = check_table(self.shared.tables, table)?;
-        keys.iter().try_for_each(|key| values::check_value(table, table.key(), key))?;
+        let position = check_keys(self.shared.tables, table, &keys)?;
         let sql = self.by_key[position].clone();
         self.long(move |readers| readers.rows(table, &sql, &keys)).await
     }
 
     async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
-        check_table(self.shared.tables, query.table)?;
+        check_query(self.shared.tables, &query)?;
         let table = query.table;
-        let selection = select::selection(query)?;
+        let selection = select::selection(query);
         if selection.short {
             return self.readers.select(table, &selection);
         }

@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 
-use firstcome_core::ports::PortError;
-use firstcome_core::records::{Comparison, Direction, Filter, Index, Kind, Query, Table, Value};
+use firstcome_core::records::{Comparison, Direction, Filter, Index, Query, Table, Value};
 
 use super::schema::{column_list, quoted};
-use super::values::check_value;
 
-/// Values that one statement may take.
-const MOST_VALUES: usize = 30_000;
 /// Rows that a query may return and still be called short.
 const SHORT: u32 = 256;
 
@@ -27,26 +23,23 @@ pub(super) fn by_key(table: &Table) -> String {
     format!("SELECT {}, version FROM {} WHERE {key} = ?1", column_list(table), quoted(table.name))
 }
 
-/// The rows that a query selects.
-pub(super) fn selection(query: Query) -> Result<Selection, PortError> {
+/// The rows that a query selects. Its columns and values were checked.
+pub(super) fn selection(query: Query) -> Selection {
     let table = query.table;
     let short = is_short(&query);
     let mut builder = Builder { table, sql: String::with_capacity(256), values: Vec::new() };
     builder.sql = format!("SELECT {}, version FROM {} WHERE 1", column_list(table), quoted(table.name));
     for filter in query.filters {
-        builder.filter(filter)?;
+        builder.filter(filter);
     }
     let (order, direction) = query.order;
     if let Some((value, key)) = query.after {
-        builder.after(order, direction, value, key)?;
+        builder.after(order, direction, value, key);
     }
-    builder.order(order, direction)?;
+    builder.order(order, direction);
     builder.sql.push_str(" LIMIT ");
     builder.value(Value::Integer(i64::from(query.limit)));
-    if builder.values.len() > MOST_VALUES {
-        return Err(PortError::Misused(format!("a query over {} with {} values", table.name, builder.values.len())));
-    }
-    Ok(Selection { sql: builder.sql, values: builder.values, short })
+    Selection { sql: builder.sql, values: builder.values, short }
 }
 
 struct Builder {
@@ -56,11 +49,6 @@ struct Builder {
 }
 
 impl Builder {
-    fn column(&self, name: &str) -> Result<usize, PortError> {
-        let unknown = || PortError::Misused(format!("table {} has no column {name}", self.table.name));
-        self.table.position(name).ok_or_else(unknown)
-    }
-
     fn add(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a string has no way to fail.
         let _ = self.sql.write_fmt(text);
@@ -72,92 +60,79 @@ impl Builder {
     }
 
     /// `AND column operator value`.
-    fn compare(&mut self, column: usize, operator: &str, value: Value) -> Result<(), PortError> {
-        let declared = &self.table.columns[column];
-        if value != Value::Null {
-            check_value(self.table, declared, &value)?;
-        }
-        self.add(format_args!(" AND {} {operator} ", quoted(declared.name)));
+    fn compare(&mut self, name: &str, operator: &str, value: Value) {
+        self.add(format_args!(" AND {} {operator} ", quoted(name)));
         self.value(value);
-        Ok(())
     }
 
-    fn filter(&mut self, filter: Filter) -> Result<(), PortError> {
-        let column = self.column(filter.column)?;
-        let name = quoted(filter.column);
+    fn filter(&mut self, filter: Filter) {
+        let name = filter.column;
         match filter.comparison {
-            Comparison::IsNull => self.add(format_args!(" AND {name} IS NULL")),
-            Comparison::Is(value) => self.compare(column, "=", value)?,
-            Comparison::Less(value) => self.compare(column, "<", value)?,
-            Comparison::AtMost(value) => self.compare(column, "<=", value)?,
-            Comparison::Greater(value) => self.compare(column, ">", value)?,
-            Comparison::AtLeast(value) => self.compare(column, ">=", value)?,
+            Comparison::IsNull => self.add(format_args!(" AND {} IS NULL", quoted(name))),
+            Comparison::Is(value) => self.compare(name, "=", value),
+            Comparison::Less(value) => self.compare(name, "<", value),
+            Comparison::AtMost(value) => self.compare(name, "<=", value),
+            Comparison::Greater(value) => self.compare(name, ">", value),
+            Comparison::AtLeast(value) => self.compare(name, ">=", value),
             Comparison::IsOneOf(values) => {
-                self.add(format_args!(" AND {name} IN ("));
+                self.add(format_args!(" AND {} IN (", quoted(name)));
                 for (position, value) in values.into_iter().enumerate() {
-                    check_value(self.table, &self.table.columns[column], &value)?;
                     self.sql.push_str(if position == 0 { "" } else { ", " });
                     self.value(value);
                 }
                 self.sql.push(')');
             }
             Comparison::Contains(text) => {
-                if self.table.columns[column].kind != Kind::Text {
-                    return Err(PortError::Misused(format!("column {} holds no text", filter.column)));
-                }
                 // SQLite's `lower` knows the letters A to Z and leaves all other bytes alone.
-                self.add(format_args!(" AND instr(lower({name}), "));
+                self.add(format_args!(" AND instr(lower({}), ", quoted(name)));
                 self.value(Value::Text(text.to_ascii_lowercase()));
                 self.sql.push_str(") > 0");
             }
         }
-        Ok(())
     }
 
     /// Rows behind this place, where an empty value stands before all others.
-    fn after(&mut self, order: &str, direction: Direction, value: Value, key: Value) -> Result<(), PortError> {
-        let column = self.column(order)?;
+    fn after(&mut self, order: &str, direction: Direction, value: Value, key: Value) {
+        let key_name = self.table.key().name;
         let operator = match direction {
             Direction::Ascending => ">",
             Direction::Descending => "<",
         };
-        check_value(self.table, self.table.key(), &key)?;
-        if column == 0 {
-            return self.compare(0, operator, key);
+        if order == key_name {
+            return self.compare(key_name, operator, key);
         }
-        check_value(self.table, &self.table.columns[column], &value)?;
-        let (order, key_name) = (quoted(order), quoted(self.table.key().name));
-        let nullable = self.table.columns[column].nullable;
+        let nullable = self.table.columns.iter().any(|column| column.name == order && column.nullable);
+        let (order, key_name) = (quoted(order), quoted(key_name));
         if value == Value::Null {
-            let others =
-                if direction == Direction::Ascending { format!(" OR {order} IS NOT NULL") } else { String::new() };
             self.add(format_args!(" AND (({order} IS NULL AND {key_name} {operator} "));
             self.value(key);
-            self.add(format_args!("){others})"));
-            return Ok(());
+            self.sql.push(')');
+            if direction == Direction::Ascending {
+                self.add(format_args!(" OR {order} IS NOT NULL"));
+            }
+        } else {
+            self.add(format_args!(" AND (({order}, {key_name}) {operator} ("));
+            self.value(value);
+            self.sql.push_str(", ");
+            self.value(key);
+            self.sql.push(')');
+            if direction == Direction::Descending && nullable {
+                self.add(format_args!(" OR {order} IS NULL"));
+            }
         }
-        let others =
-            if nullable && direction == Direction::Descending { format!(" OR {order} IS NULL") } else { String::new() };
-        self.add(format_args!(" AND (({order}, {key_name}) {operator} ("));
-        self.value(value);
-        self.sql.push_str(", ");
-        self.value(key);
-        self.add(format_args!("){others})"));
-        Ok(())
+        self.sql.push(')');
     }
 
-    fn order(&mut self, order: &str, direction: Direction) -> Result<(), PortError> {
-        let column = self.column(order)?;
+    fn order(&mut self, order: &str, direction: Direction) {
+        let key = self.table.key().name;
         let direction = match direction {
             Direction::Ascending => "ASC",
             Direction::Descending => "DESC",
         };
-        let (order, key) = (quoted(order), quoted(self.table.key().name));
-        self.add(format_args!(" ORDER BY {order} {direction}"));
-        if column != 0 {
-            self.add(format_args!(", {key} {direction}"));
+        self.add(format_args!(" ORDER BY {} {direction}", quoted(order)));
+        if order != key {
+            self.add(format_args!(", {} {direction}", quoted(key)));
         }
-        Ok(())
     }
 }
 

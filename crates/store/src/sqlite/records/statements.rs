@@ -47,17 +47,12 @@ impl<'c> Statements<'c> {
     pub(super) fn of(&mut self, table: &'static Table) -> &mut TableStatements<'c> {
         let position = match self.recent {
             Some((recent, position)) if std::ptr::eq(recent, table) => position,
-            _ => position_of(self.tables.iter().map(|statements| statements.table), table)
-                .expect("tables are checked before a unit is queued"),
+            _ => {
+                let same = |known: &TableStatements<'_>| known.table == table;
+                self.tables.iter().position(same).expect("tables are checked before a unit is queued")
+            }
         };
         self.recent = Some((table, position));
         &mut self.tables[position]
     }
-}
-
-/// Where a table stands among those that the adapter was opened with.
-///
-/// One declaration can have several addresses, because each use of a constant may get its own.
-pub(super) fn position_of(mut tables: impl Iterator<Item = &'static Table>, table: &'static Table) -> Option<usize> {
-    tables.position(|candidate| std::ptr::eq(candidate, table) || candidate == table)
 }

@@ -23,6 +23,9 @@ pub(super) struct Shared {
     pub(super) announced: watch::Sender<i64>,
     /// Why nothing can be written any more.
     pub(super) failed: watch::Sender<Option<PortError>>,
+    /// The next sync fails.
+    #[cfg(test)]
+    pub(super) broken: std::sync::atomic::AtomicBool,
 }
 
 /// What became of a transaction.
@@ -123,6 +126,11 @@ impl Writer<'_> {
             self.outcomes.push(committed);
         }
         let last = announces.then(|| self.statements.last_event.query_row([], |row| row.get(0))).transpose()?;
+        #[cfg(test)]
+        if self.shared.broken.load(std::sync::atomic::Ordering::SeqCst) {
+            let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+            return Err(rusqlite::Error::SqliteFailure(error, None));
+        }
         self.statements.commit.raw_execute()?;
         Ok(last)
     }
