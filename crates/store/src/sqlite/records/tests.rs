@@ -291,25 +291,3 @@ async fn unknown_topic_is_misuse() {
     assert!(matches!(log.read("nothing", 0, 1).await, Err(PortError::Misused(_))));
     assert!(matches!(log.wait("nothing", 0).await, Err(PortError::Misused(_))));
 }
-
-mod memory {
-    //! The database that tests of roles use is held to the same promises, except that it has nothing to survive.
-
-    use super::{Arc, Opened, RecordsHarness, TABLES, TOPIC, async_trait, records_conformance};
-    use firstcome_core::testkit::MemoryRecords;
-
-    struct Memory(Arc<MemoryRecords>);
-
-    #[async_trait]
-    impl RecordsHarness for Memory {
-        async fn fresh() -> Self {
-            Self(Arc::new(MemoryRecords::new(TOPIC, TABLES)))
-        }
-
-        async fn open(&self) -> Opened {
-            Opened { records: self.0.clone(), log: self.0.clone() }
-        }
-    }
-
-    records_conformance!(Memory);
-}
