@@ -16,9 +16,9 @@ use crate::program::{clean, program, run};
 use crate::{Api, Finished, Random};
 
 /// How long the program may take to be ready, on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_secs(100);
 /// How long the program may take to stop when asked to.
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(50);
 /// The password of every account that a test makes.
 const PASSWORD: &str = "a long enough password 7";
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Api;
 
 /// Longer than anything the program may take: who waits this long has found a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// A request that is being put together.
 #[derive(Debug)]

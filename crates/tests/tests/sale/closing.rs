@@ -11,7 +11,7 @@ use super::history::{Told, Wish};
 use crate::faults;
 
 /// How long what is under way may take to end: short holds, retries at the provider, refunds.
-const SETTLED_WITHIN: Duration = Duration::from_secs(180);
+const SETTLED_WITHIN: Duration = Duration::from_secs(200);
 
 impl Sale {
     /// Asks everything again and waits until the books agree; gives what is wrong if they do not. The shop must run.

@@ -43,7 +43,7 @@ impl Sale {
                     }
                 }
                 Err(NoAnswer::Hung) => {
-                    self.surprise("a request was not answered in a minute".to_owned());
+                    self.surprise("a request was not answered for a very long time".to_owned());
                     return Told::Unknown;
                 }
                 Ok(answer) if self.is_busy(&answer) => waits += 1,

@@ -1,0 +1,201 @@
+//! Books that somebody altered by hand: the audit disagrees and says where; a journal that was altered, or is shorter than its
+//! witness, is refused at the start, with the place named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use firstcome_core::ids::OrderId;
+use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+/// The books of a shop that has stopped, and the orders in them.
+struct Original {
+    shop: Shop,
+    /// Paid and delivered.
+    bought: String,
+    /// Paid, then canceled and refunded.
+    refunded: String,
+}
+
+impl Original {
+    async fn make() -> Self {
+        let mut shop = Shop::start().await;
+        let offer = shop.seller().await.sell(&gift_card(50_000), &json!({"stock": 10})).await;
+        let buyer = shop.buyers(1).remove(0);
+        let mut orders = Vec::new();
+        for key in ["one", "two", "three"] {
+            let order = buyer.order(key, &offer, 1).await.expect("an answer").want(201);
+            orders.push(order["order_id"].as_str().expect("an order_id").to_owned());
+            if key != "three" {
+                pay(&buyer, &order).await;
+            }
+        }
+        until(&buyer, "delivered", |vouchers, _| vouchers == 2).await;
+        buyer.cancel("cancel", &orders[1]).await.expect("an answer").want(200);
+        until(&buyer, "refunded", |_, canceled| canceled == 1).await;
+        let stopped = shop.stop().await;
+        assert!(stopped.success(), "stopped with {stopped}");
+        shop.audit().ok();
+        Self { shop, bought: orders.remove(0), refunded: orders.remove(0) }
+    }
+
+    /// The same books in another folder.
+    fn copy(&self) -> Shop {
+        let copy = Shop::prepare(ShopOptions::default());
+        copy_folder(self.shop.data(), copy.data());
+        copy
+    }
+}
+
+async fn pay(buyer: &Api, order: &Value) {
+    let (id, amount) = (order["order_id"].as_str().expect("an order_id"), &order["amount"]);
+    let paid = buyer.pay_at_sandbox(id, amount["amount"].as_i64().expect("an amount")).await.expect("an answer");
+    let card = paid.json["paymentKey"].as_str().expect("a paymentKey").to_owned();
+    buyer.confirm(&format!("pay-{id}"), id, &card, amount).await.expect("an answer").want(200);
+}
+
+/// Waits until the numbers of vouchers, and of canceled orders with their refunds done, are right.
+async fn until(buyer: &Api, what: &str, right: impl Fn(usize, usize) -> bool) {
+    for _ in 0..300 {
+        let vouchers = buyer.vouchers().await.expect("vouchers").len();
+        let mut canceled = 0;
+        for order in buyer.orders().await.expect("orders").iter().filter(|order| order["state"] == "CANCELED") {
+            let id = order["order_id"].as_str().expect("an order_id");
+            let payment = buyer.payment_of(id).await.expect("an answer").want(200);
+            canceled += usize::from(payment["refunds"][0]["state"] == "DONE");
+        }
+        if right(vouchers, canceled) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("not {what} in time");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file that can be copied");
+        }
+    }
+}
+
+/// The database in this folder that has a table of this name.
+fn database_with(folder: &Path, table: &str) -> (PathBuf, Connection) {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read(&path).expect("a file").starts_with(b"SQLite format 3\0") {
+                let database = Connection::open(&path).expect("a database");
+                let query = "select count(*) from sqlite_schema where type = 'table' and name = ?1";
+                if database.query_row(query, [table], |row| row.get::<_, i64>(0)).expect("a schema") == 1 {
+                    return (path, database);
+                }
+            }
+        }
+    }
+    panic!("no database has a table {table}")
+}
+
+/// Runs a statement in the database that has this table; it must change something. `?1` in it is the order's id.
+fn alter(shop: &Shop, table: &str, statement: &str, order: Option<&str>) {
+    let (_, database) = database_with(shop.data(), table);
+    let changed = match order {
+        Some(order) => database.execute(statement, [order.parse::<OrderId>().expect("an order id").0.as_slice()]),
+        None => database.execute(statement, []),
+    };
+    assert!(changed.expect(statement) > 0, "{statement} changed nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn altered_books_are_found_by_the_audit() {
+    let original = Original::make().await;
+    original.copy().audit().ok();
+    let (bought, refunded) = (original.bought.as_str(), original.refunded.as_str());
+    let home = "substr(key, 1, 16) = ?1";
+    let cases = [
+        ("payments", bought, "update payments set amount = amount + 1 where order_id = ?1".to_owned()),
+        ("payments", bought, "update payments set state = 'FAIL' where order_id = ?1".into()),
+        ("payments", bought, "delete from payments where order_id = ?1".into()),
+        ("payments", refunded, "update payments set refunded = refunded - 1 where order_id = ?1".into()),
+        ("payments", refunded, "update payments set state = 'DONE', refunded = 0 where order_id = ?1".into()),
+        ("vouchers", bought, r#"delete from vouchers where "order" = ?1"#.into()),
+        ("vouchers", bought, r#"update vouchers set voided = 1 where "order" = ?1"#.into()),
+        ("vouchers", bought, r#"update vouchers set balance = balance + 1 where "order" = ?1"#.into()),
+        ("vouchers", bought, r#"update vouchers set face = face + 1, balance = balance + 1 where "order" = ?1"#.into()),
+        ("vouchers", refunded, r#"update vouchers set voided = 0 where "order" = ?1"#.into()),
+        ("orders_projection", bought, format!("update orders_projection set units = units + 1 where {home}")),
+        ("orders_projection", bought, format!("update orders_projection set amount = amount - 1 where {home}")),
+        ("orders_projection", bought, format!("update orders_projection set state = 'CANCELED' where {home}")),
+        ("orders_projection", bought, format!("delete from orders_projection where {home}")),
+        ("orders_projection", refunded, format!("update orders_projection set state = 'COMPLETED' where {home}")),
+    ];
+    let mut unnoticed = Vec::new();
+    for (table, order, statement) in cases {
+        let copy = original.copy();
+        alter(&copy, table, &statement, Some(order));
+        let audit = copy.audit();
+        if audit.code == Some(0) || audit.code.is_none() || !audit.said().contains(order) {
+            unnoticed.push(format!("{statement} ({order}): exit {:?}\n{}", audit.code, audit.said()));
+        }
+    }
+    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
+}
+
+/// Starts a copy with an altered journal: it must end at once and say what is wrong; so must the audit.
+async fn refused(original: &Original, statement: &str) {
+    let mut copy = original.copy();
+    alter(&copy, "journal", statement, None);
+    let Err(status) = copy.try_start().await else { panic!("{statement}: started as if nothing had happened") };
+    assert!(status.code().is_some_and(|code| code != 0), "{statement}: ended with {status}");
+    let said = copy.log();
+    assert!(said.contains("journal") && said.contains(|letter: char| letter.is_ascii_digit()), "{statement}: {said}");
+    assert!(!said.contains("panicked"), "{statement}: {said}");
+    let audit = copy.audit();
+    assert_ne!(audit.code, Some(0), "{statement}: the audit agrees: {}", audit.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_altered_journal_is_refused() {
+    let original = Original::make().await;
+    original.copy().start_again().await;
+    let flipped = "record = cast(substr(record, 1, 20) || x'ff' || substr(record, 22) as blob)";
+    refused(&original, &format!("update journal set {flipped} where position = 2")).await;
+    refused(&original, "update journal set record = zeroblob(length(record)) where position = 3").await;
+    refused(&original, "update journal set hash = zeroblob(32) where position = 2").await;
+    refused(&original, "update journal set chain = zeroblob(length(chain)) where position = 2").await;
+    refused(&original, "delete from journal where position = 2").await;
+    refused(&original, "delete from journal where position = (select max(position) from journal)").await;
+    refused(&original, "delete from journal where position > 2").await;
+    refused(&original, "delete from journal").await;
+}
+
+/// SQLite leaves a damaged frame of its write-ahead log out, and everything after it, without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_sqlite_cut_short_is_refused() {
+    let mut shop = Shop::start().await;
+    let offer = shop.seller().await.sell(&gift_card(50_000), &json!({"stock": 1_000})).await;
+    for (number, buyer) in shop.buyers(20).iter().enumerate() {
+        buyer.order(&format!("key-{number}"), &offer, 1).await.expect("an answer").want(201);
+    }
+    let log = {
+        let (path, _database) = database_with(shop.data(), "journal");
+        PathBuf::from(format!("{}-wal", path.display()))
+    };
+    shop.kill();
+    let mut bytes = fs::read(&log).expect("a write-ahead log");
+    assert!(bytes.len() > 40_000, "the log is too short for this test: {}", bytes.len());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&log, bytes).expect("a log that can be written");
+    let Err(status) = shop.try_start().await else { panic!("started with half of its journal") };
+    assert!(status.code().is_some_and(|code| code != 0), "ended with {status}");
+    assert!(shop.log().contains("journal"), "{}", shop.log());
+}
