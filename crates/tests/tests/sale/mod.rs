@@ -107,7 +107,8 @@ impl Sale {
 
     /// A run in which hardly anything succeeded proves nothing.
     pub(crate) fn assert_busy(&self, rounds: u64) {
-        let (placed, paid) = (self.history().placed() as u64, self.history().paid() as u64);
+        let placed = self.history().placed() as u64;
+        let paid = self.history().paid() as u64;
         assert!(placed >= 50 + 4 * rounds && paid >= 20 + 2 * rounds, "too little was sold: {}", self.summary());
     }
 
