@@ -122,3 +122,8 @@ impl History {
         self.wishes.iter().flat_map(|wish| &wish.payments).filter(|payment| payment.told.ok().is_some()).count()
     }
 }
+
+/// The idempotency key with which an order is canceled.
+pub(crate) fn cancel_key(order: &str) -> String {
+    format!("cancel-{order}")
+}

@@ -24,7 +24,7 @@ use self::staff::Staff;
 /// How many visits go on at once.
 const VISITORS: usize = 16;
 /// How many people there are.
-const BUYERS: usize = 300;
+const BUYERS: usize = 600;
 
 /// A sale that goes on while the shop is killed and started again under it.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Sale;
 use super::books::{Books, Charge, Counters, OrderRow, VoucherRow};
+use super::history::{Told, cancel_key};
 
 /// How many buyers are read at once.
 const AT_ONCE: usize = 8;
@@ -27,7 +28,28 @@ impl Sale {
             books.orders.extend(orders);
             books.vouchers.extend(vouchers);
         }
+        self.read_refunds(&mut books).await?;
         Ok(books)
+    }
+
+    /// Whoever canceled asks again how the refund stands; the answer to the same key is that of now.
+    async fn read_refunds(&self, books: &mut Books) -> Result<(), NoAnswer> {
+        let canceled: Vec<(usize, String)> = {
+            let history = self.history();
+            let wishes = history.wishes.iter().filter(|wish| matches!(wish.cancel, Some(Told::Ok(()))));
+            wishes.filter_map(|wish| Some((wish.buyer, wish.order.ok()?.id.clone()))).collect()
+        };
+        let asked = stream::iter(canceled).map(|(buyer, order)| async move {
+            let answer = self.buyers[buyer].cancel(&cancel_key(&order), &order).await?;
+            Ok::<_, NoAnswer>((order, answer.want(200)["refund"]["state"].as_str().map(str::to_owned)))
+        });
+        let asked: Vec<_> = asked.buffer_unordered(AT_ONCE).try_collect().await?;
+        for (order, state) in asked {
+            if let Some(row) = books.orders.get_mut(&order) {
+                row.refunds.extend(state);
+            }
+        }
+        Ok(())
     }
 
     async fn read_buyer(&self, buyer: usize) -> Result<(BTreeMap<String, OrderRow>, Vec<VoucherRow>), NoAnswer> {

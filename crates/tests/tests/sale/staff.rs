@@ -50,7 +50,7 @@ pub(super) async fn restock(sale: Arc<Sale>, mut random: Random) {
     while !sale.is_closing() {
         count += 1;
         let offer = random.pick(&sale.offers).offer.clone();
-        let added = 1 + random.below(12) as i64;
+        let added = 1 + random.below(30) as i64;
         let key = format!("restock-{count}");
         let request = || {
             let (sale, offer, key) = (&sale, &offer, &key);

@@ -7,7 +7,7 @@ use firstcome_tests::Random;
 use serde_json::{Value, json};
 
 use super::Sale;
-use super::history::{Kind, Payment, Placed, Terms, Told, Use, Wish};
+use super::history::{Kind, Payment, Placed, Terms, Told, Use, Wish, cancel_key};
 use super::insist::Step;
 
 /// What is taken off a gift card at once.
@@ -159,7 +159,7 @@ impl Sale {
     }
 
     async fn cancel(&self, buyer: usize, placed: &Placed, random: &mut Random) -> Told<()> {
-        let key = format!("cancel-{}", placed.id);
+        let key = cancel_key(&placed.id);
         let request = || self.buyers[buyer].cancel(&key, &placed.id);
         let told = self.insist(random.chance(85), request, |answer| match (answer.status, answer.code()) {
             (200, _) => Step::Done(()),
