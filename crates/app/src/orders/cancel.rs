@@ -12,7 +12,7 @@ use firstcome_core::payment::RefundState;
 use firstcome_core::ports::Committed;
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ record! {
         pub digest: Vec<u8>,
         /// When it came first.
         pub at: Time,
+        /// Whether it was answered with a refund. Then it is answered so for good, also when the refund is refused later;
+        /// only a refusal is decided anew.
+        pub answered: bool,
     }
     indexes []
 }
@@ -112,10 +115,10 @@ pub(super) async fn post(
     body: Body<Request>,
 ) -> Outcome<Json<Response>> {
     let hold = orders.own(buyer, &id).await?;
-    orders.remember(buyer.user, &key, hold.order, body.digest).await?;
+    let request = orders.remember(buyer.user, &key, hold.order, body.digest).await?;
     let reason = body.value.reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
     match hold.state {
-        HoldState::Sold | HoldState::Returned => orders.refund(&hold, reason).await,
+        HoldState::Sold | HoldState::Returned => orders.refund(&hold, reason, request).await,
         HoldState::Prepared | HoldState::Held | HoldState::Paying | HoldState::Released => orders.release(&hold).await,
     }
     .map(Json)
@@ -127,18 +130,24 @@ fn wrong_state(hold: &Hold, detail: &str) -> Problem {
 
 impl Orders {
     /// Keeps what the key was used for; another body under it is refused.
-    async fn remember(&self, person: UserId, key: &str, order: OrderId, body: u64) -> Outcome<()> {
+    async fn remember(&self, person: UserId, key: &str, order: OrderId, body: u64) -> Outcome<Stored<CancelRequest>> {
         let digest = [&order.0[..], &body.to_be_bytes()].concat();
         let id = EventId::derived(&[b"cancel", &person.0, key.as_bytes()]);
-        let request = CancelRequest { key: id, digest: digest.clone(), at: self.ports.clock.now() };
+        let request = CancelRequest { key: id, digest: digest.clone(), at: self.ports.clock.now(), answered: false };
         if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
-            return Ok(());
+            return Ok(Stored { record: request, version: 1 });
         }
         let first = self.ports.records.load::<CancelRequest>(id).await?;
-        if first.is_some_and(|first| first.record.digest == digest) {
-            return Ok(());
+        first.filter(|first| first.record.digest == digest).ok_or_else(|| Problem::new(ErrorCode::IdempotencyKeyReused))
+    }
+
+    /// Keeps that the request was answered with a refund. A conflict is a twin that has done the same.
+    async fn answered(&self, mut request: Stored<CancelRequest>) -> Outcome<()> {
+        if !request.record.answered {
+            request.record.answered = true;
+            self.ports.records.commit(Unit::new().update(&request)).await?;
         }
-        Err(Problem::new(ErrorCode::IdempotencyKeyReused))
+        Ok(())
     }
 
     async fn release(&self, hold: &Hold) -> Outcome<Response> {
@@ -158,14 +167,15 @@ impl Orders {
     }
 
     /// Begins the refund, or shows the one that began before: there is one per order.
-    async fn refund(&self, hold: &Hold, reason: String) -> Outcome<Response> {
+    async fn refund(&self, hold: &Hold, reason: String, request: Stored<CancelRequest>) -> Outcome<Response> {
         let refund = match self.refund_of(hold.order).await? {
             Some(begun) => begun,
             None => self.begin_refund(hold, reason).await?,
         };
-        if refund.state == RefundState::Refused {
+        if refund.state == RefundState::Refused && !request.record.answered {
             return Err(wrong_state(hold, "What was delivered has been used, so the order cannot be canceled"));
         }
+        self.answered(request).await?;
         let now = self.ports.ledger.find(hold.order).await?;
         Ok(Response {
             order_id: hold.order,

@@ -78,6 +78,10 @@ impl Sale {
 
     async fn go_on(&self, wish: &mut Wish, placed: &Placed, terms: &Terms, random: &mut Random) {
         if terms.price > 0 {
+            if terms.short_hold && random.chance(5) {
+                // Comes back too late: the units are taken again if there are any, else the money is not.
+                tokio::time::sleep(Duration::from_millis(7_000 + random.below(3_000))).await;
+            }
             match random.below(100) {
                 0..12 => return,
                 12..22 => {
