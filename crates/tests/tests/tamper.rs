@@ -92,7 +92,7 @@ fn database_with(folder: &Path, table: &str) -> (PathBuf, Connection) {
         for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if fs::read(&path).expect("a file").starts_with(b"SQLite format 3\0") {
+            } else if fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0")) {
                 let database = Connection::open(&path).expect("a database");
                 let query = "select count(*) from sqlite_schema where type = 'table' and name = ?1";
                 if database.query_row(query, [table], |row| row.get::<_, i64>(0)).expect("a schema") == 1 {
@@ -149,17 +149,30 @@ async fn altered_books_are_found_by_the_audit() {
     assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
 }
 
-/// Starts a copy with an altered journal: it must end at once and say what is wrong; so must the audit.
-async fn refused(original: &Original, statement: &str) {
+/// Starts a copy with an altered journal: it must end at once and name the place; so must the audit.
+async fn refused(original: &Original, statement: &str, start: Start) {
     let mut copy = original.copy();
     alter(&copy, "journal", statement, None);
+    let audit = copy.audit();
+    assert_ne!(audit.code, Some(0), "{statement}: the audit agrees: {}", audit.said());
+    assert!(audit.said().contains("journal"), "{statement}: {}", audit.said());
+    if matches!(start, Start::FromNothing) {
+        fs::remove_file(copy.data().join("orders.db")).expect("the projection of the journal");
+    }
     let Err(status) = copy.try_start().await else { panic!("{statement}: started as if nothing had happened") };
     assert!(status.code().is_some_and(|code| code != 0), "{statement}: ended with {status}");
     let said = copy.log();
-    assert!(said.contains("journal") && said.contains(|letter: char| letter.is_ascii_digit()), "{statement}: {said}");
-    assert!(!said.contains("panicked"), "{statement}: {said}");
-    let audit = copy.audit();
-    assert_ne!(audit.code, Some(0), "{statement}: the audit agrees: {}", audit.said());
+    let names_it = said.contains("journal") && said.contains(|letter: char| letter.is_ascii_digit());
+    assert!(names_it && !said.contains("panicked"), "{statement}: {said}");
+}
+
+/// Where a start begins to read the journal.
+#[derive(Clone, Copy)]
+enum Start {
+    /// After what the order rows have seen.
+    FromSnapshot,
+    /// At its first record, because the order rows are gone.
+    FromNothing,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,14 +180,24 @@ async fn an_altered_journal_is_refused() {
     let original = Original::make().await;
     original.copy().start_again().await;
     let flipped = "record = cast(substr(record, 1, 20) || x'ff' || substr(record, 22) as blob)";
-    refused(&original, &format!("update journal set {flipped} where position = 2")).await;
-    refused(&original, "update journal set record = zeroblob(length(record)) where position = 3").await;
-    refused(&original, "update journal set hash = zeroblob(32) where position = 2").await;
-    refused(&original, "update journal set chain = zeroblob(length(chain)) where position = 2").await;
-    refused(&original, "delete from journal where position = 2").await;
-    refused(&original, "delete from journal where position = (select max(position) from journal)").await;
-    refused(&original, "delete from journal where position > 2").await;
-    refused(&original, "delete from journal").await;
+    let altered = [
+        &format!("update journal set {flipped} where position = 2"),
+        "update journal set record = zeroblob(length(record)) where position = 3",
+        "update journal set hash = zeroblob(32) where position = 2",
+        "update journal set chain = zeroblob(length(chain)) where position = 2",
+        "delete from journal where position = 2",
+    ];
+    for statement in altered {
+        refused(&original, statement, Start::FromNothing).await;
+    }
+    let shorter = [
+        "delete from journal where position = (select max(position) from journal)",
+        "delete from journal where position > 2",
+        "delete from journal",
+    ];
+    for statement in shorter {
+        refused(&original, statement, Start::FromSnapshot).await;
+    }
 }
 
 /// SQLite leaves a damaged frame of its write-ahead log out, and everything after it, without a word.

@@ -68,6 +68,6 @@ async fn look(folder: &Folder) -> Result<Report, PortError> {
     let databases = Databases::open(folder)?;
     orders::check(&journal, &*databases.orders, &mut report).await?;
     money::check(&journal, &*databases.payments, &mut report).await?;
-    deliveries::check(&journal, &*databases.vouchers, &mut report).await?;
+    deliveries::check(&journal, &*databases.vouchers, &*databases.orders, &mut report).await?;
     Ok(report)
 }

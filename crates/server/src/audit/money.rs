@@ -67,7 +67,7 @@ impl Money for Payment {
 }
 
 fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report) {
-    let place = format!("payment {}", payment.payment_id);
+    let place = format!("payment {} of order {}", payment.payment_id, payment.order_id);
     if back.done != payment.refunded || back.done + back.pending > payment.amount {
         report.differ(
             place.clone(),
