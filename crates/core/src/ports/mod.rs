@@ -30,7 +30,8 @@ pub enum PortError {
     /// It cannot be reached or is shutting down; what was asked may or may not have happened.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// The disk takes no more; nothing was done.
+    /// The disk takes no more. Nothing was done; only a ledger may do it yet when there is space again, and asking again
+    /// tells.
     #[error("storage is full: {0}")]
     StorageFull(String),
     /// What is stored is not what was written. Nobody should go on from here.

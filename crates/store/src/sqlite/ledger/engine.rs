@@ -1,6 +1,7 @@
 //! The one thread that decides: takes what waits, decides it, makes it durable, makes it visible, answers.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ const CROWD: usize = 8;
 
 pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
+    /// Held while the engine lives: there is one per directory.
+    pub(super) _lock: File,
     pub(super) writer: Writer,
     pub(super) witness: Witness,
     pub(super) head: Head,
@@ -92,6 +95,7 @@ impl Engine {
                 Err(WriteError::Failed(reason)) => {
                     let failure = failed(&reason);
                     batch.answers.fail(&failure);
+                    batch.answers.give(self.runtime.as_ref());
                     return Err(failure);
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ledger::{Digest, Record};
-use firstcome_core::ports::{JournalEntry, PortError};
+use firstcome_core::ports::JournalEntry;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::witness::Head;
@@ -154,13 +154,18 @@ const COLUMNS: &str = "position, offer, first_seq, last_seq, hash, chain, record
 fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {
     Ok(Stored {
         position: row.get(0)?,
-        offer: OfferNumber(row.get(1)?),
+        offer: OfferNumber(row.get::<_, i64>(1)?.try_into().unwrap_or(u32::MAX)),
         first_seq: row.get::<_, i64>(2)? as u64,
         last_seq: row.get::<_, i64>(3)? as u64,
-        hash: row.get(4)?,
-        chain: row.get(5)?,
+        hash: digest(row, 4)?,
+        chain: digest(row, 5)?,
         bytes: row.get(6)?,
     })
+}
+
+/// A stored hash. One of another length is none; the check of the row that it belongs to will say so.
+fn digest(row: &rusqlite::Row<'_>, column: usize) -> Result<Digest, rusqlite::Error> {
+    Ok(row.get_ref(column)?.as_blob().ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default())
 }
 
 /// Opens a journal that may be in use, for reading only.
@@ -227,7 +232,7 @@ impl Reader<'_> {
             return Ok(Some(Head::default()));
         }
         let mut select = self.0.prepare_cached("SELECT chain FROM journal WHERE position = ?")?;
-        select.query_row([position], |row| Ok(Head { position, chain: row.get(0)? })).optional()
+        select.query_row([position], |row| Ok(Head { position, chain: digest(row, 0)? })).optional()
     }
 
     /// The hash of an offer's record that ends with `seq`, if it stands at `position` or before.
@@ -238,17 +243,7 @@ impl Reader<'_> {
         position: i64,
     ) -> Result<Option<Digest>, rusqlite::Error> {
         let text = "SELECT hash FROM journal WHERE offer = ? AND last_seq = ? AND position <= ?";
-        self.0.prepare_cached(text)?.query_row(params![offer.0, seq as i64, position], |row| row.get(0)).optional()
-    }
-}
-
-/// What a failure to read means to callers of the port.
-pub(super) fn unreadable(error: &rusqlite::Error) -> PortError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            PortError::Corrupt(format!("the journal: {error}"))
-        }
-        _ => PortError::Unavailable(format!("the journal cannot be read: {error}")),
+        self.0.prepare_cached(text)?.query_row(params![offer.0, seq as i64, position], |row| digest(row, 0)).optional()
     }
 }
 

@@ -36,7 +36,6 @@ mod tests;
 mod verify;
 mod witness;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,7 +51,7 @@ pub use verify::{Verified, VerifyError, verify_journal};
 pub use witness::Head;
 
 use engine::Engine;
-use journal::{Reader, Stored, open_for_reading, unreadable};
+use journal::{Reader, Stored, open_for_reading};
 use lane::Lane;
 use shared::{Life, Shared, storage_full};
 use start::{Files, Started};
@@ -62,7 +61,7 @@ pub struct SqliteLedger {
     shared: Arc<Shared>,
     reader: Arc<Mutex<rusqlite::Connection>>,
     engine: Mutex<Option<std::thread::JoinHandle<()>>>,
-    journal: PathBuf,
+    files: Files,
 }
 
 /// What a ledger has done since it started.
@@ -95,9 +94,9 @@ impl SqliteLedger {
 
     /// The ledger and its engine, which does nothing yet.
     fn open_by_hand(options: LedgerOptions) -> Result<(Self, Engine), PortError> {
-        let Started { writer, witness, head, lanes, settled, archived } = start::start(&options)?;
-        let journal = Files::in_directory(&options.directory).journal;
-        let reader = open_for_reading(&journal).map_err(|error| unreadable(&error))?;
+        let Started { lock, writer, witness, head, lanes, settled, archived } = start::start(&options)?;
+        let files = Files::in_directory(&options.directory);
+        let reader = open_for_reading(&files.journal).map_err(|error| files.unreadable(&error))?;
         let mut alarms = alarms::Alarms::default();
         for lane in lanes.values() {
             alarms.set(lane.number, lane.state.read().offer.next_deadline());
@@ -106,6 +105,7 @@ impl SqliteLedger {
         shared.archived.store(archived, Ordering::Release);
         let engine = Engine {
             shared: shared.clone(),
+            _lock: lock,
             writer,
             witness,
             head,
@@ -117,17 +117,18 @@ impl SqliteLedger {
             crowd: None,
         };
         let reader = Arc::new(Mutex::new(reader));
-        Ok((Self { shared, reader, engine: Mutex::new(None), journal }, engine))
+        Ok((Self { shared, reader, engine: Mutex::new(None), files }, engine))
     }
 
     /// The journal's file.
     pub fn journal_path(&self) -> &std::path::Path {
-        &self.journal
+        &self.files.journal
     }
 
     /// Every offer that the ledger knows, in order of number.
     pub fn offers(&self) -> Vec<OfferNumber> {
-        let mut offers: Vec<_> = self.shared.lanes.read().keys().copied().collect();
+        let lanes = self.shared.lanes.read();
+        let mut offers: Vec<_> = lanes.values().filter(|lane| lane.durable_seq() > 0).map(|lane| lane.number).collect();
         offers.sort_unstable();
         offers
     }
@@ -228,12 +229,11 @@ impl SqliteLedger {
         let read = tokio::task::spawn_blocking(move || work(&Reader(&reader.lock())));
         let read =
             read.await.map_err(|_| PortError::Unavailable("the reading of the journal was given up".to_owned()))?;
-        read.map_err(|error| unreadable(&error))
+        read.map_err(|error| self.files.unreadable(&error))
     }
 
     fn entries_of(&self, rows: &[Stored]) -> Result<Vec<JournalEntry>, PortError> {
-        let corrupt = |reason| PortError::Corrupt(format!("{}: {reason}", self.journal.display()));
-        rows.iter().map(|row| row.open().map_err(corrupt)).collect()
+        rows.iter().map(|row| row.open().map_err(|reason| self.files.corrupt(&reason))).collect()
     }
 }
 

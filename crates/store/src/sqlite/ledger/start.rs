@@ -4,6 +4,7 @@
 //! is checked against the witness. What lies before the snapshot is `firstcome audit`'s to check (see [`super::verify`]).
 
 use std::collections::VecDeque;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,26 +13,42 @@ use firstcome_core::ledger::{Event, Offer, OfferSnapshot};
 use firstcome_core::ports::{HoldArchive, JournalEntry, PortError};
 use hashbrown::HashMap;
 
+use super::super::connection::port_error;
 use super::LedgerOptions;
 use super::batch::{Settled, settles};
-use super::journal::{Reader, Stored, Writer, unreadable};
+use super::journal::{Reader, Stored, Writer};
 use super::lane::{Lane, LaneState};
 use super::witness::{Head, Witness};
 
 /// Where the files of a ledger are.
+#[derive(Clone)]
 pub(super) struct Files {
+    pub(super) lock: PathBuf,
     pub(super) journal: PathBuf,
     pub(super) witness: PathBuf,
 }
 
 impl Files {
     pub(super) fn in_directory(directory: &Path) -> Self {
-        Self { journal: directory.join("journal.db"), witness: directory.join("journal.witness") }
+        let [lock, journal, witness] =
+            ["journal.lock", "journal.db", "journal.witness"].map(|name| directory.join(name));
+        Self { lock, journal, witness }
+    }
+
+    /// What a failure to read the journal means to callers of the port.
+    pub(super) fn unreadable(&self, error: &rusqlite::Error) -> PortError {
+        port_error(&self.journal, error)
+    }
+
+    /// A journal that is not what was written, and how it shows.
+    pub(super) fn corrupt(&self, reason: &str) -> PortError {
+        PortError::Corrupt(format!("{}: {reason}", self.journal.display()))
     }
 }
 
 /// What a ledger starts with.
 pub(super) struct Started {
+    pub(super) lock: File,
     pub(super) writer: Writer,
     pub(super) witness: Witness,
     pub(super) head: Head,
@@ -44,9 +61,10 @@ pub(super) struct Started {
 pub(super) fn start(options: &LedgerOptions) -> Result<Started, PortError> {
     std::fs::create_dir_all(&options.directory).map_err(|error| unusable(&options.directory, &error))?;
     let files = Files::in_directory(&options.directory);
-    let writer = Writer::open(&files.journal).map_err(|error| unreadable(&error))?;
+    let lock = lock(&files.lock)?;
+    let writer = Writer::open(&files.journal).map_err(|error| files.unreadable(&error))?;
     // The entries of new files must be as durable as what will be in them.
-    let directory = std::fs::File::open(&options.directory).and_then(|directory| directory.sync_all());
+    let directory = File::open(&options.directory).and_then(|directory| directory.sync_all());
     directory.map_err(|error| unusable(&options.directory, &error))?;
 
     let rebuilt = Rebuild::run(&files, &writer.reader(), options.archive.as_ref())?;
@@ -57,7 +75,28 @@ pub(super) fn start(options: &LedgerOptions) -> Result<Started, PortError> {
     let settled = rebuilt.settled.into_iter().filter_map(|(position, offer, seq, orders)| {
         Some(Settled { position, lane: lanes.get(&offer)?.clone(), seq, orders })
     });
-    Ok(Started { writer, witness, head: rebuilt.head, settled: settled.collect(), archived: rebuilt.archived, lanes })
+    Ok(Started {
+        lock,
+        writer,
+        witness,
+        head: rebuilt.head,
+        settled: settled.collect(),
+        archived: rebuilt.archived,
+        lanes,
+    })
+}
+
+/// Keeps other processes out: each would be ahead of what the other has in memory.
+fn lock(path: &Path) -> Result<File, PortError> {
+    let file = File::create(path).map_err(|error| unusable(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let reason = format!("{}: another process runs the ledger of this directory", path.display());
+            Err(PortError::Unavailable(reason))
+        }
+        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
+    }
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> PortError {
@@ -66,7 +105,7 @@ fn unusable(path: &Path, error: &std::io::Error) -> PortError {
 
 /// Refuses a journal that is not the one that answered.
 fn check_witness(files: &Files, reader: &Reader<'_>, head: Head, accept_missing: bool) -> Result<(), PortError> {
-    let refuse = |reason: String| Err(PortError::Corrupt(format!("{}: {reason}", files.journal.display())));
+    let refuse = |reason: String| Err(files.corrupt(&reason));
     let name = files.witness.display();
     let witnessed = match Witness::read(&files.witness) {
         Ok(Some(witnessed)) => witnessed,
@@ -81,7 +120,7 @@ fn check_witness(files: &Files, reader: &Reader<'_>, head: Head, accept_missing:
         Err(error) => return refuse(format!("its witness {name} cannot be read: {error}")),
     };
     if witnessed.position > head.position {
-        let last = reader.at(head.position).map_err(|error| unreadable(&error))?;
+        let last = reader.at(head.position).map_err(|error| files.unreadable(&error))?;
         let last = last.map_or_else(|| "it is empty".to_owned(), |row| format!("it ends at {}", row.place()));
         return refuse(format!(
             "records are missing at its end: {last}, but its witness {name} has seen position {}; restore the journal \
@@ -89,9 +128,9 @@ fn check_witness(files: &Files, reader: &Reader<'_>, head: Head, accept_missing:
             witnessed.position
         ));
     }
-    let there = reader.head_at(witnessed.position).map_err(|error| unreadable(&error))?;
+    let there = reader.head_at(witnessed.position).map_err(|error| files.unreadable(&error))?;
     if there != Some(witnessed) {
-        let row = reader.at(witnessed.position).map_err(|error| unreadable(&error))?;
+        let row = reader.at(witnessed.position).map_err(|error| files.unreadable(&error))?;
         let place = row.map_or_else(|| format!("position {}", witnessed.position), |row| row.place());
         return refuse(format!("{place}: the record is not the one that its witness {name} has seen"));
     }
@@ -103,7 +142,7 @@ type SettledRecord = (i64, OfferNumber, u64, Vec<firstcome_core::ids::OrderId>);
 /// Offers while they are rebuilt.
 struct Rebuild<'a> {
     archive: &'a dyn HoldArchive,
-    journal: &'a Path,
+    files: &'a Files,
     lanes: HashMap<OfferNumber, LaneState>,
     settled: Vec<SettledRecord>,
     head: Head,
@@ -125,16 +164,15 @@ impl From<rusqlite::Error> for Stop {
 impl<'a> Rebuild<'a> {
     fn run(files: &'a Files, reader: &Reader<'_>, archive: &'a dyn HoldArchive) -> Result<Self, PortError> {
         let archived = archive.position()?;
-        let head = reader.head_at(archived).map_err(|error| unreadable(&error))?;
-        let last = reader.last_position().map_err(|error| unreadable(&error))?;
+        let head = reader.head_at(archived).map_err(|error| files.unreadable(&error))?;
+        let last = reader.last_position().map_err(|error| files.unreadable(&error))?;
         let Some(head) = head else {
-            return Err(PortError::Corrupt(format!(
-                "{}: records are missing: the books contain position {archived}, the journal ends at {last}",
-                files.journal.display()
+            return Err(files.corrupt(&format!(
+                "records are missing: the books contain position {archived}, the journal ends at {last}"
             )));
         };
         let (lanes, settled) = (HashMap::new(), Vec::new());
-        let mut rebuild = Self { archive, journal: &files.journal, lanes, settled, head, archived };
+        let mut rebuild = Self { archive, files, lanes, settled, head, archived };
         for snapshot in archive.offers()? {
             rebuild.restore(reader, snapshot)?;
         }
@@ -142,21 +180,18 @@ impl<'a> Rebuild<'a> {
             reader.after(archived, i64::MAX, usize::MAX >> 1, |row| rebuild.replay(&row).map_err(Stop::Refused));
         match replayed {
             Ok(()) => Ok(rebuild),
-            Err(Stop::Unreadable(error)) => Err(unreadable(&error)),
+            Err(Stop::Unreadable(error)) => Err(files.unreadable(&error)),
             Err(Stop::Refused(error)) => Err(error),
         }
-    }
-
-    fn corrupt(&self, reason: &str) -> PortError {
-        PortError::Corrupt(format!("{}: {reason}", self.journal.display()))
     }
 
     /// Takes an offer from the archive, and ties it to the journal by the hash of its last record.
     fn restore(&mut self, reader: &Reader<'_>, snapshot: OfferSnapshot) -> Result<(), PortError> {
         let (number, seq) = (snapshot.terms.offer.number(), snapshot.seq);
-        let tail = reader.hash_of(number, seq, self.archived).map_err(|error| unreadable(&error))?;
+        let tail = reader.hash_of(number, seq, self.archived).map_err(|error| self.files.unreadable(&error))?;
         let tail = tail.ok_or_else(|| {
-            self.corrupt(&format!("the books have offer {number} up to seq {seq}, but no record of it ends there"))
+            self.files
+                .corrupt(&format!("the books have offer {number} up to seq {seq}, but no record of it ends there"))
         })?;
         let offer = Offer::restore(snapshot, self.archive.open_holds(number)?, self.archive.persons(number)?);
         self.lanes.insert(number, LaneState { offer, tail });
@@ -165,18 +200,18 @@ impl<'a> Rebuild<'a> {
 
     /// Applies the next row.
     fn replay(&mut self, row: &Stored) -> Result<(), PortError> {
-        let entry = row.open().map_err(|reason| self.corrupt(&reason))?;
+        let entry = row.open().map_err(|reason| self.files.corrupt(&reason))?;
         let head = self.head.after(&entry.hash);
         if row.position != head.position || row.chain != head.chain {
             let reason = format!("{}: it does not follow position {}", row.place(), self.head.position);
-            return Err(self.corrupt(&reason));
+            return Err(self.files.corrupt(&reason));
         }
         self.head = head;
         let mut lane = self.lanes.remove(&row.offer).unwrap_or_default();
         let applied = self.apply(&mut lane, &entry);
         self.lanes.insert(row.offer, lane);
         applied.map_err(|error| match error {
-            PortError::Corrupt(reason) => self.corrupt(&format!("{}: {reason}", row.place())),
+            PortError::Corrupt(reason) => self.files.corrupt(&format!("{}: {reason}", row.place())),
             other => other,
         })
     }

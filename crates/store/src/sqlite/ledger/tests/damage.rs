@@ -148,6 +148,35 @@ async fn a_shortened_log_is_missed() {
 }
 
 #[tokio::test]
+async fn a_crashed_journal_is_verified_as_it_lies() {
+    let place = Place::new();
+    let ledger = place.open();
+    sell(&ledger, &place, OFFER, 10).await;
+    held(&ledger, 1).await;
+    let crashed = place.copy();
+    assert_eq!(verify_journal(crashed.path(), |_| Ok(())).expect("whole").records, 2);
+}
+
+#[tokio::test]
+async fn hashes_of_another_length_are_refused() {
+    for column in ["hash", "chain"] {
+        let place = closed().await;
+        change(&place, &format!("UPDATE journal SET {column} = x'00' WHERE position = 4"));
+        assert!(place.refused().contains("position 4"));
+        assert!(verify_error(&place).contains("position 4"));
+    }
+}
+
+#[tokio::test]
+async fn a_second_ledger_of_the_same_directory_is_refused() {
+    let place = Place::new();
+    let ledger = place.open();
+    assert!(place.refused().contains("another process"));
+    drop(ledger);
+    drop(place.open());
+}
+
+#[tokio::test]
 async fn a_missing_witness_is_refused_unless_accepted() {
     let place = closed().await;
     std::fs::remove_file(place.file("journal.witness")).expect("removed");

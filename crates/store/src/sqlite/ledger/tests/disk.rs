@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use firstcome_core::ledger::{Command, Outcome, Refusal};
-use firstcome_core::ports::{PortError, StockLedger};
+use firstcome_core::ids::KeyHash;
+use firstcome_core::ledger::{Command, OfferSnapshot, Outcome, Refusal};
+use firstcome_core::ports::{HoldArchive, PortError, StockLedger};
 
 use super::*;
 use crate::sqlite::ledger::engine::Engine;
@@ -72,6 +73,53 @@ fn big_hold(number: u64) -> Command {
     let facts = firstcome_core::ledger::Facts { other_lines: vec![line; 400], ..Default::default() };
     request.facts = Some(Box::new(facts));
     Command::Hold(request)
+}
+
+/// An archive that panics, as any code may.
+struct Broken;
+
+impl HoldArchive for Broken {
+    fn position(&self) -> Result<i64, PortError> {
+        Ok(0)
+    }
+    fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
+        Ok(Vec::new())
+    }
+    fn open_holds(&self, _: OfferNumber) -> Result<Vec<Hold>, PortError> {
+        Ok(Vec::new())
+    }
+    fn persons(&self, _: OfferNumber) -> Result<Vec<(UserId, u32)>, PortError> {
+        Ok(Vec::new())
+    }
+    fn may_contain(&self, key: KeyHash) -> bool {
+        key == order(2, OFFER).key_hash()
+    }
+    fn hold(&self, _: OfferNumber, _: OrderId) -> Result<Option<Hold>, PortError> {
+        panic!("as the test wants it")
+    }
+    fn order_of_key(&self, _: KeyHash) -> Result<Option<OrderId>, PortError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_leaves_nobody_waiting_and_answers_nothing_that_is_not_durable() {
+    let place = Place::new();
+    let options = LedgerOptions { archive: Arc::new(Broken), ..place.options() };
+    let (ledger, mut engine) = SqliteLedger::open_by_hand(options).expect("it opens");
+    let ledger = Arc::new(ledger);
+    let created = ask(&ledger, Command::SetTerms(terms(OFFER, 5, place.clock.now()))).await;
+    engine.step().expect("written");
+    created.await.expect("no panic").expect("decided");
+    let asked =
+        [ask(&ledger, hold(1, OFFER)).await, ask(&ledger, hold(2, OFFER)).await, ask(&ledger, hold(3, OFFER)).await];
+    std::thread::spawn(move || engine.run()).join().expect_err("it panics");
+    for task in asked {
+        let answer = task.await.expect("no panic");
+        assert!(matches!(answer, Err(PortError::Unavailable(_))), "{answer:?}");
+    }
+    assert!(matches!(ledger.failed().await, PortError::Unavailable(_)));
+    assert!(matches!(ledger.decide(OFFER, Command::Freeze).await, Err(PortError::Unavailable(_))));
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl Place {
     /// Copies the files as they are now, as a power cut would leave them.
     fn copy(&self) -> Place {
         let copy = Place { clock: self.clock.clone(), ..Place::new() };
-        for name in ["journal.db", "journal.db-wal", "journal.witness"] {
+        // The witness first: it must not have seen what the copied journal has not.
+        for name in ["journal.witness", "journal.db", "journal.db-wal"] {
             if self.path().join(name).exists() {
                 std::fs::copy(self.path().join(name), copy.path().join(name)).expect("copied");
             }

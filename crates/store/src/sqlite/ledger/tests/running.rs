@@ -1,11 +1,14 @@
 //! A ledger at work: restarts, many offers, full queues, forgetting, closing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ledger::{Command, HoldState, Offer, Outcome, Refusal, ReleaseReason};
 use firstcome_core::ports::{PortError, StockLedger};
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::sqlite::ledger::verify_journal;
@@ -304,6 +307,64 @@ async fn closing_answers_everyone_and_lets_nobody_in() {
     drop(ledger);
     let state = place.open().snapshot(OFFER).await.expect("known").expect("there");
     assert_eq!(state.offer.stock.held, granted);
+}
+
+#[tokio::test]
+async fn a_hold_that_nobody_waits_for_is_not_made() {
+    let place = Place::new();
+    let (ledger, mut engine) = SqliteLedger::open_by_hand(place.options()).expect("it opens");
+    let ledger = Arc::new(ledger);
+    let ask = |command: Command| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.decide(OFFER, command).await })
+    };
+    let created = ask(Command::SetTerms(terms(OFFER, 5, place.clock.now())));
+    tokio::task::yield_now().await;
+    engine.step().expect("written");
+    created.await.expect("no panic").expect("decided");
+    let gone = ask(hold(1, OFFER));
+    tokio::task::yield_now().await;
+    gone.abort();
+    gone.await.expect_err("it was given up");
+    engine.step().expect("nothing to write");
+    assert_eq!(ledger.snapshot(OFFER).await.expect("known").expect("there").offer.stock.held, 0);
+    assert_eq!(ledger.work().waiting, 0);
+}
+
+/// Holds units until it is told to stop, and keeps what it was answered.
+async fn keep_holding(ledger: Arc<SqliteLedger>, from: u64, answered: Arc<Mutex<Vec<Hold>>>, stop: Arc<AtomicBool>) {
+    for number in from.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let hold = held(&ledger, number).await;
+        answered.lock().push(hold);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn crashes_in_the_middle_keep_what_was_answered() {
+    let place = Place::new();
+    let ledger = place.open();
+    sell(&ledger, &place, OFFER, 1_000_000).await;
+    let (answered, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+    let hold = |task: u64| tokio::spawn(keep_holding(ledger.clone(), task << 20, answered.clone(), stop.clone()));
+    let tasks: Vec<_> = (0..16).map(hold).collect();
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let before = answered.lock().clone();
+        let crashed = place.copy();
+        let again = crashed.open();
+        for hold in before {
+            assert_eq!(again.find(hold.order).await.expect("known"), Some(hold));
+        }
+        verify_journal(crashed.path(), |_| Ok(())).expect("whole");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    assert!(answered.lock().len() > 100);
 }
 
 #[tokio::test]
