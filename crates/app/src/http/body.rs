@@ -1,5 +1,7 @@
 //! Reading JSON bodies: bounded, checked, with the fields that are wrong named.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
@@ -13,6 +15,9 @@ use super::Problem;
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Time for a body to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A JSON body that parsed and passed its checks, with the digest of its bytes.
 ///
@@ -49,9 +54,13 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
     Err(Problem::new(ErrorCode::UnsupportedMediaType))
 }
 
-/// Reads a body whole, up to [`MAX_BODY_BYTES`].
+/// Reads a body whole, up to [`MAX_BODY_BYTES`] and for ten seconds.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    match Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await {
+    let read = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
+    let Ok(read) = tokio::time::timeout(BODY_TIME, read).await else {
+        return Err(Problem::new(ErrorCode::RequestTimeout).with("seconds", BODY_TIME.as_secs()));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(Problem::new(ErrorCode::BodyTooLarge).with("max_bytes", MAX_BODY_BYTES))
