@@ -41,10 +41,7 @@ where
     let connections = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .pipeline_flush(true);
+    http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(MAX_HEADER_BYTES);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
