@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use async_trait::async_trait;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -16,7 +16,7 @@ use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::http::Problem;
+use crate::http::{Problem, QueryString};
 
 /// E-mails that are kept; the oldest go first.
 const KEPT: usize = 10_000;
@@ -109,7 +109,7 @@ struct Page {
 async fn show(
     State(mailbox): State<Arc<DevMailbox>>,
     headers: HeaderMap,
-    Query(Parameters { to }): Query<Parameters>,
+    QueryString(Parameters { to }): QueryString<Parameters>,
 ) -> Result<Response, Problem> {
     let mails = mailbox.list(to.as_deref().filter(|to| !to.is_empty()));
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Accounts;
-use crate::http::{Buyer, Outcome, Problem};
+use crate::http::{Buyer, Outcome, Path, Problem};
 
 /// Logs one device of the caller out.
 #[utoipa::path(

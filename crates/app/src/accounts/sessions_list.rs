@@ -54,12 +54,13 @@ pub(super) async fn get(
     Buyer(caller): Buyer,
     page: PageParameters,
 ) -> Outcome<Json<Items<LoggedIn>>> {
-    let query = Query::all(Session::TABLE, page.limit + 1)
-        .is("owner", caller.user)
-        .filter("ended_at", Comparison::IsNull)
-        .filter("expires_at", Comparison::Greater(accounts.ports.clock.now().to_value()))
-        .order_by("created_at", Direction::Descending)
-        .after(page.after.clone());
+    let query = page.within(
+        Query::all(Session::TABLE, page.limit + 1)
+            .is("owner", caller.user)
+            .filter("ended_at", Comparison::IsNull)
+            .filter("expires_at", Comparison::Greater(accounts.ports.clock.now().to_value()))
+            .order_by("created_at", Direction::Descending),
+    )?;
     let sessions = accounts.ports.records.list::<Session>(query).await?;
     let place = |session: &Session| (session.created_at.to_value(), session.id.to_value());
     let show = |session: Session| LoggedIn {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use firstcome_core::ids::OfferId;
 use firstcome_core::ports::{LedgerState, RefusedCounts};
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::stock_stream::watch;
-use crate::http::{Operator, Outcome, Problem};
+use crate::http::{Operator, Outcome, Path, Problem};
 
 const TICK: Duration = Duration::from_millis(500);
 /// How long the rate of a single look is measured.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as QueryString, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Catalog;
 use super::offer::{NewOffer, OfferEdit};
 use super::offers_public::Filters;
 use super::view::OfferView;
-use crate::http::{Body, Items, Outcome, PageParameters, Problem, Seller};
+use crate::http::{Body, Items, Outcome, PageParameters, Path, Problem, QueryString, Seller};
 
 /// Creates an offer. It sells as soon as its window opens.
 #[utoipa::path(

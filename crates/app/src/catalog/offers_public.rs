@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as QueryString, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored};
 use firstcome_core::time::Time;
@@ -14,7 +14,7 @@ use super::Catalog;
 use super::products_public::kinds;
 use super::store::OfferRow;
 use super::view::{OfferState, OfferView};
-use crate::http::{Items, Outcome, PageParameters, Problem, encode_cursor};
+use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString, encode_cursor};
 
 /// Rows read at a time when a state is asked for.
 const SCAN: u32 = 200;
@@ -100,7 +100,8 @@ impl Catalog {
             query = query.filter("kind", Comparison::IsOneOf(kinds));
         }
         let place = |row: &Stored<OfferRow>| (row.record.opens_at.to_value(), row.record.key());
-        let (mut items, mut after) = (Vec::new(), page.after.clone());
+        query = page.within(query)?;
+        let (mut items, mut after) = (Vec::new(), query.after.take());
         loop {
             let rows = self.ports.records.list::<OfferRow>(query.clone().after(after.take())).await?;
             let full = rows.len() == query.limit as usize;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, OfferId};
 use firstcome_core::ledger::{Command, Outcome as LedgerOutcome};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::view::OfferView;
-use crate::http::{Body, IdempotencyKey, Outcome, Problem, Seller};
+use crate::http::{Body, IdempotencyKey, Outcome, Path, Problem, Seller};
 
 /// A change of stock.
 #[derive(Debug, Deserialize, Validate, ToSchema)]

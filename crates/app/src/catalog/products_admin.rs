@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as QueryString, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Catalog;
 use super::product::{NewProduct, ProductEdit};
 use super::products_public::Filters;
 use super::view::ProductView;
-use crate::http::{Body, Items, Outcome, PageParameters, Problem, Seller};
+use crate::http::{Body, Items, Outcome, PageParameters, Path, Problem, QueryString, Seller};
 
 /// Creates a product.
 #[utoipa::path(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as QueryString, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Catalog;
 use super::store::ProductRow;
 use super::view::ProductView;
-use crate::http::{Items, Outcome, PageParameters, Problem};
+use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString};
 
 /// Which products are asked for.
 #[derive(Debug, Deserialize)]
@@ -62,9 +62,8 @@ pub(super) fn kinds(text: &str) -> Outcome<Vec<ProductKind>> {
 
 impl Catalog {
     pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
-        let mut query = Query::all(ProductRow::TABLE, page.limit + 1)
-            .order_by("created_at", Direction::Descending)
-            .after(page.after.clone());
+        let mut query =
+            page.within(Query::all(ProductRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending))?;
         if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
             let kinds = kinds(text)?.iter().map(firstcome_core::records::Field::to_value).collect();
             query = query.filter("kind", Comparison::IsOneOf(kinds));

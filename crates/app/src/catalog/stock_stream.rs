@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use firstcome_core::ids::OfferId;
 use firstcome_core::ports::LedgerState;
@@ -13,7 +13,7 @@ use futures_util::Stream;
 use serde::Serialize;
 
 use super::Catalog;
-use crate::http::{Outcome, Problem};
+use crate::http::{Outcome, Path, Problem};
 
 /// At most five events a second; what happened in between is in the next one.
 const TICK: Duration = Duration::from_millis(200);

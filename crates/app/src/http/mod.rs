@@ -1,5 +1,6 @@
 //! What every role's endpoints share: problem documents, bodies, callers, lists and streams.
 
+mod address;
 mod body;
 mod caller;
 mod idempotency;
@@ -8,6 +9,7 @@ mod problem;
 mod revocations;
 mod token;
 
+pub use address::{Path, QueryString};
 pub use body::{Body, MAX_BODY_BYTES, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
 pub use idempotency::IdempotencyKey;

@@ -1,19 +1,26 @@
 //! Lists: `?limit=&cursor=` in, `{"items": [], "next_cursor": null}` out.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Query as QueryString};
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::Value;
+use firstcome_core::records::{Query, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Outcome, Problem};
 
 /// Items of a page when the client does not say.
 const DEFAULT_LIMIT: u32 = 20;
 /// Items that a page may have.
 const MAX_LIMIT: u32 = 100;
+
+/// What is wrong with a cursor that is none.
+const NO_CURSOR: &str = "cursor must be the next_cursor of the page before";
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(ErrorCode::MalformedRequest).detail(detail)
+}
 
 /// A page of a list.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -43,24 +50,29 @@ impl<S: Send + Sync> FromRequestParts<S> for PageParameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let malformed = |detail: &str| Problem::new(ErrorCode::MalformedRequest).detail(detail);
-        let Query(raw) =
-            Query::<Raw>::try_from_uri(&parts.uri).map_err(|_| malformed("limit must be a number from 1 to 100"))?;
+        let QueryString(raw) = QueryString::<Raw>::try_from_uri(&parts.uri)
+            .map_err(|_| malformed("limit must be a number from 1 to 100"))?;
         let limit = raw.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(malformed("limit must be a number from 1 to 100"));
         }
         let after = match raw.cursor.as_deref() {
             None | Some("") => None,
-            Some(cursor) => Some(
-                decode_cursor(cursor).ok_or_else(|| malformed("cursor must be the next_cursor of the page before"))?,
-            ),
+            Some(cursor) => Some(decode_cursor(cursor).ok_or_else(|| malformed(NO_CURSOR))?),
         };
         Ok(Self { limit, after })
     }
 }
 
 impl PageParameters {
+    /// The query from where the page begins. A cursor of another list, or one that the client made up, is refused.
+    pub fn within(&self, query: Query) -> Outcome<Query> {
+        if self.after.as_ref().is_some_and(|place| !query.has_place(place)) {
+            return Err(malformed(NO_CURSOR));
+        }
+        Ok(query.after(self.after.clone()))
+    }
+
     /// The page from one item more than it may have, as read from a store: the extra one only tells that there is a next
     /// page. `place` gives the ordering value and the key of an item.
     pub fn page<T, U>(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query as QueryString, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, UserId};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Orders;
 use super::projection::HoldRow;
 use super::view::{OrderState, OrderView};
-use crate::http::{Items, Operator, Outcome, PageParameters, Problem};
+use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString};
 
 /// Seconds in payment after which an order counts as stuck.
 const STUCK_AFTER_SECONDS: u64 = 300;
@@ -43,9 +43,8 @@ pub(super) async fn list(
     QueryString(filters): QueryString<Filters>,
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
-    let mut query = Query::all(HoldRow::TABLE, page.limit + 1)
-        .order_by("created_at", Direction::Descending)
-        .after(page.after.clone());
+    let mut query =
+        page.within(Query::all(HoldRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending))?;
     if let Some(state) = present(filters.state.as_ref()) {
         query = query.is("state", state.parse::<OrderState>().map_err(|_| malformed("state"))?);
     }

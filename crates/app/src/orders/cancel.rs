@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, OrderId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, ReleaseReason};
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::refunds::Refund;
 use super::view::{MoneySchema, OrderState};
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem};
 
 record! {
     /// A request to cancel, so that its key means the same when it comes again.

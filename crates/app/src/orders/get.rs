@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::Hold;
 
 use super::Orders;
 use super::view::OrderView;
-use crate::http::{Buyer, Identity, Outcome, Problem};
+use crate::http::{Buyer, Identity, Outcome, Path, Problem};
 
 /// An own order in its state of now.
 #[utoipa::path(

@@ -23,10 +23,11 @@ pub(super) async fn get(
     Buyer(buyer): Buyer,
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
-    let query = Query::all(HoldRow::TABLE, page.limit + 1)
-        .is("person", buyer.user)
-        .order_by("created_at", Direction::Descending)
-        .after(page.after.clone());
+    let query = page.within(
+        Query::all(HoldRow::TABLE, page.limit + 1)
+            .is("person", buyer.user)
+            .order_by("created_at", Direction::Descending),
+    )?;
     let rows = orders.ports.records.list::<HoldRow>(query).await?;
     orders.page(&page, rows).await.map(Json)
 }

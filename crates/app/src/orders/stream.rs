@@ -4,13 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 
 use super::Orders;
 use super::view::OrderState;
-use crate::http::{Buyer, Outcome};
+use crate::http::{Buyer, Outcome, Path};
 
 /// How often the ledger is asked.
 const TICK: Duration = Duration::from_millis(250);

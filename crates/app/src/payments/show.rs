@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentState, RefundState};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Payments;
 use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
-use crate::http::{AccountRole, Buyer, Identity, Outcome, Problem};
+use crate::http::{AccountRole, Buyer, Identity, Outcome, Path, Problem};
 
 /// Money in minor units.
 #[derive(Serialize, ToSchema)]

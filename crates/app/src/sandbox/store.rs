@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use firstcome_core::ports::{Committed, PortError, Records};
-use firstcome_core::records::{Direction, Query, Record as _, RecordsExt as _, Stored, Unit, Value};
+use firstcome_core::records::{Direction, Query, Record as _, RecordsExt as _, Stored, Unit};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
@@ -64,13 +64,9 @@ impl Store {
         Ok(self.records.list::<SandboxPayment>(query).await?.pop().map(Arc::new))
     }
 
-    /// Payments in the order in which they were made.
-    pub(super) async fn list(
-        &self,
-        after: Option<(Value, Value)>,
-        limit: u32,
-    ) -> Result<Vec<Stored<SandboxPayment>>, PortError> {
-        self.records.list(Query::all(SandboxPayment::TABLE, limit).after(after)).await
+    /// A page of payments.
+    pub(super) async fn list(&self, query: Query) -> Result<Vec<Stored<SandboxPayment>>, PortError> {
+        self.records.list(query).await
     }
 
     pub(super) async fn create(&self, payment: SandboxPayment) -> Result<Known, PortError> {

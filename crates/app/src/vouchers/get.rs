@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::Vouchers;
 use super::view::VoucherView;
-use crate::http::{Buyer, Outcome};
+use crate::http::{Buyer, Outcome, Path};
 
 /// A voucher by its code: its owner's, or any for a merchant.
 #[utoipa::path(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::money::Money;
 use firstcome_core::records::{Direction, Field as _, Query, Record as _, RecordsExt, Stored};
 use firstcome_core::time::Time;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Vouchers;
 use super::store::{Movement, MovementKind};
-use crate::http::{Buyer, Items, Outcome, PageParameters};
+use crate::http::{Buyer, Items, Outcome, PageParameters, Path};
 
 /// One thing that happened to a voucher.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -45,10 +45,9 @@ pub(super) async fn get(
     page: PageParameters,
 ) -> Outcome<Json<Items<MovementView>>> {
     let voucher = vouchers.visible(caller, &code).await?.record;
-    let query = Query::all(Movement::TABLE, page.limit + 1)
-        .is("voucher", voucher.id)
-        .order_by("at", Direction::Descending)
-        .after(page.after.clone());
+    let query = page.within(
+        Query::all(Movement::TABLE, page.limit + 1).is("voucher", voucher.id).order_by("at", Direction::Descending),
+    )?;
     let rows = vouchers.ports.records.list::<Movement>(query).await?;
     let place = |row: &Stored<Movement>| (row.record.at.to_value(), row.record.key());
     Ok(Json(page.page(rows, place, |row| MovementView {

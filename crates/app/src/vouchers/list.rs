@@ -23,10 +23,9 @@ pub(super) async fn get(
     Buyer(buyer): Buyer,
     page: PageParameters,
 ) -> Outcome<Json<Items<VoucherView>>> {
-    let query = Query::all(Voucher::TABLE, page.limit + 1)
-        .is("user", buyer.user)
-        .order_by("issued_at", Direction::Descending)
-        .after(page.after.clone());
+    let query = page.within(
+        Query::all(Voucher::TABLE, page.limit + 1).is("user", buyer.user).order_by("issued_at", Direction::Descending),
+    )?;
     let rows = vouchers.ports.records.list::<Voucher>(query).await?;
     let now = vouchers.ports.clock.now();
     let place = |row: &Stored<Voucher>| (row.record.issued_at.to_value(), row.record.key());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, UserId};
 use firstcome_core::money::Money;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::Vouchers;
 use super::store::{Movement, MovementKind, Voucher};
-use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Problem};
+use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Path, Problem};
 
 /// How often a redemption is decided anew because another one of the same voucher was faster.
 const TRIES: u32 = 100;

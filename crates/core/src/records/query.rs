@@ -83,6 +83,12 @@ impl Query {
         self
     }
 
+    /// Whether the values can be a place in this list: of the kinds that the ordering column and the primary key hold.
+    pub fn has_place(&self, (value, key): &(Value, Value)) -> bool {
+        let order = self.table.columns.iter().find(|column| column.name == self.order.0);
+        order.is_some_and(|order| order.takes(value)) && self.table.key().takes(key)
+    }
+
     /// Starts after a row.
     #[must_use]
     pub fn after(mut self, place: Option<(Value, Value)>) -> Self {

@@ -22,6 +22,18 @@ pub struct Column {
     pub nullable: bool,
 }
 
+impl Column {
+    /// Whether a value is of the kind that the column holds.
+    pub fn takes(&self, value: &Value) -> bool {
+        match value {
+            Value::Null => self.nullable,
+            Value::Integer(_) => self.kind == Kind::Integer,
+            Value::Text(_) => self.kind == Kind::Text,
+            Value::Blob(_) => self.kind == Kind::Blob,
+        }
+    }
+}
+
 /// An index over columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Index {

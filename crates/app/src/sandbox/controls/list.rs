@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use firstcome_core::records::{Record as _, Stored};
+use firstcome_core::records::{Query, Record as _, Stored};
 use serde::Serialize;
 
 use crate::http::{Items, Outcome, PageParameters};
@@ -26,7 +26,8 @@ struct Item<'a> {
 
 /// The payments in the order in which they were made.
 pub(in crate::sandbox) async fn list(State(sandbox): State<Arc<Sandbox>>, page: PageParameters) -> Outcome<Response> {
-    let found = sandbox.store.list(page.after.clone(), page.limit + 1).await?;
+    let query = page.within(Query::all(SandboxPayment::TABLE, page.limit + 1))?;
+    let found = sandbox.store.list(query).await?;
     let now = sandbox.clock.now();
     let place = |payment: &Stored<SandboxPayment>| (payment.record.key(), payment.record.key());
     let Items { items, next_cursor } = page.page(found, place, |payment| payment.record);
