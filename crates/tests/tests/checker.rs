@@ -158,6 +158,7 @@ fn money_that_does_not_match_is_caught() {
     caught("another_answer", |story| story.history.wishes[0].payments[0].again = Told::Ok("pay_9".into()));
     caught("paid_and_not_delivered", |story| order(story, "ord_1").state = "FAILED".into());
     caught("cancel_lost", |story| order(story, "ord_3").state = "COMPLETED".into());
+    caught("another_answer", |story| drop(story.books.refused_cancels.insert("ord_3".into(), "answered 409".into())));
     caught("canceled_by_nobody", |story| order(story, "ord_2").state = "CANCELED".into());
     caught("canceled_after_refusal", |story| story.history.wishes[2].cancel = Some(Told::No("wrong_state".into())));
 }

@@ -11,6 +11,8 @@ pub(crate) struct Books {
     pub(crate) charges: Vec<Charge>,
     /// Every voucher of every buyer.
     pub(crate) vouchers: Vec<VoucherRow>,
+    /// Orders whose cancel was answered, and is refused when it is asked for again.
+    pub(crate) refused_cancels: BTreeMap<String, String>,
     /// The counters of every offer.
     pub(crate) counters: BTreeMap<String, Counters>,
 }

@@ -230,6 +230,9 @@ impl Checker<'_> {
     }
 
     fn cancels_are_as_told(&mut self) {
+        for (order, answer) in &self.books.refused_cancels {
+            self.report("another_answer", format!("the cancel of {order} was done, and again it is {answer}"));
+        }
         for wish in &self.history.wishes {
             let Some(row) = wish.order.ok().and_then(|placed| self.books.orders.get(&placed.id)) else { continue };
             let refused = row.refunds.iter().any(|state| state == "REFUSED");

@@ -68,10 +68,14 @@ impl Sale {
     /// Whether it was refused for the moment only.
     fn is_busy(&self, answer: &Answer) -> bool {
         let disk_may_fail = self.disk_may_fail.load(Ordering::SeqCst);
-        if disk_may_fail && matches!(answer.status, 503 | 507) {
+        if disk_may_fail && answer.code() == "FAILED_INTERNAL_SYSTEM_PROCESSING" {
+            // The provider's disk is the same one.
+            return true;
+        }
+        let full = disk_may_fail && (answer.status, answer.code()) == (507, "storage_full");
+        if full {
             self.disk_refusals.fetch_add(1, Ordering::SeqCst);
         }
-        let full = disk_may_fail && answer.status == 507;
         full || matches!((answer.status, answer.code()), (429, "rate_limited") | (503, "overloaded" | "unavailable"))
     }
 }

@@ -41,12 +41,14 @@ impl Sale {
         };
         let asked = stream::iter(canceled).map(|(buyer, order)| async move {
             let answer = self.buyers[buyer].cancel(&cancel_key(&order), &order).await?;
-            Ok::<_, NoAnswer>((order, answer.want(200)["refund"]["state"].as_str().map(str::to_owned)))
+            Ok::<_, NoAnswer>((order, answer))
         });
         let asked: Vec<_> = asked.buffer_unordered(AT_ONCE).try_collect().await?;
-        for (order, state) in asked {
-            if let Some(row) = books.orders.get_mut(&order) {
-                row.refunds.extend(state);
+        for (order, answer) in asked {
+            if answer.status != 200 {
+                books.refused_cancels.insert(order, answer.to_string());
+            } else if let Some(row) = books.orders.get_mut(&order) {
+                row.refunds.extend(answer.json["refund"]["state"].as_str().map(str::to_owned));
             }
         }
         Ok(())
