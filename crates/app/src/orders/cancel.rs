@@ -150,11 +150,17 @@ impl Orders {
         Ok(())
     }
 
+    async fn was_canceled(&self, order: OrderId) -> Outcome<bool> {
+        let now = self.ports.ledger.find(order).await?;
+        Ok(now.is_some_and(|hold| hold.reason == ReleaseReason::Canceled))
+    }
+
     async fn release(&self, hold: &Hold) -> Outcome<Response> {
         let command = Command::Release { order: hold.order, reason: ReleaseReason::Canceled };
         match self.ports.ledger.decide(hold.order.home(), command).await? {
             LedgerOutcome::Released { .. } => {}
-            LedgerOutcome::AlreadyReleased { .. } if hold.reason == ReleaseReason::Canceled => {}
+            // Asked now: a twin may have canceled it since the hold was read.
+            LedgerOutcome::AlreadyReleased { .. } if self.was_canceled(hold.order).await? => {}
             LedgerOutcome::InPayment { .. } => {
                 return Err(wrong_state(hold, "It is being paid at this moment; cancel it when that is decided"));
             }
