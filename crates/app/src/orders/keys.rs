@@ -19,14 +19,19 @@ struct Entry {
     order: OrderId,
     /// Requests under way.
     requests: u32,
+    /// No order that is written down has the key, or it is this one.
+    checked: bool,
     /// The order exists and its row is not written yet.
     granted: bool,
 }
 
 /// What a key stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Claim {
     /// Nothing yet, or this very request.
     Ours,
+    /// Perhaps another request that is written down: [`Keys::check`] tells.
+    Unchecked,
     /// Another request.
     Reused,
 }
@@ -46,34 +51,34 @@ impl Keys {
         &self.shards[key.0 as usize % SHARDS]
     }
 
-    /// Begins a request. After [`Claim::Ours`], [`Keys::finish`] must follow.
-    pub(super) async fn claim(&self, order: OrderId) -> Result<Claim, PortError> {
+    /// Begins a request. Unless it is [`Claim::Reused`], [`Keys::finish`] must follow.
+    pub(super) fn begin(&self, order: OrderId) -> Claim {
         let key = order.key_hash();
-        {
-            let mut shard = self.shard(key).lock();
-            if let Some(entry) = shard.get_mut(&key) {
-                if entry.order != order {
-                    return Ok(Claim::Reused);
-                }
+        let mut shard = self.shard(key).lock();
+        let checked = match shard.get_mut(&key) {
+            Some(entry) if entry.order != order => return Claim::Reused,
+            Some(entry) => {
                 entry.requests += 1;
-                return Ok(Claim::Ours);
+                entry.checked
             }
-            shard.insert(key, Entry { order, requests: 1, granted: false });
+            None => {
+                let checked = !self.archive.may_contain(key);
+                shard.insert(key, Entry { order, requests: 1, checked, granted: false });
+                checked
+            }
+        };
+        if checked { Claim::Ours } else { Claim::Unchecked }
+    }
+
+    /// Looks among the orders that are written down. A twin that joined before the first had looked must look too.
+    pub(super) async fn check(&self, order: OrderId) -> Result<Claim, PortError> {
+        let key = order.key_hash();
+        let found = self.archive.find_key(key).await?;
+        if found.is_some_and(|found| found != order) {
+            return Ok(Claim::Reused);
         }
-        if self.archive.may_contain(key) {
-            let archive = self.archive.clone();
-            let found = archive.find_key(key).await;
-            match found {
-                Ok(Some(present)) if present != order => {
-                    self.finish(order, false);
-                    return Ok(Claim::Reused);
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.finish(order, false);
-                    return Err(error);
-                }
-            }
+        if let Some(entry) = self.shard(key).lock().get_mut(&key).filter(|entry| entry.order == order) {
+            entry.checked = true;
         }
         Ok(Claim::Ours)
     }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, OrderId, UserId};
 use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome, Refusal};
+use firstcome_core::ports::PortError;
 use firstcome_core::product::ProductKind;
 use garde::Validate;
 use serde::Deserialize;
@@ -98,19 +99,30 @@ impl Orders {
 
     async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
         let order = request.order;
-        if let Claim::Reused = self.keys.claim(order).await? {
-            return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
+        let reused = || Problem::new(ErrorCode::IdempotencyKeyReused);
+        let claim = self.keys.begin(order);
+        if claim == Claim::Reused {
+            return Err(reused());
         }
-        // Finishes the claim also when the client goes away while the lane decides.
-        let mut claim = Finish { orders: self, order, granted: true };
-        let outcome = self.ports.ledger.decide(offer.number, Command::Hold(request)).await?;
-        claim.granted = !outcome.is_refusal();
-        drop(claim);
-        match outcome {
+        // Finishes the claim also when the client goes away in the meantime.
+        let mut finish = Finish { orders: self, order, granted: false };
+        if claim == Claim::Unchecked && self.keys.check(order).await? == Claim::Reused {
+            return Err(reused());
+        }
+        // Until the lane has answered the order may exist.
+        finish.granted = true;
+        let outcome = self.ports.ledger.decide(offer.number, Command::Hold(request)).await;
+        finish.granted = match &outcome {
+            Ok(LedgerOutcome::Held(_) | LedgerOutcome::Granted(_) | LedgerOutcome::AlreadyHeld(_)) => true,
+            Ok(_) => false,
+            Err(error) => !matches!(error, PortError::Overloaded),
+        };
+        drop(finish);
+        match outcome? {
             LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
                 Ok(OrderView::of(&hold, offer.offer))
             }
-            LedgerOutcome::KeyReused => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            LedgerOutcome::KeyReused => Err(reused()),
             LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
             _ => Err(Problem::new(ErrorCode::WrongState)),
         }
