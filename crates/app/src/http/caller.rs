@@ -150,8 +150,8 @@ macro_rules! caller {
 
 caller!(/// Anyone with an account.
     Buyer:);
-caller!(/// Someone who redeems vouchers; a seller may too.
-    Merchant: Merchant | Seller);
+caller!(/// Someone who redeems vouchers. A seller is none unless the account is both.
+    Merchant: Merchant);
 caller!(/// Someone who runs the shop.
     Seller: Seller);
 caller!(/// Someone who runs the program; a seller may all that an operator may.

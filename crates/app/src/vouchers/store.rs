@@ -10,7 +10,7 @@ use firstcome_core::time::Time;
 use firstcome_core::voucher::Account;
 
 use super::Vouchers;
-use crate::http::{Identity, Outcome, Problem};
+use crate::http::{AccountRole, Identity, Outcome, Problem};
 
 record! {
     /// A gift card, coupon or ticket.
@@ -118,8 +118,7 @@ impl Voucher {
 impl Vouchers {
     /// The voucher with this code, however it is typed, if this caller may see it.
     pub(super) async fn visible(&self, caller: Identity, code: &str) -> Outcome<Stored<Voucher>> {
-        use crate::http::AccountRole::{Merchant, Seller};
-        let any = caller.roles.contains(Merchant) || caller.roles.contains(Seller);
+        let any = caller.roles.contains(AccountRole::Merchant);
         let found = self.by_code(code).await?;
         found.filter(|stored| any || stored.record.user == caller.user).ok_or_else(Problem::not_found)
     }
