@@ -3,6 +3,9 @@
 mod checker;
 mod crash;
 mod faults;
+mod hostile;
+mod idempotency;
+mod matrix;
 mod powercut;
 mod sale;
 mod tamper;

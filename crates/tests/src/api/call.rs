@@ -111,6 +111,20 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Sends it and reads the body only of what is no stream.
+    pub async fn head(self) -> Result<Answer, NoAnswer> {
+        let (head, body) = self.open().await?.into_parts();
+        let stream =
+            head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let bytes = if stream {
+            Bytes::new()
+        } else {
+            body.collect().await.map_err(|error| NoAnswer::Lost(error.to_string()))?.to_bytes()
+        };
+        let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, json, bytes })
+    }
+
     /// Sends it and leaves the body unread, for streams.
     pub(super) async fn open(self) -> Result<Response<Incoming>, NoAnswer> {
         let mut request = Request::builder().method(self.method).uri(format!("{}{}", self.api.base, self.path));

@@ -1,0 +1,249 @@
+//! Every endpoint times every kind of caller. The table below is written from the contract, not from the code: a new
+//! endpoint without an entry fails, and so does an entry without an endpoint.
+
+use std::collections::BTreeSet;
+
+use firstcome_tests::{Answer, Api, Shop, gift_card};
+use hyper::Method;
+use serde_json::{Value, json};
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Anyone,
+    /// Any account.
+    Account,
+    /// Any account; what is another's is not there.
+    Owner,
+    /// The owner, and a merchant.
+    OwnerOrMerchant,
+    /// The owner, and who runs the shop.
+    OwnerOrStaff,
+    Merchant,
+    Seller,
+    /// An operator or a seller.
+    Operator,
+}
+
+use Who::{Account, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
+
+const TABLE: &[(&str, &str, Who)] = &[
+    ("POST", "/auth/email-codes", Anyone),
+    ("POST", "/auth/email-codes/verify", Anyone),
+    ("POST", "/auth/signup", Anyone),
+    ("POST", "/auth/login", Anyone),
+    ("POST", "/auth/refresh", Anyone),
+    ("POST", "/auth/logout", Account),
+    ("POST", "/auth/logout-all", Account),
+    ("GET", "/me", Account),
+    ("GET", "/me/sessions", Account),
+    ("DELETE", "/me/sessions/{session_id}", Owner),
+    ("GET", "/products", Anyone),
+    ("GET", "/products/{id}", Anyone),
+    ("GET", "/offers", Anyone),
+    ("GET", "/offers/{id}", Anyone),
+    ("GET", "/offers/{id}/stock/stream", Anyone),
+    ("POST", "/orders", Account),
+    ("GET", "/orders", Account),
+    ("GET", "/orders/{id}", Owner),
+    ("GET", "/orders/{id}/stream", Owner),
+    ("POST", "/orders/{id}/cancel", Owner),
+    ("POST", "/payments/confirm", Owner),
+    ("GET", "/payments/{order_id}", OwnerOrStaff),
+    ("POST", "/webhooks/toss", Anyone),
+    ("GET", "/me/vouchers", Account),
+    ("GET", "/vouchers/{code}", OwnerOrMerchant),
+    ("GET", "/vouchers/{code}/history", OwnerOrMerchant),
+    ("POST", "/vouchers/{code}/redeem", Merchant),
+    ("POST", "/admin/products", Seller),
+    ("GET", "/admin/products", Seller),
+    ("GET", "/admin/products/{id}", Seller),
+    ("PATCH", "/admin/products/{id}", Seller),
+    ("POST", "/admin/offers", Seller),
+    ("GET", "/admin/offers", Seller),
+    ("GET", "/admin/offers/{id}", Seller),
+    ("PATCH", "/admin/offers/{id}", Seller),
+    ("POST", "/admin/offers/{id}/open", Seller),
+    ("POST", "/admin/offers/{id}/close", Seller),
+    ("POST", "/admin/offers/{id}/freeze", Seller),
+    ("POST", "/admin/offers/{id}/unfreeze", Seller),
+    ("POST", "/admin/offers/{id}/adjust", Seller),
+    ("GET", "/admin/offers/{id}/live", Operator),
+    ("GET", "/admin/offers/{id}/live/stream", Operator),
+    ("GET", "/admin/audit", Operator),
+    ("GET", "/admin/orders", Operator),
+    ("GET", "/time", Anyone),
+];
+
+/// A kind of caller. The buyer owns what the paths name.
+struct Caller {
+    name: &'static str,
+    api: Api,
+}
+
+/// What the paths name.
+struct Things {
+    offer: String,
+    product: String,
+    order: String,
+    voucher: String,
+    session: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_endpoint_for_every_caller() {
+    let shop = Shop::start().await;
+    let described = described(&shop.api()).await;
+    let written: BTreeSet<_> =
+        TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(described, written, "the OpenAPI document and the table name the same operations");
+
+    let (things, buyer) = prepare(&shop).await;
+    let callers = [
+        Caller { name: "nobody", api: shop.api() },
+        Caller { name: "other", api: shop.account("buyer", "other@shop.test").await },
+        Caller { name: "merchant", api: shop.account("merchant", "till@shop.test").await },
+        Caller { name: "operator", api: shop.account("operator", "night@shop.test").await },
+        Caller { name: "seller", api: shop.account("seller", "desk@shop.test").await },
+        Caller { name: "buyer", api: buyer },
+    ];
+    let mut wrong = Vec::new();
+    // Log-outs come last, since they take effect.
+    let (last, first): (Vec<_>, Vec<_>) = TABLE.iter().partition(|(_, path, _)| path.contains("/logout"));
+    for (method, path, who) in first.into_iter().chain(last) {
+        for caller in &callers {
+            if path.contains("/logout-all") && caller.name != "nobody" {
+                // The log-out before it has ended the session: still no way in.
+                continue;
+            }
+            let answer = call(&caller.api, method, path, &things).await;
+            if let Some(fault) = fault(expected(who, caller.name), &answer) {
+                wrong.push(format!("{method} {path} as {}: {fault}", caller.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(!shop.log().contains("panicked"), "no request makes the program panic");
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Allowed,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+}
+
+fn expected(who: Who, caller: &str) -> Expected {
+    use Expected::{Allowed, Forbidden, NotFound, Unauthenticated};
+    let when = |allowed: bool, otherwise: Expected| if allowed { Allowed } else { otherwise };
+    match (who, caller) {
+        (Anyone, _) => Allowed,
+        (_, "nobody") => Unauthenticated,
+        (Account, _) => Allowed,
+        (Owner, _) => when(caller == "buyer", NotFound),
+        (OwnerOrMerchant, _) => when(["buyer", "merchant"].contains(&caller), NotFound),
+        (OwnerOrStaff, _) => when(["buyer", "seller", "operator"].contains(&caller), NotFound),
+        (Merchant, _) => when(caller == "merchant", Forbidden),
+        (Seller, _) => when(caller == "seller", Forbidden),
+        (Operator, _) => when(["seller", "operator"].contains(&caller), Forbidden),
+    }
+}
+
+/// What is wrong with an answer. Who is allowed may still be told that the request makes no sense.
+fn fault(expected: Expected, answer: &Answer) -> Option<String> {
+    let (status, code) = (answer.status, answer.code());
+    let right = match expected {
+        Expected::Allowed => status < 500 && !matches!(code, "unauthenticated" | "forbidden" | "not_found"),
+        Expected::Unauthenticated => (status, code) == (401, "unauthenticated"),
+        Expected::Forbidden => (status, code) == (403, "forbidden"),
+        Expected::NotFound => (status, code) == (404, "not_found"),
+    };
+    let whole =
+        status < 400 || answer.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
+    (!right || !whole).then(|| format!("{expected:?} expected, {answer}"))
+}
+
+/// A call with a body that is right, so that nothing but who calls can be refused first.
+async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
+    let id = match path {
+        _ if path.starts_with("/orders") => &things.order,
+        _ if path.contains("products") => &things.product,
+        _ => &things.offer,
+    };
+    let filled = path
+        .replace("{id}", id)
+        .replace("{order_id}", &things.order)
+        .replace("{code}", &things.voucher)
+        .replace("{session_id}", &things.session);
+    let method: Method = method.parse().expect("a method");
+    let key = format!("matrix-{path}");
+    let call = api.call(method.clone(), &format!("/api/v1{filled}")).key(&key);
+    let call = if method == Method::GET { call } else { call.json(&body(path, things)) };
+    if path.ends_with("/stream") {
+        return call.head().await.expect("an answer");
+    }
+    call.send().await.expect("an answer")
+}
+
+fn body(path: &str, things: &Things) -> Value {
+    match path {
+        "/auth/email-codes" => json!({"email": "new@shop.test"}),
+        "/auth/email-codes/verify" => json!({"email": "new@shop.test", "code": "000000"}),
+        "/auth/login" => json!({"email": "new@shop.test", "password": "not the right one"}),
+        "/auth/refresh" => json!({"refresh_token": "none"}),
+        "/auth/signup" => json!({"email": "new@shop.test", "password": "a long enough password 7", "name": "New",
+            "verification_token": "none"}),
+        "/orders" => json!({"offer_id": things.offer, "quantity": 1}),
+        "/orders/{id}/cancel" => json!({}),
+        "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
+            "amount": {"amount": 1, "currency": "KRW"}}),
+        "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),
+        "/admin/products" => gift_card(1_000),
+        "/admin/offers" => {
+            json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
+        }
+        "/admin/offers/{id}/adjust" => json!({"delta": 1, "reason": "counted again"}),
+        _ => json!({}),
+    }
+}
+
+/// A buyer with a paid order, its voucher and a second device.
+async fn prepare(shop: &Shop) -> (Things, Api) {
+    let seller = shop.seller().await;
+    let product = seller.create_product(&gift_card(10_000)).await;
+    let price = json!({"amount": 9_000, "currency": "KRW"});
+    let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 1_000})).await;
+    let buyer = shop.account("buyer", "owner@shop.test").await;
+    let phone = buyer.log_in("owner@shop.test", "a long enough password 7").await;
+    let order = phone.order("first", &offer, 1).await.expect("an answer").want(201);
+    let order = order["order_id"].as_str().expect("an id").to_owned();
+    let paid = shop.api().pay_at_sandbox(&order, 9_000).await.expect("an answer");
+    let payment = paid.json["paymentKey"].as_str().expect("a key").to_owned();
+    buyer.confirm("pay", &order, &payment, &price).await.expect("an answer").want(200);
+    let voucher = loop {
+        let vouchers = buyer.vouchers().await.expect("an answer");
+        if let Some(voucher) = vouchers.first() {
+            break voucher["code"].as_str().expect("a code").to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let sessions = buyer.sessions().await;
+    let other = sessions["items"].as_array().expect("a list").iter().find(|session| session["current"] != true);
+    let session = other.expect("a second device")["session_id"].as_str().expect("an id").to_owned();
+    (Things { offer, product, order, voucher, session }, buyer)
+}
+
+/// Every operation under the base path that the OpenAPI document names.
+async fn described(api: &Api) -> BTreeSet<(String, String)> {
+    let document = api.call(Method::GET, "/openapi.json").want(200).await;
+    let paths = document["paths"].as_object().expect("paths");
+    let under_base = paths.iter().filter_map(|(path, operations)| Some((path.strip_prefix("/api/v1")?, operations)));
+    under_base
+        .flat_map(|(path, operations)| {
+            let methods = operations.as_object().expect("operations").keys();
+            methods.map(|method| (method.to_uppercase(), path.to_owned())).collect::<Vec<_>>()
+        })
+        .collect()
+}
