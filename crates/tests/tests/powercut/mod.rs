@@ -2,6 +2,7 @@
 //! back every write until it is synced, so that killing the program is what a power cut is to a real machine.
 
 mod disk;
+mod first_start;
 mod library;
 mod sale;
 
@@ -17,11 +18,14 @@ use firstcome_tests::{Shop, ShopOptions};
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powercut/powercut.c");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let library = folder.join(format!("powercut-{}.so", std::process::id()));
+    let library = folder.join("powercut.so");
+    let fresh = folder.join(format!("powercut-{}.so", std::process::id()));
     let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    compiler.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"]).args([&library, &source]);
+    compiler.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"]).args([&fresh, &source]);
     let output = compiler.arg("-ldl").arg("-lpthread").output().expect("a C compiler (apt-get install gcc)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Another run of the tests may be using the old one at this moment.
+    fs::rename(&fresh, &library).expect("a library that can be put in its place");
     library
 });
 
