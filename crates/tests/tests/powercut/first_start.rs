@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{cut, put_on_forgetful_disk, put_on_good_disk};
 
 /// Between two moments that are tried: one in so many syncs.
-const STEP: usize = 4;
+const STEP: usize = 7;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_that_is_cut_off_can_be_repeated() {
