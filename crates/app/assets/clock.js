@@ -11,7 +11,7 @@ async function ask() {
     const began = Date.now();
     const answer = await fetch("/api/v1/time", { cache: "no-store" });
     const took = performance.now() - sent;
-    const server = Date.parse((await answer.json()).time);
+    const server = Date.parse((await answer.json()).server_time);
     if (Number.isFinite(server) && took < best) {
       best = took;
       offset = server - (began + took / 2);

@@ -31,8 +31,7 @@ if (root) {
   follow(root.dataset.liveSale, "live", (live) => {
     last = live;
     for (const field of root.querySelectorAll("[data-live-number]")) {
-      const number = live[field.dataset.liveNumber];
-      field.textContent = field.dataset.liveNumber === "per_second" ? Number(number).toFixed(1) : grouped(number);
+      field.textContent = grouped(live[field.dataset.liveNumber]);
     }
     for (const field of root.querySelectorAll("[data-live-refused]")) {
       field.textContent = grouped(live.refused[field.dataset.liveRefused] ?? 0);

@@ -1,10 +1,7 @@
 //! The HTTP API as the pages call it: in the same process, through the same router that serves everyone else.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, Limited};
@@ -14,12 +11,13 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::problem::Problem;
+use crate::http::ClientAddress;
 
 /// Bytes that an answer may have; lists are at most a hundred items.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Headers of the visitor's request that the API should see: for the language of mails, for devices, for traces.
-const PASSED_ON: [&str; 5] = ["accept-language", "user-agent", "x-forwarded-for", "x-request-id", "traceparent"];
+const PASSED_ON: [&str; 4] = ["accept-language", "user-agent", "x-request-id", "traceparent"];
 
 /// The API.
 #[derive(Clone)]
@@ -30,7 +28,7 @@ pub(super) struct Api {
 /// Where a visitor's request came from, as the API needs to know it to limit and to log.
 #[derive(Clone, Default)]
 pub(super) struct Origin {
-    peer: Option<ConnectInfo<SocketAddr>>,
+    address: Option<ClientAddress>,
     headers: HeaderMap,
 }
 
@@ -39,7 +37,7 @@ impl Origin {
     pub(super) fn of(parts: &axum::http::request::Parts) -> Self {
         let names = PASSED_ON.iter().map(|name| HeaderName::from_static(name));
         let headers = names.filter_map(|name| Some((name.clone(), parts.headers.get(&name)?.clone()))).collect();
-        Self { peer: parts.extensions.get::<ConnectInfo<SocketAddr>>().copied(), headers }
+        Self { address: Some(ClientAddress::of(&parts.extensions)), headers }
     }
 }
 
@@ -95,8 +93,8 @@ impl<'a> Call<'a> {
         if let Some(key) = self.key {
             builder = builder.header("idempotency-key", key);
         }
-        if let Some(peer) = origin.peer {
-            builder = builder.extension(peer);
+        if let Some(address) = origin.address {
+            builder = builder.extension(address);
         }
         let body = match self.body {
             Some(body) => {

@@ -38,6 +38,7 @@ pub(super) async fn begin(visitor: Visitor, Path(id): Path<String>) -> Result<Re
         ("orderName", &name),
         ("successUrl", &visitor.absolute("/checkout/success")),
         ("failUrl", &visitor.absolute("/checkout/fail")),
+        ("lang", visitor.language.tag()),
     ]);
     Ok(redirect(&format!("{}{parameters}", visitor.shop.options.checkout_url)))
 }

@@ -22,11 +22,8 @@ impl<T> Default for Items<T> {
 /// What is sold.
 #[derive(Deserialize)]
 pub(super) struct Product {
-    #[serde(default)]
-    pub(super) product_id: String,
     pub(super) kind: String,
     pub(super) name: String,
-    #[serde(default)]
     pub(super) description: Option<String>,
     pub(super) image_url: Option<String>,
     pub(super) face_value: Option<Money>,
@@ -105,9 +102,6 @@ pub(super) struct Order {
     pub(super) lines: Vec<Line>,
     pub(super) hold_expires_at: Option<Time>,
     pub(super) created_at: Time,
-    /// Whose it is; only the seller is told.
-    #[serde(default)]
-    pub(super) user_id: Option<String>,
 }
 
 impl Order {
@@ -187,11 +181,10 @@ impl Voucher {
 #[derive(Deserialize)]
 pub(super) struct Session {
     pub(super) session_id: String,
-    pub(super) device: Option<String>,
+    /// May be empty.
+    pub(super) device: String,
     pub(super) created_at: Time,
-    #[serde(default)]
-    pub(super) last_used_at: Option<Time>,
-    #[serde(default)]
+    pub(super) last_used_at: Time,
     pub(super) current: bool,
 }
 
@@ -205,6 +198,14 @@ pub(super) struct Live {
     pub(super) sold: i64,
     pub(super) released: i64,
     pub(super) refused: BTreeMap<String, i64>,
-    pub(super) per_second: f64,
+    pub(super) per_second: u64,
     pub(super) seq: u64,
+}
+
+impl Live {
+    /// Of an offer that the ledger does not know yet.
+    pub(super) fn before(offer: &Offer) -> Self {
+        let (stock, available) = (offer.stock, offer.available);
+        Self { stock, available, held: 0, paying: 0, sold: 0, released: 0, refused: BTreeMap::new(), per_second: 0, seq: 0 }
+    }
 }

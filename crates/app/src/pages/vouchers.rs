@@ -38,12 +38,8 @@ pub(super) async fn list(visitor: Visitor, Parameters(place): Parameters<Place>)
 #[derive(Deserialize)]
 struct Use {
     at: Time,
-    #[serde(default)]
-    kind: Option<String>,
-    #[serde(default)]
+    kind: String,
     amount: Option<Money>,
-    #[serde(default)]
-    remaining: Option<Money>,
 }
 
 #[derive(Template)]
@@ -56,8 +52,7 @@ struct VoucherPage<'a> {
 
 impl VoucherPage<'_> {
     fn title(&self, entry: &Use) -> String {
-        let kind = entry.kind.as_deref().unwrap_or("other");
-        self.page.name("voucher-use", kind)
+        self.page.name("voucher-use", &entry.kind)
     }
 }
 

@@ -44,10 +44,6 @@ impl Page<'_> {
         let held = (self.live.held - self.live.paying).max(0);
         [length(self.live.sold), length(self.live.paying), length(held)]
     }
-
-    fn rate(&self) -> String {
-        format!("{:.1}", self.live.per_second)
-    }
 }
 
 #[derive(Deserialize, Default)]
@@ -74,7 +70,11 @@ async fn render(
 ) -> Result<Response, Failure> {
     let id = segment(id)?;
     let offer: Offer = visitor.ask(Call::get(&format!("/admin/offers/{id}"))).await?;
-    let live: Live = visitor.ask(Call::get(&format!("/admin/offers/{id}/live"))).await?;
+    let live = match visitor.ask::<Live>(Call::get(&format!("/admin/offers/{id}/live"))).await {
+        // A draft is not in the ledger yet.
+        Err(problem) if problem.status == StatusCode::NOT_FOUND => Live::before(&offer),
+        live => live?,
+    };
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let refusal = problem.map(|problem| problem.message(visitor));
     let key = visitor.new_key();

@@ -404,8 +404,8 @@ async fn one_voucher(Path(code): Path<String>) -> Response {
 
 async fn history(State(memory): Stub) -> Response {
     memory.list(vec![
-        json!({ "at": from_now(-3_600), "kind": "redeemed", "amount": won(12_000), "remaining": won(32_000) }),
-        json!({ "at": from_now(-90_000), "kind": "redeemed", "amount": won(6_000), "remaining": won(44_000) }),
+        json!({ "at": from_now(-3_600), "kind": "redeemed", "amount": won(12_000), "balance": won(32_000) }),
+        json!({ "at": from_now(-90_000), "kind": "redeemed", "amount": won(6_000), "balance": won(44_000) }),
     ])
 }
 
@@ -456,7 +456,7 @@ async fn adjust(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>,
 }
 
 fn counters() -> Value {
-    json!({ "stock": 100, "available": 37, "held": 9, "paying": 4, "sold": 54, "released": 6, "per_second": 12.4, "seq": 1403,
+    json!({ "stock": 100, "available": 37, "held": 9, "paying": 4, "sold": 54, "released": 6, "per_second": 12, "seq": 1403,
             "refused": { "sold_out": 0, "over_limit": 31, "too_many": 2, "not_open_yet": 4182, "closed": 0, "frozen": 0 } })
 }
 
@@ -478,7 +478,7 @@ async fn audit(State(memory): Stub) -> Response {
 }
 
 async fn time() -> Json<Value> {
-    Json(json!({ "time": from_now(0) }))
+    Json(json!({ "server_time": from_now(0) }))
 }
 
 /// The stub, under `/api/v1`.
