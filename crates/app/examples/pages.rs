@@ -14,7 +14,7 @@ mod stub;
 async fn main() -> std::io::Result<()> {
     let memory = Arc::new(stub::Memory::default());
     let options = PagesOptions {
-        secure_cookies: false,
+        public_url: None,
         checkout_url: "/sandbox/toss/checkout".to_owned(),
         mailbox: true,
         time_zone: jiff::tz::TimeZone::get("Asia/Seoul").expect("a known zone"),

@@ -273,7 +273,7 @@ fn voucher_options(config: &Config) -> vouchers::Options {
 
 fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
     PagesOptions {
-        secure_cookies: config.server.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+        public_url: config.server.public_url.clone(),
         checkout_url: format!("{}/checkout", sandbox::PREFIX),
         mailbox: config.development(),
         time_zone: time_zone(config),

@@ -11,7 +11,7 @@ order-state-PARTIALLY_CANCELED = 부분 취소
 order-state-RETURNED = 반품됨
 order-state-FAILED = 결제 실패
 
-order-headline-PENDING = 확보했습니다. 이제 결제해 주세요.
+order-headline-PENDING = 확보했습니다. 결제해 주세요.
 order-headline-PAYING = 결제를 확인하고 있습니다
 order-headline-COMPLETED = 완료되었습니다
 order-headline-EXPIRED = 결제 시간이 지났습니다

@@ -60,10 +60,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!((bearer(&headers), cookie(&headers)), (None, None));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer  abc "));
-        headers.insert(header::COOKIE, HeaderValue::from_static("a=b; firstcome_access=xyz; c=d"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=b; fc_access=xyz; c=d"));
         assert_eq!((bearer(&headers), cookie(&headers)), (Some(&b"abc"[..]), Some(&b"xyz"[..])));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic abc"));
-        headers.insert(header::COOKIE, HeaderValue::from_static("firstcome_access=; xfirstcome_access=1"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("fc_access=; xfc_access=1"));
         assert_eq!((bearer(&headers), cookie(&headers)), (None, None));
     }
 }

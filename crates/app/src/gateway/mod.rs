@@ -35,7 +35,7 @@ use callers::Callers;
 use limits::Limits;
 
 /// The cookie that pages keep the access token in.
-pub const ACCESS_COOKIE: &str = "firstcome_access";
+pub const ACCESS_COOKIE: &str = "fc_access";
 
 /// What is for programs: problem documents, and no cookies.
 const API: &str = "/api/";

@@ -206,6 +206,16 @@ impl Live {
     /// Of an offer that the ledger does not know yet.
     pub(super) fn before(offer: &Offer) -> Self {
         let (stock, available) = (offer.stock, offer.available);
-        Self { stock, available, held: 0, paying: 0, sold: 0, released: 0, refused: BTreeMap::new(), per_second: 0, seq: 0 }
+        Self {
+            stock,
+            available,
+            held: 0,
+            paying: 0,
+            sold: 0,
+            released: 0,
+            refused: BTreeMap::new(),
+            per_second: 0,
+            seq: 0,
+        }
     }
 }

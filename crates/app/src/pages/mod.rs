@@ -42,8 +42,9 @@ use jiff::tz::TimeZone;
 /// What differs between one shop and the next.
 #[derive(Clone)]
 pub struct PagesOptions {
-    /// Cookies are sent over HTTPS only. Off only where the pages are served over plain HTTP: on the developer's machine.
-    pub secure_cookies: bool,
+    /// The address that visitors see, for example `https://tickets.example.com`; none: whatever they asked for. Cookies
+    /// are sent over HTTPS only if it begins so.
+    pub public_url: Option<String>,
     /// The page on which a buyer pays, with the parameters of the Toss widget.
     pub checkout_url: String,
     /// Whether `/dev/mailbox` exists, so that the sign-up page may point to it.
@@ -52,6 +53,13 @@ pub struct PagesOptions {
     pub time_zone: TimeZone,
     /// Where tokens of forms and keys of orders come from.
     pub random: Arc<dyn Random>,
+}
+
+impl PagesOptions {
+    /// Whether cookies are sent over HTTPS only.
+    fn secure_cookies(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|address| address.starts_with("https://"))
+    }
 }
 
 /// What every handler shares.

@@ -117,18 +117,18 @@ impl Visitor {
 
     /// A cookie for this visitor.
     pub(super) fn cookie(&self, name: &'static str, value: &str, lifetime: Lifetime) -> Cookie {
-        Cookie { name, value: value.to_owned(), lifetime, secure: self.shop.options.secure_cookies }
+        Cookie { name, value: value.to_owned(), lifetime, secure: self.shop.options.secure_cookies() }
     }
 
     /// Begins a session: its tokens, and a new token for forms, so that one planted before is worth nothing.
     pub(super) fn begin_session(&self, tokens: &Tokens, response: &mut Response) {
-        tokens.set_on(response, self.shop.options.secure_cookies);
+        tokens.set_on(response, self.shop.options.secure_cookies());
         self.cookie(CSRF, &random_token(&self.shop), Lifetime::Browser).set_on(response);
     }
 
     /// Ends it.
     pub(super) fn end_session(&self, response: &mut Response) {
-        session::forget(response, self.shop.options.secure_cookies);
+        session::forget(response, self.shop.options.secure_cookies());
         self.cookie(CSRF, "", Lifetime::Over).set_on(response);
     }
 
@@ -168,9 +168,11 @@ pub(super) fn roles_of(token: &str) -> Vec<String> {
 }
 
 fn base(shop: &Shop, headers: &HeaderMap) -> String {
-    let scheme = if shop.options.secure_cookies { "https" } else { "http" };
+    if let Some(address) = &shop.options.public_url {
+        return address.trim_end_matches('/').to_owned();
+    }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
+    host.map(|host| format!("http://{host}")).unwrap_or_default()
 }
 
 /// The path of the page that sent a form, as far as the browser tells.
@@ -275,7 +277,7 @@ impl Visit {
     async fn run(&self, token: Option<String>) -> Response {
         let visitor = Visitor::new(&self.shop, &self.parts, token);
         let safe = self.parts.method.is_safe();
-        if !safe && !is_ours(&self.parts.headers, &visitor.cookies, &self.body) {
+        if !safe && !is_ours(&self.parts.headers, &visitor, &self.body) {
             return failure::render(&visitor, &Problem::new(ErrorCode::CsrfFailed).into());
         }
         let mut request = Request::from_parts(self.parts.clone(), Body::from(self.body.clone()));
@@ -285,7 +287,7 @@ impl Visit {
     }
 
     fn set_cookies(&self, response: &mut Response) {
-        let secure = self.shop.options.secure_cookies;
+        let secure = self.shop.options.secure_cookies();
         if sets(response, session::ACCESS) {
             // A new session has just begun.
         } else if self.over || failure::needs_login(response) {
@@ -313,14 +315,16 @@ fn sets(response: &Response, name: &str) -> bool {
 }
 
 /// Whether a form was sent by one of our own pages.
-fn is_ours(headers: &HeaderMap, cookies: &Cookies, body: &[u8]) -> bool {
+fn is_ours(headers: &HeaderMap, visitor: &Visitor, body: &[u8]) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let from_here = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => site == "same-origin" || site == "none",
-        (None, Some(origin)) => origin.split_once("://").map(|(_, authority)| authority) == text("host"),
+        (None, Some(origin)) => {
+            origin == visitor.base || origin.split_once("://").map(|(_, authority)| authority) == text("host")
+        }
         (None, None) => true,
     };
     let sent = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"csrf=")).unwrap_or_default();
-    let expected = cookies.get(CSRF).unwrap_or_default();
+    let expected = visitor.cookies.get(CSRF).unwrap_or_default();
     from_here && is_token(expected) && bool::from(expected.as_bytes().ct_eq(sent))
 }
