@@ -8,6 +8,8 @@ if (holder) {
   const path = holder.dataset.panel;
   const panel = () => holder.querySelector("[data-live-panel]");
   const isLive = () => panel()?.dataset.livePanel === "true";
+  // Twenty minutes of looking again are enough; then a person will reload.
+  let patience = 800;
   let busy = false;
   let stop = () => {};
 
@@ -15,7 +17,7 @@ if (holder) {
     if (busy) return;
     busy = true;
     try {
-      const answer = await fetch(`${path}/panel`, { cache: "no-store" });
+      const answer = await fetch(`${path}/panel${holder.dataset.query ?? ""}`, { cache: "no-store" });
       // Led elsewhere: the session is over. The page itself knows what to do then.
       if (answer.redirected) return location.assign(path);
       if (!answer.ok) return;
@@ -34,7 +36,11 @@ if (holder) {
     });
     // Vouchers and refunds follow the order by a moment and are not in its stream.
     const settled = () => !["PENDING", "PAYING"].includes(panel()?.dataset.panelState);
-    const poll = setInterval(() => document.hidden || (isLive() && settled() && load()), 1500);
+    const poll = setInterval(() => {
+      if (document.hidden || !isLive() || !settled()) return;
+      if (patience-- > 0) load();
+      else stop();
+    }, 1500);
     holder.addEventListener("reached", () => setTimeout(load, 1500));
     stop = () => {
       close();

@@ -36,6 +36,7 @@ order-reason-not_all_lines_available = Not everything in this order was availabl
 pay-until = Pay before { $value }
 pay-amount = Pay { $value }
 vouchers-coming = Your voucher is being issued…
+order-canceling = Canceling. The result appears here in a moment…
 payment-quarantined = We cannot find out yet whether this payment went through. Someone is looking into it; your units stay set aside.
 refund-PENDING = { $value } is on its way back to you.
 refund-DONE = { $value } was refunded.

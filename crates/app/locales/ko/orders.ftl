@@ -36,6 +36,7 @@ order-reason-not_all_lines_available = 주문하신 상품 중 일부가 남아 
 pay-until = { $value } 전에 결제해 주세요
 pay-amount = { $value } 결제하기
 vouchers-coming = 이용권을 발급하고 있습니다…
+order-canceling = 취소를 처리하고 있습니다. 잠시 후 결과가 표시됩니다…
 payment-quarantined = 결제가 완료되었는지 아직 확인되지 않아 담당자가 확인 중입니다. 확보한 수량은 그대로 유지됩니다.
 refund-PENDING = { $value } 환불이 진행 중입니다.
 refund-DONE = { $value }이 환불되었습니다.

@@ -93,10 +93,19 @@ pub(super) struct View {
     pub(super) offers: Offers,
     pub(super) payment: Option<Payment>,
     pub(super) vouchers: Vec<Voucher>,
+    /// Whether the visitor has just canceled it: the refund follows by a moment.
+    pub(super) canceling: bool,
+}
+
+/// Where an order's page is in its life beyond the order's own state.
+#[derive(Deserialize, Default)]
+pub(super) struct Stage {
+    #[serde(default)]
+    canceling: String,
 }
 
 impl View {
-    async fn of(visitor: &Visitor, id: &str) -> Result<Self, Problem> {
+    async fn of(visitor: &Visitor, id: &str, stage: &Stage) -> Result<Self, Problem> {
         let id = segment(id)?;
         let order: Order = visitor.ask(Call::get(&format!("/orders/{id}"))).await?;
         let offers = Offers::of(visitor, std::slice::from_ref(&order)).await;
@@ -106,7 +115,8 @@ impl View {
             "COMPLETED" | "PARTIALLY_CANCELED" => vouchers_of(visitor, id).await?,
             _ => Vec::new(),
         };
-        Ok(Self { order, offers, payment, vouchers })
+        let canceling = !stage.canceling.is_empty() && order.state == "COMPLETED";
+        Ok(Self { order, offers, payment, vouchers, canceling })
     }
 
     /// Whether vouchers are on their way: delivery follows the payment by a moment.
@@ -121,13 +131,14 @@ impl View {
     fn is_live(&self) -> bool {
         let refunding =
             self.payment.iter().flat_map(|payment| &payment.refunds).any(|refund| refund.state == "PENDING");
-        self.order.is_moving() || self.awaits_vouchers() || refunding
+        self.order.is_moving() || self.awaits_vouchers() || refunding || self.canceling
     }
 
     /// Whether the buyer may still change their mind.
     fn can_cancel(&self) -> bool {
         let used = self.vouchers.iter().any(|voucher| voucher.state != "ACTIVE");
-        self.order.is_pending() || (self.order.state == "COMPLETED" && !self.awaits_vouchers() && !used)
+        self.order.is_pending()
+            || (self.order.state == "COMPLETED" && !self.awaits_vouchers() && !used && !self.canceling)
     }
 
     /// The text that explains the state.
@@ -160,8 +171,13 @@ struct Panel<'a> {
 }
 
 /// `GET /orders/{id}`
-pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
-    render(&visitor, &id, StatusCode::OK, None).await
+pub(super) async fn show(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Parameters(stage): Parameters<Stage>,
+) -> Result<Response, Failure> {
+    let view = View::of(&visitor, &id, &stage).await?;
+    Ok(html(&visitor, StatusCode::OK, &OrderPage { page: &visitor, view, alert: None }))
 }
 
 /// The order as it is now, below what has to be said first.
@@ -171,13 +187,17 @@ pub(super) async fn render(
     status: StatusCode,
     alert: Option<String>,
 ) -> Result<Response, Failure> {
-    let view = View::of(visitor, id).await?;
+    let view = View::of(visitor, id, &Stage::default()).await?;
     Ok(html(visitor, status, &OrderPage { page: visitor, view, alert }))
 }
 
 /// `GET /orders/{id}/panel`: the part of the page that changes, for the page's script to put in place of the old one.
-pub(super) async fn panel(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
-    let view = View::of(&visitor, &id).await?;
+pub(super) async fn panel(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Parameters(stage): Parameters<Stage>,
+) -> Result<Response, Failure> {
+    let view = View::of(&visitor, &id, &stage).await?;
     Ok(html(&visitor, StatusCode::OK, &Panel { page: &visitor, view }))
 }
 
@@ -194,7 +214,7 @@ pub(super) async fn cancel(
 ) -> Result<Response, Failure> {
     let path = format!("/orders/{}/cancel", segment(&id)?);
     match visitor.ask::<Value>(Call::post(&path, &json!({})).key(&form.key)).await {
-        Ok(_) => Ok(redirect(&format!("/orders/{id}"))),
+        Ok(_) => Ok(redirect(&format!("/orders/{id}?canceling=yes"))),
         Err(problem) if problem.status == StatusCode::CONFLICT => {
             render(&visitor, &id, problem.status, Some(problem.message(&visitor))).await
         }

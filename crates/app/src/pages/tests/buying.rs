@@ -116,7 +116,10 @@ async fn vouchers_are_on_the_order_that_they_came_with() {
 async fn canceling() {
     let mut browser = buyer().await;
     let got = browser.submit("/orders/ord_pending", "/orders/ord_pending/cancel", &[]).await;
-    assert_eq!(got.location(), "/orders/ord_pending");
+    assert_eq!(got.location(), "/orders/ord_pending?canceling=yes");
+    // The refund of a completed order follows by a moment: the page keeps looking.
+    let page = browser.get("/orders/ord_completed?canceling=yes").await;
+    assert!(page.body.contains("Canceling.") && page.body.contains("data-live-panel=\"true\""));
     assert!(!browser.memory.asked_of("/cancel")[0].0.is_empty());
     let page = browser.get("/orders/ord_canceled").await;
     assert!(page.body.contains("₩45,000 is on its way back to you."));
