@@ -82,7 +82,7 @@ pub(crate) struct Counting(AtomicU64);
 
 impl Random for Counting {
     fn fill(&self, bytes: &mut [u8]) {
-        let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let number = (self.0.fetch_add(1, Ordering::Relaxed) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = number.rotate_left(u32::try_from(place * 7 % 64).unwrap_or(0)).to_le_bytes()[place % 8];
         }
