@@ -5,14 +5,16 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::{self, AcceptOptions};
 
 /// What the floor takes: the body of an order for one offer.
 #[derive(Deserialize)]
@@ -47,32 +49,29 @@ struct Amount {
     currency: &'static str,
 }
 
+/// The bounds of the shop's accept loop; none is ever reached.
+const BOUNDS: AcceptOptions =
+    AcceptOptions { max_connections: 10_000, header_timeout: Duration::from_secs(10), drain: Duration::from_secs(1) };
+
 /// Serves until standard input ends, which it does when the storm does, however that came about.
 pub(crate) fn serve_until_stdin_ends() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         writeln!(io::stdout(), "floor http://{}", listener.local_addr()?)?;
-        tokio::select! {
-            result = serve(listener) => result,
-            _ = tokio::task::spawn_blocking(|| io::stdin().read(&mut [0])) => Ok(()),
-        }
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, stop.clone()));
+        // However it ends, nobody is there any more.
+        let _ = tokio::task::spawn_blocking(|| io::stdin().read(&mut [0])).await;
+        stop.cancel();
+        serving.await.map_err(io::Error::other)
     })
 }
 
-/// Answers on `listener` for ever.
-pub(crate) async fn serve(listener: TcpListener) -> io::Result<()> {
+/// Answers on `listener` until stopped.
+pub(crate) async fn serve(listener: TcpListener, stop: CancellationToken) {
     let router = Router::new().route("/api/v1/orders", post(answer));
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            // The client has gone; nobody is left to tell.
-            let _ = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    accept::serve(listener, router, BOUNDS, stop).await;
 }
 
 async fn answer(Json(asked): Json<Asked>) -> (StatusCode, Json<Answered>) {

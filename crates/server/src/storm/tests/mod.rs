@@ -30,7 +30,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 #[tokio::test]
 async fn every_request_to_the_floor_is_answered() {
     let (listener, address) = listener().await;
-    tokio::spawn(super::floor::serve(listener));
+    tokio::spawn(super::floor::serve(listener, tokio_util::sync::CancellationToken::new()));
     let buyers = ["one".to_owned(), "two".to_owned()];
     let run = LocalSet::new().run_until(scenario::floor::run(address, &buyers, PLAN, &Progress::new(false))).await;
     assert_eq!((run.tally.requests, run.tally.ok, run.tally.errors), (500, 500, 0), "{:?}", run.tally);
