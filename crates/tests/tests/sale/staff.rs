@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_tests::{Api, Random, Shop};
+use firstcome_tests::{Api, NoAnswer, Random, Shop};
+use serde_json::Value;
 
 use super::Sale;
 use super::insist::Step;
@@ -22,13 +23,14 @@ impl Staff {
     pub(super) async fn hire(shop: &Shop) -> Self {
         let password = shop.add_account("seller", SELLER);
         shop.add_account("merchant", MERCHANT);
-        Self { seller: shop.api(), merchant: shop.api(), password }.log_in().await
+        Self { seller: shop.api(), merchant: shop.api(), password }.log_in().await.expect("answers")
     }
 
-    async fn log_in(self) -> Self {
-        let seller = self.seller.log_in(SELLER, self.password).await;
-        let merchant = self.merchant.log_in(MERCHANT, self.password).await;
-        Self { seller, merchant, ..self }
+    async fn log_in(self) -> Result<Self, NoAnswer> {
+        let seller = self.seller.tokens(SELLER, self.password).await?.want(200);
+        let merchant = self.merchant.tokens(MERCHANT, self.password).await?.want(200);
+        let with = |api: &Api, tokens: &Value| api.with_token(tokens["access_token"].as_str().expect("an access token"));
+        Ok(Self { seller: with(&self.seller, &seller), merchant: with(&self.merchant, &merchant), ..self })
     }
 }
 
@@ -37,10 +39,11 @@ impl Sale {
         self.staff.read().expect("no panic while the staff is locked").clone()
     }
 
-    /// Logs the staff in again, before their tokens grow too old. The shop must run.
+    /// Logs the staff in again, before their tokens grow too old. When the shop dies at this moment, the old ones stay.
     pub(crate) async fn refresh_staff(&self) {
-        let fresh = self.staff().log_in().await;
-        *self.staff.write().expect("no panic while the staff is locked") = fresh;
+        if let Ok(fresh) = self.staff().log_in().await {
+            *self.staff.write().expect("no panic while the staff is locked") = fresh;
+        }
     }
 }
 
