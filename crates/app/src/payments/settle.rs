@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::payment::RefundState;
@@ -17,11 +16,12 @@ use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::records::{RecordsExt as _, Unit};
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
+use serde::Deserialize;
 
 use super::Payments;
 use super::rows::{Origin, Refund};
 use super::stock::Pinned;
-use crate::consumer::{HandleError, Handler, parse};
+use crate::consumer::{HandleError, Handler};
 
 /// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
 const REMEMBERED: usize = 65_536;
@@ -54,15 +54,19 @@ impl Settled {
 /// The handler.
 pub(super) struct Settle(pub(super) Arc<Payments>);
 
-fn attempt_of(event: &LoggedEvent) -> Result<Option<(OrderId, PaymentId, Option<Money>)>, HandleError> {
+/// What `payment.done` and `payment.failed` tell; only the former has an amount.
+#[derive(Deserialize)]
+struct Concluded {
+    order: OrderId,
+    attempt: PaymentId,
+    amount: Option<Money>,
+}
+
+fn concluded(event: &LoggedEvent) -> Result<Option<Concluded>, HandleError> {
     if !matches!(event.kind.as_str(), "payment.done" | "payment.failed") {
         return Ok(None);
     }
-    Ok(match parse(event)? {
-        RoleEvent::PaymentDone { order, attempt, amount } => Some((order, attempt, Some(amount))),
-        RoleEvent::PaymentFailed { order, attempt } => Some((order, attempt, None)),
-        _ => None,
-    })
+    serde_json::from_str(&event.data).map(Some).map_err(|error| HandleError::Rejected(error.to_string()))
 }
 
 #[async_trait]
@@ -74,11 +78,8 @@ impl Handler<LoggedEvent> for Settle {
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut waiting = Vec::new();
         for event in items {
-            match attempt_of(event)? {
-                Some((order, attempt, amount)) if !self.0.settled.contains(attempt) => {
-                    waiting.push(self.0.settle(order, attempt, amount));
-                }
-                _ => {}
+            if let Some(told) = concluded(event)?.filter(|told| !self.0.settled.contains(told.attempt)) {
+                waiting.push(self.0.settle(told.order, told.attempt, told.amount));
             }
         }
         let refunds: Vec<Refund> = try_join_all(waiting).await?.into_iter().flatten().collect();
@@ -87,8 +88,8 @@ impl Handler<LoggedEvent> for Settle {
     }
 
     fn committed(&self, items: &[LoggedEvent]) {
-        for (_, attempt, _) in items.iter().filter_map(|event| attempt_of(event).ok().flatten()) {
-            self.0.settled.forget(attempt);
+        for told in items.iter().filter_map(|event| concluded(event).ok().flatten()) {
+            self.0.settled.forget(told.attempt);
         }
         if self.0.settled.refunds.swap(false, Ordering::Relaxed) {
             self.0.refund_waits.notify_one();

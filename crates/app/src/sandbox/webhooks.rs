@@ -1,8 +1,8 @@
 //! Notices to the shop: `PAYMENT_STATUS_CHANGED` whenever a payment changes, tried again when the shop does not say 200.
 //!
-//! They are sent from memory in the order in which they come, a few at a time, so that they never crowd out the sale
-//! that causes them. A restart loses those that wait; whoever relies on notices alone would be wrong with the real
-//! provider too.
+//! They are sent from memory in the order in which they come, at a measured pace, so that they never crowd out the sale
+//! that causes them. A restart loses those that wait, and a long burst those that do not fit; whoever relies on notices
+//! alone would be wrong with the real provider too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ const WAITING: usize = 10_000;
 const UNDER_WAY: usize = 256;
 /// Notices that are being sent at the same moment.
 const AT_ONCE: usize = 2;
+/// How long a place rests after a notice: with [`AT_ONCE`], at most 500 a second.
+const REST: Duration = Duration::from_millis(4);
 /// How long the shop may take to answer one.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Pauses between tries: seconds where the real provider has minutes.
@@ -40,7 +42,7 @@ const PAUSES: [u64; 5] = [1, 4, 16, 64, 256];
 const EARLY_FOR: Duration = Duration::from_secs(2);
 
 struct Notice {
-    body: Bytes,
+    payment: Known,
     delay: Duration,
 }
 
@@ -56,6 +58,7 @@ struct Envelope<'a> {
 /// Sends to one address.
 struct Sender {
     url: String,
+    clock: Arc<dyn Clock>,
     http: Client<HttpConnector, Full<Bytes>>,
     slots: Semaphore,
 }
@@ -64,14 +67,13 @@ struct Sender {
 pub(super) struct Webhooks {
     sender: Option<Arc<Sender>>,
     queue: mpsc::Sender<Notice>,
-    clock: Arc<dyn Clock>,
 }
 
 impl Webhooks {
     /// The announcer and the worker that sends.
     pub(super) fn new(url: Option<String>, clock: Arc<dyn Clock>) -> (Self, Worker) {
         let (queue, waiting) = mpsc::channel(WAITING);
-        let sender = url.map(|url| Arc::new(Sender::new(url)));
+        let sender = url.map(|url| Arc::new(Sender::new(url, clock)));
         let sending = sender.clone();
         let worker = Worker::new("sandbox.webhooks", move |stop| async move {
             match sending {
@@ -80,7 +82,45 @@ impl Webhooks {
             }
             Ok(())
         });
-        (Self { sender, queue, clock }, worker)
+        (Self { sender, queue }, worker)
+    }
+
+    fn push(&self, payment: &Known, delay: Duration) {
+        if self.queue.try_send(Notice { payment: Arc::clone(payment), delay }).is_err() {
+            tracing::debug!(payment = payment.record.payment_key, "too many notices wait; one is lost");
+        }
+    }
+}
+
+impl Sandbox {
+    /// Tells the shop that a payment has changed.
+    pub(super) async fn announce(&self, payment: &Known) {
+        let Some(sender) = &self.webhooks.sender else { return };
+        let fault = self.faults.strike(On::Webhook);
+        match fault.kind {
+            Some(Kind::Drop) => {}
+            Some(Kind::Duplicate) => {
+                self.webhooks.push(payment, fault.delay);
+                self.webhooks.push(payment, fault.delay);
+            }
+            Some(Kind::Early) => {
+                tokio::time::sleep(fault.delay).await;
+                let _ = tokio::time::timeout(EARLY_FOR, sender.send(payment)).await;
+            }
+            _ => self.webhooks.push(payment, fault.delay),
+        }
+    }
+}
+
+impl Sender {
+    fn new(url: String, clock: Arc<dyn Clock>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(AT_ONCE)
+            .build(connector);
+        Self { url, clock, http, slots: Semaphore::new(AT_ONCE) }
     }
 
     fn body(&self, payment: &Known) -> Bytes {
@@ -93,52 +133,13 @@ impl Webhooks {
         Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
     }
 
-    fn push(&self, body: Bytes, delay: Duration) {
-        if self.queue.try_send(Notice { body, delay }).is_err() {
-            tracing::warn!("too many notices wait; one is lost");
-        }
-    }
-}
-
-impl Sandbox {
-    /// Tells the shop that a payment has changed.
-    pub(super) async fn announce(&self, payment: &Known) {
-        let Some(sender) = &self.webhooks.sender else { return };
-        let fault = self.faults.strike(On::Webhook);
-        let body = self.webhooks.body(payment);
-        match fault.kind {
-            Some(Kind::Drop) => {}
-            Some(Kind::Duplicate) => {
-                self.webhooks.push(body.clone(), fault.delay);
-                self.webhooks.push(body, fault.delay);
-            }
-            Some(Kind::Early) => {
-                tokio::time::sleep(fault.delay).await;
-                let _ = tokio::time::timeout(EARLY_FOR, sender.send(body)).await;
-            }
-            _ => self.webhooks.push(body, fault.delay),
-        }
-    }
-}
-
-impl Sender {
-    fn new(url: String) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(AT_ONCE)
-            .build(connector);
-        Self { url, http, slots: Semaphore::new(AT_ONCE) }
-    }
-
     /// Sends once; whether the shop said 200.
-    async fn send(&self, body: Bytes) -> bool {
+    async fn send(&self, payment: &Known) -> bool {
         let request = Request::builder()
             .method(Method::POST)
             .uri(&self.url)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body));
+            .body(Full::from(self.body(payment)));
         let Ok(request) = request else { return false };
         let exchange = async {
             let response = self.http.request(request).await.ok()?;
@@ -154,7 +155,8 @@ impl Sender {
         tokio::time::sleep(notice.delay).await;
         for pause in PAUSES.iter().copied().map(Some).chain([None]) {
             let Ok(slot) = self.slots.acquire().await else { return };
-            let accepted = self.send(notice.body.clone()).await;
+            let accepted = self.send(&notice.payment).await;
+            tokio::time::sleep(REST).await;
             drop(slot);
             let Some(pause) = pause.filter(|_| !accepted) else { return };
             tokio::time::sleep(Duration::from_secs(pause)).await;

@@ -127,3 +127,41 @@ async fn a_lost_notice_is_made_up_for_by_looking() {
     assert_eq!(shop.announced("payment.canceled_by_provider"), 1);
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Canceled);
 }
+
+/// The check of the other tests proves nothing unless it sees what it looks for.
+mod negative_control {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "kept for Held")]
+    async fn money_kept_for_nothing_is_seen() {
+        let shop = Shop::open(1);
+        let order = shop.order("order");
+        shop.provider.pay("key", &order.to_string(), PRICE);
+        shop.provider.set("key", ProviderStatus::Done);
+        shop.check(order, "nobody noticed").await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "kept for Sold")]
+    async fn goods_given_away_are_seen() {
+        let mut shop = Shop::open(1);
+        let order = shop.order("order");
+        shop.provider.pay("key", &order.to_string(), PRICE);
+        assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+        shop.provider.cancel_in_console("key", PRICE.amount);
+        shop.check(order, "nobody noticed").await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "still pinned")]
+    async fn a_forgotten_attempt_is_seen() {
+        let mut shop = Shop::open(1);
+        let order = shop.order("order");
+        shop.provider.pay("key", &order.to_string(), PRICE);
+        shop.provider.set("key", ProviderStatus::WaitingForDeposit);
+        shop.ledger.now(OFFER, &Command::BeginPayment { order, attempt: firstcome_core::ids::PaymentId([1; 16]) });
+        shop.rest().await;
+        shop.check(order, "nobody asked").await;
+    }
+}
