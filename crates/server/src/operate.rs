@@ -30,8 +30,8 @@ pub struct Operation {
 
 /// Completes the description that the roles' endpoints gave.
 pub fn describe(mut openapi: OpenApi) -> OpenApi {
-    openapi.info.title = "Firstcome".to_owned();
-    openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    "Firstcome".clone_into(&mut openapi.info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut openapi.info.version);
     openapi.info.description = Some(
         "Limited stock, first come, first served. Errors are problem documents (RFC 9457); their codes are stable. \
          Amounts are in minor units of their currency. Times are RFC 3339 in UTC."

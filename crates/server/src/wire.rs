@@ -177,6 +177,7 @@ impl Shop {
         if config.development() {
             routes = routes.merge(mailbox.router());
         }
+        metrics.register_collector(Box::new(LedgerMetrics(ledger.clone())));
         let operation =
             Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(openapi) });
         let routes = routes.merge(operate::router(operation.clone()));

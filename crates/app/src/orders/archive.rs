@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firstcome_core::ids::{KeyHash, OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Hold, OfferSnapshot};
 use firstcome_core::ports::{HoldArchive, PortError, Records};
-use firstcome_core::records::{Comparison, Query, Record, RecordsExt, Value};
+use firstcome_core::records::{Comparison, Direction, Query, Record, RecordsExt, Value};
 use tokio::runtime::Handle;
 
 use super::filter::KeyFilter;
@@ -90,7 +90,7 @@ impl HoldArchive for OrderArchive {
     }
 
     fn open_holds(&self, offer: OfferNumber) -> Result<Vec<Hold>, PortError> {
-        let query = Query::all(HoldRow::TABLE, PAGE).is("open_on", offer);
+        let query = Query::all(HoldRow::TABLE, PAGE).is("open_on", offer).order_by("created_at", Direction::Ascending);
         let rows: Vec<HoldRow> = self.runtime.block_on(self.every(query))?;
         rows.iter().map(HoldRow::hold).collect()
     }

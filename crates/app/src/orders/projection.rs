@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId};
@@ -24,7 +25,12 @@ use crate::consumer::{HandleError, Handler};
 /// The consumer's name.
 pub const CONSUMER: &str = "orders.projection";
 /// Journal entries a commit; each may hold hundreds of events.
-pub(super) const BATCH: usize = 64;
+pub(super) const BATCH: usize = 128;
+/// Rows in a commit from which on it is worth while to let more gather: keys are random, so what a row costs is the pages
+/// that a commit touches, and a commit of thousands touches few for each.
+const MANY: usize = 128;
+/// How long.
+const GATHERING: Duration = Duration::from_millis(200);
 
 record! {
     /// One order on one offer, as the journal left it. The row on the order's home offer is the order.
@@ -54,7 +60,7 @@ record! {
     indexes [
         index "orders_by_person" ("person", "created_at"),
         index "orders_by_time" ("created_at"),
-        index "orders_open" ("open_on"),
+        index "orders_open" ("open_on", "created_at"),
     ]
 }
 
@@ -229,6 +235,11 @@ impl Handler<JournalEntry> for Projection {
         }
         self.lag.set(items.len() as i64);
         Ok(unit)
+    }
+
+    fn rest(&self, items: &[JournalEntry]) -> Duration {
+        let events: usize = items.iter().map(|entry| entry.record.events.len()).sum();
+        if events >= MANY && items.len() < BATCH { GATHERING } else { Duration::ZERO }
     }
 
     fn committed(&self, items: &[JournalEntry]) {

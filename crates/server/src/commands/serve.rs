@@ -43,7 +43,9 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
 
     let stop = CancellationToken::new();
     let mut workers = Workers::new(stop.clone());
-    std::mem::take(&mut shop.workers).into_iter().for_each(|worker| workers.start(worker));
+    for worker in std::mem::take(&mut shop.workers) {
+        workers.start(worker);
+    }
     let draining = CancellationToken::new();
     let accepting =
         tokio::spawn(accept::serve(listener, shop.service.clone(), accept_options(config), draining.clone()));

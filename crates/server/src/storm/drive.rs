@@ -105,11 +105,9 @@ impl<W: Work> Loop<W> {
             let begun = due.unwrap_or_else(Instant::now);
             let result = self.work.once(&mut connection, number, &self.tally).await;
             self.progress.one();
-            let mut tally = self.tally.borrow_mut();
-            tally.done(begun.elapsed());
+            self.tally.borrow_mut().done(begun.elapsed());
             if let Err(error) = result {
-                tally.error(&error.to_string());
-                drop(tally);
+                self.tally.borrow_mut().error(&error.to_string());
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -12,10 +12,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use thirtyfour::ChromeCapabilities;
 use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
 use thirtyfour::prelude::*;
 use thirtyfour::session::http::{Body, HttpClient};
-use thirtyfour::{BrowserCapabilitiesHelper as _, ChromeCapabilities, ChromiumLikeCapabilities as _};
 
 /// What thirtyfour talks to the driver with.
 struct Wire(Client<HttpConnector, Full<Bytes>>);

@@ -13,7 +13,6 @@ use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use thirtyfour::prelude::*;
 
 use driver::{Driver, Screen};
 use visitor::{Visitor, screenshots};

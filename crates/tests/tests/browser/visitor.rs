@@ -54,7 +54,7 @@ impl Visitor<'_> {
 
     /// Waits until an element says this.
     pub(super) async fn wait_for(&self, selector: &str, text: &str) {
-        let query = self.browser.query(By::Css(selector)).with_text(text).wait(PATIENCE, GLANCE);
+        let query = self.browser.query(By::Css(selector)).with_text(text.to_owned()).wait(PATIENCE, GLANCE);
         if let Err(error) = query.first().await {
             panic!("{selector} does not say {text:?} but {:?}: {error}", self.text(selector).await);
         }

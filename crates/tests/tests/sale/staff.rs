@@ -29,7 +29,8 @@ impl Staff {
     async fn log_in(self) -> Result<Self, NoAnswer> {
         let seller = self.seller.tokens(SELLER, self.password).await?.want(200);
         let merchant = self.merchant.tokens(MERCHANT, self.password).await?.want(200);
-        let with = |api: &Api, tokens: &Value| api.with_token(tokens["access_token"].as_str().expect("an access token"));
+        let with =
+            |api: &Api, tokens: &Value| api.with_token(tokens["access_token"].as_str().expect("an access token"));
         Ok(Self { seller: with(&self.seller, &seller), merchant: with(&self.merchant, &merchant), ..self })
     }
 }
