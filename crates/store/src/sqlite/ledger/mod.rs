@@ -7,7 +7,8 @@
 //! the [`witness`] with another, makes the batch visible and [answers](answers). While it syncs, the next batch gathers:
 //! the slower the disk, the larger the batch. A fast disk would make many small batches of a crowd, each with its system
 //! calls, on cores that the crowd itself needs; so in a crowd a batch begins [`LedgerOptions::gather`] after the one
-//! before at the earliest. Deciding the next batch during a sync was measured to bring nothing on two cores.
+//! before at the earliest. The next batch is not decided during a
+//! sync: syncs are not what limits the lane on two cores.
 //!
 //! A new hold that would be refused is refused without entering the lane, by the same pure function under a read lock:
 //! a sold-out offer costs a look-up. Everything else goes through the lane, because memory may be ahead of the disk.
