@@ -1,7 +1,7 @@
 //! What tests of the whole program are written with. It knows Firstcome as its users do: a program to start, an HTTP API,
 //! a command line. Nothing here looks inside.
 //!
-//! ```ignore
+//! ```text
 //! let shop = Shop::start().await;
 //! let seller = shop.seller().await;
 //! let offer = seller.sell(&gift_card(50_000), &json!({"stock": 10})).await;
