@@ -144,10 +144,6 @@ pub trait Handler<I>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// What these items change. Called again with the same items after a conflict or a crash.
     async fn handle(&self, items: &[I]) -> Result<Unit, HandleError>;
-    /// How long to let more gather after these items, where a large commit is much cheaper than several small ones.
-    fn rest(&self, _items: &[I]) -> Duration {
-        Duration::ZERO
-    }
     /// Called after these items are committed.
     fn committed(&self, _items: &[I]) {}
 }
@@ -178,20 +174,15 @@ pub struct Consumer<I, H> {
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// Handles the next batch, if there is one. Returns how many items it moved on by.
     pub async fn step(&self) -> Result<usize, PortError> {
-        self.next().await.map(|items| items.len())
-    }
-
-    /// Handles the next batch and gives it back.
-    async fn next(&self) -> Result<Vec<I>, PortError> {
         let _turn = self.turn.lock().await;
         let from = self.records.position(self.handler.name()).await?;
         let items = self.source.read(from, self.batch).await?;
-        let Some(last) = items.last() else { return Ok(items) };
+        let Some(last) = items.last() else { return Ok(0) };
         match self.apply(&items, from, last.position()).await {
             Ok(()) | Err(HandleError::Overtaken) => {}
             Err(_) => self.one_by_one(&items, from).await?,
         }
-        Ok(items)
+        Ok(items.len())
     }
 
     async fn apply(&self, items: &[I], from: i64, to: i64) -> Result<(), HandleError> {
@@ -286,14 +277,9 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     }
 
     async fn step_or_wait(&self) -> Result<(), PortError> {
-        let items = self.next().await?;
-        if items.is_empty() {
+        if self.step().await? == 0 {
             let position = self.records.position(self.handler.name()).await?;
             self.source.wait(position).await?;
-        }
-        let rest = self.handler.rest(&items);
-        if !rest.is_zero() {
-            tokio::time::sleep(rest).await;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod events;
 pub mod ids;
 pub mod ledger;
 pub mod money;
+pub mod order;
 pub mod payment;
 pub mod ports;
 pub mod product;

@@ -18,7 +18,7 @@ use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
 use firstcome_core::events::topics;
 use firstcome_core::ports::{Clock, PortError, Random, StockLedger, SystemClock};
 use firstcome_store::sqlite::ledger::LedgerOptions;
-use firstcome_store::sqlite::{SqliteEventLog, SqliteLedger, SqliteRecords};
+use firstcome_store::sqlite::{SqliteArchive, SqliteEventLog, SqliteLedger, SqliteRecords};
 use prometheus_client::registry::Registry;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -42,6 +42,9 @@ pub enum StartError {
     #[error(transparent)]
     Provider(#[from] InvalidTossOptions),
 }
+
+/// The name of the database that the ledger's archive is in.
+pub const ARCHIVE: &str = "holds";
 
 /// The databases of all roles in one folder.
 #[derive(Clone)]
@@ -135,7 +138,7 @@ impl Shop {
             keys: keys(folder.path())?,
             databases,
         };
-        let archive = orders::OrderArchive::open(parts.databases.orders.clone()).await?;
+        let archive = SqliteArchive::open(folder.database(ARCHIVE))?;
         let ledger = open_ledger(config, folder, &parts, archive.clone()).await?;
         let mut metrics = Registry::default();
         let catalog = catalog_ports(&parts, &ledger);
@@ -222,7 +225,7 @@ async fn open_ledger(
     config: &Config,
     folder: &Folder,
     parts: &Parts,
-    archive: Arc<orders::OrderArchive>,
+    archive: Arc<SqliteArchive>,
 ) -> Result<Arc<SqliteLedger>, PortError> {
     let mut options = LedgerOptions::new(folder.path(), parts.clock.clone(), archive);
     options.accept_missing_witness = config.server.accept_missing_witness;

@@ -119,7 +119,9 @@ async fn altered_books_are_found_by_the_audit() {
     let original = Original::make().await;
     original.copy().audit().ok();
     let (bought, refunded) = (original.bought.as_str(), original.refunded.as_str());
-    let home = "substr(key, 1, 16) = ?1";
+    let row = "instr(hold, ?1) > 0";
+    // The head of the array, the order in 17 bytes, the person in 17: this is the last of the person.
+    let person = "hold = cast(substr(hold, 1, 34) || x'ff' || substr(hold, 36) as blob)";
     let cases = [
         ("payments", bought, "update payments set amount = amount + 1 where order_id = ?1".to_owned()),
         ("payments", bought, "update payments set state = 'FAIL' where order_id = ?1".into()),
@@ -131,11 +133,16 @@ async fn altered_books_are_found_by_the_audit() {
         ("vouchers", bought, r#"update vouchers set balance = balance + 1 where "order" = ?1"#.into()),
         ("vouchers", bought, r#"update vouchers set face = face + 1, balance = balance + 1 where "order" = ?1"#.into()),
         ("vouchers", refunded, r#"update vouchers set voided = 0 where "order" = ?1"#.into()),
-        ("orders_projection", bought, format!("update orders_projection set units = units + 1 where {home}")),
-        ("orders_projection", bought, format!("update orders_projection set amount = amount - 1 where {home}")),
-        ("orders_projection", bought, format!("update orders_projection set state = 'CANCELED' where {home}")),
-        ("orders_projection", bought, format!("delete from orders_projection where {home}")),
-        ("orders_projection", refunded, format!("update orders_projection set state = 'COMPLETED' where {home}")),
+        ("holds", bought, format!("update holds set {person} where {row}")),
+        ("holds", bought, format!("update holds set hold = cast(substr(hold, 1, 40) as blob) where {row}")),
+        ("holds", bought, format!("update holds set state = 'CANCELED' where {row}")),
+        ("holds", bought, format!("delete from holds where {row}")),
+        (
+            "holds",
+            bought,
+            format!("insert into holds select row + 100, offer, state, open_on, hold from holds where {row}"),
+        ),
+        ("holds", refunded, format!("update holds set state = 'COMPLETED' where {row}")),
     ];
     let mut unnoticed = Vec::new();
     for (table, order, statement) in cases {
@@ -157,7 +164,7 @@ async fn refused(original: &Original, statement: &str, start: Start) {
     assert_ne!(audit.code, Some(0), "{statement}: the audit agrees: {}", audit.said());
     assert!(audit.said().contains("journal"), "{statement}: {}", audit.said());
     if matches!(start, Start::FromNothing) {
-        fs::remove_file(copy.data().join("orders.db")).expect("the projection of the journal");
+        fs::remove_file(copy.data().join("holds.db")).expect("the archive");
     }
     let Err(status) = copy.try_start().await else { panic!("{statement}: started as if nothing had happened") };
     assert!(status.code().is_some_and(|code| code != 0), "{statement}: ended with {status}");
@@ -169,9 +176,9 @@ async fn refused(original: &Original, statement: &str, start: Start) {
 /// Where a start begins to read the journal.
 #[derive(Clone, Copy)]
 enum Start {
-    /// After what the order rows have seen.
+    /// After what the archive has taken.
     FromSnapshot,
-    /// At its first record, because the order rows are gone.
+    /// At its first record, because the archive is gone.
     FromNothing,
 }
 
@@ -189,6 +196,7 @@ async fn an_altered_journal_is_refused() {
     ];
     for statement in altered {
         refused(&original, statement, Start::FromNothing).await;
+        refused(&original, statement, Start::FromSnapshot).await;
     }
     let shorter = [
         "delete from journal where position = (select max(position) from journal)",

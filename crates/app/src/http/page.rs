@@ -73,6 +73,15 @@ impl PageParameters {
         Ok(query.after(self.after.clone()))
     }
 
+    /// The place after which the page begins, in a list whose places are numbers.
+    pub fn place(&self) -> Outcome<Option<i64>> {
+        match self.after {
+            None => Ok(None),
+            Some((Value::Integer(place), Value::Integer(same))) if place == same => Ok(Some(place)),
+            Some(_) => Err(malformed(NO_CURSOR)),
+        }
+    }
+
     /// The page from one item more than it may have, as read from a store: the extra one only tells that there is a next
     /// page. `place` gives the ordering value and the key of an item.
     pub fn page<T, U>(

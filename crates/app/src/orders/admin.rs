@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{OfferId, UserId};
-use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt};
+use firstcome_core::ids::OfferId;
+use firstcome_core::order::OrderState;
+use firstcome_core::ports::OrderQuery;
 use serde::Deserialize;
 
 use super::Orders;
-use super::projection::HoldRow;
-use super::view::{OrderState, OrderView};
+use super::view::OrderView;
 use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString};
 
 /// Seconds in payment after which an order counts as stuck.
@@ -43,23 +43,24 @@ pub(super) async fn list(
     QueryString(filters): QueryString<Filters>,
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
-    let mut query =
-        page.within(Query::all(HoldRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending))?;
+    let mut query = OrderQuery::default();
     if let Some(state) = present(filters.state.as_ref()) {
-        query = query.is("state", state.parse::<OrderState>().map_err(|_| malformed("state"))?);
+        query.state = Some(state.parse().map_err(|_| malformed("state"))?);
     }
     if let Some(user) = present(filters.user.as_ref()) {
-        query = query.is("person", user.parse::<UserId>().map_err(|_| malformed("user"))?);
+        query.person = Some(user.parse().map_err(|_| malformed("user"))?);
     }
     if let Some(offer) = present(filters.offer.as_ref()) {
-        query = query.is("offer", offer.parse::<OfferId>().map_err(|_| malformed("offer"))?.number());
+        query.offer = Some(offer.parse::<OfferId>().map_err(|_| malformed("offer"))?.number());
     }
     if filters.stuck == Some(true) {
-        let before = orders.ports.clock.now() - std::time::Duration::from_secs(STUCK_AFTER_SECONDS);
-        query = query.is("state", OrderState::Paying).filter("created_at", Comparison::Less(before.to_value()));
+        if query.state.is_some_and(|state| state != OrderState::Paying) {
+            return Ok(Json(Items { items: Vec::new(), next_cursor: None }));
+        }
+        query.state = Some(OrderState::Paying);
+        query.granted_before = Some(orders.ports.clock.now() - std::time::Duration::from_secs(STUCK_AFTER_SECONDS));
     }
-    let rows = orders.ports.records.list::<HoldRow>(query).await?;
-    orders.page(&page, rows).await.map(Json)
+    orders.page(&page, query).await.map(Json)
 }
 
 fn present(parameter: Option<&String>) -> Option<&str> {

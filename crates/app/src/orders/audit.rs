@@ -12,14 +12,14 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ledger::{Command, Event, Record};
-use firstcome_core::ports::{Clock, HoldArchive, LedgerState, PortError, StockLedger};
+use firstcome_core::ports::{Clock, LedgerState, OrderArchive, PortError, StockLedger};
 use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::{OrderArchive, Orders, Ports};
+use super::{Orders, Ports};
 use crate::http::{Items, Operator, Outcome};
 use crate::role::{Worker, WorkerFailed};
 
@@ -114,7 +114,7 @@ impl AuditBook {
     /// Begins at the rows that are written now.
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
         let archive = ports.archive.clone();
-        let begin = tokio::task::spawn_blocking(move || begin(&archive)).await;
+        let begin = tokio::task::spawn_blocking(move || begin(&*archive)).await;
         let book = begin.map_err(|error| PortError::Unavailable(error.to_string()))??;
         Ok(Self {
             ledger: ports.ledger.clone(),
@@ -202,8 +202,8 @@ impl AuditBook {
     }
 }
 
-fn begin(archive: &OrderArchive) -> Result<Book, PortError> {
-    let mut book = Book { position: archive.position()?, ..Book::default() };
+fn begin(archive: &dyn OrderArchive) -> Result<Book, PortError> {
+    let mut book = Book { position: archive.head()?.position, ..Book::default() };
     for offer in archive.offers()? {
         let number = offer.terms.offer.number();
         let open = archive.open_holds(number)?;

@@ -8,6 +8,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, OrderId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, ReleaseReason};
 use firstcome_core::money::Money;
+use firstcome_core::order::OrderState;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::Committed;
 use firstcome_core::product::RefundPolicy;
@@ -20,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::refunds::Refund;
-use super::view::{MoneySchema, OrderState};
+use super::view::{MoneySchema, OrderStateSchema};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem};
 
 record! {
@@ -58,6 +59,7 @@ pub(super) struct Request {
 pub(super) struct Response {
     #[schema(value_type = String)]
     order_id: OrderId,
+    #[schema(value_type = OrderStateSchema)]
     state: OrderState,
     /// Null when nothing was paid.
     refund: Option<RefundView>,

@@ -7,11 +7,9 @@
 use std::sync::Arc;
 
 use firstcome_core::ids::{KeyHash, OrderId};
-use firstcome_core::ports::{HoldArchive, PortError};
+use firstcome_core::ports::{OrderArchive, PortError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-
-use super::archive::OrderArchive;
 
 const SHARDS: usize = 64;
 
@@ -39,11 +37,11 @@ pub(super) enum Claim {
 /// Every key that matters now.
 pub(super) struct Keys {
     shards: Vec<Mutex<HashMap<KeyHash, Entry>>>,
-    archive: Arc<OrderArchive>,
+    archive: Arc<dyn OrderArchive>,
 }
 
 impl Keys {
-    pub(super) fn new(archive: Arc<OrderArchive>) -> Self {
+    pub(super) fn new(archive: Arc<dyn OrderArchive>) -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), archive }
     }
 
@@ -71,9 +69,9 @@ impl Keys {
     }
 
     /// Looks among the orders that are written down. A twin that joined before the first had looked must look too.
-    pub(super) async fn check(&self, order: OrderId) -> Result<Claim, PortError> {
+    pub(super) fn check(&self, order: OrderId) -> Result<Claim, PortError> {
         let key = order.key_hash();
-        let found = self.archive.find_key(key).await?;
+        let found = self.archive.order_of_key(key)?;
         if found.is_some_and(|found| found != order) {
             return Ok(Claim::Reused);
         }

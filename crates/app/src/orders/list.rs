@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::records::{Direction, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::ports::{ListedOrder, OrderQuery, PortError};
+use firstcome_core::records::Value;
 
 use super::Orders;
-use super::projection::HoldRow;
 use super::view::OrderView;
 use crate::http::{Buyer, Items, Outcome, PageParameters};
 
@@ -23,26 +23,35 @@ pub(super) async fn get(
     Buyer(buyer): Buyer,
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
-    let query = page.within(
-        Query::all(HoldRow::TABLE, page.limit + 1)
-            .is("person", buyer.user)
-            .order_by("created_at", Direction::Descending),
-    )?;
-    let rows = orders.ports.records.list::<HoldRow>(query).await?;
-    orders.page(&page, rows).await.map(Json)
+    let query = OrderQuery { person: Some(buyer.user), ..OrderQuery::default() };
+    orders.page(&page, query).await.map(Json)
+}
+
+/// The place of an order in a cursor.
+fn place(order: &ListedOrder) -> (Value, Value) {
+    (Value::Integer(order.place), Value::Integer(order.place))
 }
 
 impl Orders {
     /// A page of orders in their states of now: rows are written behind, the ledger knows better what is still open.
-    pub(super) async fn page(&self, page: &PageParameters, rows: Vec<Stored<HoldRow>>) -> Outcome<Items<OrderView>> {
-        let mut current = Vec::with_capacity(rows.len());
-        for row in rows {
-            let place = (row.record.created_at.to_value(), row.record.key());
-            let stored = row.record.hold()?;
-            let open = stored.state.is_open();
-            let hold = if open { self.ports.ledger.find(stored.order).await?.unwrap_or(stored) } else { stored };
-            current.push((place, hold));
+    pub(super) async fn page(&self, page: &PageParameters, query: OrderQuery) -> Outcome<Items<OrderView>> {
+        let after = page.place()?;
+        let query = OrderQuery { after, limit: page.limit as usize + 1, ..query };
+        let mut listed = if query.person.is_some() {
+            self.ports.archive.list(&query)?
+        } else {
+            // Without a person it may look at many rows: not on a thread that others wait for.
+            let archive = self.ports.archive.clone();
+            let read = tokio::task::spawn_blocking(move || archive.list(&query)).await;
+            read.map_err(|error| PortError::Unavailable(error.to_string()))??
+        };
+        for order in &mut listed {
+            if order.hold.state.is_open()
+                && let Some(hold) = self.ports.ledger.find(order.hold.order).await?
+            {
+                order.hold = hold;
+            }
         }
-        Ok(page.page(current, |(place, _)| place.clone(), |(_, hold)| self.view(&hold)))
+        Ok(page.page(listed, place, |order| self.view(&order.hold)))
     }
 }

@@ -1,7 +1,7 @@
 //! The role `orders`: the opening second, and what becomes of an order.
 //!
 //! An order is what the ledger's journal says about it. Its row is a projection ([`projection`]), written behind; the
-//! same table is where the ledger finds holds that have left its memory ([`archive`]). Placing an order touches no
+//! same rows are where the ledger finds holds that have left its memory. Placing an order touches no
 //! database: the caller is known, the terms are in the ledger's memory, the key is looked up in memory ([`keys`]), and
 //! one command through the lane decides.
 //!
@@ -14,11 +14,9 @@
 
 mod addresses;
 mod admin;
-mod archive;
 mod audit;
 mod cancel;
 mod facts;
-mod filter;
 mod get;
 mod keys;
 mod list;
@@ -30,26 +28,22 @@ mod view;
 
 use std::sync::Arc;
 
-use firstcome_core::ports::{Clock, EventLog, PortError, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, StockLedger};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
+use crate::consumer::{DeadLetter, Topic};
 use crate::role::Role;
 use crate::secrets::Keys;
 
-pub use archive::OrderArchive;
-pub use projection::{CONSUMER as PROJECTION, HoldRow, OfferRow};
 pub use refunds::Refund;
-pub use view::{OrderState, OrderView};
+pub use view::OrderView;
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] = &[
-    projection::HoldRow::TABLE,
-    projection::OfferRow::TABLE,
     facts::OfferFacts::TABLE,
     facts::BuyerFacts::TABLE,
     addresses::ShippingAddress::TABLE,
@@ -63,10 +57,10 @@ pub const TABLES: &[&Table] = &[
 pub struct Ports {
     /// Its database.
     pub records: Arc<dyn Records>,
-    /// The ledger, whose archive is [`OrderArchive`] over the same database.
+    /// The ledger.
     pub ledger: Arc<dyn StockLedger>,
     /// The archive that the ledger was opened with.
-    pub archive: Arc<OrderArchive>,
+    pub archive: Arc<dyn OrderArchive>,
     /// What other roles announce.
     pub events: Arc<dyn EventLog>,
     /// Time.
@@ -92,15 +86,8 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
         lag.clone(),
     );
     let keys = Arc::new(keys::Keys::new(ports.archive.clone()));
-    let projection = Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Journal(ports.ledger.clone())),
-        topic: "journal",
-        handler: projection::Projection { ports: ports.clone(), keys: keys.clone(), lag },
-        clock: ports.clock.clone(),
-        batch: projection::BATCH,
-        turn: tokio::sync::Mutex::default(),
-    });
+    let (ledger, archive) = (ports.ledger.clone(), ports.archive.clone());
+    let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag };
     projection.catch_up().await?;
 
     let orders = Arc::new(Orders {

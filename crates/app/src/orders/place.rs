@@ -106,7 +106,7 @@ impl Orders {
         }
         // Finishes the claim also when the client goes away in the meantime.
         let mut finish = Finish { orders: self, order, granted: false };
-        if claim == Claim::Unchecked && self.keys.check(order).await? == Claim::Reused {
+        if claim == Claim::Unchecked && self.keys.check(order)? == Claim::Reused {
             return Err(reused());
         }
         // Until the lane has answered the order may exist.

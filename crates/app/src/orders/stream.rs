@@ -9,8 +9,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 
 use super::Orders;
-use super::view::OrderState;
 use crate::http::{Buyer, Outcome, Path};
+use firstcome_core::order::OrderState;
 
 /// How often the ledger is asked.
 const TICK: Duration = Duration::from_millis(250);

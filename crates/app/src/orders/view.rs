@@ -3,49 +3,10 @@
 use firstcome_core::ids::{OfferId, OrderId};
 use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
 use firstcome_core::money::Money;
-use firstcome_core::text_enum;
+use firstcome_core::order::OrderState;
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-text_enum! {
-    /// Where an order stands.
-    #[derive(ToSchema)]
-    pub enum OrderState {
-        /// Its units are set aside and wait for money.
-        Pending = "PENDING",
-        /// A payment is under way.
-        Paying = "PAYING",
-        /// Paid, and delivered or being delivered.
-        Completed = "COMPLETED",
-        /// Its time ran out.
-        Expired = "EXPIRED",
-        /// Taken back.
-        Canceled = "CANCELED",
-        /// Taken back in part.
-        PartiallyCanceled = "PARTIALLY_CANCELED",
-        /// Its payment failed for good.
-        Failed = "FAILED",
-    }
-}
-
-impl OrderState {
-    /// The state that a hold on the home offer means.
-    pub fn of(hold: &Hold) -> Self {
-        match hold.state {
-            HoldState::Prepared | HoldState::Held => Self::Pending,
-            HoldState::Paying => Self::Paying,
-            HoldState::Sold if hold.returned() > 0 => Self::PartiallyCanceled,
-            HoldState::Sold => Self::Completed,
-            HoldState::Returned => Self::Canceled,
-            HoldState::Released => match hold.reason {
-                ReleaseReason::Expired => Self::Expired,
-                ReleaseReason::Canceled | ReleaseReason::Aborted => Self::Canceled,
-                ReleaseReason::Failed => Self::Failed,
-            },
-        }
-    }
-}
 
 /// One line of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -74,6 +35,28 @@ pub(super) struct MoneySchema {
     pub currency: String,
 }
 
+/// Where an order stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderState)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "describes the texts of `OrderState`, which knows nothing of schemas")]
+pub(super) enum OrderStateSchema {
+    /// Its units are set aside and wait for money.
+    Pending,
+    /// A payment is under way.
+    Paying,
+    /// Paid, and delivered or being delivered.
+    Completed,
+    /// Its time ran out.
+    Expired,
+    /// Taken back.
+    Canceled,
+    /// Taken back in part.
+    PartiallyCanceled,
+    /// Its payment failed for good.
+    Failed,
+}
+
 /// An order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OrderView {
@@ -81,6 +64,7 @@ pub struct OrderView {
     #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
     pub order_id: OrderId,
     /// Where it stands.
+    #[schema(value_type = OrderStateSchema)]
     pub state: OrderState,
     /// Why it ended, when it did.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,7 +19,7 @@ mod terms;
 pub use command::{Command, HoldRequest};
 pub use event::{Event, Granted, ReleaseReason};
 pub use hold::{Facts, Hold, HoldState, Line, Return};
-pub use offer::{EXPIRE_AT_MOST, Offer, OfferSnapshot, Stock};
+pub use offer::{EXPIRE_AT_MOST, Offer, OfferSnapshot, Persons, Stock};
 pub use outcome::{Outcome, Refusal};
 pub use record::{Digest, Record, RecordError};
 pub use terms::{InvalidTerms, MAX_STOCK, Terms};

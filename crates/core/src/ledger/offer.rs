@@ -43,11 +43,14 @@ pub struct Offer {
     pub(super) seq: u64,
     pub(super) last_at: Time,
     pub(super) holds: Holds,
-    pub(super) persons: HashMap<UserId, u32>,
+    pub(super) persons: Persons,
     pub(super) adjustments: HashMap<EventId, u64>,
     /// Deadlines of holds, soonest first. May name holds that are over or have a newer deadline; the first never does.
     pub(super) deadlines: Deadlines,
 }
+
+/// The units that each person holds or owns.
+pub type Persons = HashMap<UserId, u32>;
 
 /// All of an offer but its holds, as a projection of the journal keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,11 +72,7 @@ pub struct OfferSnapshot {
 impl Offer {
     /// The ledger as a snapshot and its holds left it. `holds` must contain every open hold and may contain others;
     /// `persons` the units that each person holds or owns.
-    pub fn restore(
-        snapshot: OfferSnapshot,
-        holds: impl IntoIterator<Item = Hold>,
-        persons: impl IntoIterator<Item = (UserId, u32)>,
-    ) -> Self {
+    pub fn restore(snapshot: OfferSnapshot, holds: impl IntoIterator<Item = Hold>, persons: Persons) -> Self {
         let mut offer = Self {
             terms: Some(snapshot.terms),
             stock: snapshot.stock,
@@ -81,7 +80,7 @@ impl Offer {
             seq: snapshot.seq,
             last_at: snapshot.last_at,
             adjustments: snapshot.adjustments.into_iter().collect(),
-            persons: persons.into_iter().collect(),
+            persons,
             ..Self::default()
         };
         for hold in holds {

@@ -1,26 +1,75 @@
-//! Where a ledger finds holds that have left its memory.
+//! Where a ledger finds holds that have left its memory, and where people find orders.
 
-use crate::ids::{KeyHash, OfferNumber, OrderId};
-use crate::ledger::{Hold, OfferSnapshot};
+use hashbrown::HashMap;
 
-use super::PortError;
+use crate::ids::{KeyHash, OfferNumber, OrderId, UserId};
+use crate::ledger::{Digest, Hold, OfferSnapshot, Persons};
+use crate::order::OrderState;
+use crate::time::Time;
 
-/// A projection of the journal up to a position: what a ledger starts from, and where settled holds are kept.
+use super::{JournalEntry, PortError};
+
+/// The last record of the journal that an archive has taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ArchiveHead {
+    /// Its position; 0 before the first.
+    pub position: i64,
+    /// Its hash; zeroes before the first.
+    pub hash: Digest,
+}
+
+/// A projection of the journal up to a position: what a ledger starts from, and where settled holds are kept. It can be
+/// thrown away at any time and made again from the journal.
 ///
-/// Called from the ledger's own thread; every method may block on a disk.
+/// Every method may block on a disk, but for [`HoldArchive::may_contain`].
 pub trait HoldArchive: Send + Sync + 'static {
-    /// The position of the journal up to which everything is here.
-    fn position(&self) -> Result<i64, PortError>;
-    /// Every offer as of [`HoldArchive::position`].
+    /// Up to where everything is here.
+    fn head(&self) -> Result<ArchiveHead, PortError>;
+    /// Takes the records that follow [`HoldArchive::head`], in order: all of them or none. Those that it has already
+    /// change nothing. Called by one thread at a time.
+    fn apply(&self, entries: &[JournalEntry]) -> Result<(), PortError>;
+    /// Every offer as of the head.
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError>;
-    /// The open holds of an offer as of [`HoldArchive::position`].
+    /// The open holds of an offer as of the head.
     fn open_holds(&self, offer: OfferNumber) -> Result<Vec<Hold>, PortError>;
-    /// Units that each person holds and owns of an offer as of [`HoldArchive::position`].
-    fn persons(&self, offer: OfferNumber) -> Result<Vec<(crate::ids::UserId, u32)>, PortError>;
+    /// Units that each person holds and owns of each offer as of the head.
+    fn persons(&self) -> Result<HashMap<OfferNumber, Persons>, PortError>;
     /// Whether an order with this key can be here at all: false is certain. Fast, and never touches a disk.
     fn may_contain(&self, key: KeyHash) -> bool;
     /// The hold of an order on an offer.
     fn hold(&self, offer: OfferNumber, order: OrderId) -> Result<Option<Hold>, PortError>;
     /// The order that was granted to a request with this key, whatever its body and offer.
     fn order_of_key(&self, key: KeyHash) -> Result<Option<OrderId>, PortError>;
+}
+
+/// Which orders are asked for: all conditions must hold.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OrderQuery {
+    /// Whose.
+    pub person: Option<UserId>,
+    /// On which home offer.
+    pub offer: Option<OfferNumber>,
+    /// In which state.
+    pub state: Option<OrderState>,
+    /// Granted before this moment.
+    pub granted_before: Option<Time>,
+    /// Listed after this place, that is, granted earlier.
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// An order with its place in the list of all orders.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedOrder {
+    /// Later orders have higher places.
+    pub place: i64,
+    /// The hold on the order's home offer.
+    pub hold: Hold,
+}
+
+/// An archive that people can look through.
+pub trait OrderArchive: HoldArchive {
+    /// The orders that a query selects, the latest first, as of [`HoldArchive::head`].
+    fn list(&self, query: &OrderQuery) -> Result<Vec<ListedOrder>, PortError>;
 }

@@ -12,7 +12,7 @@ mod provider;
 mod random;
 mod records;
 
-pub use archive::HoldArchive;
+pub use archive::{ArchiveHead, HoldArchive, ListedOrder, OrderArchive, OrderQuery};
 pub use clock::{Clock, SystemClock};
 pub use event_log::{EventLog, LoggedEvent};
 pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};

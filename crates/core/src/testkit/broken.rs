@@ -122,7 +122,7 @@ fn with_holds(
     let Some(mut snapshot) = offer.snapshot() else { return offer.clone() };
     change(&mut snapshot);
     let holds: Vec<_> = offer.holds().filter_map(hold).collect();
-    Offer::restore(snapshot, holds, offer.persons().collect::<Vec<_>>())
+    Offer::restore(snapshot, holds, offer.persons().collect())
 }
 
 fn same(_: &mut OfferSnapshot) {}
@@ -203,7 +203,8 @@ impl Broken {
             (Fault::NeverForgives, Command::Hold(request)) => {
                 let mine = offer.holds().filter(|hold| hold.person == request.person);
                 let ever = mine.map(|hold| hold.quantity).sum();
-                Offer::restore(offer.snapshot()?, offer.holds().cloned().collect::<Vec<_>>(), [(request.person, ever)])
+                let persons = std::iter::once((request.person, ever)).collect();
+                Offer::restore(offer.snapshot()?, offer.holds().cloned().collect::<Vec<_>>(), persons)
             }
             (Fault::OpensEarly, _) => altered(offer, |snapshot| snapshot.terms.opens_at = Time(0)),
             (Fault::ClosesLate, _) => altered(offer, |snapshot| {

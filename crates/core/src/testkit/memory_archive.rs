@@ -1,11 +1,11 @@
-//! An archive in memory, fed by hand.
+//! An archive in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::ids::{KeyHash, OfferNumber, OrderId, UserId};
-use crate::ledger::{Event, Hold, Offer, OfferSnapshot};
-use crate::ports::{HoldArchive, JournalEntry, PortError};
+use crate::ids::{KeyHash, OfferNumber, OrderId};
+use crate::ledger::{Event, Hold, Offer, OfferSnapshot, Persons};
+use crate::ports::{ArchiveHead, HoldArchive, JournalEntry, PortError};
 
 /// A [`HoldArchive`] that folds the journal's entries and forgets nothing. Clones are the same archive.
 #[derive(Clone, Default)]
@@ -13,7 +13,7 @@ pub struct MemoryArchive(Arc<Mutex<Books>>);
 
 #[derive(Default)]
 struct Books {
-    position: i64,
+    head: ArchiveHead,
     offers: BTreeMap<OfferNumber, Offer>,
     keys: HashMap<KeyHash, Vec<OrderId>>,
 }
@@ -22,28 +22,34 @@ impl MemoryArchive {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Takes the journal's next entry; one that it has taken already changes nothing.
-    pub fn apply(&self, entry: &JournalEntry) {
-        let mut books = self.books();
-        if entry.position <= books.position {
+impl Books {
+    fn apply(&mut self, entry: &JournalEntry) {
+        if entry.position <= self.head.position {
             return;
         }
-        books.position = entry.position;
+        self.head = ArchiveHead { position: entry.position, hash: entry.hash };
         for event in &entry.record.events {
-            books.offers.entry(entry.record.offer).or_default().evolve(event, entry.record.at);
+            self.offers.entry(entry.record.offer).or_default().evolve(event, entry.record.at);
             let creates =
                 matches!(event, Event::Held(_) | Event::Sold(_) | Event::Prepared(_) | Event::OrderAborted { .. });
             if let Some(order) = event.order().filter(|_| creates) {
-                books.keys.entry(order.key_hash()).or_default().push(order);
+                self.keys.entry(order.key_hash()).or_default().push(order);
             }
         }
     }
 }
 
 impl HoldArchive for MemoryArchive {
-    fn position(&self) -> Result<i64, PortError> {
-        Ok(self.books().position)
+    fn head(&self) -> Result<ArchiveHead, PortError> {
+        Ok(self.books().head)
+    }
+
+    fn apply(&self, entries: &[JournalEntry]) -> Result<(), PortError> {
+        let mut books = self.books();
+        entries.iter().for_each(|entry| books.apply(entry));
+        Ok(())
     }
 
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
@@ -56,8 +62,8 @@ impl HoldArchive for MemoryArchive {
         Ok(holds.filter(|hold| hold.state.is_open()).cloned().collect())
     }
 
-    fn persons(&self, offer: OfferNumber) -> Result<Vec<(UserId, u32)>, PortError> {
-        Ok(self.books().offers.get(&offer).into_iter().flat_map(Offer::persons).collect())
+    fn persons(&self) -> Result<hashbrown::HashMap<OfferNumber, Persons>, PortError> {
+        Ok(self.books().offers.iter().map(|(number, offer)| (*number, offer.persons().collect())).collect())
     }
 
     fn may_contain(&self, key: KeyHash) -> bool {

@@ -145,7 +145,7 @@ impl Forgetful {
     fn restart(&mut self) {
         if let Some(snapshot) = self.offer.snapshot() {
             let holds: Vec<_> = self.offer.holds().cloned().collect();
-            let persons: Vec<_> = self.offer.persons().collect();
+            let persons = self.offer.persons().collect();
             self.offer = Offer::restore(snapshot, holds, persons);
         }
     }

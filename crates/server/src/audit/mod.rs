@@ -19,7 +19,7 @@ use std::time::Duration;
 use firstcome_core::ports::PortError;
 
 use crate::folder::Folder;
-use crate::wire::Databases;
+use crate::wire::{ARCHIVE, Databases};
 
 pub use report::{OfferLine, Report};
 
@@ -66,7 +66,8 @@ async fn look(folder: &Folder) -> Result<Report, PortError> {
     };
     report.take_journal(&journal);
     let databases = Databases::open(folder)?;
-    orders::check(&journal, &*databases.orders, &mut report).await?;
+    let archive = folder.database(ARCHIVE);
+    tokio::task::block_in_place(|| orders::check(&journal, &archive, &mut report))?;
     money::check(&journal, &*databases.payments, &mut report).await?;
     deliveries::check(&journal, &*databases.vouchers, &*databases.orders, &mut report).await?;
     Ok(report)

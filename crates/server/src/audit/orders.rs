@@ -1,63 +1,67 @@
 //! The rows of orders and offers against the journal.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use firstcome_app::orders::{HoldRow, OfferRow, OrderState};
 use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::Hold;
-use firstcome_core::ports::{PortError, Records};
+use firstcome_core::ledger::{Hold, OfferSnapshot};
+use firstcome_core::order::OrderState;
+use firstcome_core::ports::PortError;
+use firstcome_store::sqlite::{ArchivedRow, rows_of_archive};
 
-use super::books::every;
 use super::journal::Journal;
 use super::report::Report;
 
-pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut Report) -> Result<(), PortError> {
+/// Compares the archive at a path. Blocks.
+pub(super) fn check(journal: &Journal, path: &Path, report: &mut Report) -> Result<(), PortError> {
     let mut seen: HashSet<(OrderId, OfferNumber)> = HashSet::new();
-    every::<HoldRow>(records, |row| {
+    let (_, offers) = rows_of_archive(path, |number, row| {
         report.orders += 1;
-        let Ok(projected) = row.hold() else {
-            report.differ(format!("orders row {:02x?}", row.key), "cannot be read".to_owned());
-            return;
+        let row = match row {
+            Ok(row) => row,
+            Err(why) => return report.differ(format!("row {number} of the archive"), why),
         };
-        let place = format!("order {} on offer {}", projected.order, row.offer);
-        seen.insert((projected.order, row.offer));
-        match journal.holds.get(&(projected.order, row.offer)) {
+        let place = format!("order {} on offer {}", row.hold.order, row.offer);
+        if !seen.insert((row.hold.order, row.offer)) {
+            report.differ(place, "has two rows".to_owned());
+            return;
+        }
+        match journal.holds.get(&(row.hold.order, row.offer)) {
             None => report.differ(place, "has a row, but the journal does not know it".to_owned()),
-            Some(hold) if hold.seq != projected.seq => report.differ(place, "its row is not up to date".to_owned()),
+            Some(hold) if hold.seq != row.hold.seq => report.differ(place, "its row is not up to date".to_owned()),
             Some(hold) => {
-                if let Some(why) = differs(hold, &projected, &row) {
+                if let Some(why) = differs(hold, &row) {
                     report.differ(place, why);
                 }
             }
         }
-    })
-    .await?;
+    })?;
     for (order, offer) in journal.holds.keys().filter(|key| !seen.contains(key)) {
         report.differ(format!("order {order} on offer {offer}"), "has no row".to_owned());
     }
-    offers(journal, records, report).await
+    check_offers(journal, &offers, report);
+    Ok(())
 }
 
-fn differs(hold: &Hold, projected: &Hold, row: &HoldRow) -> Option<String> {
-    if hold != projected {
+fn differs(hold: &Hold, row: &ArchivedRow) -> Option<String> {
+    if *hold != row.hold {
         return Some("its row is not what the journal says".to_owned());
     }
-    let total = hold.total();
-    let shown = (row.person, row.units, row.amount, row.currency, row.state, row.created_at);
-    let meant = (hold.person, hold.units(), total.amount, total.currency, OrderState::of(hold), hold.created_at);
-    (shown != meant).then(|| format!("its row shows {shown:?}, the journal means {meant:?}"))
+    let meant = OrderState::of(hold).as_str();
+    (row.state != meant).then(|| format!("its row shows {}, the journal means {meant}", row.state))
 }
 
-async fn offers(journal: &Journal, records: &dyn Records, report: &mut Report) -> Result<(), PortError> {
+fn check_offers(journal: &Journal, offers: &[OfferSnapshot], report: &mut Report) {
     let mut seen = HashSet::new();
-    every::<OfferRow>(records, |row| {
-        seen.insert(row.number);
-        let place = format!("offer {}", row.number);
-        let Some(tally) = journal.audit.offers.get(&row.number) else {
+    for offer in offers {
+        let number = offer.terms.offer.number();
+        seen.insert(number);
+        let place = format!("offer {number}");
+        let Some(tally) = journal.audit.offers.get(&number) else {
             report.differ(place, "has a row, but the journal does not know it".to_owned());
-            return;
+            continue;
         };
-        let shown = (row.seq, row.stock, row.held, row.sold);
+        let shown = (offer.seq, offer.stock.stock, offer.stock.held, offer.stock.sold);
         let meant = (tally.seq, tally.stock.stock, tally.stock.held, tally.stock.sold);
         if shown != meant {
             report.differ(
@@ -65,10 +69,8 @@ async fn offers(journal: &Journal, records: &dyn Records, report: &mut Report) -
                 format!("its row shows (seq, stock, held, sold) {shown:?}, the journal means {meant:?}"),
             );
         }
-    })
-    .await?;
+    }
     for number in journal.audit.offers.keys().filter(|number| !seen.contains(number)) {
         report.differ(format!("offer {number}"), "has no row".to_owned());
     }
-    Ok(())
 }

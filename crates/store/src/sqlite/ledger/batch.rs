@@ -149,7 +149,7 @@ fn settled_orders(state: &LaneState, recalled: Vec<OrderId>, events: &[Event]) -
 }
 
 /// Whether the hold of the event's order is not open after it.
-pub(super) fn settles(event: &Event) -> bool {
+fn settles(event: &Event) -> bool {
     matches!(
         event,
         Event::Sold(_)

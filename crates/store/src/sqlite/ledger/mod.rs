@@ -95,7 +95,7 @@ impl SqliteLedger {
 
     /// The ledger and its engine, which does nothing yet.
     fn open_by_hand(options: LedgerOptions) -> Result<(Self, Engine), PortError> {
-        let Started { lock, writer, witness, head, lanes, settled, archived } = start::start(&options)?;
+        let Started { lock, writer, witness, head, lanes } = start::start(&options)?;
         let files = Files::in_directory(&options.directory);
         let reader = open_for_reading(&files.journal).map_err(|error| files.unreadable(&error))?;
         let mut alarms = alarms::Alarms::default();
@@ -103,7 +103,7 @@ impl SqliteLedger {
             alarms.set(lane.number, lane.state.read().offer.next_deadline());
         }
         let shared = Arc::new(Shared::new(options, lanes, head.position));
-        shared.archived.store(archived, Ordering::Release);
+        shared.archived.store(head.position, Ordering::Release);
         let engine = Engine {
             shared: shared.clone(),
             _lock: lock,
@@ -111,7 +111,7 @@ impl SqliteLedger {
             witness,
             head,
             alarms,
-            settled,
+            settled: std::collections::VecDeque::new(),
             runtime: tokio::runtime::Handle::try_current().ok(),
             commands: Vec::new(),
             stuck: None,

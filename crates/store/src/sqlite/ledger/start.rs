@@ -1,24 +1,27 @@
-//! Starting: from the archive's snapshot, over the journal after it, to the state that was answered for.
+//! Starting: the whole journal is checked, the archive is brought up to its end, and every offer begins from there.
 //!
-//! Every record after the snapshot is checked: its hash, its place in its offer's chain, its sequence numbers. The head
-//! is checked against the witness. What lies before the snapshot is `firstcome audit`'s to check (see [`super::verify`]).
+//! Every record is checked before anything is concluded from it: its hash, its place in the journal's chain and in its
+//! offer's, its sequence numbers, and the head against the witness. The records that the archive has already are checked
+//! beside the reading of the archive, on another thread.
 
-use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firstcome_core::ids::OfferNumber;
-use firstcome_core::ledger::{Event, Offer, OfferSnapshot};
-use firstcome_core::ports::{HoldArchive, JournalEntry, PortError};
+use firstcome_core::ledger::{Digest, Offer, OfferSnapshot, Persons};
+use firstcome_core::ports::{ArchiveHead, HoldArchive, JournalEntry, PortError};
 use hashbrown::HashMap;
 
 use super::super::connection::port_error;
 use super::LedgerOptions;
-use super::batch::{Settled, settles};
-use super::journal::{Reader, Stored, Writer};
-use super::lane::{Lane, LaneState};
+use super::journal::{Reader, Writer, open_for_reading};
+use super::lane::Lane;
+use super::verify::{Check, VerifyError};
 use super::witness::{Head, Witness};
+
+/// Records that the archive takes at a time.
+const CHUNK: usize = 256;
 
 /// Where the files of a ledger are.
 #[derive(Clone)]
@@ -53,8 +56,6 @@ pub(super) struct Started {
     pub(super) witness: Witness,
     pub(super) head: Head,
     pub(super) lanes: HashMap<OfferNumber, Arc<Lane>>,
-    pub(super) settled: VecDeque<Settled>,
-    pub(super) archived: i64,
 }
 
 /// Opens the files and rebuilds every offer.
@@ -67,23 +68,128 @@ pub(super) fn start(options: &LedgerOptions) -> Result<Started, PortError> {
     let directory = File::open(&options.directory).and_then(|directory| directory.sync_all());
     directory.map_err(|error| unusable(&options.directory, &error))?;
 
-    let rebuilt = Rebuild::run(&files, &writer.reader(), options.archive.as_ref())?;
-    check_witness(&files, &writer.reader(), rebuilt.head, options.accept_missing_witness)?;
-    let witness = Witness::open(&files.witness, rebuilt.head).map_err(|error| unusable(&files.witness, &error))?;
-    let lanes = rebuilt.lanes.into_iter().map(|(number, state)| (number, Lane::new(number, state.offer, state.tail)));
-    let lanes: HashMap<_, _> = lanes.collect();
-    let settled = rebuilt.settled.into_iter().filter_map(|(position, offer, seq, orders)| {
-        Some(Settled { position, lane: lanes.get(&offer)?.clone(), seq, orders })
-    });
-    Ok(Started {
-        lock,
-        writer,
-        witness,
-        head: rebuilt.head,
-        settled: settled.collect(),
-        archived: rebuilt.archived,
-        lanes,
-    })
+    let reader = writer.reader();
+    let archived = options.archive.head()?;
+    check_archive(&files, &reader, archived)?;
+    let head = check_tail(&files, &reader, archived.position, options.accept_missing_witness)?;
+    let lanes = std::thread::scope(|scope| {
+        let before = scope.spawn(|| check_before(&files, archived.position));
+        let lanes = catch_up(&files, &reader, archived.position, options.archive.as_ref())
+            .and_then(|()| restore(&files, &reader, options.archive.as_ref()));
+        // A panic of the check is no proof that the journal is whole.
+        let checked = before.join().unwrap_or_else(|_| Err(files.corrupt("the check of its records gave up")));
+        checked.and(lanes)
+    })?;
+    let witness = Witness::open(&files.witness, head).map_err(|error| unusable(&files.witness, &error))?;
+    Ok(Started { lock, writer, witness, head, lanes })
+}
+
+/// Refuses an archive that was made from another journal, or from more of it than there is.
+fn check_archive(files: &Files, reader: &Reader<'_>, archived: ArchiveHead) -> Result<(), PortError> {
+    let ArchiveHead { position, hash } = archived;
+    let unreadable = |error| files.unreadable(&error);
+    if position == 0 {
+        return Ok(());
+    }
+    let Some(row) = reader.at(position).map_err(unreadable)? else {
+        let last = reader.last_position().map_err(unreadable)?;
+        let reason = format!("records are missing: the books contain position {position}, the journal ends at {last}");
+        return Err(files.corrupt(&reason));
+    };
+    if row.hash != hash {
+        return Err(files.corrupt(&format!("{}: it is not the record that the books contain", row.place())));
+    }
+    Ok(())
+}
+
+/// Checks the records after `archived` and the head against the witness, and gives back the head.
+fn check_tail(
+    files: &Files,
+    reader: &Reader<'_>,
+    archived: i64,
+    accept_missing_witness: bool,
+) -> Result<Head, PortError> {
+    let unreadable = |error| files.unreadable(&error);
+    let begin = reader.head_at(archived).map_err(unreadable)?.unwrap_or_default();
+    let mut check = Check::after(begin);
+    let checked = reader.after(archived, i64::MAX, usize::MAX >> 1, |row| check.row(&row, |_| Ok(())));
+    checked.map_err(|error| refused(files, error))?;
+    let head = check.head();
+    check_witness(files, reader, head, accept_missing_witness)?;
+    Ok(head)
+}
+
+/// Checks every record up to `archived`, on a connection of its own.
+fn check_before(files: &Files, archived: i64) -> Result<(), PortError> {
+    if archived == 0 {
+        return Ok(());
+    }
+    let connection = open_for_reading(&files.journal).map_err(|error| files.unreadable(&error))?;
+    let reader = Reader(&connection);
+    let mut check = Check::after(Head::default());
+    let checked = reader.after(0, archived, usize::MAX >> 1, |row| check.row(&row, |_| Ok(())));
+    checked.map_err(|error| refused(files, error))?;
+    // The archive's record is there and was checked to be its last, so only one in between can be missing.
+    if check.head().position != archived {
+        return Err(files.corrupt(&format!("records are missing before position {archived}")));
+    }
+    Ok(())
+}
+
+fn refused(files: &Files, error: VerifyError) -> PortError {
+    match error {
+        VerifyError::Corrupt(reason) | VerifyError::Stopped(reason) => files.corrupt(&reason),
+        VerifyError::Unreadable(reason) => PortError::Unavailable(format!("{}: {reason}", files.journal.display())),
+    }
+}
+
+/// Gives the archive what it does not have yet. The records were checked.
+fn catch_up(files: &Files, reader: &Reader<'_>, mut archived: i64, archive: &dyn HoldArchive) -> Result<(), PortError> {
+    loop {
+        let mut rows = Vec::new();
+        let read = reader.after(archived, i64::MAX, CHUNK, |row| {
+            rows.push(row);
+            Ok::<_, rusqlite::Error>(())
+        });
+        read.map_err(|error| files.unreadable(&error))?;
+        let entries: Result<Vec<JournalEntry>, _> = rows.iter().map(super::journal::Stored::open).collect();
+        let entries = entries.map_err(|reason| files.corrupt(&reason))?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        archived = last.position;
+        archive.apply(&entries)?;
+    }
+}
+
+/// Every offer as the archive has it, tied to the journal by the hash of its last record.
+fn restore(
+    files: &Files,
+    reader: &Reader<'_>,
+    archive: &dyn HoldArchive,
+) -> Result<HashMap<OfferNumber, Arc<Lane>>, PortError> {
+    let position = archive.head()?.position;
+    let mut persons = archive.persons()?;
+    let mut lanes = HashMap::new();
+    for snapshot in archive.offers()? {
+        let (number, seq) = (snapshot.terms.offer.number(), snapshot.seq);
+        let tail = reader.hash_of(number, seq, position).map_err(|error| files.unreadable(&error))?;
+        let tail = tail.ok_or_else(|| {
+            files.corrupt(&format!("the books have offer {number} up to seq {seq}, but no record of it ends there"))
+        })?;
+        let persons = persons.remove(&number).unwrap_or_default();
+        lanes.insert(number, lane(snapshot, archive, persons, tail)?);
+    }
+    Ok(lanes)
+}
+
+fn lane(
+    snapshot: OfferSnapshot,
+    archive: &dyn HoldArchive,
+    persons: Persons,
+    tail: Digest,
+) -> Result<Arc<Lane>, PortError> {
+    let number = snapshot.terms.offer.number();
+    let offer = Offer::restore(snapshot, archive.open_holds(number)?, persons);
+    Ok(Lane::new(number, offer, tail))
 }
 
 /// Keeps other processes out: each would be ahead of what the other has in memory.
@@ -135,116 +241,4 @@ fn check_witness(files: &Files, reader: &Reader<'_>, head: Head, accept_missing:
         return refuse(format!("{place}: the record is not the one that its witness {name} has seen"));
     }
     Ok(())
-}
-
-type SettledRecord = (i64, OfferNumber, u64, Vec<firstcome_core::ids::OrderId>);
-
-/// Offers while they are rebuilt.
-struct Rebuild<'a> {
-    archive: &'a dyn HoldArchive,
-    files: &'a Files,
-    lanes: HashMap<OfferNumber, LaneState>,
-    settled: Vec<SettledRecord>,
-    head: Head,
-    archived: i64,
-}
-
-/// Ends the reading of rows: the database cannot be read, or what it has is wrong.
-enum Stop {
-    Unreadable(rusqlite::Error),
-    Refused(PortError),
-}
-
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Unreadable(error)
-    }
-}
-
-impl<'a> Rebuild<'a> {
-    fn run(files: &'a Files, reader: &Reader<'_>, archive: &'a dyn HoldArchive) -> Result<Self, PortError> {
-        let archived = archive.position()?;
-        let head = reader.head_at(archived).map_err(|error| files.unreadable(&error))?;
-        let last = reader.last_position().map_err(|error| files.unreadable(&error))?;
-        let Some(head) = head else {
-            return Err(files.corrupt(&format!(
-                "records are missing: the books contain position {archived}, the journal ends at {last}"
-            )));
-        };
-        let (lanes, settled) = (HashMap::new(), Vec::new());
-        let mut rebuild = Self { archive, files, lanes, settled, head, archived };
-        for snapshot in archive.offers()? {
-            rebuild.restore(reader, snapshot)?;
-        }
-        let replayed =
-            reader.after(archived, i64::MAX, usize::MAX >> 1, |row| rebuild.replay(&row).map_err(Stop::Refused));
-        match replayed {
-            Ok(()) => Ok(rebuild),
-            Err(Stop::Unreadable(error)) => Err(files.unreadable(&error)),
-            Err(Stop::Refused(error)) => Err(error),
-        }
-    }
-
-    /// Takes an offer from the archive, and ties it to the journal by the hash of its last record.
-    fn restore(&mut self, reader: &Reader<'_>, snapshot: OfferSnapshot) -> Result<(), PortError> {
-        let (number, seq) = (snapshot.terms.offer.number(), snapshot.seq);
-        let tail = reader.hash_of(number, seq, self.archived).map_err(|error| self.files.unreadable(&error))?;
-        let tail = tail.ok_or_else(|| {
-            self.files
-                .corrupt(&format!("the books have offer {number} up to seq {seq}, but no record of it ends there"))
-        })?;
-        let offer = Offer::restore(snapshot, self.archive.open_holds(number)?, self.archive.persons(number)?);
-        self.lanes.insert(number, LaneState { offer, tail });
-        Ok(())
-    }
-
-    /// Applies the next row.
-    fn replay(&mut self, row: &Stored) -> Result<(), PortError> {
-        let entry = row.open().map_err(|reason| self.files.corrupt(&reason))?;
-        let head = self.head.after(&entry.hash);
-        if row.position != head.position || row.chain != head.chain {
-            let reason = format!("{}: it does not follow position {}", row.place(), self.head.position);
-            return Err(self.files.corrupt(&reason));
-        }
-        self.head = head;
-        let mut lane = self.lanes.remove(&row.offer).unwrap_or_default();
-        let applied = self.apply(&mut lane, &entry);
-        self.lanes.insert(row.offer, lane);
-        applied.map_err(|error| match error {
-            PortError::Corrupt(reason) => self.files.corrupt(&format!("{}: {reason}", row.place())),
-            other => other,
-        })
-    }
-
-    fn apply(&mut self, lane: &mut LaneState, entry: &JournalEntry) -> Result<(), PortError> {
-        let (record, expected) = (&entry.record, lane.offer.seq() + 1);
-        if record.prev != lane.tail || record.first_seq != expected {
-            let found = record.first_seq;
-            let error = firstcome_core::ledger::RecordError::Unchained { expected, found };
-            return Err(PortError::Corrupt(error.to_string()));
-        }
-        for event in &record.events {
-            self.recall(&mut lane.offer, record.offer, event)?;
-            lane.offer.evolve(event, record.at);
-        }
-        lane.tail = entry.hash;
-        let orders: Vec<_> = record.events.iter().filter(|event| settles(event)).filter_map(Event::order).collect();
-        if !orders.is_empty() {
-            self.settled.push((entry.position, record.offer, record.last_seq(), orders));
-        }
-        Ok(())
-    }
-
-    /// Brings the hold that an event changes back, if it was settled before the snapshot.
-    fn recall(&self, offer: &mut Offer, number: OfferNumber, event: &Event) -> Result<(), PortError> {
-        let creates =
-            matches!(event, Event::Held(_) | Event::Sold(_) | Event::Prepared(_) | Event::OrderAborted { .. });
-        let Some(order) = event.order().filter(|order| !creates && offer.hold(*order).is_none()) else {
-            return Ok(());
-        };
-        let hold = self.archive.hold(number, order)?;
-        let hold = hold.ok_or_else(|| PortError::Corrupt(format!("{order} changes, but was never granted")))?;
-        offer.recall(hold);
-        Ok(())
-    }
 }

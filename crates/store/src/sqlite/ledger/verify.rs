@@ -58,7 +58,7 @@ pub fn verify_journal(
     let witnessed = Witness::read(&files.witness);
     let witnessed = witnessed.map_err(|error| VerifyError::Corrupt(format!("{}: {error}", files.witness.display())))?;
     let connection = open_for_reading(&files.journal)?;
-    let mut check = Check { witnessed, ..Check::default() };
+    let mut check = Check { witnessed, ..Check::after(Head::default()) };
     loop {
         let before = check.verified.head.position;
         Reader(&connection).after(before, i64::MAX, CHUNK, |row| check.row(&row, &mut visit))?;
@@ -68,18 +68,32 @@ pub fn verify_journal(
     }
 }
 
-#[derive(Default)]
-struct Check {
+/// A check of records that follow each other.
+pub(super) struct Check {
     verified: Verified,
     witnessed: Option<Head>,
+    /// Whether the check began with the first record, so that the first of an offer is known.
+    whole: bool,
     offers: HashMap<OfferNumber, (u64, Digest)>,
 }
 
 impl Check {
-    fn row(
+    /// A check of the records that follow this head.
+    pub(super) fn after(head: Head) -> Self {
+        let whole = head.position == 0;
+        Self { verified: Verified { head, ..Verified::default() }, witnessed: None, whole, offers: HashMap::new() }
+    }
+
+    /// The head as of the last record that was checked.
+    pub(super) fn head(&self) -> Head {
+        self.verified.head
+    }
+
+    /// Checks the next record and passes it on.
+    pub(super) fn row(
         &mut self,
         row: &Stored,
-        visit: &mut impl FnMut(&JournalEntry) -> Result<(), String>,
+        mut visit: impl FnMut(&JournalEntry) -> Result<(), String>,
     ) -> Result<(), VerifyError> {
         let corrupt = |reason: &str| Err(VerifyError::Corrupt(format!("{}: {reason}", row.place())));
         let entry = row.open().map_err(VerifyError::Corrupt)?;
@@ -87,11 +101,11 @@ impl Check {
         if row.position != head.position || row.chain != head.chain {
             return corrupt("it does not follow the record at the position before it");
         }
-        let (seq, tail) = self.offers.entry(row.offer).or_default();
-        if entry.record.prev != *tail || entry.record.first_seq != *seq + 1 {
+        let (last, record) = (entry.record.last_seq(), &entry.record);
+        let before = self.offers.insert(row.offer, (last, entry.hash)).or(self.whole.then(Default::default));
+        if before.is_some_and(|(seq, tail)| record.prev != tail || record.first_seq != seq + 1) {
             return corrupt("it does not follow its offer's record before it");
         }
-        (*seq, *tail) = (entry.record.last_seq(), entry.hash);
         if self.witnessed.is_some_and(|witnessed| witnessed.position == head.position && witnessed != head) {
             return corrupt("it is not the record that the witness has seen");
         }

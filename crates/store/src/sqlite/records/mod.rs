@@ -29,9 +29,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::{Semaphore, watch};
 
 use self::queue::Queue;
-use self::readers::Readers;
 use self::writer::Shared;
 use super::connection::{open, port_error};
+use super::readers::Readers;
 
 /// Kibibytes of pages that the writer may keep.
 const WRITER_CACHE: u32 = 65_536;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firstcome_core::ports::StockLedger;
+use firstcome_core::ports::{HoldArchive as _, StockLedger};
 use firstcome_core::testkit::{LedgerHarness, TestClock, runtime};
 
 use super::{Place, SqliteLedger};
@@ -51,9 +51,7 @@ impl LedgerHarness for SqliteHarness {
 
     async fn archive(&mut self) -> Result<(), String> {
         let entries = self.ledger.entries(0, usize::MAX >> 1).await.map_err(|error| error.to_string())?;
-        for entry in &entries {
-            self.place.archive.apply(entry);
-        }
+        self.place.archive.apply(&entries).map_err(|error| error.to_string())?;
         self.ledger.archived(entries.last().map_or(0, |last| last.position));
         Ok(())
     }

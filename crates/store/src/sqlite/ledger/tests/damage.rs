@@ -215,3 +215,41 @@ async fn a_journal_behind_the_books_is_refused() {
     let behind = Place { archive: place.archive.clone(), ..early };
     assert!(behind.refused().contains("the books contain position 2"));
 }
+
+/// A closed ledger whose archive has everything.
+async fn archived() -> Place {
+    let place = closed().await;
+    let ledger = place.open();
+    place.follow(&ledger).await;
+    drop(ledger);
+    place
+}
+
+#[tokio::test]
+async fn an_altered_record_that_the_archive_has_long_taken_is_refused() {
+    for (sql, why) in [
+        ("UPDATE journal SET record = CAST(substr(record, 1, 40) || x'00' AS BLOB) WHERE position = 2", "altered"),
+        ("UPDATE journal SET chain = zeroblob(32) WHERE position = 2", "does not follow"),
+        ("UPDATE journal SET last_seq = 90 WHERE position = 2", "does not say"),
+        ("DELETE FROM journal WHERE position = 2", "position 3"),
+    ] {
+        let place = archived().await;
+        change(&place, sql);
+        let reason = place.refused();
+        assert!(reason.contains("position") && reason.contains(why), "{sql}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn an_archive_of_another_journal_is_refused() {
+    let (place, other) = (archived().await, Place::new());
+    let ledger = other.open();
+    sell(&ledger, &other, OFFER, 11).await;
+    for number in 0..9 {
+        held(&ledger, number).await;
+    }
+    drop(ledger);
+    let mixed = Place { archive: place.archive.clone(), ..other };
+    let reason = mixed.refused();
+    assert!(reason.contains("position 6") && reason.contains("not the record that the books contain"), "{reason}");
+}

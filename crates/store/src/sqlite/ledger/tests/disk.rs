@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use firstcome_core::ids::KeyHash;
-use firstcome_core::ledger::{Command, OfferSnapshot, Outcome, Refusal};
-use firstcome_core::ports::{HoldArchive, PortError, StockLedger};
+use firstcome_core::ledger::{Command, OfferSnapshot, Outcome, Persons, Refusal};
+use firstcome_core::ports::{ArchiveHead, HoldArchive, JournalEntry, PortError, StockLedger};
 
 use super::*;
 use crate::sqlite::ledger::engine::Engine;
@@ -79,8 +79,11 @@ fn big_hold(number: u64) -> Command {
 struct Broken;
 
 impl HoldArchive for Broken {
-    fn position(&self) -> Result<i64, PortError> {
-        Ok(0)
+    fn head(&self) -> Result<ArchiveHead, PortError> {
+        Ok(ArchiveHead::default())
+    }
+    fn apply(&self, _: &[JournalEntry]) -> Result<(), PortError> {
+        Ok(())
     }
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
         Ok(Vec::new())
@@ -88,8 +91,8 @@ impl HoldArchive for Broken {
     fn open_holds(&self, _: OfferNumber) -> Result<Vec<Hold>, PortError> {
         Ok(Vec::new())
     }
-    fn persons(&self, _: OfferNumber) -> Result<Vec<(UserId, u32)>, PortError> {
-        Ok(Vec::new())
+    fn persons(&self) -> Result<hashbrown::HashMap<OfferNumber, Persons>, PortError> {
+        Ok(hashbrown::HashMap::new())
     }
     fn may_contain(&self, key: KeyHash) -> bool {
         key == order(2, OFFER).key_hash()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::ports::{Clock, StockLedger};
+use firstcome_core::ports::{Clock, HoldArchive as _, StockLedger};
 use firstcome_core::testkit::{MemoryArchive, TestClock};
 use firstcome_core::time::Time;
 
@@ -67,15 +67,13 @@ impl Place {
     /// Lets the archive take everything that is durable, and tells the ledger.
     async fn follow(&self, ledger: &SqliteLedger) -> i64 {
         loop {
-            let position = firstcome_core::ports::HoldArchive::position(&self.archive).expect("in memory");
+            let position = self.archive.head().expect("in memory").position;
             let entries = ledger.entries(position, 100).await.expect("readable");
             if entries.is_empty() {
                 ledger.archived(position);
                 return position;
             }
-            for entry in &entries {
-                self.archive.apply(entry);
-            }
+            self.archive.apply(&entries).expect("in memory");
         }
     }
 }

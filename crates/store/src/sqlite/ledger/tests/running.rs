@@ -347,22 +347,26 @@ async fn crashes_in_the_middle_keep_what_was_answered() {
     let place = Place::new();
     let ledger = place.open();
     sell(&ledger, &place, OFFER, 1_000_000).await;
-    let (answered, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-    let hold = |task: u64| tokio::spawn(keep_holding(ledger.clone(), task << 20, answered.clone(), stop.clone()));
-    let tasks: Vec<_> = (0..16).map(hold).collect();
-    for _ in 0..8 {
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    for round in 0..8 {
+        let stop = Arc::new(AtomicBool::new(false));
+        let hold = |task: u64| {
+            let from = (round * 16 + task) << 20;
+            tokio::spawn(keep_holding(ledger.clone(), from, answered.clone(), stop.clone()))
+        };
+        let tasks: Vec<_> = (0..16).map(hold).collect();
         tokio::time::sleep(Duration::from_millis(20)).await;
         let before = answered.lock().clone();
         let crashed = place.copy();
+        stop.store(true, Ordering::Relaxed);
+        for task in tasks {
+            task.await.expect("no panic");
+        }
         let again = crashed.open();
         for hold in before {
             assert_eq!(again.find(hold.order).await.expect("known"), Some(hold));
         }
         verify_journal(crashed.path(), |_| Ok(())).expect("whole");
-    }
-    stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.expect("no panic");
     }
     assert!(answered.lock().len() > 100);
 }

@@ -1,0 +1,128 @@
+//! An index from keys that are spread at random to rows that come one after the other.
+//!
+//! A B-tree would touch a page at random for every row, and with millions of rows each of them from the disk. Here the
+//! latest entries are in memory; when there are enough they are written as one sorted [`Run`], and [`MERGE`] runs of a
+//! level become one of the next (a log-structured merge tree: O'Neil et al. 1996). What is in memory is found again from
+//! the rows after a restart.
+
+use hashbrown::HashTable;
+use parking_lot::RwLock;
+use rusqlite::{Connection, Result};
+
+use super::run::{Entry, Run};
+
+/// Runs of a level that become one of the next.
+const MERGE: usize = 8;
+/// The highest level. Its runs, of 64 times as many entries as the first, are merged no more: a merge is done by the
+/// thread that writes rows, and must not take long.
+const TOP: u8 = 2;
+
+#[derive(Default)]
+struct State {
+    recent: HashTable<Entry>,
+    runs: Vec<Run>,
+}
+
+/// See the [module](self).
+pub(super) struct Index {
+    purpose: &'static str,
+    state: RwLock<State>,
+}
+
+fn spread(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Index {
+    /// The index of this purpose, with the runs that were written.
+    pub(super) fn load(connection: &Connection, purpose: &'static str) -> Result<Self> {
+        let runs = Run::load(connection, purpose)?;
+        Ok(Self { purpose, state: RwLock::new(State { recent: HashTable::new(), runs }) })
+    }
+
+    /// Whether rows of a key can be there at all: false is certain. Never touches a disk.
+    pub(super) fn may_contain(&self, key: u64) -> bool {
+        let state = self.state.read();
+        state.recent.find(spread(key), |entry| entry.0 == key).is_some()
+            || state.runs.iter().rev().any(|run| run.may_contain(key))
+    }
+
+    /// The rows of a key below `before`, the highest first, at most `limit`.
+    pub(super) fn find(&self, connection: &Connection, key: u64, before: u64, limit: usize) -> Result<Vec<u64>> {
+        // Held while pages are read, so that no run is removed under the reader.
+        let state = self.state.read();
+        let recent = state.recent.iter_hash(spread(key)).filter(|entry| entry.0 == key && entry.1 < before);
+        let mut rows: Vec<u64> = recent.map(|entry| entry.1).collect();
+        rows.sort_unstable_by(|one, other| other.cmp(one));
+        rows.truncate(limit);
+        // A later run has later rows.
+        for run in state.runs.iter().rev() {
+            if rows.len() >= limit {
+                break;
+            }
+            run.descend(connection, key, before, |row| {
+                rows.push(row);
+                rows.len() < limit
+            })?;
+        }
+        Ok(rows)
+    }
+
+    /// Adds entries whose rows are committed.
+    pub(super) fn add(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut state = self.state.write();
+        for entry in entries {
+            state.recent.insert_unique(spread(entry.0), entry, |entry| spread(entry.0));
+        }
+    }
+
+    /// Entries in memory.
+    pub(super) fn recent(&self) -> usize {
+        self.state.read().recent.len()
+    }
+
+    /// Writes what is in memory as a run, and merges runs where there are many. Nothing changes for readers before
+    /// [`Index::take`] is called with the answer, after the commit.
+    pub(super) fn write(&self, connection: &Connection) -> Result<Written> {
+        let state = self.state.read();
+        let mut entries: Vec<Entry> = state.recent.iter().copied().collect();
+        entries.sort_unstable();
+        let mut written = Written { kept: state.runs.len(), runs: Vec::new() };
+        let mut run = Run::write(connection, self.purpose, 0, &entries)?;
+        while run.level < TOP {
+            let older = &state.runs[..written.kept];
+            let same = older.iter().rev().take_while(|other| other.level == run.level).count();
+            if same + 1 < MERGE {
+                break;
+            }
+            let merged = &older[older.len() - same..];
+            entries.clear();
+            entries.reserve(merged.iter().map(Run::len).sum::<usize>() + run.len());
+            for other in merged.iter().chain([&run]) {
+                other.read(connection, &mut entries)?;
+                other.mark_merged(connection)?;
+            }
+            // Runs that are sorted in themselves, one after the other, are what this sort merges best.
+            entries.sort();
+            written.kept -= same;
+            run = Run::write(connection, self.purpose, run.level + 1, &entries)?;
+        }
+        written.runs.push(run);
+        Ok(written)
+    }
+
+    /// Goes on with what was written.
+    pub(super) fn take(&self, written: Written) {
+        let mut state = self.state.write();
+        state.recent = HashTable::new();
+        state.runs.truncate(written.kept);
+        state.runs.extend(written.runs);
+    }
+}
+
+/// Runs that replace what was in memory, and runs that were merged into them.
+pub(super) struct Written {
+    /// Of the runs before, the first so many stay.
+    kept: usize,
+    runs: Vec<Run>,
+}

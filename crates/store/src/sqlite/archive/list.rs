@@ -1,0 +1,77 @@
+//! Orders as lists for people.
+
+use firstcome_core::ids::UserId;
+use firstcome_core::ports::{ListedOrder, OrderQuery};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::table::{ArchivedRow, COLUMNS, archived};
+use super::{Indexes, person_of};
+
+/// Rows of a person looked at together.
+const FEW: usize = 64;
+
+/// The orders that a query selects.
+pub(super) fn list(connection: &Connection, indexes: &Indexes, query: &OrderQuery) -> Result<Vec<ListedOrder>> {
+    match query.person {
+        Some(person) => of_person(connection, indexes, person, query),
+        None => of_all(connection, query),
+    }
+}
+
+fn of_person(
+    connection: &Connection,
+    indexes: &Indexes,
+    person: UserId,
+    query: &OrderQuery,
+) -> Result<Vec<ListedOrder>> {
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE row = ?");
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut before = query.after.map_or(u64::MAX, |place| place as u64);
+    let mut orders = Vec::new();
+    loop {
+        let rows = indexes.persons.find(connection, person_of(person), before, query.limit.clamp(1, FEW))?;
+        let Some(last) = rows.last() else { return Ok(orders) };
+        before = *last;
+        for row in rows {
+            let row = select.query_row([row as i64], archived).optional()?;
+            orders.extend(row.filter(|row| selects(query, row)).map(listed));
+            if orders.len() >= query.limit {
+                return Ok(orders);
+            }
+        }
+    }
+}
+
+fn of_all(connection: &Connection, query: &OrderQuery) -> Result<Vec<ListedOrder>> {
+    // What is open is found by an index that holds nothing else; settled orders are nearly all there are.
+    let open = query.state.is_some_and(firstcome_core::order::OrderState::is_open);
+    let by = if open { "INDEXED BY open_holds WHERE open_on IS NOT NULL AND" } else { "WHERE" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM holds {by} row < ?1 AND (?2 IS NULL OR offer = ?2) AND (?3 IS NULL OR state = ?3)
+         ORDER BY row DESC"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let (offer, state) = (query.offer.map(|offer| offer.0), query.state.map(firstcome_core::order::OrderState::as_str));
+    let mut rows = select.query(params![query.after.unwrap_or(i64::MAX), offer, state])?;
+    let mut orders = Vec::new();
+    while let Some(row) = rows.next()? {
+        orders.extend(Some(archived(row)?).filter(|row| selects(query, row)).map(listed));
+        if orders.len() >= query.limit {
+            break;
+        }
+    }
+    Ok(orders)
+}
+
+fn selects(query: &OrderQuery, row: &ArchivedRow) -> bool {
+    let ArchivedRow { offer, state, hold, .. } = row;
+    hold.order.home() == *offer
+        && query.person.is_none_or(|person| person == hold.person)
+        && query.offer.is_none_or(|wanted| wanted == *offer)
+        && query.state.is_none_or(|wanted| wanted.as_str() == state)
+        && query.granted_before.is_none_or(|time| hold.created_at < time)
+}
+
+fn listed(row: ArchivedRow) -> ListedOrder {
+    ListedOrder { place: row.row, hold: row.hold }
+}

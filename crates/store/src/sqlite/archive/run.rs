@@ -1,0 +1,151 @@
+//! A sorted run: entries that never change any more, in pages of a table, with what finds a page without reading others.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::filter::Filter;
+
+/// A key, and the number of a row that has it.
+pub(super) type Entry = (u64, u64);
+
+/// Entries on a page: 4 KiB.
+const PAGE_ENTRIES: usize = 256;
+/// Bytes of an entry.
+const ENTRY: usize = 16;
+/// Pages that a run may have; a page's id is its run's and its own number.
+const MOST_PAGES: i64 = 1 << 24;
+
+/// Rows are found by their number alone, so a page lies in one row of a rowid table, not in an index.
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, level INTEGER NOT NULL,
+        entries INTEGER NOT NULL, first_keys BLOB NOT NULL, filter BLOB NOT NULL, merged INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS run_pages (id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;";
+
+/// A run as it is kept in memory: everything but its pages.
+pub(super) struct Run {
+    id: i64,
+    pub(super) level: u8,
+    entries: usize,
+    /// The first key of each page.
+    first_keys: Vec<u64>,
+    filter: Filter,
+}
+
+impl Run {
+    /// Writes sorted entries as a new run.
+    pub(super) fn write(connection: &Connection, purpose: &str, level: u8, entries: &[Entry]) -> Result<Self> {
+        let mut filter = Filter::new(entries.len());
+        entries.iter().for_each(|(key, _)| filter.add(*key));
+        let first_keys: Vec<u64> = entries.chunks(PAGE_ENTRIES).map(|page| page[0].0).collect();
+        let sql = "INSERT INTO runs (purpose, level, entries, first_keys, filter, merged) VALUES (?, ?, ?, ?, ?, 0)";
+        let keys: Vec<u8> = first_keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+        let (count, bits) = (entries.len() as i64, filter.to_bytes());
+        connection.prepare_cached(sql)?.execute(params![purpose, level, count, keys, bits])?;
+        let id = connection.last_insert_rowid();
+        let mut insert = connection.prepare_cached("INSERT INTO run_pages (id, entries) VALUES (?, ?)")?;
+        for (number, page) in entries.chunks(PAGE_ENTRIES).enumerate() {
+            let bytes: Vec<u8> =
+                page.iter().flat_map(|(key, row)| [key.to_le_bytes(), row.to_le_bytes()]).flatten().collect();
+            insert.execute(params![id * MOST_PAGES + number as i64, bytes])?;
+        }
+        Ok(Self { id, level, entries: entries.len(), first_keys, filter })
+    }
+
+    /// The runs of a purpose, oldest first. Those that were merged into others are removed.
+    pub(super) fn load(connection: &Connection, purpose: &str) -> Result<Vec<Self>> {
+        Self::remove_merged(connection)?;
+        let sql = "SELECT id, level, entries, first_keys, filter FROM runs WHERE purpose = ? ORDER BY id";
+        let mut select = connection.prepare(sql)?;
+        let runs = select.query_map([purpose], |row| {
+            let (keys, bits): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(4)?);
+            let filter = Filter::from_bytes(&bits).ok_or_else(damaged)?;
+            let first_keys = keys.as_chunks::<8>().0.iter().map(|key| u64::from_le_bytes(*key)).collect();
+            Ok(Self {
+                id: row.get(0)?,
+                level: row.get(1)?,
+                entries: row.get::<_, i64>(2)? as usize,
+                first_keys,
+                filter,
+            })
+        })?;
+        runs.collect()
+    }
+
+    /// Marks the run as one whose entries are in another now. Its pages stay until nobody can be reading them.
+    pub(super) fn mark_merged(&self, connection: &Connection) -> Result<()> {
+        connection.prepare_cached("UPDATE runs SET merged = 1 WHERE id = ?")?.execute([self.id]).map(drop)
+    }
+
+    /// Removes the runs that were marked.
+    pub(super) fn remove_merged(connection: &Connection) -> Result<()> {
+        let mut select = connection.prepare_cached("SELECT id FROM runs WHERE merged = 1")?;
+        let merged: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+        for id in merged {
+            let (first, last) = (id * MOST_PAGES, (id + 1) * MOST_PAGES - 1);
+            connection.prepare_cached("DELETE FROM run_pages WHERE id BETWEEN ? AND ?")?.execute([first, last])?;
+            connection.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn may_contain(&self, key: u64) -> bool {
+        self.filter.may_contain(key)
+    }
+
+    /// How many entries it has.
+    pub(super) fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Calls `each` with the rows of a key below `before`, the highest first, until it answers false.
+    pub(super) fn descend(
+        &self,
+        connection: &Connection,
+        key: u64,
+        before: u64,
+        mut each: impl FnMut(u64) -> bool,
+    ) -> Result<()> {
+        if !self.filter.may_contain(key) {
+            return Ok(());
+        }
+        let behind = self.first_keys.partition_point(|first| *first <= key);
+        for number in (0..behind).rev() {
+            let page = self.page(connection, number)?;
+            let end = page.partition_point(|entry| *entry < (key, before));
+            for (found, row) in page[..end].iter().rev() {
+                if *found != key || !each(*row) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All entries, in order.
+    pub(super) fn read(&self, connection: &Connection, out: &mut Vec<Entry>) -> Result<()> {
+        for number in 0..self.first_keys.len() {
+            out.extend(self.page(connection, number)?);
+        }
+        Ok(())
+    }
+
+    fn page(&self, connection: &Connection, number: usize) -> Result<Vec<Entry>> {
+        let mut select = connection.prepare_cached("SELECT entries FROM run_pages WHERE id = ?")?;
+        let id = self.id * MOST_PAGES + number as i64;
+        let found = select.query_row([id], |row| {
+            let (entries, rest) = row.get_ref(0)?.as_blob()?.as_chunks::<ENTRY>();
+            let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+            let entry = |bytes: &[u8; ENTRY]| (number(&bytes[..8]), number(&bytes[8..]));
+            if rest.is_empty() { Ok(entries.iter().map(entry).collect()) } else { Err(damaged()) }
+        });
+        found.optional()?.ok_or_else(damaged)
+    }
+}
+
+/// An index that is not what was written; it is made anew when the file is removed.
+fn damaged() -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(
+        0,
+        rusqlite::types::Type::Blob,
+        "an index of the archive is damaged; remove the file, it is made again from the journal".into(),
+    )
+}
