@@ -24,6 +24,13 @@ use crate::role::{Worker, WorkerFailed};
 pub const BATCH: usize = 512;
 /// How often one event is tried before it goes to the dead letters.
 const TRIES: u32 = 8;
+/// Items that change nothing are not worth a commit of their own: after so many the position is kept all the same.
+/// Whatever was not kept is handled once more after a restart.
+const KEEP_EVERY: i64 = 4_096;
+/// Items in a step that make a crowd, and how long the next may gather then: in few large commits the same items cost
+/// less.
+const CROWD: usize = 8;
+const GATHERING: Duration = Duration::from_millis(3);
 /// The first pause between tries; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -168,30 +175,68 @@ pub struct Consumer<I, H> {
     /// Items handled in one commit at most.
     pub batch: usize,
     /// One step at a time, whoever asks for it; made by `Mutex::default()`.
-    pub turn: Mutex<()>,
+    pub turn: Mutex<Turn>,
+}
+
+/// Where a consumer has come to.
+#[derive(Default)]
+pub struct Turn(Option<Place>);
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// Up to here everything is handled.
+    now: i64,
+    /// What the database says, which may be behind by items that changed nothing.
+    kept: i64,
+}
+
+impl Place {
+    fn kept(position: i64) -> Self {
+        Self { now: position, kept: position }
+    }
 }
 
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// Handles the next batch, if there is one. Returns how many items it moved on by.
     pub async fn step(&self) -> Result<usize, PortError> {
-        let _turn = self.turn.lock().await;
-        let from = self.records.position(self.handler.name()).await?;
-        let items = self.source.read(from, self.batch).await?;
-        let Some(last) = items.last() else { return Ok(0) };
-        match self.apply(&items, from, last.position()).await {
-            Ok(()) | Err(HandleError::Overtaken) => {}
-            Err(_) => self.one_by_one(&items, from).await?,
-        }
-        Ok(items.len())
+        self.next().await.map(|(items, _)| items)
     }
 
-    async fn apply(&self, items: &[I], from: i64, to: i64) -> Result<(), HandleError> {
-        let unit = self.handler.handle(items).await?.position(self.handler.name(), from, to);
+    /// Handles the next batch. Returns how many items it moved on by, and where it was before.
+    async fn next(&self) -> Result<(usize, i64), PortError> {
+        let mut turn = self.turn.lock().await;
+        // Whatever goes wrong, the next step begins with what the database says.
+        let place = match turn.0.take() {
+            Some(place) => place,
+            None => Place::kept(self.records.position(self.handler.name()).await?),
+        };
+        let items = self.source.read(place.now, self.batch).await?;
+        if items.is_empty() {
+            turn.0 = Some(place);
+        } else {
+            turn.0 = match self.apply(&items, place).await {
+                Ok(next) => Some(next),
+                Err(HandleError::Overtaken) => None,
+                Err(_) => self.one_by_one(&items, place).await?,
+            };
+        }
+        Ok((items.len(), place.now))
+    }
+
+    async fn apply(&self, items: &[I], place: Place) -> Result<Place, HandleError> {
+        let Some(last) = items.last() else { return Ok(place) };
+        let to = last.position();
+        let unit = self.handler.handle(items).await?;
+        if unit.is_empty() && to - place.kept < KEEP_EVERY {
+            self.handler.committed(items);
+            return Ok(Place { now: to, ..place });
+        }
+        let unit = unit.position(self.handler.name(), place.kept, to);
         let writes = unit.writes.len();
         match self.records.commit(unit).await? {
             Committed::Done => {
                 self.handler.committed(items);
-                Ok(())
+                Ok(Place::kept(to))
             }
             Committed::Conflict(write) if write == writes => Err(HandleError::Overtaken),
             Committed::Conflict(write) => {
@@ -200,36 +245,34 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         }
     }
 
-    async fn one_by_one(&self, items: &[I], mut from: i64) -> Result<(), PortError> {
+    /// None when another process was faster.
+    async fn one_by_one(&self, items: &[I], mut place: Place) -> Result<Option<Place>, PortError> {
         for item in items {
-            if !self.with_retries(item, from).await? {
-                return Ok(());
+            match self.with_retries(item, place).await? {
+                Some(next) => place = next,
+                None => return Ok(None),
             }
-            from = item.position();
         }
-        Ok(())
+        Ok(Some(place))
     }
 
-    /// Handles one item, or gives it up to the dead letters. False when another process was faster.
-    async fn with_retries(&self, item: &I, from: i64) -> Result<bool, PortError> {
+    /// Handles one item, or gives it up to the dead letters. None when another process was faster.
+    async fn with_retries(&self, item: &I, place: Place) -> Result<Option<Place>, PortError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
-            match self.apply(std::slice::from_ref(item), from, item.position()).await {
-                Ok(()) => return Ok(true),
-                Err(HandleError::Overtaken) => return Ok(false),
+            match self.apply(std::slice::from_ref(item), place).await {
+                Ok(next) => return Ok(Some(next)),
+                Err(HandleError::Overtaken) => return Ok(None),
                 Err(HandleError::Port(error)) => return Err(error),
-                Err(HandleError::Rejected(reason)) if attempt == TRIES => {
-                    self.bury(item, from, reason).await?;
-                    return Ok(true);
-                }
+                Err(HandleError::Rejected(reason)) if attempt == TRIES => return self.bury(item, place, reason).await,
                 Err(HandleError::Rejected(_)) => tokio::time::sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Ok(true)
+        Ok(None)
     }
 
-    async fn bury(&self, item: &I, from: i64, reason: String) -> Result<(), PortError> {
+    async fn bury(&self, item: &I, place: Place, reason: String) -> Result<Option<Place>, PortError> {
         let consumer = self.handler.name();
         let (kind, subject, data) = item.describe();
         tracing::error!(consumer, topic = self.topic, position = item.position(), %kind, %subject, %reason, "dead letter");
@@ -245,9 +288,10 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             at: self.clock.now(),
             replayed_at: None,
         };
-        let unit = Unit::new().insert(&letter).position(consumer, from, item.position());
-        self.records.commit(unit).await?;
-        Ok(())
+        let unit = Unit::new().insert(&letter).position(consumer, place.kept, item.position());
+        // A conflict is another process that was faster, with the same letter perhaps.
+        let buried = self.records.commit(unit).await? == Committed::Done;
+        Ok(buried.then(|| Place::kept(item.position())))
     }
 
     /// Handles everything that is there now.
@@ -277,11 +321,15 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     }
 
     async fn step_or_wait(&self) -> Result<(), PortError> {
-        if self.step().await? == 0 {
-            let position = self.records.position(self.handler.name()).await?;
-            self.source.wait(position).await?;
+        match self.next().await? {
+            (0, position) => self.source.wait(position).await,
+            (items, _) => {
+                if (CROWD..self.batch).contains(&items) {
+                    tokio::time::sleep(GATHERING).await;
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// The consumer as a worker of its role.

@@ -53,6 +53,11 @@ impl Unit {
         Self::default()
     }
 
+    /// Whether it changes no row and announces nothing.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.events.is_empty()
+    }
+
     /// Adds a record.
     #[must_use]
     pub fn insert<R: Record>(mut self, record: &R) -> Self {

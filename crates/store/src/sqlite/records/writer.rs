@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use firstcome_core::ports::{Committed, PortError};
 use firstcome_core::records::Table;
@@ -13,6 +14,11 @@ use super::judge::judge;
 use super::queue::{Job, Queue};
 use super::statements::Statements;
 use crate::sqlite::connection::port_error;
+
+/// Units of work in one commit that make a crowd.
+const CROWD: usize = 8;
+/// The least time from the beginning of a commit to that of the next, while there is a crowd.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What the writer shares with the adapter.
 pub(super) struct Shared {
@@ -82,7 +88,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn run(&mut self) {
         let mut jobs = Vec::new();
-        while self.shared.queue.take(&mut jobs) {
+        let mut crowd = None;
+        while self.gather(&mut crowd, &mut jobs) {
             let outcome = self.commit(&jobs);
             match outcome {
                 Outcome::Durable => {
@@ -102,6 +109,20 @@ impl Writer<'_> {
                 tracing::warn!(file = %self.shared.path.display(), %error, "the log could not be copied into the file");
             }
         }
+    }
+
+    /// Waits for work. A crowd is let come together: the same work in fewer, larger commits leaves more of the processor
+    /// to those who wait for it.
+    fn gather(&self, crowd: &mut Option<Instant>, jobs: &mut Vec<Job>) -> bool {
+        if let Some(before) = *crowd {
+            std::thread::sleep(GATHER.saturating_sub(before.elapsed()));
+        }
+        *crowd = Some(Instant::now());
+        let more = self.shared.queue.take(jobs);
+        if jobs.len() < CROWD {
+            *crowd = None;
+        }
+        more
     }
 
     fn commit(&mut self, jobs: &[Job]) -> Outcome {
