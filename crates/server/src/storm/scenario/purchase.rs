@@ -97,7 +97,7 @@ impl Purchases {
         let mut pause = self.delivery.get();
         while start.elapsed() < DELIVERED_WITHIN {
             sleep(pause).await;
-            request::get(connection.request(), host, "/api/v1/me/vouchers?limit=10", Some(token));
+            request::get(connection.request(), host, "/api/v1/me/vouchers?limit=3", Some(token));
             let vouchers = connection.send().await?;
             if memchr::memmem::find(vouchers.body, order.as_bytes()).is_some() {
                 // There at the first look: look a little earlier next time. Else it took as long as it took.
