@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Answer, Shop, ShopOptions, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 const JSON: &str = "application/json";
 
 /// The shop still serves, and nothing in it has panicked.
-async fn unharmed(shop: &Shop) {
+pub(crate) async fn unharmed(shop: &Shop) {
     shop.api().get("/time").want(200).await;
     let log = shop.log();
     assert!(!log.contains("panicked"), "{log}");
@@ -281,66 +279,4 @@ async fn what_is_anothers() {
     assert!(other.orders().await.expect("an answer").is_empty());
     assert!(other.vouchers().await.expect("an answer").is_empty());
     owner.get("/me").want(200).await;
-}
-
-/// What comes back for these bytes, until the program closes the connection or the answer is there.
-async fn spoken(shop: &Shop, pieces: &[&[u8]]) -> String {
-    let mut stream = TcpStream::connect(shop.address()).await.expect("a connection");
-    for piece in pieces {
-        // The program may have closed already: that is an answer too.
-        let _ = stream.write_all(piece).await;
-    }
-    let mut heard = Vec::new();
-    let reading = async { while stream.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {} };
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the program ends the connection");
-    String::from_utf8_lossy(&heard).into_owned()
-}
-
-fn head(api: &Api, more: &str) -> Vec<u8> {
-    let token = api.token().expect("a token");
-    format!(
-        "POST /api/v1/orders HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {token}\r\nidempotency-key: k\r\n\
-         content-type: application/json\r\nconnection: close\r\n{more}\r\n\r\n"
-    )
-    .into_bytes()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_socket() {
-    let environment = vec![("FIRSTCOME_SERVER_HEADER_SECONDS".into(), "1".into())];
-    let shop = Shop::start_with(ShopOptions { environment, ..ShopOptions::default() }).await;
-    let buyer = shop.buyers(1).remove(0);
-    // No HTTP: refused, the connection ends.
-    for garbage in [
-        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
-        b"hello\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"POST /api/v1/orders HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-    ] {
-        let heard = spoken(&shop, &[garbage]).await;
-        assert!(heard.starts_with("HTTP/1.1 400"), "{garbage:?}: {heard:?}");
-    }
-    let long = [b"GET /api/v1/time HTTP/1.1\r\nhost: shop\r\nx: ", &b"a".repeat(100_000)[..], b"\r\n\r\n"].concat();
-    let heard = spoken(&shop, &[&long]).await;
-    assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 431"), "{heard:?}");
-    // Headers that never end, and none at all.
-    for slow in [&b"GET /api/v1/time HTTP/1.1\r\nhost:"[..], b""] {
-        let heard = spoken(&shop, &[slow]).await;
-        assert!(!heard.contains("200 OK"), "{heard:?}");
-    }
-    // A body larger than allowed, also when its size is not said before.
-    let heard = spoken(&shop, &[&head(&buyer, "content-length: 70000"), &vec![b' '; 70_000]]).await;
-    assert!(heard.contains("413") && heard.contains("body_too_large"), "{heard:?}");
-    let chunk = [b"4000\r\n", &vec![b' '; 0x4000][..], b"\r\n"].concat();
-    let chunked = head(&buyer, "transfer-encoding: chunked");
-    let heard = spoken(&shop, &[&chunked, &chunk, &chunk, &chunk, &chunk, &chunk, b"0\r\n\r\n"]).await;
-    assert!(heard.contains("413") && heard.contains("body_too_large"), "{heard:?}");
-    // A body that does not arrive.
-    let heard = spoken(&shop, &[&head(&buyer, "content-length: 100"), b"{\"offer_id\""]).await;
-    assert!(heard.starts_with("HTTP/1.1 408") && heard.contains("request_timeout"), "{heard:?}");
-    // Headers that are no text.
-    let odd = [&head(&buyer, "content-length: 2\r\nidempotency-key: \u{ff}")[..], b"{}"].concat();
-    assert!(spoken(&shop, &[&odd]).await.contains("application/problem+json"));
-    unharmed(&shop).await;
 }
