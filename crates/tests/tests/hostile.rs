@@ -40,6 +40,11 @@ async fn bodies() {
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
         sent(order(right.clone(), kind)).await.problem(415, "unsupported_media_type");
     }
+    let twice = order(right.clone(), JSON).header("content-type", "text/plain");
+    sent(twice).await.problem(415, "unsupported_media_type");
+    sent(order(right.clone(), JSON).header("idempotency-key", "other")).await.problem(400, "idempotency_key_missing");
+    let list = json!([offer, 1]).to_string().into_bytes();
+    sent(order(list, JSON)).await.problem(422, "invalid_body");
     let broken: [&[u8]; 9] = [
         b"",
         b"{",
@@ -182,6 +187,8 @@ async fn addresses() {
         "/offers?state=x",
         "/offers?kind=x",
         "/offers?kind=%ff",
+        "/products?q=%ff",
+        "/products?q=a&q=b",
         "/offers?state=open&state=ended",
         "/products?kind=x",
         "/admin/orders?stuck=maybe",
@@ -197,12 +204,17 @@ async fn addresses() {
         (Method::TRACE, "/api/v1/time", 405),
         (Method::from_bytes(b"BREW").expect("a method"), "/api/v1/orders", 405),
         (Method::GET, "/api/v1/auth/login", 405),
+        (Method::OPTIONS, "/api/v1/orders", 405),
+        (Method::OPTIONS, "/login", 405),
+        (Method::PUT, "/nothing", 404),
         (Method::GET, "/api/v1/nothing", 404),
         (Method::GET, "/api/v1/orders/", 404),
         (Method::GET, "/api/v2/orders", 404),
     ] {
         let code = if status == 405 { "method_not_allowed" } else { "not_found" };
-        sent(seller.call(method, path)).await.problem(status, code);
+        let answer = sent(seller.call(method, path)).await;
+        assert_eq!(answer.headers.contains_key("allow"), status == 405, "{path}");
+        answer.problem(status, code);
     }
     unharmed(&shop).await;
 }
@@ -228,6 +240,11 @@ async fn tokens() {
         sent(caller.get("/admin/orders")).await.problem(401, "unauthenticated");
     }
     sent(shop.api().get("/me").header("authorization", "Basic YTpi")).await.problem(401, "unauthenticated");
+    // Two tokens: whoever stands between may have read the other one.
+    for other in [&token, "a.b.c"] {
+        let twice = buyer.get("/me").header("authorization", &format!("Bearer {other}"));
+        sent(twice).await.problem(401, "unauthenticated");
+    }
     // Out of date and logged out.
     buyer.log_out().await.expect("an answer").want(204);
     sent(buyer.get("/me")).await.problem(401, "unauthenticated");
