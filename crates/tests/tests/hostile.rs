@@ -125,6 +125,22 @@ async fn amounts_and_texts_of_sellers() {
         body[field] = value;
         sent(seller.post("/admin/offers").json(&body)).await.problem(422, "invalid_body");
     }
+    // An action takes no body: what is in one was meant for something.
+    let offer = seller.sell(&gift_card(1_000), &json!({})).await;
+    for action in ["open", "freeze", "unfreeze", "close"] {
+        let path = format!("/admin/offers/{offer}/{action}");
+        for (body, status, code) in [
+            ("{\"at\": \"2026-11-27T00:00:00Z\"}", 422, "invalid_body"),
+            ("[]", 422, "invalid_body"),
+            ("1", 422, "invalid_body"),
+            ("null", 422, "invalid_body"),
+            ("close", 400, "malformed_body"),
+        ] {
+            sent(seller.post(&path).raw(body, JSON)).await.problem(status, code);
+        }
+        seller.post(&path).json(&json!({})).want(200).await;
+        seller.post(&path).want(200).await;
+    }
     let products = [
         ("name", json!("")),
         ("name", json!("x".repeat(50_000))),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::view::OfferView;
-use crate::http::{Body, IdempotencyKey, Outcome, Path, Problem, Seller};
+use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller};
 
 /// A change of stock.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -44,6 +44,7 @@ pub(super) async fn open(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(parse(&id)?).await?;
     let now = catalog.ports.clock.now();
@@ -69,6 +70,7 @@ pub(super) async fn close(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(parse(&id)?).await?;
     let now = catalog.ports.clock.now();
@@ -95,6 +97,7 @@ pub(super) async fn freeze(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     catalog.set_frozen(parse(&id)?, Command::Freeze).await.map(Json)
 }
@@ -108,6 +111,7 @@ pub(super) async fn unfreeze(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     catalog.set_frozen(parse(&id)?, Command::Unfreeze).await.map(Json)
 }

@@ -8,6 +8,7 @@ use axum::http::header;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, body_digest};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
@@ -42,6 +43,21 @@ where
         let value: T = parse(&bytes)?;
         value.validate().map_err(|report| invalid(&report))?;
         Ok(Self { value, digest: body_digest(&bytes) })
+    }
+}
+
+/// The body of an endpoint that takes none: empty, or an object without fields. Anything else was meant for something,
+/// and is refused.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoBody {}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let bytes = read_body(request).await?;
+        if bytes.trim_ascii().is_empty() { Ok(Self {}) } else { parse(&bytes) }
     }
 }
 
