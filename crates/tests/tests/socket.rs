@@ -149,3 +149,32 @@ async fn bodies_that_do_not_arrive() {
     assert!(spoken(&shop, &[&odd]).await.contains("application/problem+json"));
     unharmed(&shop).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_at_the_stop_is_answered() {
+    let mut shop = Shop::start().await;
+    let buyer = shop.buyers(1).remove(0);
+    let mut idle = TcpStream::connect(shop.address()).await.expect("a connection");
+    idle.write_all(TIME).await.expect("it listens");
+    let mut answer = [0; 17];
+    idle.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n");
+    let mut busy = TcpStream::connect(shop.address()).await.expect("a connection");
+    let head = String::from_utf8(head(&buyer, "content-length: 2")).expect("text").replace("connection: close\r\n", "");
+    busy.write_all(head.as_bytes()).await.expect("it listens");
+    busy.write_all(b"{").await.expect("it listens");
+    // Time for the program to begin with it; without, the test proves less but holds.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let finish = async {
+        // The end of the idle one tells that the stop has begun.
+        heard(idle).await;
+        busy.write_all(b"}").await.expect("it listens");
+        heard(busy).await
+    };
+    let (status, heard) = tokio::join!(shop.stop(), finish);
+    assert!(status.success(), "{status}");
+    problem(&heard, 422, "invalid_body");
+    // Colours are for terminals.
+    let log = shop.log();
+    assert!(log.contains("stopping") && !log.contains('\u{1b}'), "{log:?}");
+}
