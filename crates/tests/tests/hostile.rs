@@ -143,6 +143,11 @@ async fn amounts_and_texts_of_sellers() {
     }
     let products = [
         ("name", json!("")),
+        ("name", json!("a\nb")),
+        ("name", json!("a\0b")),
+        ("name", json!("\u{1b}[31mred")),
+        ("description", json!("a\u{7}b")),
+        ("sku", json!("a\tb")),
         ("name", json!("x".repeat(50_000))),
         ("kind", json!("nothing")),
         ("image_url", json!("javascript:alert(1)")),
@@ -154,7 +159,8 @@ async fn amounts_and_texts_of_sellers() {
     for (field, value) in products {
         let mut body = gift_card(1_000);
         body[field] = value;
-        sent(seller.post("/admin/products").json(&body)).await.problem(422, "invalid_body");
+        let problem = sent(seller.post("/admin/products").json(&body)).await.problem(422, "invalid_body");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(field)), "{problem}");
     }
     unharmed(&shop).await;
 }

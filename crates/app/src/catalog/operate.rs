@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::view::OfferView;
-use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller};
+use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
 /// A change of stock.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -26,7 +26,7 @@ pub(super) struct Adjustment {
     #[schema(example = 50)]
     delta: i64,
     /// Why, for the books.
-    #[garde(length(chars, min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200), custom(one_line))]
     #[schema(example = "ten more seats")]
     reason: String,
 }

@@ -7,6 +7,7 @@ mod idempotency;
 mod page;
 mod problem;
 mod revocations;
+mod text;
 mod token;
 
 pub use address::{Path, QueryString};
@@ -16,4 +17,5 @@ pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;
+pub use text::{lines, one_line};
 pub use token::{AccessTokens, InvalidKey, InvalidToken, Verified, expiry};

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::refunds::Refund;
 use super::view::{MoneySchema, OrderState};
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem};
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
 record! {
     /// A request to cancel, so that its key means the same when it comes again.
@@ -47,7 +47,7 @@ record! {
 pub(super) struct Request {
     /// For people; kept with the refund.
     #[serde(default)]
-    #[garde(inner(length(chars, max = 200)))]
+    #[garde(inner(length(chars, max = 200), custom(one_line)))]
     #[schema(example = "changed my mind")]
     reason: Option<String>,
 }
