@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AddressId, EventId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, digest_parts};
 use crate::money::Money;
-use crate::product::{OfferInfo, Product};
+use crate::product::{OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
 use crate::time::Time;
 
@@ -113,6 +113,9 @@ pub enum RoleEvent {
         amount: Money,
         /// For people, and for the provider.
         reason: String,
+        /// The rule that the amount follows; it is missing in events from before it was told.
+        #[serde(default)]
+        policy: Option<RefundPolicy>,
     },
     /// payments: the provider confirmed that money went back.
     #[serde(rename = "refund.done")]
