@@ -99,10 +99,13 @@ impl Orders {
 
     async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
         let order = request.order;
-        let reused = || Problem::new(ErrorCode::IdempotencyKeyReused);
         let claim = self.keys.begin(order);
-        if claim == Claim::Reused {
+        if claim == Claim::Reused || claim == Claim::Contested && !self.keys.is_written(order).await? {
             return Err(reused());
+        }
+        if claim == Claim::Contested {
+            // A repeat of what was granted: there is nothing to claim.
+            return answered(self.ports.ledger.decide(offer.number, Command::Hold(request)).await?, offer);
         }
         // Finishes the claim also when the client goes away in the meantime.
         let mut finish = Finish { orders: self, order, granted: false };
@@ -118,15 +121,23 @@ impl Orders {
             Err(error) => !matches!(error, PortError::Overloaded),
         };
         drop(finish);
-        match outcome? {
-            LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
-                Ok(OrderView::of(&hold, offer.offer))
-            }
-            LedgerOutcome::KeyReused => Err(reused()),
-            LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
-            _ => Err(Problem::new(ErrorCode::WrongState)),
-        }
+        answered(outcome?, offer)
     }
+}
+
+fn answered(outcome: LedgerOutcome, offer: &OfferFacts) -> Outcome<OrderView> {
+    match outcome {
+        LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
+            Ok(OrderView::of(&hold, offer.offer))
+        }
+        LedgerOutcome::KeyReused => Err(reused()),
+        LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
+        _ => Err(Problem::new(ErrorCode::WrongState)),
+    }
+}
+
+fn reused() -> Problem {
+    Problem::new(ErrorCode::IdempotencyKeyReused)
 }
 
 struct Finish<'a> {
