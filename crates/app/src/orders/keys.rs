@@ -85,7 +85,7 @@ impl Keys {
         }
         if let Some(entry) = self.shard(key).lock().get_mut(&key).filter(|entry| entry.order == order) {
             entry.checked = true;
-            entry.written = found.is_some();
+            entry.written |= found.is_some();
         }
         Ok(Claim::Ours)
     }
