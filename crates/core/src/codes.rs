@@ -34,7 +34,7 @@ error_codes! {
     MalformedBody = "malformed_body", 400, "The request body cannot be read";
     /// A query parameter or header cannot be read.
     MalformedRequest = "malformed_request", 400, "The request cannot be read";
-    /// The header `Idempotency-Key` is missing or is not 1 to 255 visible ASCII characters.
+    /// The header `Idempotency-Key` is missing, is sent twice, or is not 1 to 255 visible ASCII characters.
     IdempotencyKeyMissing = "idempotency_key_missing", 400, "An Idempotency-Key header is needed";
     /// The e-mailed code is wrong, used or too old.
     InvalidCode = "invalid_code", 400, "The code is wrong or has expired";

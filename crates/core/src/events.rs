@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AddressId, EventId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, digest_parts};
+use crate::ids::{AddressId, EventId, OrderId, PaymentId, RefundId, SessionId, UserId, digest_parts};
 use crate::money::Money;
-use crate::product::{OfferInfo, Product};
+use crate::product::{OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
 use crate::time::Time;
 
@@ -113,6 +113,9 @@ pub enum RoleEvent {
         amount: Money,
         /// For people, and for the provider.
         reason: String,
+        /// The rule that the amount follows; it is missing in events from before it was told.
+        #[serde(default)]
+        policy: Option<RefundPolicy>,
     },
     /// payments: the provider confirmed that money went back.
     #[serde(rename = "refund.done")]
@@ -146,12 +149,6 @@ pub enum RoleEvent {
         /// Whether nothing of the payment is left.
         whole: bool,
     },
-    /// catalog: a product is gone from the catalogue. Nothing that was sold changes.
-    #[serde(rename = "product.withdrawn")]
-    ProductWithdrawn {
-        /// The product.
-        product: ProductId,
-    },
 }
 
 impl RoleEvent {
@@ -160,7 +157,6 @@ impl RoleEvent {
         match self {
             Self::UserRegistered { user, .. } | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
-            Self::ProductWithdrawn { product } => product.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }

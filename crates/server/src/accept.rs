@@ -1,7 +1,11 @@
 //! The accept loop: HTTP/1.1 connections, bounded in number, with time limits, drained on the way out.
 
+mod refusal;
+mod stream;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +13,15 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Response;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1::Connection;
+use hyper::service::HttpService;
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+use self::stream::Stream;
 
 /// Bytes that the headers of a request may have together.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -35,11 +42,12 @@ pub struct AcceptOptions {
 /// Serves `service` until stopped, then lets what is under way finish.
 pub async fn serve<S>(listener: TcpListener, service: S, options: AcceptOptions, stop: CancellationToken)
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + Unpin + 'static,
     S::Future: Send,
 {
     let connections = Arc::new(Semaphore::new(options.max_connections));
-    let graceful = GracefulShutdown::new();
+    // Every connection watches it, and lets go of it at its end.
+    let (stopping, _) = watch::channel(());
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(MAX_HEADER_BYTES);
     loop {
@@ -53,17 +61,38 @@ where
             request.extensions_mut().insert(ConnectInfo(address));
             service.clone().call(request)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let mut connection = http.serve_connection(Stream::new(stream), service);
+        let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
-            // A client that breaks off or sends no HTTP is its own affair; hyper has answered what can be answered.
-            let _ = connection.await;
-            drop(permit);
+            let outcome = talk(&mut connection, &mut stopping).await;
+            if let Some(farewell) = refusal::farewell(connection.into_parts(), outcome, options.header_timeout) {
+                farewell.await;
+            }
+            drop((permit, stopping));
         });
     }
     drop(listener);
-    if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
+    stopping.send_replace(());
+    if tokio::time::timeout(options.drain, stopping.closed()).await.is_err() {
         tracing::warn!("requests were still under way when the time to finish ran out");
     }
+}
+
+/// Serves a connection to its end, or finishes what is under way.
+async fn talk<S>(connection: &mut Connection<Stream, S>, stopping: &mut watch::Receiver<()>) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible> + Unpin,
+{
+    let ended = tokio::select! {
+        biased;
+        outcome = &mut *connection => Some(outcome),
+        _ = stopping.changed() => None,
+    };
+    if let Some(outcome) = ended {
+        return outcome;
+    }
+    Pin::new(&mut *connection).graceful_shutdown();
+    connection.await
 }
 
 async fn accept(

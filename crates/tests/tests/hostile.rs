@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Answer, Shop, ShopOptions, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 const JSON: &str = "application/json";
 
 /// The shop still serves, and nothing in it has panicked.
-async fn unharmed(shop: &Shop) {
+pub(crate) async fn unharmed(shop: &Shop) {
     shop.api().get("/time").want(200).await;
     let log = shop.log();
     assert!(!log.contains("panicked"), "{log}");
@@ -42,6 +40,11 @@ async fn bodies() {
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
         sent(order(right.clone(), kind)).await.problem(415, "unsupported_media_type");
     }
+    let twice = order(right.clone(), JSON).header("content-type", "text/plain");
+    sent(twice).await.problem(415, "unsupported_media_type");
+    sent(order(right.clone(), JSON).header("idempotency-key", "other")).await.problem(400, "idempotency_key_missing");
+    let list = json!([offer, 1]).to_string().into_bytes();
+    sent(order(list, JSON)).await.problem(422, "invalid_body");
     let broken: [&[u8]; 9] = [
         b"",
         b"{",
@@ -122,8 +125,29 @@ async fn amounts_and_texts_of_sellers() {
         body[field] = value;
         sent(seller.post("/admin/offers").json(&body)).await.problem(422, "invalid_body");
     }
+    // An action takes no body: what is in one was meant for something.
+    let offer = seller.sell(&gift_card(1_000), &json!({})).await;
+    for action in ["open", "freeze", "unfreeze", "close"] {
+        let path = format!("/admin/offers/{offer}/{action}");
+        for (body, status, code) in [
+            ("{\"at\": \"2026-11-27T00:00:00Z\"}", 422, "invalid_body"),
+            ("[]", 422, "invalid_body"),
+            ("1", 422, "invalid_body"),
+            ("null", 422, "invalid_body"),
+            ("close", 400, "malformed_body"),
+        ] {
+            sent(seller.post(&path).raw(body, JSON)).await.problem(status, code);
+        }
+        seller.post(&path).json(&json!({})).want(200).await;
+        seller.post(&path).want(200).await;
+    }
     let products = [
         ("name", json!("")),
+        ("name", json!("a\nb")),
+        ("name", json!("a\0b")),
+        ("name", json!("\u{1b}[31mred")),
+        ("description", json!("a\u{7}b")),
+        ("sku", json!("a\tb")),
         ("name", json!("x".repeat(50_000))),
         ("kind", json!("nothing")),
         ("image_url", json!("javascript:alert(1)")),
@@ -135,7 +159,8 @@ async fn amounts_and_texts_of_sellers() {
     for (field, value) in products {
         let mut body = gift_card(1_000);
         body[field] = value;
-        sent(seller.post("/admin/products").json(&body)).await.problem(422, "invalid_body");
+        let problem = sent(seller.post("/admin/products").json(&body)).await.problem(422, "invalid_body");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(field)), "{problem}");
     }
     unharmed(&shop).await;
 }
@@ -184,6 +209,8 @@ async fn addresses() {
         "/offers?state=x",
         "/offers?kind=x",
         "/offers?kind=%ff",
+        "/products?q=%ff",
+        "/products?q=a&q=b",
         "/offers?state=open&state=ended",
         "/products?kind=x",
         "/admin/orders?stuck=maybe",
@@ -199,12 +226,17 @@ async fn addresses() {
         (Method::TRACE, "/api/v1/time", 405),
         (Method::from_bytes(b"BREW").expect("a method"), "/api/v1/orders", 405),
         (Method::GET, "/api/v1/auth/login", 405),
+        (Method::OPTIONS, "/api/v1/orders", 405),
+        (Method::OPTIONS, "/login", 405),
+        (Method::PUT, "/nothing", 404),
         (Method::GET, "/api/v1/nothing", 404),
         (Method::GET, "/api/v1/orders/", 404),
         (Method::GET, "/api/v2/orders", 404),
     ] {
         let code = if status == 405 { "method_not_allowed" } else { "not_found" };
-        sent(seller.call(method, path)).await.problem(status, code);
+        let answer = sent(seller.call(method, path)).await;
+        assert_eq!(answer.headers.contains_key("allow"), status == 405, "{path}");
+        answer.problem(status, code);
     }
     unharmed(&shop).await;
 }
@@ -230,6 +262,11 @@ async fn tokens() {
         sent(caller.get("/admin/orders")).await.problem(401, "unauthenticated");
     }
     sent(shop.api().get("/me").header("authorization", "Basic YTpi")).await.problem(401, "unauthenticated");
+    // Two tokens: whoever stands between may have read the other one.
+    for other in [&token, "a.b.c"] {
+        let twice = buyer.get("/me").header("authorization", &format!("Bearer {other}"));
+        sent(twice).await.problem(401, "unauthenticated");
+    }
     // Out of date and logged out.
     buyer.log_out().await.expect("an answer").want(204);
     sent(buyer.get("/me")).await.problem(401, "unauthenticated");
@@ -281,66 +318,4 @@ async fn what_is_anothers() {
     assert!(other.orders().await.expect("an answer").is_empty());
     assert!(other.vouchers().await.expect("an answer").is_empty());
     owner.get("/me").want(200).await;
-}
-
-/// What comes back for these bytes, until the program closes the connection or the answer is there.
-async fn spoken(shop: &Shop, pieces: &[&[u8]]) -> String {
-    let mut stream = TcpStream::connect(shop.address()).await.expect("a connection");
-    for piece in pieces {
-        // The program may have closed already: that is an answer too.
-        let _ = stream.write_all(piece).await;
-    }
-    let mut heard = Vec::new();
-    let reading = async { while stream.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {} };
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the program ends the connection");
-    String::from_utf8_lossy(&heard).into_owned()
-}
-
-fn head(api: &Api, more: &str) -> Vec<u8> {
-    let token = api.token().expect("a token");
-    format!(
-        "POST /api/v1/orders HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {token}\r\nidempotency-key: k\r\n\
-         content-type: application/json\r\nconnection: close\r\n{more}\r\n\r\n"
-    )
-    .into_bytes()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_socket() {
-    let environment = vec![("FIRSTCOME_SERVER_HEADER_SECONDS".into(), "1".into())];
-    let shop = Shop::start_with(ShopOptions { environment, ..ShopOptions::default() }).await;
-    let buyer = shop.buyers(1).remove(0);
-    // No HTTP: refused, the connection ends.
-    for garbage in [
-        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
-        b"hello\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"POST /api/v1/orders HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-    ] {
-        let heard = spoken(&shop, &[garbage]).await;
-        assert!(heard.starts_with("HTTP/1.1 400"), "{garbage:?}: {heard:?}");
-    }
-    let long = [b"GET /api/v1/time HTTP/1.1\r\nhost: shop\r\nx: ", &b"a".repeat(100_000)[..], b"\r\n\r\n"].concat();
-    let heard = spoken(&shop, &[&long]).await;
-    assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 431"), "{heard:?}");
-    // Headers that never end, and none at all.
-    for slow in [&b"GET /api/v1/time HTTP/1.1\r\nhost:"[..], b""] {
-        let heard = spoken(&shop, &[slow]).await;
-        assert!(!heard.contains("200 OK"), "{heard:?}");
-    }
-    // A body larger than allowed, also when its size is not said before.
-    let heard = spoken(&shop, &[&head(&buyer, "content-length: 70000"), &vec![b' '; 70_000]]).await;
-    assert!(heard.contains("413") && heard.contains("body_too_large"), "{heard:?}");
-    let chunk = [b"4000\r\n", &vec![b' '; 0x4000][..], b"\r\n"].concat();
-    let chunked = head(&buyer, "transfer-encoding: chunked");
-    let heard = spoken(&shop, &[&chunked, &chunk, &chunk, &chunk, &chunk, &chunk, b"0\r\n\r\n"]).await;
-    assert!(heard.contains("413") && heard.contains("body_too_large"), "{heard:?}");
-    // A body that does not arrive.
-    let heard = spoken(&shop, &[&head(&buyer, "content-length: 100"), b"{\"offer_id\""]).await;
-    assert!(heard.starts_with("HTTP/1.1 408") && heard.contains("request_timeout"), "{heard:?}");
-    // Headers that are no text.
-    let odd = [&head(&buyer, "content-length: 2\r\nidempotency-key: \u{ff}")[..], b"{}"].concat();
-    assert!(spoken(&shop, &[&odd]).await.contains("application/problem+json"));
-    unharmed(&shop).await;
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::people::{Password, find, optional_text};
 use super::tokens::Tokens;
 use super::{Accounts, EmailAddress};
-use crate::http::{Body, ClientAddress, Outcome, Problem};
+use crate::http::{Body, ClientAddress, Outcome, Problem, one_line};
 
 /// Who logs in, where.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -27,7 +27,7 @@ pub(super) struct LogIn {
     password: Password,
     /// What the person calls the device; shown in the list of devices.
     #[schema(max_length = 100, example = "my phone")]
-    #[garde(custom(optional_text::<100>))]
+    #[garde(custom(optional_text::<100>), inner(custom(one_line)))]
     device: Option<String>,
 }
 

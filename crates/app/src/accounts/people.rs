@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::records::{Address, User};
-use crate::http::{Problem, Roles};
+use crate::http::{Problem, Roles, lines};
 use crate::secrets::{BlindIndex, Keys, Unreadable};
 
 /// Characters that an e-mail address may have (RFC 5321).
@@ -168,16 +168,13 @@ pub(super) async fn find(records: &dyn Records, email_index: Vec<u8>) -> Result<
     Ok(found.into_iter().next())
 }
 
-/// Checks a text of 1 to `MAX` characters that is not blank and has nothing unprintable in it.
+/// Checks a text of 1 to `MAX` characters that is not blank.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
 pub(super) fn text<const MAX: usize>(text: &str, _: &()) -> garde::Result {
     if text.trim().is_empty() || text.chars().count() > MAX {
         return Err(garde::Error::new(format!("must have 1 to {MAX} characters")));
     }
-    if text.chars().any(|letter| letter.is_control() && letter != '\n') {
-        return Err(garde::Error::new("must not have control characters"));
-    }
-    Ok(())
+    lines(text, &())
 }
 
 /// [`text`] for a field that may be left out.

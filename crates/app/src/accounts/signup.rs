@@ -19,7 +19,7 @@ use super::people::{NewPerson, Password, find, optional_text, text};
 use super::records::EmailCode;
 use super::tokens::same;
 use super::{Accounts, EmailAddress};
-use crate::http::{AccountRole, Body, Outcome, Problem, Roles};
+use crate::http::{AccountRole, Body, Outcome, Problem, Roles, one_line};
 
 /// Who signs up.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -35,11 +35,11 @@ pub(super) struct SignUp {
     password: Password,
     /// 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100, example = "김하나")]
-    #[garde(custom(text::<100>))]
+    #[garde(custom(text::<100>), custom(one_line))]
     name: String,
     /// For parcels.
     #[schema(max_length = 32, example = "010-1234-5678")]
-    #[garde(custom(optional_text::<32>))]
+    #[garde(custom(optional_text::<32>), inner(custom(one_line)))]
     phone: Option<String>,
     /// Where parcels go.
     #[schema(max_length = 500, example = "서울특별시 중구 세종대로 110")]

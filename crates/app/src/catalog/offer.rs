@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::fields;
-use crate::http::{Outcome, Problem};
+use crate::http::{Outcome, Problem, one_line};
 
 const DEFAULT_MAX_PER_ORDER: u32 = 10;
 const DEFAULT_HOLD_SECONDS: u32 = 900;
@@ -25,7 +25,7 @@ const MAX_PER_ORDER: u32 = 10_000;
 pub struct NewOffer {
     /// The seller's own name for it. Creating the same again is refused, importing it changes nothing that was promised.
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[garde(inner(length(chars, min = 1, max = 100), custom(one_line)))]
     pub sku: Option<String>,
     /// What is sold.
     #[garde(skip)]

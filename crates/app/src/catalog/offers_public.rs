@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::records::{Direction, Field as _, Query, Record as _, RecordsExt, Stored};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Catalog;
-use super::products_public::kinds;
+use super::products_public::of_kinds;
 use super::store::OfferRow;
 use super::view::{OfferState, OfferView};
 use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString, encode_cursor};
@@ -95,12 +95,8 @@ impl Catalog {
         if !drafts {
             query = query.is("draft", false);
         }
-        if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
-            let kinds = kinds(text)?.iter().map(firstcome_core::records::Field::to_value).collect();
-            query = query.filter("kind", Comparison::IsOneOf(kinds));
-        }
+        query = of_kinds(page.within(query)?, filters.kind.as_deref())?;
         let place = |row: &Stored<OfferRow>| (row.record.opens_at.to_value(), row.record.key());
-        query = page.within(query)?;
         let (mut items, mut after) = (Vec::new(), query.after.take());
         loop {
             let rows = self.ports.records.list::<OfferRow>(query.clone().after(after.take())).await?;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::view::OfferView;
-use crate::http::{Body, IdempotencyKey, Outcome, Path, Problem, Seller};
+use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
 /// A change of stock.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -26,7 +26,7 @@ pub(super) struct Adjustment {
     #[schema(example = 50)]
     delta: i64,
     /// Why, for the books.
-    #[garde(length(chars, min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200), custom(one_line))]
     #[schema(example = "ten more seats")]
     reason: String,
 }
@@ -44,6 +44,7 @@ pub(super) async fn open(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(parse(&id)?).await?;
     let now = catalog.ports.clock.now();
@@ -69,6 +70,7 @@ pub(super) async fn close(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(parse(&id)?).await?;
     let now = catalog.ports.clock.now();
@@ -95,6 +97,7 @@ pub(super) async fn freeze(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     catalog.set_frozen(parse(&id)?, Command::Freeze).await.map(Json)
 }
@@ -108,6 +111,7 @@ pub(super) async fn unfreeze(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Outcome<Json<OfferView>> {
     catalog.set_frozen(parse(&id)?, Command::Unfreeze).await.map(Json)
 }

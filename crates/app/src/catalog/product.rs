@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::fields;
-use crate::http::Problem;
+use crate::http::{Problem, lines, one_line};
 
 /// Days that a gift card, ticket or coupon is valid when the seller does not say: five years.
 const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
@@ -19,19 +19,19 @@ const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
 pub struct NewProduct {
     /// The seller's own name for it. Creating the same again is refused, importing it changes it.
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[garde(inner(length(chars, min = 1, max = 100), custom(one_line)))]
     pub sku: Option<String>,
     /// goods, ticket, `gift_card` or coupon.
     #[garde(skip)]
     #[schema(value_type = String, example = "gift_card")]
     pub kind: ProductKind,
     /// For people.
-    #[garde(length(chars, min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200), custom(one_line))]
     #[schema(example = "Gift card 50,000")]
     pub name: String,
     /// For people.
     #[serde(default)]
-    #[garde(length(chars, max = 10_000))]
+    #[garde(length(chars, max = 10_000), custom(lines))]
     pub description: String,
     /// A picture.
     #[serde(default)]
@@ -125,10 +125,10 @@ impl NewProduct {
 #[schema(as = EditProduct)]
 pub(super) struct ProductEdit {
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[garde(inner(length(chars, min = 1, max = 200), custom(one_line)))]
     pub(super) name: Option<String>,
     #[serde(default)]
-    #[garde(inner(length(chars, max = 10_000)))]
+    #[garde(inner(length(chars, max = 10_000), custom(lines)))]
     pub(super) description: Option<String>,
     #[serde(default, deserialize_with = "fields::present")]
     #[garde(inner(inner(length(chars, max = 2_000), custom(fields::image))))]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored};
 use serde::Deserialize;
 
 use super::Catalog;
@@ -49,31 +49,25 @@ pub(super) async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<Stri
     Ok(Json(stored.record.product.0.into()))
 }
 
-/// The kinds named in a parameter, separated by commas.
-pub(super) fn kinds(text: &str) -> Outcome<Vec<ProductKind>> {
-    text.split(',')
-        .map(|kind| {
-            kind.trim().parse().map_err(|_| {
-                Problem::new(ErrorCode::MalformedRequest).detail("kind is one of goods, ticket, gift_card, coupon")
-            })
-        })
-        .collect()
+/// Only what is of the kinds named in a parameter, separated by commas; everything when it names none.
+pub(super) fn of_kinds(query: Query, kinds: Option<&str>) -> Outcome<Query> {
+    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else { return Ok(query) };
+    let kinds = kinds.split(',').map(|kind| kind.trim().parse().map(|kind: ProductKind| kind.to_value()));
+    let kinds = kinds.collect::<Result<_, _>>().map_err(|_| {
+        Problem::new(ErrorCode::MalformedRequest).detail("kind is one of goods, ticket, gift_card, coupon")
+    })?;
+    Ok(query.filter("kind", Comparison::IsOneOf(kinds)))
 }
 
 impl Catalog {
     pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
-        let mut query =
-            page.within(Query::all(ProductRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending))?;
-        if let Some(text) = filters.kind.as_deref().filter(|text| !text.is_empty()) {
-            let kinds = kinds(text)?.iter().map(firstcome_core::records::Field::to_value).collect();
-            query = query.filter("kind", Comparison::IsOneOf(kinds));
-        }
+        let newest = Query::all(ProductRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending);
+        let mut query = of_kinds(page.within(newest)?, filters.kind.as_deref())?;
         if let Some(text) = filters.q.as_ref().filter(|text| !text.is_empty()) {
             query = query.filter("name", Comparison::Contains(text.clone()));
         }
         let rows = self.ports.records.list::<ProductRow>(query).await?;
-        let place =
-            |row: &firstcome_core::records::Stored<ProductRow>| (row.record.created_at.to_value(), row.record.key());
+        let place = |row: &Stored<ProductRow>| (row.record.created_at.to_value(), row.record.key());
         Ok(page.page(rows, place, |row| row.record.product.0.into()))
     }
 }

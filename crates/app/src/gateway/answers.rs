@@ -25,12 +25,17 @@ async fn not_found(uri: Uri, headers: HeaderMap) -> Response<Body> {
     if accepts.contains("text/html") && !uri.path().starts_with(API) {
         return (StatusCode::NOT_FOUND, Html(NO_PAGE)).into_response();
     }
-    Problem::new(ErrorCode::NotFound).into_response()
+    let detail = "There is no such path; /openapi.json lists those that there are";
+    Problem::new(ErrorCode::NotFound).detail(detail).into_response()
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(ErrorCode::MethodNotAllowed).detail("The header Allow lists the methods that this path takes")
 }
 
 /// The router with problem documents for unknown paths (a page for browsers outside the API) and wrong methods; axum adds `Allow` to the latter.
 pub(super) fn with_problems(router: Router) -> Router {
-    router.fallback(not_found).method_not_allowed_fallback(async || Problem::new(ErrorCode::MethodNotAllowed))
+    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
 
 /// Every answer: the client may not guess another type than is said.

@@ -36,9 +36,10 @@ pub(super) fn hash(token: &[u8]) -> TokenHash {
     hash
 }
 
-/// The token of an `Authorization: Bearer`.
+/// The token of an `Authorization: Bearer`. Of two headers neither counts: what stands in front of us may have read the other.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let value = sent.next().filter(|_| sent.next().is_none())?.as_bytes();
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
@@ -62,6 +63,8 @@ mod tests {
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer  abc "));
         headers.insert(header::COOKIE, HeaderValue::from_static("a=b; fc_access=xyz; c=d"));
         assert_eq!((bearer(&headers), cookie(&headers)), (Some(&b"abc"[..]), Some(&b"xyz"[..])));
+        headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+        assert_eq!(bearer(&headers), None);
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic abc"));
         headers.insert(header::COOKIE, HeaderValue::from_static("fc_access=; xfc_access=1"));
         assert_eq!((bearer(&headers), cookie(&headers)), (None, None));

@@ -29,11 +29,42 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryString<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if !is_text(parts.uri.query().unwrap_or_default()) {
+            return Err(malformed("The query is not text in UTF-8".to_owned()));
+        }
         let read = AxumQuery::try_from_uri(&parts.uri);
         read.map(|AxumQuery(value)| Self(value)).map_err(|rejection| malformed(rejection.body_text()))
     }
 }
 
+/// Whether what a query's escapes stand for is text. The parser would put signs for "unknown" in the place of what is not.
+fn is_text(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((byte, more)) = rest.split_first() {
+        let digits = more.get(..2).filter(|digits| *byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = digits.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &more[2..] } else { more };
+    }
+    str::from_utf8(&bytes).is_ok()
+}
+
 fn malformed(detail: String) -> Problem {
     Problem::new(ErrorCode::MalformedRequest).detail(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+
+    #[test]
+    fn tells_text_from_bytes() {
+        for text in ["", "q=a+b&kind=x", "q=%ED%95%9C", "q=한", "q=%", "q=%f", "q=%+f", "q=100%25", "q=%zz"] {
+            assert!(is_text(text), "{text}");
+        }
+        for bytes in ["q=%ff", "q=%ED%95", "%C0%80=1", "a=1&b=%80"] {
+            assert!(!is_text(bytes), "{bytes}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use axum::http::header;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, body_digest};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
@@ -45,31 +46,55 @@ where
     }
 }
 
+/// The body of an endpoint that takes none: empty, or an object without fields. Anything else was meant for something,
+/// and is refused.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoBody {}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let bytes = read_body(request).await?;
+        if bytes.trim_ascii().is_empty() { Ok(Self {}) } else { parse(&bytes) }
+    }
+}
+
 fn check_media_type(request: &Request) -> Result<(), Problem> {
-    let sent = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = sent.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    let mut sent = request.headers().get_all(header::CONTENT_TYPE).iter();
+    let (first, more) = (sent.next(), sent.next());
+    let first = first.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = first.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") && more.is_none() {
         return Ok(());
     }
-    Err(Problem::new(ErrorCode::UnsupportedMediaType))
+    Err(Problem::new(ErrorCode::UnsupportedMediaType).detail("Send one header Content-Type: application/json"))
 }
 
 /// Reads a body whole, up to [`MAX_BODY_BYTES`] and for ten seconds.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
     let read = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
     let Ok(read) = tokio::time::timeout(BODY_TIME, read).await else {
-        return Err(Problem::new(ErrorCode::RequestTimeout).with("seconds", BODY_TIME.as_secs()));
+        let detail = format!("The body did not arrive within {} seconds; send it in one go", BODY_TIME.as_secs());
+        return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail).with("seconds", BODY_TIME.as_secs()));
     };
     match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(Problem::new(ErrorCode::BodyTooLarge).with("max_bytes", MAX_BODY_BYTES))
+            let detail = format!("A body may have {MAX_BODY_BYTES} bytes; send less");
+            Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", MAX_BODY_BYTES))
         }
-        Err(_) => Err(Problem::new(ErrorCode::MalformedBody).detail("The body did not arrive whole")),
+        Err(_) => Err(Problem::new(ErrorCode::MalformedBody)
+            .detail("The body did not arrive whole, or its chunks are broken; send it again")),
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would also take the values of the fields as a list.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::field("body", "must be an object, not a list"));
+    }
     serde_json::from_slice(bytes).map_err(|error| unreadable::<T>(bytes, &error))
 }
 

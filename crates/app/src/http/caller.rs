@@ -124,7 +124,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 
 fn identity(parts: &Parts) -> Result<Identity, Problem> {
     parts.extensions.get::<Identity>().copied().ok_or_else(|| {
-        Problem::new(ErrorCode::Unauthenticated).detail("Send a valid access token as Authorization: Bearer <token>")
+        Problem::new(ErrorCode::Unauthenticated).detail("Send one valid access token as Authorization: Bearer <token>")
     })
 }
 

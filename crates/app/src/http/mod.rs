@@ -7,13 +7,15 @@ mod idempotency;
 mod page;
 mod problem;
 mod revocations;
+mod text;
 mod token;
 
 pub use address::{Path, QueryString};
-pub use body::{Body, MAX_BODY_BYTES, read_body};
+pub use body::{Body, MAX_BODY_BYTES, NoBody, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;
+pub use text::{lines, one_line};
 pub use token::{AccessTokens, InvalidKey, InvalidToken, Verified, expiry};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
-use crate::http::Outcome;
+use crate::http::{Outcome, lines, one_line};
 
 record! {
     /// An address of one order.
@@ -31,15 +31,15 @@ record! {
 #[serde(deny_unknown_fields)]
 pub(super) struct ShipTo {
     /// Who receives them.
-    #[garde(length(chars, min = 1, max = 100))]
+    #[garde(length(chars, min = 1, max = 100), custom(one_line))]
     #[schema(example = "Kim Minsu")]
     name: String,
     /// For the carrier.
-    #[garde(length(chars, min = 5, max = 30))]
+    #[garde(length(chars, min = 5, max = 30), custom(one_line))]
     #[schema(example = "010-1234-5678")]
     phone: String,
     /// Street, town, code.
-    #[garde(length(chars, min = 5, max = 500))]
+    #[garde(length(chars, min = 5, max = 500), custom(lines))]
     #[schema(example = "1 Sejong-daero, Jung-gu, Seoul 04524")]
     address: String,
 }

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::refunds::Refund;
 use super::view::{MoneySchema, OrderStateSchema};
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem};
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
 record! {
     /// A request to cancel, so that its key means the same when it comes again.
@@ -48,7 +48,7 @@ record! {
 pub(super) struct Request {
     /// For people; kept with the refund.
     #[serde(default)]
-    #[garde(inner(length(chars, max = 200)))]
+    #[garde(inner(length(chars, max = 200), custom(one_line)))]
     #[schema(example = "changed my mind")]
     reason: Option<String>,
 }

@@ -92,11 +92,11 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
 
     let orders = Arc::new(Orders {
         facts: facts::Facts::create(&ports).await?,
-        keys,
+        keys: keys.clone(),
         audit: audit::AuditBook::create(&ports).await?,
         ports: ports.clone(),
     });
-    let mut workers = vec![projection.into_worker(), audit::worker(orders.clone())];
+    let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
     workers.extend(orders.facts.workers());
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));

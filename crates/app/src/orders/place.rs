@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::addresses::ShipTo;
 use super::facts::OfferFacts;
-use super::keys::Claim;
+use super::keys::{Claim, End, Keys};
 use super::view::OrderView;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
 
@@ -99,45 +99,59 @@ impl Orders {
 
     async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
         let order = request.order;
-        let reused = || Problem::new(ErrorCode::IdempotencyKeyReused);
+        if self.keys.too_much_is_unknown() {
+            return Err(Problem::new(ErrorCode::Overloaded));
+        }
         let claim = self.keys.begin(order);
-        if claim == Claim::Reused {
+        if claim == Claim::Reused || claim == Claim::Contested && !self.keys.is_written(order)? {
             return Err(reused());
         }
+        if claim == Claim::Contested {
+            // A repeat of what was granted: there is nothing to claim.
+            return answered(self.ports.ledger.decide(offer.number, Command::Hold(request)).await?, offer);
+        }
         // Finishes the claim also when the client goes away in the meantime.
-        let mut finish = Finish { orders: self, order, granted: false };
+        let mut finish = Finish { keys: &self.keys, order, end: End::Refused };
         if claim == Claim::Unchecked && self.keys.check(order)? == Claim::Reused {
             return Err(reused());
         }
-        // Until the lane has answered the order may exist.
-        finish.granted = true;
+        // Until the lane has answered nobody knows whether the order exists.
+        finish.end = End::Unknown;
         let outcome = self.ports.ledger.decide(offer.number, Command::Hold(request)).await;
-        finish.granted = match &outcome {
-            Ok(LedgerOutcome::Held(_) | LedgerOutcome::Granted(_) | LedgerOutcome::AlreadyHeld(_)) => true,
-            Ok(_) => false,
-            Err(error) => !matches!(error, PortError::Overloaded),
+        finish.end = match &outcome {
+            Ok(LedgerOutcome::Held(_) | LedgerOutcome::Granted(_) | LedgerOutcome::AlreadyHeld(_)) => End::Granted,
+            Ok(_) | Err(PortError::Overloaded) => End::Refused,
+            Err(_) => End::Unknown,
         };
         drop(finish);
-        match outcome? {
-            LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
-                Ok(OrderView::of(&hold, offer.offer))
-            }
-            LedgerOutcome::KeyReused => Err(reused()),
-            LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
-            _ => Err(Problem::new(ErrorCode::WrongState)),
-        }
+        answered(outcome?, offer)
     }
 }
 
+fn answered(outcome: LedgerOutcome, offer: &OfferFacts) -> Outcome<OrderView> {
+    match outcome {
+        LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
+            Ok(OrderView::of(&hold, offer.offer))
+        }
+        LedgerOutcome::KeyReused => Err(reused()),
+        LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
+        _ => Err(Problem::new(ErrorCode::WrongState)),
+    }
+}
+
+fn reused() -> Problem {
+    Problem::new(ErrorCode::IdempotencyKeyReused)
+}
+
 struct Finish<'a> {
-    orders: &'a Orders,
+    keys: &'a Keys,
     order: OrderId,
-    granted: bool,
+    end: End,
 }
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        self.orders.keys.finish(self.order, self.granted);
+        self.keys.finish(self.order, self.end);
     }
 }
 

@@ -134,6 +134,7 @@ impl Refunds {
             order,
             amount: stored.record.money(),
             reason: stored.record.reason.clone(),
+            policy: Some(stored.record.policy),
         };
         Ok(Unit::new().update(&stored).event(&approved, now))
     }

@@ -1,7 +1,9 @@
 //! Failures as pages: what was not found, not allowed, not possible at the moment.
 
 use askama::Template;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use firstcome_core::codes::ErrorCode;
 
@@ -94,4 +96,18 @@ pub(super) fn login_first(next: &str) -> Response {
 /// There is no such page.
 pub(super) async fn not_found() -> Failure {
     Problem::not_found().into()
+}
+
+/// The page does not take this method.
+pub(super) async fn wrong_method() -> Failure {
+    Problem::new(ErrorCode::MethodNotAllowed).into()
+}
+
+/// Where there is no page: who does not ask for one gets the same problem document as from the API.
+pub(super) async fn for_programs(State(code): State<ErrorCode>, request: Request, next: Next) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        return next.run(request).await;
+    }
+    crate::http::Problem::new(code).into_response()
 }

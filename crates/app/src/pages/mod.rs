@@ -35,7 +35,10 @@ mod vouchers;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::handler::Handler as _;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use firstcome_core::codes::ErrorCode;
 use firstcome_core::ports::Random;
 use jiff::tz::TimeZone;
 
@@ -72,15 +75,19 @@ struct Shop {
 /// The pages, over the API that `api` serves under `/api/v1`. Has a fallback of its own: the page for "not found".
 pub fn router(api: Router, options: PagesOptions) -> Router {
     let shop = Arc::new(Shop { api: api::Api::new(api), options, renewals: session::Renewals::default() });
+    let for_programs = |code| from_fn_with_state(code, failure::for_programs);
+    let visited = from_fn_with_state(Arc::clone(&shop), visitor::receive);
     Router::new()
         .merge(shopping())
         .merge(account())
         .nest("/admin", admin::routes())
-        .fallback(failure::not_found)
-        .method_not_allowed_fallback(failure::not_found)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&shop), visitor::receive))
+        .layer(visited.clone())
         .route("/assets/{version}/{file}", get(assets::serve))
         .route("/favicon.ico", get(assets::icon))
+        .fallback(failure::not_found.layer(visited.clone()).layer(for_programs(ErrorCode::NotFound)))
+        .method_not_allowed_fallback(
+            failure::wrong_method.layer(visited).layer(for_programs(ErrorCode::MethodNotAllowed)),
+        )
         .layer(axum::middleware::map_response(respond::protect))
         .with_state(shop)
 }

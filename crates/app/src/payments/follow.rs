@@ -7,6 +7,7 @@ use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{Asked, PaymentState, RefundState, Verdict, judge};
 use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 
 use super::Payments;
@@ -137,6 +138,7 @@ fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_cor
         currency: payment.currency,
         state: RefundState::Done,
         origin: Origin::Provider,
+        policy: Some(RefundPolicy::FullUntilUsed),
         reason: "Canceled at the provider's side".to_owned(),
         transaction: Some(cancel.transaction.clone()),
         message: None,

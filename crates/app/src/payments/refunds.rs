@@ -61,7 +61,7 @@ pub(super) fn worker(payments: Arc<Payments>) -> Worker {
 
 impl Payments {
     async fn approved(&self, event: RoleEvent) -> Result<Unit, HandleError> {
-        let RoleEvent::RefundApproved { refund, order, amount, reason } = event else { return Ok(Unit::new()) };
+        let RoleEvent::RefundApproved { refund, order, amount, reason, policy } = event else { return Ok(Unit::new()) };
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
@@ -75,6 +75,7 @@ impl Payments {
             currency: amount.currency,
             state: RefundState::Pending,
             origin: Origin::Order,
+            policy,
             reason,
             transaction: None,
             message: None,

@@ -4,6 +4,7 @@ use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{PortError, ProviderPayment, Records};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
 use firstcome_core::text_enum;
@@ -87,6 +88,8 @@ record! {
         pub state: RefundState,
         /// Who wanted it.
         pub origin: Origin,
+        /// The rule that the amount follows; none when it was decided before that was told.
+        pub policy: Option<RefundPolicy>,
         /// Why, for people.
         pub reason: String,
         /// The provider's name for the movement, once it is done.

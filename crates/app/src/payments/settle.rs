@@ -13,6 +13,7 @@ use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{LoggedEvent, PortError};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{RecordsExt as _, Unit};
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
@@ -126,6 +127,7 @@ impl Payments {
             currency: paid.currency,
             state: RefundState::Pending,
             origin: Origin::Undeliverable,
+            policy: Some(RefundPolicy::FullUntilUsed),
             reason: reason.to_owned(),
             transaction: None,
             message: None,

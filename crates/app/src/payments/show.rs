@@ -7,6 +7,7 @@ use axum::extract::State;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,6 +90,9 @@ struct RefundView {
     amount: Money,
     #[schema(value_type = String, example = "DONE")]
     state: RefundState,
+    /// The rule that the amount follows; null for a refund from before that was kept.
+    #[schema(value_type = Option<String>, example = "full_until_used")]
+    policy: Option<RefundPolicy>,
     /// Who wanted it: `order`, `undeliverable` (paid, and nothing could be delivered) or `provider`.
     #[schema(value_type = String, example = "order")]
     origin: Origin,
@@ -167,6 +171,7 @@ impl From<Refund> for RefundView {
             payment_id: refund.payment_id,
             amount: refund.money(),
             state: refund.state,
+            policy: refund.policy,
             origin: refund.origin,
             reason: refund.reason,
             created_at: refund.created_at,

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
 
 use super::Browser;
 
@@ -127,6 +129,33 @@ async fn what_is_not_there_is_a_page_too() {
             assert!(got.body.contains(words), "{path}");
             assert!(got.headers.contains_key(header::CONTENT_SECURITY_POLICY));
         }
+        let wrong = browser.send(browser.request(Method::OPTIONS, "/orders", String::new(), &[])).await;
+        assert_eq!(
+            (wrong.status, wrong.headers[header::ALLOW].to_str().ok()),
+            (StatusCode::METHOD_NOT_ALLOWED, Some("GET,HEAD"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn programs_are_told_in_a_problem_document() {
+    let browser = Browser::new("en");
+    for (method, path, status, code) in [
+        (Method::GET, "/nothing", StatusCode::NOT_FOUND, "not_found"),
+        (Method::PUT, "/nothing", StatusCode::NOT_FOUND, "not_found"),
+        (Method::OPTIONS, "/", StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        (Method::DELETE, "/admin/orders", StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        (Method::POST, "/favicon.ico", StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+    ] {
+        let mut request = browser.request(method, path, String::new(), &[]);
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let response = browser.pages.clone().oneshot(request).await.expect("infallible");
+        let (head, body) = response.into_parts();
+        let allow = head.headers.contains_key(header::ALLOW);
+        assert_eq!((head.status, allow), (status, status == StatusCode::METHOD_NOT_ALLOWED), "{path}");
+        assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
+        let body = body.collect().await.expect("a body").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains(code), "{path}");
     }
 }
 

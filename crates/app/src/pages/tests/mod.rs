@@ -82,6 +82,7 @@ impl Browser {
             .method(method)
             .uri(path)
             .header(header::HOST, "shop.example")
+            .header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8")
             .header(header::ACCEPT_LANGUAGE, self.language)
             .header(header::COOKIE, cookies.join("; "))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");

@@ -2,6 +2,7 @@
 
 use firstcome_core::ids::RefundId;
 use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::product::RefundPolicy;
 
 use super::shop::{PRICE, Shop};
 
@@ -25,6 +26,7 @@ async fn never_looks_done_before_the_provider_confirms() {
     shop.clock.advance(std::time::Duration::from_secs(120));
     shop.rest().await;
     assert_eq!(shop.refunds(order).await[0].state, RefundState::Done);
+    assert_eq!(shop.refunds(order).await[0].policy, Some(RefundPolicy::ByVisitDate));
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Canceled);
     assert_eq!(shop.announced("refund.done"), 1);
 }

@@ -10,6 +10,7 @@ use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, EventLog as _, PortError, Records as _};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
@@ -181,7 +182,13 @@ impl Shop {
     /// The orders role approves a refund.
     pub(super) async fn approve(&self, refund: RefundId, order: OrderId, amount: i64) {
         let amount = Money::new(amount, Currency::KRW);
-        let event = RoleEvent::RefundApproved { refund, order, amount, reason: "changed my mind".to_owned() };
+        let event = RoleEvent::RefundApproved {
+            refund,
+            order,
+            amount,
+            reason: "changed my mind".to_owned(),
+            policy: Some(RefundPolicy::ByVisitDate),
+        };
         self.orders.commit(Unit::new().event(&event, self.clock.now())).await.expect("in memory");
     }
 
