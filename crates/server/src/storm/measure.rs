@@ -50,7 +50,7 @@ impl Stage<'_> {
             let round = async {
                 let Round { run, note: said } =
                     scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
-                note = note.or(said);
+                note = note.take().or(said);
                 Ok(run)
             };
             shop.add(self.shop.pid(), round).await?;
@@ -65,15 +65,15 @@ impl Stage<'_> {
     /// Rehearses a sale, once and without a floor: it is about what is right.
     pub(crate) async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
         let mut measured = Measured::default();
-        let mut checks = Vec::new();
+        let (mut checks, mut note) = (Vec::new(), None);
         let rehearsal = async {
-            let (run, certificate) =
+            let rehearsed =
                 scenario::rehearsal::rehearse(self.shop, self.options, Timing::default(), self.progress).await?;
-            checks = certificate;
-            Ok(run)
+            (checks, note) = (rehearsed.checks, Some(rehearsed.note));
+            Ok(rehearsed.run)
         };
         measured.add(self.shop.pid(), rehearsal).await?;
-        Ok((row(Scenario::Mixed, &measured), checks))
+        Ok((Row { note, ..row(Scenario::Mixed, &measured) }, checks))
     }
 
     async fn measure_floor(&self, floor: &mut Measured) -> Result<(), StormError> {

@@ -29,7 +29,7 @@ pub(crate) struct Row {
     /// Processor time of the load generator per request.
     pub(crate) generator_micros: f64,
     pub(crate) floor: Option<Floor>,
-    pub(crate) note: Option<&'static str>,
+    pub(crate) note: Option<String>,
 }
 
 /// The floor beside a scenario.
@@ -177,7 +177,7 @@ fn write_remarks(out: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     for words in &row.error_words {
         writeln!(out, "  error: {words}")?;
     }
-    if let Some(note) = row.note {
+    if let Some(note) = &row.note {
         writeln!(out, "  note: {note}")?;
     }
     Ok(())
