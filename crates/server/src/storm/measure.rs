@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::StormError;
 use super::arguments::{LoadOptions, Scenario};
-use super::child::Server;
 use super::drive::{Plan, Run};
 use super::machine;
 use super::progress::Progress;
 use super::report::{Check, Latencies, Row};
 use super::scenario::rehearsal::Timing;
 use super::scenario::{self, Round};
+use super::server::Server;
 use super::shop::Shop;
 
 /// The floor is steady and needs no more than this.
@@ -28,6 +28,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) options: &'a LoadOptions,
     /// Where to show it.
     pub(crate) progress: &'a Progress,
+    /// Orders that were put into the books before.
+    pub(crate) books: Option<u64>,
 }
 
 /// Runs and what they cost.
@@ -39,8 +41,9 @@ struct Measured {
 }
 
 impl Stage<'_> {
-    /// Measures one scenario.
-    pub(crate) async fn measure(&self, scenario: Scenario) -> Result<Row, StormError> {
+    /// Measures one scenario. Its row is there, and better, after each round.
+    pub(crate) async fn measure(&self, scenario: Scenario, rows: &mut Vec<Row>) -> Result<(), StormError> {
+        let place = rows.len();
         let rounds = self.options.rounds;
         let (mut shop, mut floor) = (Measured::default(), Measured::default());
         let mut note = None;
@@ -55,11 +58,12 @@ impl Stage<'_> {
             };
             shop.add(self.shop.pid(), round).await?;
             self.measure_floor(&mut floor).await?;
+            let mut row = Row { books: self.books, note: note.clone(), ..row(scenario, &shop) };
+            compare(&mut row, scenario, &shop, &floor);
+            rows.truncate(place);
+            rows.push(row);
         }
-        let mut row = row(scenario, &shop);
-        compare(&mut row, scenario, &shop, &floor);
-        row.note = note;
-        Ok(row)
+        Ok(())
     }
 
     /// Rehearses a sale, once and without a floor: it is about what is right.
@@ -122,6 +126,8 @@ fn row(scenario: Scenario, measured: &Measured) -> Row {
     let successes = scenario::successes(scenario, &total);
     Row {
         scenario: scenario.name(),
+        aim: scenario.aim(),
+        books: None,
         successes,
         seconds: total.elapsed.as_secs_f64(),
         per_second: rate(successes, &total),

@@ -31,12 +31,13 @@ async fn rehearse_for(flaw: Flaw, settled_within: Duration) -> Vec<Check> {
         rounds: 1,
         buyers: 0,
         stock: 20,
+        books: None,
         data: None,
         target: Some(target),
         format: Format::Json,
     };
     let rehearsal = async {
-        let shop = Shop::open(&options).await.expect("open");
+        let shop = Shop::open(&options, None).await.expect("open");
         let timing = rehearsal::Timing {
             opens_in: Duration::ZERO,
             hold_seconds: 0,

@@ -1,0 +1,148 @@
+//! The course of a storm: opens the floor and the shop, measures, audits, closes. What it has found out is there at any moment, so that it
+//! can be shown however the storm ends.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::arguments::{LoadOptions, Scenario};
+use super::books::{self, Books};
+use super::machine::{self, Machine};
+use super::measure::Stage;
+use super::progress::Progress;
+use super::report::{Check, Report};
+use super::server::Server;
+use super::shop::Shop;
+use super::{StormError, child};
+
+/// How long the floor may take until it listens.
+const FLOOR: Duration = Duration::from_secs(30);
+
+/// A storm under way.
+pub(crate) struct Course<'a> {
+    options: &'a LoadOptions,
+    progress: &'a Progress,
+    floor: Option<Server>,
+    shop: Option<Shop>,
+    report: Report,
+}
+
+impl<'a> Course<'a> {
+    /// A storm that has not begun.
+    pub(crate) fn new(options: &'a LoadOptions, progress: &'a Progress) -> Self {
+        let report = Report {
+            machine: Machine::here(None),
+            debug_build: cfg!(debug_assertions),
+            connections: options.plan.connections,
+            arrivals_per_second: options.plan.rate,
+            rounds: options.rounds,
+            rows: Vec::new(),
+            books: None,
+            checks: Vec::new(),
+            idle_bytes: None,
+            peak_bytes: None,
+            stopped: None,
+            passed: false,
+        };
+        Self { options, progress, floor: None, shop: None, report }
+    }
+
+    /// From the opening to the audit.
+    pub(crate) async fn run(&mut self) -> Result<(), StormError> {
+        self.progress.keep_moving();
+        self.progress.begin("opening the floor");
+        self.floor = Some(Server::start(&["storm", "--floor-server"], FLOOR).await?);
+        match self.options.books {
+            None => {
+                self.open(self.options.data.clone()).await?;
+                self.measure(None).await?;
+                self.close("").await
+            }
+            Some(orders) => self.compare_books(orders).await,
+        }
+    }
+
+    /// The same scenarios on empty books and on full ones.
+    async fn compare_books(&mut self, orders: u64) -> Result<(), StormError> {
+        let folder = |name: &str| self.options.data.as_ref().map(|folder| folder.join(name));
+        let (empty, full) = (folder("empty"), folder("full"));
+        self.open(empty).await?;
+        self.measure(None).await?;
+        self.close(", empty books").await?;
+        self.open(full).await?;
+        if let Some(shop) = &mut self.shop {
+            self.report.books = Some(Books::fill(shop, orders, self.progress).await?);
+        }
+        if let (Some(shop), Some(books)) = (&mut self.shop, &mut self.report.books) {
+            books.start(shop, self.progress).await?;
+        }
+        self.measure(Some(orders)).await?;
+        if let Some(books) = &mut self.report.books {
+            books.ratios = books::ratios(&self.report.rows);
+        }
+        self.close(", full books").await
+    }
+
+    async fn open(&mut self, data: Option<PathBuf>) -> Result<(), StormError> {
+        self.progress.begin("opening the shop");
+        let shop = Shop::open(self.options, data.as_deref()).await?;
+        self.report.machine = Machine::here(shop.data());
+        self.report.idle_bytes = self.report.idle_bytes.or(shop.idle);
+        self.shop = Some(shop);
+        Ok(())
+    }
+
+    async fn measure(&mut self, books: Option<u64>) -> Result<(), StormError> {
+        let (Some(shop), Some(floor)) = (&mut self.shop, &self.floor) else { return Ok(()) };
+        for scenario in &self.options.scenarios {
+            let stage = Stage { shop, floor, options: self.options, progress: self.progress, books };
+            if *scenario == Scenario::Mixed {
+                let (row, certificate) = stage.rehearse().await?;
+                self.report.rows.push(row);
+                self.report.checks.extend(certificate);
+            } else {
+                stage.measure(*scenario, &mut self.report.rows).await?;
+            }
+            let peak = shop.pid().and_then(machine::memory).map(|memory| memory.peak);
+            self.report.peak_bytes = self.report.peak_bytes.max(peak);
+            shop.check().await?;
+        }
+        Ok(())
+    }
+
+    /// Has the books read back, and stops the shop.
+    async fn close(&mut self, which: &str) -> Result<(), StormError> {
+        let Some(mut shop) = self.shop.take() else { return Ok(()) };
+        self.progress.begin("audit");
+        self.report.checks.push(audit(&shop, which).await?);
+        self.progress.begin("closing the shop");
+        if let Err(error) = shop.close().await {
+            let what = format!("the shop stops in order{which}");
+            self.report.checks.push(Check { what, holds: false, detail: error.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Ends everything that still runs, and gives what was found out.
+    pub(crate) fn end(self, why: Option<&StormError>) -> Report {
+        let Self { floor, shop, mut report, .. } = self;
+        drop((shop, floor));
+        report.stopped = why.map(ToString::to_string);
+        let holds = report.checks.iter().all(|check| check.holds);
+        report.passed = why.is_none() && holds && report.rows.iter().all(|row| row.successes > 0);
+        report
+    }
+}
+
+/// Has the books read back.
+async fn audit(shop: &Shop, which: &str) -> Result<Check, StormError> {
+    let what = format!("firstcome audit{which}");
+    let Some(data) = shop.data() else {
+        let detail = "not run: name the shop's data folder with --data, or run it there".to_owned();
+        return Ok(Check { what, holds: true, detail });
+    };
+    let output = child::run(&["audit".as_ref(), "--data".as_ref(), data.as_os_str()], None).await?;
+    let words = if output.status.success() { output.stdout } else { [output.stdout, output.stderr].concat() };
+    let words = String::from_utf8_lossy(&words);
+    let detail = if output.status.success() { words.lines().last().unwrap_or_default() } else { words.trim() };
+    Ok(Check { what, holds: output.status.success(), detail: detail.to_owned() })
+}

@@ -1,0 +1,81 @@
+//! The result for people.
+
+use std::fmt;
+
+use super::Report;
+use super::table::{write_remarks, write_table};
+use crate::storm::books::{Books, Start};
+use crate::storm::machine::Machine;
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { cores, processor, kernel, file_system } = &self.machine;
+        writeln!(out, "{cores} cores, {processor}, Linux {kernel}, data on {file_system}")?;
+        if self.debug_build {
+            writeln!(out, "A DEBUG BUILD: its figures say nothing; build with --release to measure")?;
+        }
+        match self.arrivals_per_second {
+            Some(rate) => writeln!(out, "open loop, {rate} arrivals a second, at most {} in flight", self.connections)?,
+            None => writeln!(out, "closed loop, {} connections, {} rounds", self.connections, self.rounds)?,
+        }
+        if !self.rows.is_empty() {
+            writeln!(out)?;
+            write_table(out, &self.rows)?;
+        }
+        for row in &self.rows {
+            write_remarks(out, row)?;
+        }
+        if let Some(books) = &self.books {
+            write_books(out, books)?;
+        }
+        let (idle, peak) = (mebibytes(self.idle_bytes), mebibytes(self.peak_bytes));
+        writeln!(out, "\nshop's memory: idle {idle} (aim 40 MiB), peak {peak}")?;
+        for check in &self.checks {
+            writeln!(out, "{}  {}: {}", if check.holds { "ok  " } else { "FAIL" }, check.what, check.detail)?;
+        }
+        match &self.stopped {
+            Some(why) => writeln!(out, "\nNOT FINISHED: {why}"),
+            None => writeln!(out, "\n{}", if self.passed { "PASSED" } else { "FAILED" }),
+        }
+    }
+}
+
+fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
+}
+
+fn write_books(out: &mut fmt::Formatter<'_>, books: &Books) -> fmt::Result {
+    let Books { orders, persons, offers, canceled, events, fill_seconds, .. } = books;
+    let granted = orders - canceled;
+    let size = mebibytes(Some(books.journal_bytes));
+    writeln!(
+        out,
+        "\nfull books: {orders} orders of {persons} persons for {offers} offers, all settled: {canceled} held and"
+    )?;
+    writeln!(out, "  canceled, {granted} goods granted for nothing (so there are no payments and no vouchers);")?;
+    writeln!(out, "  a journal of {events} events, {size}, filled in {fill_seconds:.1} s")?;
+    let starts = [("first start, catching up", &books.catching_up), ("start again (aim 10 s)", &books.again)];
+    for (what, start) in starts.into_iter().filter_map(|(what, start)| Some((what, start.as_ref()?))) {
+        write_start(out, what, start)?;
+    }
+    for ratio in &books.ratios {
+        let (scenario, to_floor, per_second) = (ratio.scenario, ratio.to_floor, ratio.per_second);
+        writeln!(
+            out,
+            "  {scenario}, full to empty books: {to_floor:.2} by ratios to the floor, {per_second:.2} by rates (aim 0.95)"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_start(out: &mut fmt::Formatter<'_>, what: &str, start: &Start) -> fmt::Result {
+    let memory = start.memory.map_or_else(
+        || "unknown".to_owned(),
+        |memory| format!("{}, peak {}", mebibytes(Some(memory.resident)), mebibytes(Some(memory.peak))),
+    );
+    let quiet = match start.quiet_seconds {
+        Some(seconds) => format!("at rest {seconds:.1} s later"),
+        None => "not at rest when patience ended".to_owned(),
+    };
+    writeln!(out, "  {what}: ready after {:.1} s, {quiet}; memory {memory}", start.ready_seconds)
+}
