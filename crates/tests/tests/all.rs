@@ -9,4 +9,5 @@ mod idempotency;
 mod matrix;
 mod powercut;
 mod sale;
+mod storm;
 mod tamper;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::arguments::{LoadOptions, Scenario};
+use super::arguments::LoadOptions;
 use super::books::{self, Books};
 use super::machine::{self, Machine};
 use super::measure::Stage;
@@ -40,6 +40,7 @@ impl<'a> Course<'a> {
             checks: Vec::new(),
             idle_bytes: None,
             peak_bytes: None,
+            kept: Vec::new(),
             stopped: None,
             passed: false,
         };
@@ -95,16 +96,12 @@ impl<'a> Course<'a> {
         let (Some(shop), Some(floor)) = (&mut self.shop, &self.floor) else { return Ok(()) };
         for scenario in &self.options.scenarios {
             let stage = Stage { shop, floor, options: self.options, progress: self.progress, books };
-            if *scenario == Scenario::Mixed {
-                let (row, certificate) = stage.rehearse().await?;
-                self.report.rows.push(row);
-                self.report.checks.extend(certificate);
-            } else {
-                stage.measure(*scenario, &mut self.report.rows).await?;
-            }
+            let done = stage.perform(*scenario, &mut self.report.rows, &mut self.report.checks).await;
             let peak = shop.pid().and_then(machine::memory).map(|memory| memory.peak);
             self.report.peak_bytes = self.report.peak_bytes.max(peak);
+            // A shop that has died says more than the connections that broke.
             shop.check().await?;
+            done?;
         }
         Ok(())
     }
@@ -119,12 +116,18 @@ impl<'a> Course<'a> {
             let what = format!("the shop stops in order{which}");
             self.report.checks.push(Check { what, holds: false, detail: error.to_string() });
         }
+        if self.report.checks.iter().any(|check| !check.holds) {
+            self.report.kept.extend(shop.keep());
+        }
         Ok(())
     }
 
     /// Ends everything that still runs, and gives what was found out.
     pub(crate) fn end(self, why: Option<&StormError>) -> Report {
-        let Self { floor, shop, mut report, .. } = self;
+        let Self { floor, mut shop, mut report, .. } = self;
+        if why.is_some_and(|why| !matches!(why, StormError::Interrupted | StormError::Usage(_))) {
+            report.kept.extend(shop.as_mut().and_then(Shop::keep));
+        }
         drop((shop, floor));
         report.stopped = why.map(ToString::to_string);
         let holds = report.checks.iter().all(|check| check.holds);

@@ -41,8 +41,24 @@ struct Measured {
 }
 
 impl Stage<'_> {
+    /// Performs one scenario; adds its row and what was checked.
+    pub(crate) async fn perform(
+        &self,
+        scenario: Scenario,
+        rows: &mut Vec<Row>,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), StormError> {
+        if scenario != Scenario::Mixed {
+            return self.measure(scenario, rows).await;
+        }
+        let (row, certificate) = self.rehearse().await?;
+        rows.push(row);
+        checks.extend(certificate);
+        Ok(())
+    }
+
     /// Measures one scenario. Its row is there, and better, after each round.
-    pub(crate) async fn measure(&self, scenario: Scenario, rows: &mut Vec<Row>) -> Result<(), StormError> {
+    async fn measure(&self, scenario: Scenario, rows: &mut Vec<Row>) -> Result<(), StormError> {
         let place = rows.len();
         let rounds = self.options.rounds;
         let (mut shop, mut floor) = (Measured::default(), Measured::default());
@@ -67,7 +83,7 @@ impl Stage<'_> {
     }
 
     /// Rehearses a sale, once and without a floor: it is about what is right.
-    pub(crate) async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
+    async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
         let mut measured = Measured::default();
         let (mut checks, mut note) = (Vec::new(), None);
         let rehearsal = async {

@@ -43,6 +43,13 @@ pub struct LoadOptions {
     pub(crate) format: Format,
 }
 
+impl LoadOptions {
+    /// Whether figures are taken, beside rehearsing.
+    pub(crate) fn measures(&self) -> bool {
+        self.scenarios.iter().any(|scenario| *scenario != Scenario::Mixed)
+    }
+}
+
 impl TryFrom<StormArguments> for StormOptions {
     type Error = StormError;
 

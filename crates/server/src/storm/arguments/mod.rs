@@ -12,7 +12,7 @@ pub use checked::{LoadOptions, StormOptions};
 
 /// A sale under load: how fast this machine sells, how near that is to the least a server can cost, and whether the books are right.
 ///
-/// The shop under load is a child process with data of its own, which goes when the storm ends, however it ends. Nothing of yours is
+/// The shop under load is a child process with data of its own, and ends with the storm, however that ends. Nothing of yours is
 /// touched, and no setting of yours (`FIRSTCOME_...` variables) reaches it. Beside it stands the floor, a bare server that reads the same
 /// request and answers without doing anything; every figure is set against it in the same minute. A ratio of 0.5 means that the shop does
 /// everything it promises at half that rate. Ratios compare from machine to machine, requests per second do not.
@@ -89,6 +89,7 @@ The result:
 
 A rehearsal ends within four minutes after its last visitor came, whatever the shop does; what had not come to its end by then is named.
 Everything ends with `firstcome audit` over the shop's books. Ctrl-C ends the shop, removes its data, and prints what was measured.
+Data in a temporary folder is kept when something is wrong with it, and after kill -9, which leaves no time to remove it.
 
 Exit codes: 0 when the audit agrees, every check of a rehearsal holds and every scenario had successes; 1 when not; 2 for a command
 line that makes no sense; 4 when the storm could not be brought to its end; 130 after Ctrl-C.";

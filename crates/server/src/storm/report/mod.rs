@@ -4,6 +4,7 @@ mod table;
 mod text;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -106,6 +107,8 @@ pub(crate) struct Report {
     pub(crate) idle_bytes: Option<u64>,
     /// The most that were.
     pub(crate) peak_bytes: Option<u64>,
+    /// Data of a shop in which something is wrong: kept, to be looked at.
+    pub(crate) kept: Vec<PathBuf>,
     /// Why it did not come to its end.
     pub(crate) stopped: Option<String>,
     pub(crate) passed: bool,
@@ -114,6 +117,6 @@ pub(crate) struct Report {
 impl Report {
     /// Whether nothing was found out.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.checks.is_empty() && self.books.is_none()
+        self.rows.is_empty() && self.checks.is_empty() && self.books.is_none() && self.kept.is_empty()
     }
 }

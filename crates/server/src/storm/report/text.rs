@@ -33,6 +33,9 @@ impl fmt::Display for Report {
         for check in &self.checks {
             writeln!(out, "{}  {}: {}", if check.holds { "ok  " } else { "FAIL" }, check.what, check.detail)?;
         }
+        for folder in &self.kept {
+            writeln!(out, "the shop's data is kept in {}; look at it with firstcome audit --data", folder.display())?;
+        }
         match &self.stopped {
             Some(why) => writeln!(out, "\nNOT FINISHED: {why}"),
             None => writeln!(out, "\n{}", if self.passed { "PASSED" } else { "FAILED" }),

@@ -26,14 +26,23 @@ impl Data {
         }
     }
 
-    /// The folder for a shop of our own, on a disk: the given one, which must be empty, or a temporary one.
-    pub(super) fn new(given: Option<&Path>) -> Result<Self, StormError> {
+    /// Keeps a temporary folder from being removed.
+    pub(super) fn keep(self) -> Self {
+        match self {
+            Self::Temporary(folder) => Self::Given(folder.keep()),
+            given => given,
+        }
+    }
+
+    /// The folder for a shop of our own: the given one, which must be empty, or a temporary one. It must be on a disk if figures are to
+    /// be taken.
+    pub(super) fn new(given: Option<&Path>, on_a_disk: bool) -> Result<Self, StormError> {
         let data = match given {
             Some(folder) => Self::Given(empty(folder)?),
             None => Self::Temporary(temporary()?),
         };
         match machine::file_system(data.path()) {
-            Some(kind) if machine::is_memory(&kind) => Err(StormError::Usage(format!(
+            Some(kind) if on_a_disk && machine::is_memory(&kind) => Err(StormError::Usage(format!(
                 "{} is on {kind}, where a sync costs nothing and keeps nothing; name a folder on a disk with --data",
                 data.path().display()
             ))),
@@ -70,6 +79,6 @@ mod tests {
     fn a_folder_with_something_in_it_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
         std::fs::write(folder.path().join("books"), "mine").expect("written");
-        assert!(matches!(Data::new(Some(folder.path())), Err(StormError::Usage(_))));
+        assert!(matches!(Data::new(Some(folder.path()), true), Err(StormError::Usage(_))));
     }
 }

@@ -5,7 +5,7 @@ mod rows;
 mod start;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Shop {
                 server: None,
                 data: options.data.clone().map(Data::Given),
             },
-            None => start::start(Data::new(folder)?, options.buyers).await?,
+            None => start::start(Data::new(folder, options.measures())?, options.buyers).await?,
         };
         shop.greet_buyers().await?;
         Ok(shop)
@@ -138,6 +138,12 @@ impl Shop {
             Some(server) => server.check().await,
             None => Ok(()),
         }
+    }
+
+    /// Keeps the data of a shop of our own, and says where it is.
+    pub(crate) fn keep(&mut self) -> Option<PathBuf> {
+        self.data = self.data.take().map(Data::keep);
+        self.data().map(ToOwned::to_owned)
     }
 
     /// The process id of a shop of our own.
