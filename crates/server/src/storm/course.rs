@@ -11,7 +11,7 @@ use super::measure::Stage;
 use super::progress::Progress;
 use super::report::{Check, Report};
 use super::server::Server;
-use super::shop::Shop;
+use super::shop::{self, Shop};
 use super::{StormError, child};
 
 /// How long the floor may take until it listens.
@@ -64,6 +64,10 @@ impl<'a> Course<'a> {
 
     /// The same scenarios on empty books and on full ones.
     async fn compare_books(&mut self, orders: u64) -> Result<(), StormError> {
+        // Before minutes are spent on the first of them.
+        if let Some(folder) = &self.options.data {
+            shop::empty_folder(folder)?;
+        }
         let folder = |name: &str| self.options.data.as_ref().map(|folder| folder.join(name));
         let (empty, full) = (folder("empty"), folder("full"));
         self.open(empty).await?;

@@ -45,7 +45,7 @@ pub struct StormArguments {
     stock: u32,
     /// Measure on empty books and again with so many orders in the books, and print the ratio; also how long the program starts on them
     ///
-    /// Needs about 0.7 GB of disk for a million orders, and 0.6 GB of memory for the audit.
+    /// For each million orders it needs about 0.6 GB of disk, and 0.8 GB of memory for the audit.
     #[arg(long, value_name = "ORDERS", conflicts_with = "target", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     books: Option<u64>,
     /// Folder for the shop's data, on a disk that counts; without it a temporary one under `target`, removed at the end.
@@ -74,25 +74,33 @@ pub struct StormArguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  firstcome storm                          how fast is this machine, and are the books right afterwards?
-  firstcome storm accepted -c 256          the opening second with 256 connections
-  firstcome storm sold-out --rate 20000    20,000 arrivals a second at a sold-out offer; latency from when they meant to arrive
-  firstcome storm --books 10000000         does an opening slow down with 10 million orders in the books?
-  firstcome storm mixed --stock 500        rehearse a sale with late payers, decliners, people who walk away and a failing provider
+  firstcome storm                        how fast is this machine, are the books right afterwards?
+  firstcome storm accepted -c 256        the opening second with 256 connections
+  firstcome storm sold-out --rate 20000  20,000 arrivals a second at a sold-out offer
+  firstcome storm --books 10000000       is an opening slower with 10 million orders in the books?
+  firstcome storm mixed --stock 500      rehearse a sale: late payers, declined cards, people who
+                                         walk away, a provider that fails
 
 The result:
-  requests  pieces of work that were begun and ended; ok, refused and errors are what came of them
-  per s     successes a second, from the first request to the last piece of work behind the answers (for `sold-out` the refusals)
-  floor/s   the same request to the floor; ratio is per s to that, the mean of all rounds
-  aim       what the project wants of a release build on an idle machine, a rate on 2 cores; nothing fails when it is missed
+  requests  pieces of work that were begun and ended; ok, refused, errors: what came of them
+  per s     successes a second (for `sold-out` refusals), the work behind the answers included
+  floor/s   the same request to the floor
+  ratio     per s to floor/s, the mean of all rounds
+  aim       what the project wants of a release build on an idle machine, a rate on 2 cores;
+            nothing fails when it is missed
   p50 ...   latencies; with --rate from when the visitor meant to arrive
 
-A rehearsal ends within four minutes after its last visitor came, whatever the shop does; what had not come to its end by then is named.
-Everything ends with `firstcome audit` over the shop's books. Ctrl-C ends the shop, removes its data, and prints what was measured.
-Data in a temporary folder is kept when something is wrong with it, and after kill -9, which leaves no time to remove it.
+A rehearsal ends within four minutes after its last visitor came, whatever the shop does; what has
+not come to its end by then is named. At the end `firstcome audit` reads the shop's books.
+Ctrl-C ends the shop, removes its data, and prints what was measured. Temporary data is kept when
+something is wrong with it, and after kill -9, which leaves no time to remove it.
 
-Exit codes: 0 when the audit agrees, every check of a rehearsal holds and every scenario had successes; 1 when not; 2 for a command
-line that makes no sense; 4 when the storm could not be brought to its end; 130 after Ctrl-C.";
+Exit codes:
+  0    the audit agrees, all checks of a rehearsal hold, every scenario had successes
+  1    not so
+  2    the command line makes no sense
+  4    the storm could not be brought to its end
+  130  Ctrl-C or SIGTERM";
 
 /// What is done to the shop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -8,6 +8,8 @@
 //! units, money and deliveries, without ten million payments and vouchers that a measurement of orders is not about.
 
 mod fill;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ impl Data {
     pub(super) fn keep(self) -> Self {
         match self {
             Self::Temporary(folder) => Self::Given(folder.keep()),
-            given => given,
+            Self::Given(folder) => Self::Given(folder),
         }
     }
 
@@ -38,7 +38,7 @@ impl Data {
     /// be taken.
     pub(super) fn new(given: Option<&Path>, on_a_disk: bool) -> Result<Self, StormError> {
         let data = match given {
-            Some(folder) => Self::Given(empty(folder)?),
+            Some(folder) => Self::Given(empty_folder(folder)?),
             None => Self::Temporary(temporary()?),
         };
         match machine::file_system(data.path()) {
@@ -51,7 +51,8 @@ impl Data {
     }
 }
 
-fn empty(folder: &Path) -> Result<PathBuf, StormError> {
+/// A folder that somebody named, which must be empty; made if it is not there.
+pub(crate) fn empty_folder(folder: &Path) -> Result<PathBuf, StormError> {
     let usage = |why: String| StormError::Usage(format!("--data {}: {why}", folder.display()));
     std::fs::create_dir_all(folder).map_err(|error| usage(error.to_string()))?;
     let mut entries = std::fs::read_dir(folder).map_err(|error| usage(error.to_string()))?;

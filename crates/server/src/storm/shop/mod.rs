@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::data::Data;
+pub(crate) use self::data::empty_folder;
 use super::StormError;
 use super::arguments::LoadOptions;
 use super::client::Connection;
