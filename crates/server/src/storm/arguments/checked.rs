@@ -58,6 +58,11 @@ impl TryFrom<StormArguments> for StormOptions {
             return Ok(Self::FloorServer);
         }
         let scenarios = scenarios(&arguments)?;
+        if arguments.target.is_some() && arguments.data.is_none() && !arguments.no_audit {
+            let why = "--target: name the folder of that shop's data with --data, so that its books are audited; if it is on \
+                       another machine, add --no-audit and run `firstcome audit` there";
+            return Err(StormError::Usage(why.to_owned()));
+        }
         let target = match (&arguments.target, &arguments.tokens, &arguments.seller_token) {
             (Some(url), Some(tokens), Some(seller)) => Some(Target {
                 address: address_of(url, arguments.allow_remote)?,

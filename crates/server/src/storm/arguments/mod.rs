@@ -64,6 +64,9 @@ pub struct StormArguments {
     /// Allow a target on another machine. It must be yours: this is a load tool
     #[arg(long, requires = "target")]
     allow_remote: bool,
+    /// Do not audit the target, whose data is elsewhere; run `firstcome audit` there
+    #[arg(long, requires = "target", conflicts_with = "data")]
+    no_audit: bool,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -91,12 +94,14 @@ The result:
   p50 ...   latencies; with --rate from when the visitor meant to arrive
 
 A rehearsal ends within four minutes after its last visitor came, whatever the shop does; what has
-not come to its end by then is named. At the end `firstcome audit` reads the shop's books.
+not come to its end by then is named. At the end `firstcome audit` reads the shop's books; those of a
+--target only if --data names them.
 Ctrl-C ends the shop, removes its data, and prints what was measured. Temporary data is kept when
 something is wrong with it, and after kill -9, which leaves no time to remove it.
 
 Exit codes:
-  0    the audit agrees, all checks of a rehearsal hold, every scenario had successes
+  0    the audit agrees (unless --no-audit), all checks of a rehearsal hold, and every scenario had
+       successes
   1    not so
   2    the command line makes no sense
   4    the storm could not be brought to its end

@@ -103,6 +103,8 @@ pub(crate) struct Report {
     /// The full books, if there are any.
     pub(crate) books: Option<Books>,
     pub(crate) checks: Vec<Check>,
+    /// Whether the audit was among the checks.
+    pub(crate) audited: bool,
     /// Bytes in memory of the shop before anyone came.
     pub(crate) idle_bytes: Option<u64>,
     /// The most that were.

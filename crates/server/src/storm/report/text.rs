@@ -33,6 +33,9 @@ impl fmt::Display for Report {
         for check in &self.checks {
             writeln!(out, "{}  {}: {}", if check.holds { "ok  " } else { "FAIL" }, check.what, check.detail)?;
         }
+        if !self.audited && self.stopped.is_none() {
+            writeln!(out, "--    firstcome audit: left out; run it on the shop's data")?;
+        }
         for folder in &self.kept {
             writeln!(out, "the shop's data is kept in {}; look at it with firstcome audit --data", folder.display())?;
         }
@@ -81,4 +84,49 @@ fn write_start(out: &mut fmt::Formatter<'_>, what: &str, start: &Start) -> fmt::
         None => "not at rest when patience ended".to_owned(),
     };
     writeln!(out, "  {what}: ready after {:.1} s, {quiet}; memory {memory}", start.ready_seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storm::books::Ratio;
+    use crate::storm::report::Check;
+
+    #[test]
+    fn a_result_says_what_was_found_and_why_it_ends_there() {
+        let start = Start { ready_seconds: 61.5, quiet_seconds: None, memory: None };
+        let ratio = Ratio { scenario: "accepted", per_second: 0.9, to_floor: 0.97 };
+        let books =
+            Books { orders: 10, canceled: 5, catching_up: Some(start), ratios: vec![ratio], ..Books::default() };
+        let failed =
+            Check { what: "firstcome audit".to_owned(), holds: false, detail: "an order is missing".to_owned() };
+        let report = Report {
+            machine: Machine::here(None),
+            debug_build: false,
+            connections: 64,
+            arrivals_per_second: None,
+            rounds: 3,
+            rows: Vec::new(),
+            books: Some(books),
+            checks: vec![failed],
+            audited: true,
+            idle_bytes: Some(43 << 20),
+            peak_bytes: None,
+            kept: vec!["target/storm-x".into()],
+            stopped: Some("interrupted".to_owned()),
+            passed: false,
+        };
+        let text = report.to_string();
+        for part in [
+            "full books: 10 orders",
+            "first start, catching up: ready after 61.5 s, not at rest",
+            "full to empty books: 0.97 by ratios to the floor, 0.90 by rates (aim 0.95)",
+            "idle 43 MiB (aim 40 MiB), peak unknown",
+            "FAIL  firstcome audit: an order is missing",
+            "kept in target/storm-x",
+            "NOT FINISHED: interrupted",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
 }

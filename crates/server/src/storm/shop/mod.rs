@@ -71,7 +71,10 @@ impl Shop {
     pub(crate) async fn greet_buyers(&self) -> Result<(), StormError> {
         let mut connection = Connection::new(self.address);
         for token in &*self.buyers {
-            let answer = Call::get("/api/v1/orders?limit=1").by(token).send(&mut connection).await?;
+            let answer = Call::get("/api/v1/orders?limit=1").by(token).send(&mut connection).await;
+            let answer = answer.map_err(|error| {
+                StormError::Shop(format!("no shop answers at http://{}: {error}; is it running there?", self.address))
+            })?;
             if answer.status == 401 && self.server.is_none() {
                 let why =
                     "the shop does not take a token of --tokens; make new ones with `firstcome dev tokens` on its data";
