@@ -136,7 +136,7 @@ impl<'a> Course<'a> {
             report.kept.extend(shop.as_mut().and_then(Shop::keep));
         }
         drop((shop, floor));
-        report.stopped = why.map(ToString::to_string);
+        report.stopped = why.map(|why| why.to_string().lines().next().unwrap_or_default().to_owned());
         let holds = report.checks.iter().all(|check| check.holds);
         report.passed = why.is_none() && holds && report.rows.iter().all(|row| row.successes > 0);
         report

@@ -10,7 +10,7 @@ use super::drive::{Plan, Run};
 use super::machine;
 use super::progress::Progress;
 use super::report::{Check, Latencies, Row};
-use super::scenario::rehearsal::Timing;
+use super::scenario::rehearsal::{self, Timing};
 use super::scenario::{self, Round};
 use super::server::Server;
 use super::shop::Shop;
@@ -51,10 +51,7 @@ impl Stage<'_> {
         if scenario != Scenario::Mixed {
             return self.measure(scenario, rows).await;
         }
-        let (row, certificate) = self.rehearse().await?;
-        rows.push(row);
-        checks.extend(certificate);
-        Ok(())
+        self.rehearse(rows, checks).await
     }
 
     /// Measures one scenario. Its row is there, and better, after each round.
@@ -82,18 +79,24 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Rehearses a sale, once and without a floor: it is about what is right.
-    async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
+    /// Rehearses a sale, once and without a floor: it is about what is right. Its row is there before it is settled.
+    async fn rehearse(&self, rows: &mut Vec<Row>, checks: &mut Vec<Check>) -> Result<(), StormError> {
         let mut measured = Measured::default();
-        let (mut checks, mut note) = (Vec::new(), None);
-        let rehearsal = async {
-            let rehearsed =
-                scenario::rehearsal::rehearse(self.shop, self.options, Timing::default(), self.progress).await?;
-            (checks, note) = (rehearsed.checks, Some(rehearsed.note));
-            Ok(rehearsed.run)
+        let mut sold = None;
+        let sale = async {
+            let held = rehearsal::sell(self.shop, self.options, Timing::default(), self.progress).await?;
+            let run = held.run.clone();
+            sold = Some(held);
+            Ok(run)
         };
-        measured.add(self.shop.pid(), rehearsal).await?;
-        Ok((Row { note, ..row(Scenario::Mixed, &measured) }, checks))
+        measured.add(self.shop.pid(), sale).await?;
+        rows.push(row(Scenario::Mixed, &measured));
+        if let (Some(sold), Some(row)) = (sold, rows.last_mut()) {
+            let (certificate, note) = sold.settle(self.shop).await;
+            checks.extend(certificate);
+            row.note = Some(note);
+        }
+        Ok(())
     }
 
     async fn measure_floor(&self, floor: &mut Measured) -> Result<(), StormError> {

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use self::data::Data;
 pub(crate) use self::data::empty_folder;
-use super::StormError;
 use super::arguments::LoadOptions;
 use super::client::Connection;
 use super::client::json::{Answer, Call};
 use super::server::Server;
+use super::{StormError, machine};
 
 /// A shop that answers.
 #[derive(Debug)]
@@ -148,6 +148,11 @@ impl Shop {
     pub(crate) fn keep(&mut self) -> Option<PathBuf> {
         self.data = self.data.take().map(Data::keep);
         self.data().map(ToOwned::to_owned)
+    }
+
+    /// Whether a shop of our own has ended: a process without memory is only waited for.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.pid().is_some_and(|pid| machine::memory(pid).is_none())
     }
 
     /// The process id of a shop of our own.

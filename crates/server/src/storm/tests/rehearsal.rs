@@ -45,11 +45,12 @@ async fn rehearse_for(flaw: Flaw, settled_within: Duration) -> Vec<Check> {
             settled_within,
             read_within: Duration::from_secs(1),
         };
-        rehearsal::rehearse(&shop, &options, timing, &Progress::new(false)).await.expect("rehearsed")
+        let sold = rehearsal::sell(&shop, &options, timing, &Progress::new(false)).await.expect("opened");
+        (sold.run.tally.requests, sold.settle(&shop).await.0)
     };
-    let rehearsed = tokio::time::timeout(HANGS, LocalSet::new().run_until(rehearsal)).await.expect("it ends");
-    assert_eq!(rehearsed.run.tally.requests, 100);
-    rehearsed.checks
+    let (requests, checks) = tokio::time::timeout(HANGS, LocalSet::new().run_until(rehearsal)).await.expect("it ends");
+    assert_eq!(requests, 100);
+    checks
 }
 
 fn failed(checks: &[Check]) -> Vec<&str> {

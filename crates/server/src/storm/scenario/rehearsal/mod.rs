@@ -62,23 +62,29 @@ impl Default for Timing {
     }
 }
 
-/// What came of a rehearsal.
-pub(crate) struct Rehearsed {
+/// A sale whose visitors have gone.
+pub(crate) struct Sold {
     /// Its orders.
     pub(crate) run: Run,
-    /// The certificate.
-    pub(crate) checks: Vec<Check>,
-    /// How it came to its end.
-    pub(crate) note: String,
+    sale: Rc<Sale>,
+    offer: String,
+    timing: Timing,
 }
 
-/// Rehearses a sale. From the first visitor on there is always a result; an error means that the sale could not be opened.
-pub(crate) async fn rehearse(
+impl Sold {
+    /// Brings the sale to its end: the certificate, and in words how that went. There is always one.
+    pub(crate) async fn settle(self, shop: &Shop) -> (Vec<Check>, String) {
+        settle::settle(&self.sale, shop, &self.offer, self.timing).await
+    }
+}
+
+/// Opens a sale and lets the visitors come and go. An error means that it could not be opened.
+pub(crate) async fn sell(
     shop: &Shop,
     options: &LoadOptions,
     timing: Timing,
     progress: &Progress,
-) -> Result<Rehearsed, StormError> {
+) -> Result<Sold, StormError> {
     let visitors = u64::from(options.stock) * CROWD;
     let rate = options.plan.rate.unwrap_or(visitors as f64);
     let buyers = shop.more_buyers(visitors.div_ceil(VISITS)).await?;
@@ -100,8 +106,7 @@ pub(crate) async fn rehearse(
     let elapsed = arrivals(&sale, visitors, opening, rate).await;
     let mut tally = sale.tally.take();
     tally.late = sale.pool.waited();
-    let (checks, note) = settle::settle(&sale, shop, &offer, timing).await;
-    Ok(Rehearsed { run: Run { tally, elapsed }, checks, note })
+    Ok(Sold { run: Run { tally, elapsed }, sale, offer, timing })
 }
 
 fn offering(options: &LoadOptions, timing: Timing) -> Offering {

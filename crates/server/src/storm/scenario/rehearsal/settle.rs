@@ -25,7 +25,7 @@ pub(super) async fn settle(sale: &Sale, shop: &Shop, offer: &str, timing: Timing
     let closed = close(sale, shop, offer).await;
     ask_the_unknown(sale).await;
     let visits = sale.visits.take();
-    let (mut checks, why) = read_until_settled(sale, &visits, offer, end).await;
+    let (mut checks, why) = read_until_settled(sale, shop, &visits, offer, end).await;
     let took = begun.elapsed().as_secs_f64();
     let note = match &why {
         None => format!("{took:.1} s after the last visitor everything had come to its end"),
@@ -57,9 +57,15 @@ async fn ask_the_unknown(sale: &Sale) {
     }
 }
 
-/// Reads the books back until nothing is left to wait for, or until `end`; then also says why it was given up. What no time changes is
-/// not waited for.
-async fn read_until_settled(sale: &Sale, visits: &[Visit], offer: &str, end: Instant) -> (Vec<Check>, Option<String>) {
+/// Reads the books back until nothing is left to wait for, or until `end` or the end of the shop; then also says why it was given up.
+/// What no time changes is not waited for.
+async fn read_until_settled(
+    sale: &Sale,
+    shop: &Shop,
+    visits: &[Visit],
+    offer: &str,
+    end: Instant,
+) -> (Vec<Check>, Option<String>) {
     let mut last = Vec::new();
     loop {
         let why = match Books::read(&sale.pool, &sale.buyers, offer).await {
@@ -71,7 +77,7 @@ async fn read_until_settled(sale: &Sale, visits: &[Visit], offer: &str, end: Ins
             Err(error) => Some(format!("the books could not be read back: {error}")),
         };
         let Some(why) = why else { return (last, None) };
-        if Instant::now() >= end {
+        if Instant::now() >= end || shop.is_gone() {
             let what = "everything came to its end in time".to_owned();
             last.push(Check { what, holds: false, detail: why.clone() });
             return (last, Some(why));
