@@ -182,10 +182,12 @@ fn note_order(visit: &mut Visit, answer: &Result<Answer, ClientError>) {
         (None, Some(order)) => visit.order = Some(order.to_owned()),
         _ => {}
     }
-    // Of twins, the one that got the order counts.
-    if visit.ordered != Told::Yes {
-        visit.ordered = told;
-    }
+    // Of two presses the one that got the order counts, and before a refusal the one of which nobody knows.
+    visit.ordered = match (std::mem::take(&mut visit.ordered), told) {
+        (Told::Yes, _) | (_, Told::Yes) => Told::Yes,
+        (Told::Unknown, Told::No(_)) => Told::Unknown,
+        (_, told) => told,
+    };
 }
 
 /// What an answer says. A server's failure and 202 leave it open.
