@@ -18,6 +18,9 @@ pub struct Cli {
     /// What to do; `serve` if left out.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// End at once when the process of this id, which must be the parent, ends
+    #[arg(long, hide = true, value_name = "PID")]
+    pub ends_with: Option<u32>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields say what they are")]
     pub serve: ServeArguments,

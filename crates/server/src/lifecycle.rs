@@ -2,9 +2,20 @@
 //! non-zero code when something that must run has ended by itself.
 
 use firstcome_app::role::Worker;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Has the system kill this process when its parent ends, however that comes about. `parent` is who started it.
+pub fn end_with(parent: u32) -> std::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before this could be said.
+    if rustix::process::getppid().is_some_and(|now| now.as_raw_nonzero().get() as u32 == parent) {
+        return Ok(());
+    }
+    Err(std::io::Error::other(format!("process {parent}, with which this one ends, is not its parent")))
+}
 
 /// Something that must run has ended.
 #[derive(Debug, thiserror::Error)]

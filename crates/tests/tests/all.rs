@@ -10,4 +10,5 @@ mod matrix;
 mod powercut;
 mod sale;
 mod socket;
+mod storm;
 mod tamper;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use crate::cli::{AccountCommand, Cli, Command, DevCommand};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
+use crate::lifecycle;
 use crate::storm::{self, StormError, Verdict};
 use crate::wire::StartError;
 
@@ -36,7 +37,7 @@ pub enum CommandError {
     /// A check did not pass; what it found is printed: exit code 1.
     #[error("the check did not pass")]
     Disagrees,
-    /// The storm could not run: exit code 4.
+    /// The storm could not be brought to its end: exit code 4, 2 for a command line that makes no sense, 130 after Ctrl-C.
     #[error(transparent)]
     Storm(#[from] StormError),
 }
@@ -46,8 +47,10 @@ impl CommandError {
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Disagrees => 1,
-            Self::Config(_) | Self::Input(_) => 2,
+            Self::Config(_) | Self::Input(_) | Self::Storm(StormError::Usage(_)) => 2,
             Self::Folder(_) | Self::Start(_) => 3,
+            // As a shell says it of what ended by Ctrl-C.
+            Self::Storm(StormError::Interrupted) => 130,
             Self::Broken(_) | Self::Storm(_) => 4,
         })
     }
@@ -67,6 +70,9 @@ impl From<firstcome_core::ports::PortError> for CommandError {
 
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> Result<(), CommandError> {
+    if let Some(parent) = cli.ends_with {
+        lifecycle::end_with(parent)?;
+    }
     match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(arguments)) => serve::run(&arguments),

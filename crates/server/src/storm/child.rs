@@ -1,151 +1,108 @@
-//! Processes that a storm starts, and never leaves behind.
+//! Processes of this executable that a storm starts, and never leaves behind.
+//!
+//! Each is killed and waited for when its handle is dropped, and by the system when the storm itself is killed. Each is in a process group
+//! of its own: Ctrl-C reaches the storm alone, which ends them in order. None sees `FIRSTCOME_...` variables, so that a storm never
+//! reaches the payment provider or the data of the shop that they were set for.
 
 use std::ffi::OsStr;
-use std::io;
-use std::net::SocketAddr;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::StormError;
 
-/// How long a process may take to tell where it listens; a shop with full books reads them first.
-const START: Duration = Duration::from_secs(120);
-/// How long it may take to stop by itself.
-const STOP: Duration = Duration::from_secs(30);
-/// The longest piece of its last words that is shown.
-const LAST_WORDS: u64 = 4096;
+/// How long a process that runs to its end may take: an audit of large books takes minutes.
+const RUN: Duration = Duration::from_secs(60 * 60);
+/// How long a killed process may take to be gone.
+const GONE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// A server of our own executable. Dropped, it is killed.
+/// A process of this executable. Dropped, it is killed and gone.
 #[derive(Debug)]
-pub(crate) struct Server {
-    child: Child,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// Open as long as it is to live.
-    _stdin: Option<ChildStdin>,
+pub(super) struct Process {
+    pub(super) child: Child,
+    name: String,
 }
 
-impl Server {
-    /// Starts this executable and waits until it has printed the address where it listens.
-    pub(crate) async fn start<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self, StormError> {
+impl Process {
+    /// Starts it; its output is piped, and its input too if wanted.
+    pub(super) fn start<A: AsRef<OsStr>>(arguments: &[A], input: bool) -> Result<Self, StormError> {
         let name = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let mut child = this_program(arguments)?
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| StormError::Child { name: name.clone(), why: error.to_string() })?;
-        let stdin = child.stdin.take();
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(StormError::Child { name, why: "its output cannot be read".to_owned() });
-        };
-        let mut lines = BufReader::new(stdout).lines();
-        match timeout(START, address_in(&mut lines)).await {
-            Ok(Some(address)) => {
-                // Nobody reads on, so a full pipe must not stop it.
-                tokio::spawn(drain(lines.into_inner()));
-                tokio::spawn(drain(stderr));
-                Ok(Self { child, address, _stdin: stdin })
-            }
-            Ok(None) => {
-                let mut words = String::new();
-                let _ = timeout(STOP, stderr.take(LAST_WORDS).read_to_string(&mut words)).await;
-                Err(StormError::Child { name, why: format!("it ended before it listened: {}", words.trim()) })
-            }
-            Err(_) => Err(StormError::Child { name, why: "it did not say where it listens".to_owned() }),
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--ends-with").arg(std::process::id().to_string()).args(arguments).process_group(0);
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FIRSTCOME_")) {
+            command.env_remove(variable);
+        }
+        // Its last words are shown in the midst of others.
+        command.env("NO_COLOR", "1");
+        command.stdin(if input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+        match command.spawn() {
+            Ok(child) => Ok(Self { child, name }),
+            Err(error) => Err(StormError::Child { name, why: error.to_string() }),
         }
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.id()
+    /// An error of this process.
+    pub(super) fn error(&self, why: impl Into<String>) -> StormError {
+        StormError::Child { name: self.name.clone(), why: why.into() }
     }
 
-    /// Asks it to stop, and makes it when it does not.
-    pub(crate) async fn stop(mut self) -> Result<(), StormError> {
+    /// Asks it to stop.
+    pub(super) fn terminate(&self) {
         if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid as i32)) {
             // It may have ended just now.
             let _ = kill_process(pid, Signal::TERM);
         }
-        match timeout(STOP, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => {
-                Err(StormError::Child { name: "serve".to_owned(), why: format!("it ended with {status}") })
+    }
+
+    /// Gives it its input and waits for its end.
+    async fn finish(&mut self, input: Option<&str>) -> Result<Output, StormError> {
+        let (Some(mut out), Some(mut err)) = (self.child.stdout.take(), self.child.stderr.take()) else {
+            return Err(self.error("its output cannot be read"));
+        };
+        let stdin = self.child.stdin.take();
+        let write = async {
+            // One that does not want its input says so by its end.
+            if let (Some(mut stdin), Some(input)) = (stdin, input) {
+                let _ = stdin.write_all(input.as_bytes()).await;
             }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => {
-                self.child.kill().await?;
-                Err(StormError::Child { name: "serve".to_owned(), why: "it had to be killed".to_owned() })
-            }
+        };
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let all = async { tokio::join!(write, out.read_to_end(&mut stdout), err.read_to_end(&mut stderr)) };
+        if timeout(RUN, all).await.is_err() {
+            return Err(self.error(format!("it had not ended after {} minutes", RUN.as_secs() / 60)));
+        }
+        let status: ExitStatus = self.child.wait().await?;
+        Ok(Output { status, stdout, stderr })
+    }
+}
+
+impl Drop for Process {
+    /// What it worked on may be removed as soon as this returns, so it waits, for a moment, without a runtime.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        let since = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && since.elapsed() < GONE {
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 }
 
 /// Runs this executable to its end.
 pub(crate) async fn run<A: AsRef<OsStr>>(arguments: &[A], input: Option<&str>) -> Result<Output, StormError> {
-    let mut child = this_program(arguments)?
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
-        stdin.write_all(input.as_bytes()).await?;
-    }
-    Ok(child.wait_with_output().await?)
+    Process::start(arguments, input.is_some())?.finish(input).await
 }
 
 /// Runs this executable to its end and gives what it printed, or its complaint when it failed.
 pub(crate) async fn printed<A: AsRef<OsStr>>(arguments: &[A], input: Option<&str>) -> Result<String, StormError> {
-    let output = run(arguments, input).await?;
+    let mut process = Process::start(arguments, input.is_some())?;
+    let output = process.finish(input).await?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let name = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
-    Err(StormError::Child { name, why: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
-}
-
-fn this_program<A: AsRef<OsStr>>(arguments: &[A]) -> io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(arguments).kill_on_drop(true);
-    Ok(command)
-}
-
-/// The first loopback address among the lines that a server prints.
-async fn address_in(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<SocketAddr> {
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(address) = address_of(&line) {
-            return Some(address);
-        }
-    }
-    None
-}
-
-/// The address behind the first `http://` of a line.
-fn address_of(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("http://")?;
-    let end = rest.find(|letter: char| !(letter.is_ascii_hexdigit() || ".:[]".contains(letter))).unwrap_or(rest.len());
-    rest[..end].parse().ok()
-}
-
-async fn drain(mut from: impl AsyncRead + Unpin) {
-    let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_address_in_a_line() {
-        let expected = Some(SocketAddr::from(([127, 0, 0, 1], 4711)));
-        assert_eq!(address_of("floor http://127.0.0.1:4711"), expected);
-        assert_eq!(address_of("  shop   \u{1b}[1mhttp://127.0.0.1:4711/\u{1b}[0m"), expected);
-        assert_eq!(address_of("open http://[::1]:80/"), Some("[::1]:80".parse().expect("address")));
-        assert_eq!(address_of("nothing here"), None);
-    }
+    Err(process.error(String::from_utf8_lossy(&output.stderr).trim()))
 }

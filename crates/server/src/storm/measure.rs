@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::StormError;
 use super::arguments::{LoadOptions, Scenario};
-use super::child::Server;
 use super::drive::{Plan, Run};
 use super::machine;
 use super::progress::Progress;
 use super::report::{Check, Latencies, Row};
-use super::scenario::rehearsal::Timing;
+use super::scenario::rehearsal::{self, Timing};
 use super::scenario::{self, Round};
+use super::server::Server;
 use super::shop::Shop;
 
 /// The floor is steady and needs no more than this.
@@ -28,6 +28,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) options: &'a LoadOptions,
     /// Where to show it.
     pub(crate) progress: &'a Progress,
+    /// Orders that were put into the books before.
+    pub(crate) books: Option<u64>,
 }
 
 /// Runs and what they cost.
@@ -39,8 +41,22 @@ struct Measured {
 }
 
 impl Stage<'_> {
-    /// Measures one scenario.
-    pub(crate) async fn measure(&self, scenario: Scenario) -> Result<Row, StormError> {
+    /// Performs one scenario; adds its row and what was checked.
+    pub(crate) async fn perform(
+        &self,
+        scenario: Scenario,
+        rows: &mut Vec<Row>,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), StormError> {
+        if scenario != Scenario::Mixed {
+            return self.measure(scenario, rows).await;
+        }
+        self.rehearse(rows, checks).await
+    }
+
+    /// Measures one scenario. Its row is there, and better, after each round.
+    async fn measure(&self, scenario: Scenario, rows: &mut Vec<Row>) -> Result<(), StormError> {
+        let place = rows.len();
         let rounds = self.options.rounds;
         let (mut shop, mut floor) = (Measured::default(), Measured::default());
         let mut note = None;
@@ -50,30 +66,37 @@ impl Stage<'_> {
             let round = async {
                 let Round { run, note: said } =
                     scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
-                note = note.or(said);
+                note = note.take().or(said);
                 Ok(run)
             };
             shop.add(self.shop.pid(), round).await?;
             self.measure_floor(&mut floor).await?;
+            let mut row = Row { books: self.books, note: note.clone(), ..row(scenario, &shop) };
+            compare(&mut row, scenario, &shop, &floor);
+            rows.truncate(place);
+            rows.push(row);
         }
-        let mut row = row(scenario, &shop);
-        compare(&mut row, scenario, &shop, &floor);
-        row.note = note;
-        Ok(row)
+        Ok(())
     }
 
-    /// Rehearses a sale, once and without a floor: it is about what is right.
-    pub(crate) async fn rehearse(&self) -> Result<(Row, Vec<Check>), StormError> {
+    /// Rehearses a sale, once and without a floor: it is about what is right. Its row is there before it is settled.
+    async fn rehearse(&self, rows: &mut Vec<Row>, checks: &mut Vec<Check>) -> Result<(), StormError> {
         let mut measured = Measured::default();
-        let mut checks = Vec::new();
-        let rehearsal = async {
-            let (run, certificate) =
-                scenario::rehearsal::rehearse(self.shop, self.options, Timing::default(), self.progress).await?;
-            checks = certificate;
+        let mut sold = None;
+        let sale = async {
+            let held = rehearsal::sell(self.shop, self.options, Timing::default(), self.progress).await?;
+            let run = held.run.clone();
+            sold = Some(held);
             Ok(run)
         };
-        measured.add(self.shop.pid(), rehearsal).await?;
-        Ok((row(Scenario::Mixed, &measured), checks))
+        measured.add(self.shop.pid(), sale).await?;
+        rows.push(row(Scenario::Mixed, &measured));
+        if let (Some(sold), Some(row)) = (sold, rows.last_mut()) {
+            let (certificate, note) = sold.settle(self.shop).await;
+            checks.extend(certificate);
+            row.note = Some(note);
+        }
+        Ok(())
     }
 
     async fn measure_floor(&self, floor: &mut Measured) -> Result<(), StormError> {
@@ -122,6 +145,8 @@ fn row(scenario: Scenario, measured: &Measured) -> Row {
     let successes = scenario::successes(scenario, &total);
     Row {
         scenario: scenario.name(),
+        aim: scenario.aim(),
+        books: None,
         successes,
         seconds: total.elapsed.as_secs_f64(),
         per_second: rate(successes, &total),

@@ -4,8 +4,10 @@
 //! that costs as little as possible. Beside the shop stands the floor, a server that does nothing ([`floor`]); figures are ratios to it.
 
 mod arguments;
+mod books;
 mod child;
 mod client;
+mod course;
 mod drive;
 mod floor;
 mod histogram;
@@ -14,6 +16,7 @@ mod measure;
 mod progress;
 mod report;
 mod scenario;
+mod server;
 mod shop;
 mod tally;
 #[cfg(test)]
@@ -21,14 +24,13 @@ mod tests;
 
 use std::io::{self, Write as _};
 
-use arguments::{Format, Scenario};
+use arguments::Format;
 pub use arguments::{LoadOptions, StormArguments, StormOptions};
-use child::Server;
-use machine::Machine;
-use measure::Stage;
+use course::Course;
 use progress::Progress;
-use report::{Check, Report};
-use shop::Shop;
+use report::Report;
+
+use crate::lifecycle::stop_requested;
 
 /// Why a storm could not be brought to its end.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ pub enum StormError {
     /// Files, processes or connections failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Someone pressed Ctrl-C.
+    /// Someone pressed Ctrl-C, or sent SIGTERM.
     #[error("interrupted")]
     Interrupted,
 }
@@ -76,7 +78,8 @@ pub enum Verdict {
     Failed,
 }
 
-/// Runs a storm, prints its result, and leaves no process behind. Builds its own runtime: call it outside of one.
+/// Runs a storm, prints what it found out also when it does not come to its end, and leaves no process behind. Builds its own runtime:
+/// call it outside of one.
 pub fn run(options: StormOptions) -> Result<Verdict, StormError> {
     let options = match options {
         StormOptions::FloorServer => {
@@ -89,14 +92,17 @@ pub fn run(options: StormOptions) -> Result<Verdict, StormError> {
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let progress = Progress::new(options.format == Format::Text);
-        let report = tokio::select! {
-            report = load(&options, &progress) => report,
-            _ = tokio::signal::ctrl_c() => Err(StormError::Interrupted),
+        let mut course = Course::new(&options, &progress);
+        let ended = tokio::select! {
+            ended = course.run() => ended,
+            () = stop_requested() => Err(StormError::Interrupted),
         };
         progress.end();
-        let report = report?;
-        print(&report, options.format)?;
-        Ok(if report.passed { Verdict::Passed } else { Verdict::Failed })
+        let report = course.end(ended.as_ref().err());
+        if ended.is_ok() || !report.is_empty() {
+            print(&report, options.format)?;
+        }
+        ended.map(|()| if report.passed { Verdict::Passed } else { Verdict::Failed })
     })
 }
 
@@ -108,55 +114,4 @@ fn print(report: &Report, format: Format) -> io::Result<()> {
             writeln!(io::stdout())
         }
     }
-}
-
-/// Opens the shop and the floor, measures, audits, closes.
-async fn load(options: &LoadOptions, progress: &Progress) -> Result<Report, StormError> {
-    progress.begin("opening the shop");
-    progress.keep_moving();
-    let floor = Server::start(&["storm", "--floor-server"]).await?;
-    let mut shop = Shop::open(options).await?;
-    let (mut rows, mut checks) = (Vec::new(), Vec::new());
-    let stage = Stage { shop: &shop, floor: &floor, options, progress };
-    for scenario in &options.scenarios {
-        if *scenario == Scenario::Mixed {
-            let (row, certificate) = stage.rehearse().await?;
-            rows.push(row);
-            checks.extend(certificate);
-        } else {
-            rows.push(stage.measure(*scenario).await?);
-        }
-    }
-    let peak_bytes = shop.pid().and_then(machine::memory).map(|memory| memory.peak);
-    progress.begin("audit");
-    checks.push(audit(&shop).await?);
-    let machine = Machine::here(shop.data());
-    shop.close().await?;
-    drop(floor);
-    let passed = checks.iter().all(|check| check.holds) && rows.iter().all(|row| row.successes > 0);
-    Ok(Report {
-        machine,
-        connections: options.plan.connections,
-        arrivals_per_second: options.plan.rate,
-        rounds: options.rounds,
-        rows,
-        checks,
-        idle_bytes: shop.idle,
-        peak_bytes,
-        passed,
-    })
-}
-
-/// Has the books read back.
-async fn audit(shop: &Shop) -> Result<Check, StormError> {
-    let what = "firstcome audit".to_owned();
-    let Some(data) = shop.data() else {
-        let detail = "not run: name the shop's data folder with --data, or run it there".to_owned();
-        return Ok(Check { what, holds: true, detail });
-    };
-    let output = child::run(&["audit".as_ref(), "--data".as_ref(), data.as_os_str()], None).await?;
-    let words = if output.status.success() { output.stdout } else { [output.stdout, output.stderr].concat() };
-    let words = String::from_utf8_lossy(&words);
-    let detail = if output.status.success() { words.lines().last().unwrap_or_default() } else { words.trim() };
-    Ok(Check { what, holds: output.status.success(), detail: detail.to_owned() })
 }

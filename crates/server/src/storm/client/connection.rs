@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::parse::{self, Framing, Malformed};
 
@@ -12,6 +14,8 @@ use super::parse::{self, Framing, Malformed};
 const BUFFER: usize = 8 * 1024;
 /// The longest response that is read.
 const LONGEST: usize = 64 * 1024 * 1024;
+/// A connection that was idle for longer is opened anew: a server closes idle ones, and a request that meets the closing is lost.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// Why there is no response. What became of the request is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,9 @@ pub(crate) enum ClientError {
     /// What came back is not a response.
     #[error("the answer cannot be read: {0}")]
     Malformed(&'static str),
+    /// Nothing came back in time.
+    #[error("there was no answer in time")]
+    Late,
 }
 
 impl From<Malformed> for ClientError {
@@ -44,6 +51,8 @@ pub(crate) struct Response<'a> {
 pub(crate) struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
+    /// When it was last used.
+    used: Instant,
     /// The bytes of the request that [`Self::send`] sends.
     request: Vec<u8>,
     buffer: Vec<u8>,
@@ -55,7 +64,8 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection to `address`, not open yet.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, request: Vec::new(), buffer: vec![0; BUFFER], filled: 0, joined: Vec::new() }
+        let (used, buffer) = (Instant::now(), vec![0; BUFFER]);
+        Self { address, stream: None, used, request: Vec::new(), buffer, filled: 0, joined: Vec::new() }
     }
 
     /// The address at the other end.
@@ -71,7 +81,7 @@ impl Connection {
 
     /// Sends what [`Self::request`] was filled with and waits for the response.
     pub(crate) async fn send(&mut self) -> Result<Response<'_>, ClientError> {
-        let mut stream = match self.stream.take() {
+        let mut stream = match self.stream.take().filter(|_| self.used.elapsed() < IDLE) {
             Some(stream) => stream,
             None => open(self.address).await?,
         };
@@ -97,7 +107,7 @@ impl Connection {
             }
         }
         if !head.closes {
-            self.stream = Some(stream);
+            (self.stream, self.used) = (Some(stream), Instant::now());
         }
         let body = match head.framing {
             Framing::Length(length) => &self.buffer[head.body_at..head.body_at + length],

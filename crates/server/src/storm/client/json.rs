@@ -1,8 +1,14 @@
 //! Calls with JSON for everything that is not measured by the microsecond.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{ClientError, Connection, request};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A call to make.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +66,7 @@ impl<'a> Call<'a> {
                 request::with_body(into, (self.method, self.path), host, self.token, self.key, body.as_bytes());
             }
         }
-        let response = connection.send().await?;
+        let response = timeout(ANSWER, connection.send()).await.unwrap_or(Err(ClientError::Late))?;
         let body = serde_json::from_slice(response.body).unwrap_or(Value::Null);
         Ok(Answer { status: response.status, body })
     }

@@ -23,5 +23,6 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
     let mut run = drive(Orders::of(shop, &offer), shop.address, plan, progress).await;
     let written = shop.rows_written().await?;
     run.elapsed = written.unwrap_or_else(Instant::now) - start;
-    Ok(Round { run, note: written.is_none().then_some("the shop does not tell when its rows are written") })
+    let note = written.is_none().then(|| "the shop does not tell when its rows are written".to_owned());
+    Ok(Round { run, note })
 }

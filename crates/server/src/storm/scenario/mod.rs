@@ -21,7 +21,7 @@ pub(crate) struct Round {
     /// The run.
     pub(crate) run: Run,
     /// What a reader of the figures must know.
-    pub(crate) note: Option<&'static str>,
+    pub(crate) note: Option<String>,
 }
 
 /// Measures one round.

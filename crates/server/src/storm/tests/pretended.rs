@@ -1,6 +1,6 @@
 //! A shop that is only pretended: it answers as the real one does, for as long as a test lasts, and forgets nothing but has no books.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -26,28 +26,39 @@ struct Shop {
     by_key: HashMap<String, usize>,
     /// Order, amount.
     charges: Vec<(String, i64)>,
-    /// Sell more than there is, as a broken shop would.
-    oversells: bool,
-    /// Take money and forget the order.
-    forgets: bool,
+    /// Keys that came before.
+    asked: HashSet<String>,
+    flaw: Flaw,
+    closed: bool,
 }
 
 type Shared = Arc<Mutex<Shop>>;
 type Reply = (StatusCode, Json<Value>);
 
 /// How it is broken.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Flaw {
+    #[default]
     None,
+    /// Sells more than there is.
     Oversells,
+    /// Takes money and forgets the order.
     Forgets,
+    /// None, but a unit comes back just after a key was refused, so the second press gets it.
+    Wavers,
+    /// Refuses a key after it gave it an order.
+    Denies,
+    /// Leaves orders open for ever.
+    Dawdles,
+    /// Does not let the books be read after the sale.
+    FallsSilent,
 }
 
 /// Opens one.
 pub(super) async fn open(flaw: Flaw) -> SocketAddr {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("bound");
     let address = listener.local_addr().expect("address");
-    let shop = Shop { oversells: flaw == Flaw::Oversells, forgets: flaw == Flaw::Forgets, ..Shop::default() };
+    let shop = Shop { flaw, ..Shop::default() };
     let router = Router::new()
         .route("/api/v1/admin/products", post(async || (StatusCode::CREATED, Json(json!({ "product_id": "prd_1" })))))
         .route("/api/v1/admin/offers", post(create_offer))
@@ -91,7 +102,10 @@ async fn create_offer(State(shop): State<Shared>, Json(body): Json<Value>) -> Re
 /// Ends an offer and, with it, every hold.
 async fn close(State(shop): State<Shared>) -> Reply {
     let mut shop = shop.lock().expect("whole");
-    shop.orders.iter_mut().filter(|order| order.state == "PENDING").for_each(|order| order.state = "EXPIRED");
+    shop.closed = true;
+    if shop.flaw != Flaw::Dawdles {
+        shop.orders.iter_mut().filter(|order| order.state == "PENDING").for_each(|order| order.state = "EXPIRED");
+    }
     (StatusCode::OK, Json(Value::Null))
 }
 
@@ -108,11 +122,15 @@ async fn order(State(shop): State<Shared>, headers: HeaderMap, Json(body): Json<
     let mut shop = shop.lock().expect("whole");
     let buyer = buyer(&headers);
     let key = format!("{buyer} {}", headers["idempotency-key"].to_str().expect("text"));
+    let first = shop.asked.insert(key.clone());
+    if shop.flaw == if first { Flaw::Wavers } else { Flaw::Denies } {
+        return problem(StatusCode::CONFLICT, "sold_out");
+    }
     if let Some(known) = shop.by_key.get(&key) {
         return (StatusCode::CREATED, Json(shown(*known, &shop.orders[*known])));
     }
     let offer = body["offer_id"].as_str().expect("an offer").to_owned();
-    let extra = if shop.oversells { 30 } else { 0 };
+    let extra = if shop.flaw == Flaw::Oversells { 30 } else { 0 };
     let (stock, taken) = &mut shop.offers[number(&offer)];
     if *taken >= *stock + extra {
         return problem(StatusCode::CONFLICT, "sold_out");
@@ -125,6 +143,13 @@ async fn order(State(shop): State<Shared>, headers: HeaderMap, Json(body): Json<
 }
 
 async fn orders(State(shop): State<Shared>, headers: HeaderMap) -> Reply {
+    let silent = {
+        let shop = shop.lock().expect("whole");
+        shop.closed && shop.flaw == Flaw::FallsSilent
+    };
+    if silent {
+        std::future::pending::<()>().await;
+    }
     let shop = shop.lock().expect("whole");
     let buyer = buyer(&headers);
     let own = shop.orders.iter().enumerate().filter(|(_, order)| order.buyer == buyer);
@@ -163,7 +188,7 @@ async fn charges(State(shop): State<Shared>) -> Reply {
 async fn confirm(State(shop): State<Shared>, Json(body): Json<Value>) -> Reply {
     let mut shop = shop.lock().expect("whole");
     let id = body["order_id"].as_str().expect("an order").to_owned();
-    let forgets = shop.forgets && shop.charges.len() == 3;
+    let forgets = shop.flaw == Flaw::Forgets && shop.charges.len() == 3;
     if shop.orders[number(&id)].state != "COMPLETED" {
         shop.charges.push((id.clone(), 50_000));
     }

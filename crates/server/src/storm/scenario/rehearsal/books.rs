@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use super::pool::Pool;
@@ -10,6 +11,8 @@ use crate::storm::client::json::Call;
 
 /// Rows asked for at once.
 const PAGE: usize = 100;
+/// Buyers whose lists are read at the same time.
+const AT_ONCE: usize = 8;
 
 /// An order as its buyer reads it.
 #[derive(Clone, Debug)]
@@ -44,19 +47,25 @@ impl Books {
     pub(super) async fn read(pool: &Pool, buyers: &[String], offer: &str) -> Result<Self, StormError> {
         let mut books = Self::default();
         books.read_counts(pool, offer).await?;
-        for (buyer, token) in buyers.iter().enumerate() {
-            for order in all(pool, "/api/v1/orders", Some(token)).await? {
-                if of_offer(&order, offer) {
-                    let state = text(&order, "state");
-                    books.orders.insert(text(&order, "order_id"), Order { buyer, state });
-                }
+        let read = |(buyer, token): (usize, &String)| {
+            let token = token.clone();
+            async move {
+                let orders = all(pool, "/api/v1/orders", Some(&token)).await?;
+                Ok::<_, StormError>((buyer, orders, all(pool, "/api/v1/me/vouchers", Some(&token)).await?))
             }
-            for voucher in all(pool, "/api/v1/me/vouchers", Some(token)).await? {
-                if text(&voucher, "state") != "CANCELED" {
-                    *books.vouchers.entry(text(&voucher, "order_id")).or_default() += 1;
-                }
+        };
+        let lists: Vec<_> = buyers.iter().enumerate().map(read).collect();
+        let mut lists = stream::iter(lists).buffer_unordered(AT_ONCE);
+        while let Some((buyer, orders, vouchers)) = lists.try_next().await? {
+            for order in orders.iter().filter(|order| of_offer(order, offer)) {
+                let state = text(order, "state");
+                books.orders.insert(text(order, "order_id"), Order { buyer, state });
+            }
+            for voucher in vouchers.iter().filter(|voucher| text(voucher, "state") != "CANCELED") {
+                *books.vouchers.entry(text(voucher, "order_id")).or_default() += 1;
             }
         }
+        drop(lists);
         for charge in all(pool, "/sandbox/toss/v1/test/payments", None).await? {
             let order = text(&charge, "orderId");
             // What was never confirmed never moved money.
@@ -78,13 +87,6 @@ impl Books {
         };
         (self.stock, self.held, self.sold) = (count("stock")?, count("held")?, count("sold")?);
         Ok(())
-    }
-
-    /// Units that are set aside now.
-    pub(super) async fn held(pool: &Pool, offer: &str) -> Result<u64, StormError> {
-        let mut books = Self::default();
-        books.read_counts(pool, offer).await?;
-        Ok(books.held)
     }
 }
 

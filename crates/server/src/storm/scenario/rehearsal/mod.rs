@@ -4,6 +4,7 @@
 mod books;
 mod certificate;
 mod pool;
+mod settle;
 mod visitor;
 
 use std::cell::RefCell;
@@ -12,11 +13,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use self::books::Books;
 use self::pool::Pool;
-use self::visitor::{Sale, Told, Visit, told};
+use self::visitor::Sale;
 use crate::storm::StormError;
 use crate::storm::arguments::LoadOptions;
 use crate::storm::client::json::Call;
@@ -32,40 +32,67 @@ const CROWD: u64 = 5;
 const VISITS: u64 = 3;
 /// Units per person.
 const LIMIT: u32 = 2;
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long before the opening the first visitors come.
 const EARLY: Duration = Duration::from_millis(100);
 
-/// How long things last.
+/// How long things last. Each part of a rehearsal has an end, so it has one as a whole, whatever the shop does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// From the offer's creation to its opening.
     pub(crate) opens_in: Duration,
     /// Seconds that a hold lasts.
     pub(crate) hold_seconds: u32,
+    /// How long after the last arrival the last visitor must be gone.
+    pub(crate) gone_within: Duration,
     /// How long after the last visit the shop may take to bring everything to its end.
     pub(crate) settled_within: Duration,
+    /// How long a reading of the books that began in time may last beyond that.
+    pub(crate) read_within: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { opens_in: Duration::from_secs(2), hold_seconds: 5, settled_within: Duration::from_secs(120) }
+        Self {
+            opens_in: Duration::from_secs(2),
+            hold_seconds: 5,
+            gone_within: Duration::from_secs(60),
+            settled_within: Duration::from_secs(120),
+            read_within: Duration::from_secs(60),
+        }
     }
 }
 
-/// Rehearses a sale: the run of its orders, and the certificate.
-pub(crate) async fn rehearse(
+/// A sale whose visitors have gone.
+pub(crate) struct Sold {
+    /// Its orders.
+    pub(crate) run: Run,
+    sale: Rc<Sale>,
+    offer: String,
+    timing: Timing,
+}
+
+impl Sold {
+    /// Brings the sale to its end: the certificate, and in words how that went. There is always one.
+    pub(crate) async fn settle(self, shop: &Shop) -> (Vec<Check>, String) {
+        settle::settle(&self.sale, shop, &self.offer, self.timing).await
+    }
+}
+
+/// Opens a sale and lets the visitors come and go. An error means that it could not be opened.
+pub(crate) async fn sell(
     shop: &Shop,
     options: &LoadOptions,
     timing: Timing,
     progress: &Progress,
-) -> Result<(Run, Vec<Check>), StormError> {
+) -> Result<Sold, StormError> {
     let visitors = u64::from(options.stock) * CROWD;
+    let rate = options.plan.rate.unwrap_or(visitors as f64);
     let buyers = shop.more_buyers(visitors.div_ceil(VISITS)).await?;
     let opening = Instant::now() + timing.opens_in;
     let offer = shop.sell(offering(options, timing)).await?;
+    let last_arrival = opening + Duration::from_secs_f64(visitors as f64 / rate);
     let sale = Rc::new(Sale {
-        pool: Pool::new(shop.address, options.plan.connections),
+        pool: Pool::new(shop.address, options.plan.connections, last_arrival + timing.gone_within),
         buyers,
         body: json!({ "offer_id": offer, "quantity": 1 }),
         hold: Duration::from_secs(timing.hold_seconds.into()),
@@ -76,16 +103,10 @@ pub(crate) async fn rehearse(
     });
     set_faults(&sale.pool, &faults()).await?;
     progress.begin("visitors");
-    let elapsed = arrivals(&sale, visitors, opening, options.plan.rate.unwrap_or(visitors as f64)).await;
-    set_faults(&sale.pool, &json!([])).await?;
-    shop.close_offer(&offer).await?;
-    ask_the_unknown(&sale).await;
-    progress.begin("waiting until everything has come to its end");
-    let visits = sale.visits.take();
-    let checks = settle(&sale, &visits, &offer, timing.settled_within).await?;
+    let elapsed = arrivals(&sale, visitors, opening, rate).await;
     let mut tally = sale.tally.take();
     tally.late = sale.pool.waited();
-    Ok((Run { tally, elapsed }, checks))
+    Ok(Sold { run: Run { tally, elapsed }, sale, offer, timing })
 }
 
 fn offering(options: &LoadOptions, timing: Timing) -> Offering {
@@ -131,35 +152,4 @@ async fn set_faults(pool: &Pool, rules: &serde_json::Value) -> Result<(), StormE
     let call = Call { method: "PUT", ..Call::post("/sandbox/toss/v1/test/faults", &body) };
     let answer = pool.call(call).await?;
     if answer.status < 300 { Ok(()) } else { Err(StormError::answer("setting the provider's faults", &answer)) }
-}
-
-/// Asks again, with the same key, for every order that got no answer: the offer is closed, so only what exists can be the answer.
-async fn ask_the_unknown(sale: &Sale) {
-    let unknown = |visit: &&Visit| visit.ordered == Told::Unknown;
-    let asked: Vec<Visit> = sale.visits.borrow().iter().filter(unknown).cloned().collect();
-    for visit in asked {
-        let call = Call::post("/api/v1/orders", &sale.body).by(&sale.buyers[visit.buyer]).keyed(&visit.key);
-        let answer = sale.pool.call(call).await;
-        let order = answer.as_ref().ok().and_then(|answer| answer.text("order_id")).map(ToOwned::to_owned);
-        if let Some(known) = sale.visits.borrow_mut().iter_mut().find(|known| known.key == visit.key) {
-            known.ordered = told(&answer);
-            known.order = order;
-        }
-    }
-}
-
-/// Reads the books back until every check holds, or for so long that it will not any more.
-async fn settle(sale: &Sale, visits: &[Visit], offer: &str, within: Duration) -> Result<Vec<Check>, StormError> {
-    let end = Instant::now() + within;
-    while Books::held(&sale.pool, offer).await? > 0 && Instant::now() < end {
-        sleep(LOOK_AGAIN).await;
-    }
-    loop {
-        let books = Books::read(&sale.pool, &sale.buyers, offer).await?;
-        let checks = certificate::checks(visits, &books);
-        if checks.iter().all(|check| check.holds) || Instant::now() >= end {
-            return Ok(checks);
-        }
-        sleep(LOOK_AGAIN).await;
-    }
 }

@@ -54,7 +54,7 @@ pub(super) struct Visit {
     pub(super) ordered: Told,
     /// Its id.
     pub(super) order: Option<String>,
-    /// Whether the same key ever gave another order.
+    /// Whether the same key ever gave another order, or none after it gave one.
     pub(super) twins_differ: bool,
     /// Whether the payment was confirmed.
     pub(super) paid: Told,
@@ -92,12 +92,25 @@ impl Sale {
         self.progress.one();
         note_order(&mut visit, &first);
         if let Some(second) = second {
-            note_order(&mut visit, &second);
+            self.note_second(&mut visit, &second).await;
         }
         if let Some(order) = visit.order.clone() {
             self.after_ordering(habit(chance), &order, &mut visit).await;
         }
         self.visits.borrow_mut().push(visit);
+    }
+
+    /// Of two presses at the same time one may be refused and the other granted: a unit may come back in between, and a refusal
+    /// promises nothing about the next try. But from the grant on the key means the order: asked once more, the shop must say so.
+    async fn note_second(&self, visit: &mut Visit, second: &Result<Answer, ClientError>) {
+        let first = visit.ordered.clone();
+        note_order(visit, second);
+        let differ = matches!((first, told(second)), (Told::Yes, Told::No(_)) | (Told::No(_), Told::Yes));
+        if differ {
+            let third = self.order(visit).await;
+            visit.twins_differ |= matches!(told(&third), Told::No(_));
+            note_order(visit, &third);
+        }
     }
 
     async fn after_ordering(&self, habit: Habit, order: &str, visit: &mut Visit) {
@@ -169,14 +182,12 @@ fn note_order(visit: &mut Visit, answer: &Result<Answer, ClientError>) {
         (None, Some(order)) => visit.order = Some(order.to_owned()),
         _ => {}
     }
-    // Of twins, the one that got the order counts; a refusal beside it would be told by `ordered` and is one more difference.
-    match (&visit.ordered, &told) {
-        (Told::Yes, Told::No(_)) | (Told::No(_), Told::Yes) => visit.twins_differ = true,
-        _ => {}
-    }
-    if visit.ordered != Told::Yes {
-        visit.ordered = told;
-    }
+    // Of two presses the one that got the order counts, and before a refusal the one of which nobody knows.
+    visit.ordered = match (std::mem::take(&mut visit.ordered), told) {
+        (Told::Yes, _) | (_, Told::Yes) => Told::Yes,
+        (Told::Unknown, Told::No(_)) => Told::Unknown,
+        (_, told) => told,
+    };
 }
 
 /// What an answer says. A server's failure and 202 leave it open.
