@@ -62,6 +62,10 @@ audit-offer = Sale
 audit-result = Result
 audit-agrees = Adds up
 audit-differs = Differs
+audit-unpaid = { $count ->
+    [one] One order was not paid
+   *[other] { $shown } orders were not paid
+  }
 audit-at = Checked
 
 new-product = Product

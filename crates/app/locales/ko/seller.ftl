@@ -59,6 +59,7 @@ audit-offer = 판매
 audit-result = 결과
 audit-agrees = 일치
 audit-differs = 불일치
+audit-unpaid = 결제되지 않은 주문 { $shown }건
 audit-at = 확인 시각
 
 new-product = 상품

@@ -1,8 +1,11 @@
-//! The continuous audit: the journal is counted again, independently of the ledger's own counters. An offer whose
-//! numbers do not agree is frozen at once, and stays so until a person has looked.
+//! The continuous audit: the journal is counted again, independently of the ledger's own counters, and what is sold is
+//! compared with what was paid ([`money`]). An offer whose numbers do not agree is frozen at once, and stays so until a
+//! person has looked.
 //!
 //! Counting begins at the rows that the projection had written when the process started; `firstcome audit` counts from
 //! the first record.
+
+mod money;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use self::money::MoneyBook;
 use super::{Orders, Ports};
 use crate::http::{Items, Operator, Outcome};
 use crate::role::{Worker, WorkerFailed};
@@ -39,7 +43,9 @@ pub(super) struct AuditView {
     available: i64,
     held: i64,
     sold: i64,
-    /// Whether the journal and the ledger agree, and nothing is oversold.
+    /// Orders that were sold since the process started and not paid as they should be.
+    unpaid: u64,
+    /// Whether the journal and the ledger agree, nothing is oversold, and what is sold is paid.
     ok: bool,
     #[schema(value_type = String, format = DateTime)]
     checked_at: Time,
@@ -95,11 +101,12 @@ impl Count {
     }
 }
 
-#[derive(Default)]
 struct Book {
     position: i64,
     counts: HashMap<OfferNumber, Count>,
+    unpaid: HashMap<OfferNumber, u64>,
     results: HashMap<OfferNumber, AuditView>,
+    money: MoneyBook,
 }
 
 /// Counts and results of every offer.
@@ -113,8 +120,11 @@ pub(super) struct AuditBook {
 impl AuditBook {
     /// Begins at the rows that are written now.
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
+        // What this role has handled of the announcements is before whatever is still to be sold.
+        let announced = ports.records.position(super::refunds::PAYMENTS_CONSUMER).await?;
+        let money = MoneyBook::new(ports.events.clone(), ports.ledger.clone(), announced);
         let archive = ports.archive.clone();
-        let begin = tokio::task::spawn_blocking(move || begin(&*archive)).await;
+        let begin = tokio::task::spawn_blocking(move || begin(&*archive, money)).await;
         let book = begin.map_err(|error| PortError::Unavailable(error.to_string()))??;
         Ok(Self {
             ledger: ports.ledger.clone(),
@@ -127,6 +137,7 @@ impl AuditBook {
     /// Reads on to the journal's end and compares every offer that changed.
     async fn step(&self) -> Result<(), PortError> {
         let mut book = self.book.lock().await;
+        let book = &mut *book;
         let mut snapshots: HashMap<OfferNumber, LedgerState> = HashMap::new();
         loop {
             let entries = self.ledger.entries(book.position, BATCH).await?;
@@ -138,14 +149,31 @@ impl AuditBook {
                     snapshots.extend(self.ledger.snapshot(number).await?.map(|snapshot| (number, snapshot)));
                 }
                 let reclaimed = self.reclaimed_units(&entry.record).await?;
+                book.money.take(&entry.record, self.clock.now());
+                if entry.record.events.contains(&Event::Unfrozen) {
+                    // A person has looked.
+                    book.unpaid.remove(&number);
+                }
                 let count = book.counts.entry(number).or_default();
                 count.add(&entry.record, |order| reclaimed.get(&order).copied().unwrap_or(0));
                 let due = snapshots.get(&number).filter(|snapshot| snapshot.offer.seq == count.seq);
-                if let Some(view) = due.map(|snapshot| self.compare(count, snapshot)) {
+                if let Some(snapshot) = due {
+                    let unpaid = book.unpaid.get(&number).copied().unwrap_or(0);
+                    let view = self.compare(count, snapshot, unpaid);
                     self.act_on(number, &view).await?;
                     book.results.insert(number, view);
                 }
             }
+        }
+        for number in book.money.compare(self.clock.now()).await? {
+            let unpaid = book.unpaid.entry(number).or_default();
+            *unpaid += 1;
+            let (Some(count), Some(snapshot)) = (book.counts.get(&number), self.ledger.snapshot(number).await?) else {
+                continue;
+            };
+            let view = self.compare(count, &snapshot, *unpaid);
+            self.act_on(number, &view).await?;
+            book.results.insert(number, view);
         }
         let mut shown: Vec<_> = book.results.values().cloned().collect();
         shown.sort_by_key(|view| view.offer_id);
@@ -164,7 +192,7 @@ impl AuditBook {
         Ok(units)
     }
 
-    fn compare(&self, count: &Count, ledger: &LedgerState) -> AuditView {
+    fn compare(&self, count: &Count, ledger: &LedgerState, unpaid: u64) -> AuditView {
         AuditView {
             offer_id: ledger.offer.terms.offer,
             seq: count.seq,
@@ -172,14 +200,15 @@ impl AuditBook {
             available: count.stock - count.held - count.sold,
             held: count.held,
             sold: count.sold,
-            ok: count.agrees(ledger),
+            unpaid,
+            ok: count.agrees(ledger) && unpaid == 0,
             checked_at: self.clock.now(),
         }
     }
 
     async fn act_on(&self, number: OfferNumber, view: &AuditView) -> Result<(), PortError> {
         if !view.ok {
-            tracing::error!(offer = %view.offer_id, ?view, "the journal and the ledger disagree; the offer is frozen");
+            tracing::error!(offer = %view.offer_id, ?view, "the books do not agree; the offer is frozen");
             self.ledger.decide(number, Command::Freeze).await?;
         }
         Ok(())
@@ -202,8 +231,9 @@ impl AuditBook {
     }
 }
 
-fn begin(archive: &dyn OrderArchive) -> Result<Book, PortError> {
-    let mut book = Book { position: archive.head()?.position, ..Book::default() };
+fn begin(archive: &dyn OrderArchive, money: MoneyBook) -> Result<Book, PortError> {
+    let (counts, unpaid, results) = Default::default();
+    let mut book = Book { position: archive.head()?.position, counts, unpaid, results, money };
     for offer in archive.offers()? {
         let number = offer.terms.offer.number();
         let open = archive.open_holds(number)?;

@@ -68,6 +68,9 @@ impl Refund {
     }
 }
 
+/// The name of the consumer that follows the payments' topic.
+pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
+
 /// The worker that follows one topic.
 pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
     let consumer = Consumer {
@@ -90,7 +93,7 @@ struct Refunds {
 #[async_trait]
 impl Handler<LoggedEvent> for Refunds {
     fn name(&self) -> &'static str {
-        if self.topic == firstcome_core::events::topics::VOUCHERS { "orders.vouchers" } else { "orders.payments" }
+        if self.topic == firstcome_core::events::topics::VOUCHERS { "orders.vouchers" } else { PAYMENTS_CONSUMER }
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {

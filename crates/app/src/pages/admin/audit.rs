@@ -1,4 +1,4 @@
-//! The last audit of every offer: stock = available + held + sold, from the journal alone.
+//! The last audit of every offer: stock = available + held + sold, from the journal alone, and what is sold is paid.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,7 @@ struct Finding {
     available: i64,
     held: i64,
     sold: i64,
+    unpaid: u64,
     checked_at: Time,
 }
 

@@ -472,7 +472,7 @@ async fn audit(State(memory): Stub) -> Response {
     let of = |id: &str, ok: bool| {
         let offer = offer(id).unwrap_or_default();
         json!({ "offer_id": id, "seq": 1403, "stock": offer["stock"], "available": offer["available"], "held": offer["held"],
-                "sold": offer["sold"], "ok": ok, "checked_at": from_now(-1) })
+                "sold": offer["sold"], "unpaid": u64::from(!ok), "ok": ok, "checked_at": from_now(-1) })
     };
     memory.list(vec![of("ofr_open", true), of("ofr_goods", true), of("ofr_frozen", false)])
 }
