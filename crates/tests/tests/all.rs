@@ -9,4 +9,5 @@ mod idempotency;
 mod matrix;
 mod powercut;
 mod sale;
+mod simulation;
 mod tamper;
