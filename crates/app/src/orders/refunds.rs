@@ -20,7 +20,7 @@ use firstcome_core::payment::RefundState;
 use firstcome_core::ports::LoggedEvent;
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{RecordsExt, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 
 use super::{Ports, topic};
@@ -154,7 +154,9 @@ impl Refunds {
 
     async fn settle(&self, refund: RefundId, state: RefundState) -> Result<Unit, HandleError> {
         let Some(mut stored) = self.ports.records.load::<Refund>(refund).await? else { return Ok(Unit::new()) };
-        if stored.record.state == RefundState::Done || stored.record.state == state {
+        // What the provider sent back is back, whatever became of asking it or of what was delivered.
+        let is_back = stored.record.by_provider && state != RefundState::Done;
+        if stored.record.state == RefundState::Done || stored.record.state == state || is_back {
             return Ok(Unit::new());
         }
         stored.record.state = state;
@@ -165,6 +167,11 @@ impl Refunds {
     async fn adopt(&self, refund: RefundId, order: OrderId, amount: Money) -> Result<Unit, HandleError> {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
+        }
+        if let Some(begun) =
+            self.ports.records.list::<Refund>(Query::all(Refund::TABLE, 1).is("order", order)).await?.pop()
+        {
+            return self.join(begun, amount);
         }
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Err(HandleError::Rejected(format!("{order} is unknown")));
@@ -182,5 +189,20 @@ impl Refunds {
             created_at: self.ports.clock.now(),
         };
         Ok(Unit::new().insert(&adopted).event(&adopted.requested(), adopted.created_at))
+    }
+
+    /// The order was being canceled when the provider sent the same money back: one refund is both.
+    fn join(&self, mut begun: Stored<Refund>, amount: Money) -> Result<Unit, HandleError> {
+        let refund = &mut begun.record;
+        if refund.money() != amount {
+            return Err(HandleError::Rejected(format!("{amount} went back, while {} were about to", refund.money())));
+        }
+        if refund.state == RefundState::Done || refund.by_provider {
+            return Ok(Unit::new());
+        }
+        refund.by_provider = true;
+        refund.state = RefundState::Pending;
+        let requested = refund.requested();
+        Ok(Unit::new().update(&begun).event(&requested, self.ports.clock.now()))
     }
 }

@@ -50,11 +50,13 @@ pub(super) enum Plan {
     UseThenCancel,
     /// The seller sends the money back in the provider's console.
     CancelInConsole,
+    /// While the buyer cancels the order.
+    CancelAndConsole,
     /// Asks for something else under the same key.
     ChangeOfMind,
 }
 
-const PLANS: [Plan; 18] = [
+const PLANS: [Plan; 19] = [
     Plan::WalkAway,
     Plan::WalkAway,
     Plan::Pay,
@@ -72,6 +74,7 @@ const PLANS: [Plan; 18] = [
     Plan::UseThenCancel,
     Plan::UseThenCancel,
     Plan::CancelInConsole,
+    Plan::CancelAndConsole,
     Plan::ChangeOfMind,
 ];
 

@@ -173,6 +173,10 @@ impl Visitor {
                 self.pay("card", None).await;
                 self.cancel_in_console(placed).await;
             }
+            Plan::CancelAndConsole => {
+                self.pay("card", None).await;
+                tokio::join!(self.cancel(), self.cancel_in_console(placed));
+            }
         }
     }
 }
