@@ -145,6 +145,9 @@ pub enum RoleEvent {
         amount: Money,
         /// Whether nothing of the payment is left.
         whole: bool,
+        /// The attempt whose money it was; only what that one paid for is taken back. Events of old versions have none.
+        #[serde(default)]
+        attempt: Option<PaymentId>,
     },
     /// catalog: a product is gone from the catalogue. Nothing that was sold changes.
     #[serde(rename = "product.withdrawn")]

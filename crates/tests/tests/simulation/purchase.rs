@@ -50,19 +50,25 @@ impl Visitor {
         }
     }
 
-    pub(super) fn deposit(&self, placed: &Placed) {
-        if placed.amount > 0 {
-            let card = self.card("deposit", placed, None);
-            self.books.lock().deposit(&card);
-        }
+    /// The card that the money came by.
+    pub(super) fn deposit(&self, placed: &Placed) -> String {
+        let card = self.card("deposit", placed, None);
+        self.books.lock().deposit(&card);
+        card
     }
 
     pub(super) async fn cancel_in_console(&self, placed: &Placed) {
-        self.pause(30_000).await;
         let wish = self.now();
-        let paid = wish.tries.values().find(|attempt| attempt.told.ok().is_some());
-        if let Some(paid) = paid.filter(|_| !wish.console) {
-            self.books.lock().cancel(&paid.card, placed.amount, None);
+        if let Some(paid) = wish.tries.values().find(|attempt| attempt.told.ok().is_some()) {
+            self.send_back(&paid.card, placed).await;
+        }
+    }
+
+    /// The seller sends money back in the provider's console.
+    pub(super) async fn send_back(&self, card: &str, placed: &Placed) {
+        self.pause(30_000).await;
+        if !self.now().console {
+            self.books.lock().cancel(card, placed.amount, None);
             self.wish.lock().console = true;
         }
     }

@@ -164,9 +164,12 @@ impl Visitor {
             Plan::PayWithTwoCards => drop(tokio::join!(self.pay("card", None), self.pay("other", None))),
             Plan::Deposit => {
                 self.pause(2 * hold_for).await;
-                self.deposit(placed);
+                let card = self.deposit(placed);
                 if self.chance(30) {
                     self.pay("card", None).await;
+                }
+                if self.chance(30) {
+                    self.send_back(&card, placed).await;
                 }
             }
             Plan::CancelInConsole => {
