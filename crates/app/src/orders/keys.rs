@@ -23,6 +23,8 @@ struct Entry {
     checked: bool,
     /// The order exists and its row is not written yet.
     granted: bool,
+    /// Its row is written. The filter does not tell: it knows a key before the row is there.
+    written: bool,
 }
 
 /// What a key stands for.
@@ -63,7 +65,7 @@ impl Keys {
             }
             None => {
                 let checked = !self.archive.may_contain(key);
-                shard.insert(key, Entry { order, requests: 1, checked, granted: false });
+                shard.insert(key, Entry { order, requests: 1, checked, granted: false, written: false });
                 checked
             }
         };
@@ -79,6 +81,7 @@ impl Keys {
         }
         if let Some(entry) = self.shard(key).lock().get_mut(&key).filter(|entry| entry.order == order) {
             entry.checked = true;
+            entry.written |= found.is_some();
         }
         Ok(Claim::Ours)
     }
@@ -89,8 +92,8 @@ impl Keys {
         let mut shard = self.shard(key).lock();
         let Some(entry) = shard.get_mut(&key).filter(|entry| entry.order == order) else { return };
         entry.requests = entry.requests.saturating_sub(1);
-        // The row may have been written before we got here: then the filter knows the key, and the map need not.
-        entry.granted = (entry.granted || granted) && !self.archive.may_contain(key);
+        // The row may have been written before we got here: then it is found, and the map need not know the key.
+        entry.granted = (entry.granted || granted) && !entry.written;
         if entry.requests == 0 && !entry.granted {
             shard.remove(&key);
         }
@@ -102,9 +105,49 @@ impl Keys {
         let mut shard = self.shard(key).lock();
         if let Some(entry) = shard.get_mut(&key) {
             entry.granted = false;
+            entry.written = true;
             if entry.requests == 0 {
                 shard.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::events::topics;
+    use firstcome_core::ids::{OfferNumber, UserId};
+    use firstcome_core::testkit::MemoryRecords;
+
+    use super::*;
+
+    /// The filter learns a key when its row is about to be written; until the row is there only the map knows the order.
+    #[tokio::test]
+    async fn a_key_is_known_while_its_row_is_being_written() {
+        let records = Arc::new(MemoryRecords::new(topics::ORDERS, crate::orders::TABLES));
+        let archive = OrderArchive::open(records).await.expect("in memory");
+        let keys = Keys::new(archive.clone());
+        let [order, other] = [1, 2].map(|body| OrderId::of_request(UserId([1; 16]), "key", body << 40, OfferNumber(1)));
+        assert_eq!(keys.begin(order), Claim::Ours);
+        archive.add(order);
+        keys.finish(order, true);
+        assert_eq!(keys.begin(other), Claim::Reused);
+        keys.archived(order);
+        assert_eq!(keys.begin(other), Claim::Unchecked, "now the row tells");
+        keys.finish(other, false);
+        assert!(keys.shard(order.key_hash()).lock().is_empty(), "nothing is remembered for longer than it must be");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_written_before_its_request_ends_leaves_nothing_behind() {
+        let records = Arc::new(MemoryRecords::new(topics::ORDERS, crate::orders::TABLES));
+        let archive = OrderArchive::open(records).await.expect("in memory");
+        let keys = Keys::new(archive.clone());
+        let order = OrderId::of_request(UserId([1; 16]), "key", 0, OfferNumber(1));
+        assert_eq!(keys.begin(order), Claim::Ours);
+        archive.add(order);
+        keys.archived(order);
+        keys.finish(order, true);
+        assert!(keys.shard(order.key_hash()).lock().is_empty());
     }
 }
