@@ -148,6 +148,9 @@ pub enum RoleEvent {
         amount: Money,
         /// Whether nothing of the payment is left.
         whole: bool,
+        /// The attempt whose money it was; only what that one paid for is taken back. Events of old versions have none.
+        #[serde(default)]
+        attempt: Option<PaymentId>,
     },
 }
 

@@ -9,6 +9,7 @@ mod idempotency;
 mod matrix;
 mod powercut;
 mod sale;
+mod simulation;
 mod socket;
 mod storm;
 mod tamper;

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OrderId, RefundId, UserId};
-use firstcome_core::ledger::{Command, Hold, Outcome as LedgerOutcome};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
-use firstcome_core::ports::LoggedEvent;
+use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{RecordsExt, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 
 use super::{Ports, topic};
@@ -112,7 +112,9 @@ impl Refunds {
             RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused).await,
             RoleEvent::RefundDone { refund, .. } => self.settle(refund, RefundState::Done).await,
             RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined).await,
-            RoleEvent::CanceledByProvider { refund, order, amount, .. } => self.adopt(refund, order, amount).await,
+            RoleEvent::CanceledByProvider { refund, order, amount, attempt, .. } => {
+                self.adopt(refund, order, amount, attempt).await
+            }
             _ => Ok(Unit::new()),
         }
     }
@@ -158,7 +160,9 @@ impl Refunds {
 
     async fn settle(&self, refund: RefundId, state: RefundState) -> Result<Unit, HandleError> {
         let Some(mut stored) = self.ports.records.load::<Refund>(refund).await? else { return Ok(Unit::new()) };
-        if stored.record.state == RefundState::Done || stored.record.state == state {
+        // What the provider sent back is back, whatever became of asking it or of what was delivered.
+        let is_back = stored.record.by_provider && state != RefundState::Done;
+        if stored.record.state == RefundState::Done || stored.record.state == state || is_back {
             return Ok(Unit::new());
         }
         stored.record.state = state;
@@ -166,13 +170,27 @@ impl Refunds {
     }
 
     /// The provider sent money back by itself: the books follow, and what was delivered is taken back.
-    async fn adopt(&self, refund: RefundId, order: OrderId, amount: Money) -> Result<Unit, HandleError> {
+    async fn adopt(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        amount: Money,
+        attempt: Option<PaymentId>,
+    ) -> Result<Unit, HandleError> {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Err(HandleError::Rejected(format!("{order} is unknown")));
         };
+        if !is_delivered_for(&hold, attempt)? {
+            return Ok(Unit::new());
+        }
+        if let Some(begun) =
+            self.ports.records.list::<Refund>(Query::all(Refund::TABLE, 1).is("order", order)).await?.pop()
+        {
+            return self.join(begun, amount);
+        }
         let adopted = Refund {
             refund,
             order,
@@ -186,5 +204,66 @@ impl Refunds {
             created_at: self.ports.clock.now(),
         };
         Ok(Unit::new().insert(&adopted).event(&adopted.requested(), adopted.created_at))
+    }
+
+    /// The order was being canceled when the provider sent the same money back: one refund is both.
+    fn join(&self, mut begun: Stored<Refund>, amount: Money) -> Result<Unit, HandleError> {
+        let refund = &mut begun.record;
+        if refund.money() != amount {
+            return Err(HandleError::Rejected(format!("{amount} went back, while {} were about to", refund.money())));
+        }
+        if refund.state == RefundState::Done || refund.by_provider {
+            return Ok(Unit::new());
+        }
+        refund.by_provider = true;
+        refund.state = RefundState::Pending;
+        let requested = refund.requested();
+        Ok(Unit::new().update(&begun).event(&requested, self.ports.clock.now()))
+    }
+}
+
+/// Whether the order was delivered for the money of this attempt. Not when another one paid for it, nor when nothing was
+/// delivered yet: payments then delivers nothing for it any more, unless it is just about to.
+fn is_delivered_for(hold: &Hold, attempt: Option<PaymentId>) -> Result<bool, PortError> {
+    let is_its = attempt.is_none_or(|attempt| hold.attempt == attempt);
+    match hold.state {
+        HoldState::Sold | HoldState::Returned => Ok(is_its),
+        HoldState::Paying if is_its => Err(PortError::Unavailable(format!("{} is being paid", hold.order))),
+        HoldState::Prepared | HoldState::Held | HoldState::Paying | HoldState::Released => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ids::OfferNumber;
+    use firstcome_core::ledger::{Event, Granted};
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_money_paid_for_is_taken_back() {
+        let (paid, other) = (PaymentId([1; 16]), PaymentId([2; 16]));
+        let user = UserId([3; 16]);
+        let granted = Granted {
+            order: OrderId::of_request(user, "key", 0, OfferNumber(1)),
+            person: user,
+            quantity: 1,
+            unit_price: Money::new(1_000, Currency::KRW),
+            discount: 0,
+            digest: 0,
+            expires_at: Time(9),
+            terms_version: 1,
+            facts: None,
+        };
+        let held = Hold::created_by(&Event::Held(granted), 1, Time(1)).expect("it grants");
+        let in_state = |state| Hold { state, attempt: paid, ..held.clone() };
+        let sold = in_state(HoldState::Sold);
+        assert!(is_delivered_for(&sold, Some(paid)).unwrap());
+        assert!(is_delivered_for(&sold, None).unwrap(), "an event of an old version");
+        assert!(!is_delivered_for(&sold, Some(other)).unwrap(), "a charge too many, sent back");
+        assert!(!is_delivered_for(&in_state(HoldState::Released), Some(paid)).unwrap());
+        assert!(!is_delivered_for(&in_state(HoldState::Paying), Some(other)).unwrap());
+        let undecided = is_delivered_for(&in_state(HoldState::Paying), Some(paid));
+        assert!(undecided.expect_err("not known yet").is_retryable());
     }
 }

@@ -131,6 +131,15 @@ impl Payments {
         attempt: Stored<Payment>,
         reason: String,
     ) -> Result<Stored<Payment>, PortError> {
+        self.postpone(attempt, reason).await.map(|(stored, _)| stored)
+    }
+
+    /// Writes down that nobody knows yet. Returns the row as it is now, and whether it was this call that wrote it.
+    pub(super) async fn postpone(
+        &self,
+        attempt: Stored<Payment>,
+        reason: String,
+    ) -> Result<(Stored<Payment>, bool), PortError> {
         let (now, before) = (self.now(), attempt.record.state);
         let age = now.since(attempt.record.created_at);
         let quarantined = before == PaymentState::Quarantined || age >= self.options.quarantine_after;
@@ -147,7 +156,7 @@ impl Payments {
         if ours {
             self.report(&stored.record, before, attempt.record.updated_at);
         }
-        Ok(stored)
+        Ok((stored, ours))
     }
 
     fn report(&self, payment: &Payment, before: PaymentState, last: Time) {

@@ -95,11 +95,12 @@ impl Payments {
         }
         let (now, currency) = (self.now(), payment.record.currency);
         let (order, whole) = (payment.record.order_id, said.balance.amount == 0);
+        let attempt = Some(payment.record.payment_id);
         let mut unit = Unit::new();
         for cancel in &foreign {
             let refund = foreign_refund(&payment.record, cancel, now);
             let amount = Money::new(cancel.amount, currency);
-            let event = RoleEvent::CanceledByProvider { refund: refund.refund_id, order, amount, whole };
+            let event = RoleEvent::CanceledByProvider { refund: refund.refund_id, order, amount, whole, attempt };
             unit = unit.insert(&refund).event(&event, now);
         }
         let went_back = foreign.iter().map(|cancel| cancel.amount).sum();

@@ -147,10 +147,23 @@ impl Payments {
                 && cancel.refund.is_none()
                 && !known.iter().any(|row| row.record.transaction.as_ref() == Some(&cancel.transaction))
         });
-        match unbooked {
-            Some(cancel) => self.sent_back(refund, payment, cancel.transaction.clone()).await,
-            None => self.quarantine(refund, words).await,
+        if let Some(cancel) = unbooked {
+            return self.sent_back(refund, payment, cancel.transaction.clone()).await;
         }
+        let of_payment = known.iter().filter(|row| row.record.payment_id == refund.record.payment_id);
+        let done = of_payment.filter(|row| row.record.state == RefundState::Done);
+        if done.map(|row| row.record.amount).sum::<i64>() >= payment.record.amount {
+            return self.nothing_left(refund).await;
+        }
+        self.quarantine(refund, words).await
+    }
+
+    /// All of the money went back by other refunds, which are booked: the buyer has it, and this one is for nothing.
+    async fn nothing_left(&self, refund: Stored<Refund>) -> Result<(), PortError> {
+        let Refund { refund_id, order_id, .. } = refund.record;
+        let event = RoleEvent::RefundDone { refund: refund_id, order: order_id, amount: refund.record.money() };
+        let unit = Unit::new().update(&refund).delete(&refund.record).event(&event, self.now());
+        self.ports.records.commit(unit).await.map(|_| ())
     }
 
     async fn sent_back(

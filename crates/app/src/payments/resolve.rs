@@ -90,6 +90,12 @@ impl Payments {
     /// again under the same key, once the units are pinned. When they cannot be, it was never sent: it is sent only
     /// while they are, and no clock unpins them.
     async fn go_on(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
+        // Written before anything is pinned: a request that is still under way, and slow, then cannot withdraw the row
+        // from under the units and the money.
+        let (attempt, ours) = self.postpone(attempt, "the provider waits for our confirmation".to_owned()).await?;
+        if !ours {
+            return Ok(attempt);
+        }
         let Some(hold) = self.ports.ledger.find(attempt.record.order_id).await? else {
             return self.give_up(attempt, ErrorCode::NotFound).await;
         };

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::payment::RefundState;
+use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{RecordsExt as _, Unit};
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::Payments;
-use super::rows::{Origin, Refund};
+use super::rows::{Origin, Payment, Refund};
 use super::stock::Pinned;
 use crate::consumer::{HandleError, Handler};
 
@@ -115,6 +115,12 @@ impl Payments {
         if self.ports.records.load::<Refund>(refund_id).await?.is_some() {
             return Ok(None);
         }
+        if self.went_back(attempt).await? {
+            // Nothing is delivered for money that is not here any more.
+            let hold = self.ports.ledger.find(order).await?;
+            self.stock.end(order, hold.as_ref(), attempt).await?;
+            return Ok(None);
+        }
         let Some(reason) = self.climb(order, attempt, paid).await? else { return Ok(None) };
         tracing::warn!(%order, %attempt, reason, "the money goes back");
         self.metrics.undeliverable.inc();
@@ -138,6 +144,12 @@ impl Payments {
         }))
     }
 
+    /// Whether all of an attempt's money was sent back, at the provider's side.
+    async fn went_back(&self, attempt: PaymentId) -> Result<bool, PortError> {
+        let payment = self.ports.records.load::<Payment>(attempt).await?;
+        Ok(payment.is_some_and(|payment| payment.record.state == PaymentState::Canceled))
+    }
+
     /// Delivers for a charge if that is possible; otherwise says why not.
     async fn climb(&self, order: OrderId, attempt: PaymentId, paid: Money) -> Result<Option<&'static str>, PortError> {
         let Some(hold) = self.ports.ledger.find(order).await? else {
@@ -149,7 +161,13 @@ impl Payments {
         if hold.total() != paid {
             return Ok(Some("The amount paid is not what the order costs"));
         }
-        match self.stock.begin(&hold, attempt).await? {
+        let pinned = self.stock.begin(&hold, attempt).await?;
+        // Asked again now that the order is pinned: whoever hears of a cancel from here on sees that, and waits.
+        if pinned == Pinned::Yes && self.went_back(attempt).await? {
+            self.stock.end(order, Some(&hold), attempt).await?;
+            return Ok(None);
+        }
+        match pinned {
             Pinned::Yes if self.stock.commit(order, Some(&hold), attempt).await? => Ok(None),
             // Between pinning and committing nobody else can take a pinned order away: ask again.
             Pinned::Yes => Err(PortError::Unavailable("the ledger lost a pinned order".to_owned())),

@@ -54,7 +54,8 @@ impl Stock {
             outcome => return Ok(pinned(&outcome)),
         }
         match self.0.decide(offer, Command::Reclaim { order }).await? {
-            Outcome::Held(_) => {}
+            // Pinned in the meantime, perhaps by a twin for this very attempt: asking again tells.
+            Outcome::Held(_) | Outcome::PaymentInProgress { .. } => {}
             outcome => return Ok(pinned(&outcome)),
         }
         Ok(pinned(&self.0.decide(offer, Command::BeginPayment { order, attempt }).await?))

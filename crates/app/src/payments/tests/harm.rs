@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -32,6 +33,7 @@ pub(super) struct Steps {
     seen: AtomicUsize,
     strike: Mutex<Option<(usize, Harm)>>,
     struck: Mutex<Option<String>>,
+    meanwhile: Mutex<Vec<(&'static str, BoxFuture<'static, ()>)>>,
     crashed: Notify,
 }
 
@@ -52,6 +54,17 @@ impl Steps {
         self.struck.lock().clone()
     }
 
+    /// Does this in the next step of this name, before its effect: what somebody else does at that moment.
+    pub(super) fn meanwhile(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.meanwhile.lock().push((name, Box::pin(work)));
+    }
+
+    fn take_meanwhile(&self, name: &str) -> Option<BoxFuture<'static, ()>> {
+        let mut meanwhile = self.meanwhile.lock();
+        let place = meanwhile.iter().position(|(step, _)| *step == name)?;
+        Some(meanwhile.remove(place).1)
+    }
+
     /// Returns when the process stops.
     pub(super) async fn crash(&self) {
         self.crashed.notified().await;
@@ -64,6 +77,9 @@ impl Steps {
         work: impl Fn() -> F,
         failed: impl FnOnce() -> T,
     ) -> T {
+        if let Some(work) = self.take_meanwhile(name) {
+            work.await;
+        }
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         let harm = self.strike.lock().filter(|(step, _)| *step == number).map(|(_, harm)| harm);
         let Some(harm) = harm else { return work().await };

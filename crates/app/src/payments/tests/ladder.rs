@@ -165,3 +165,17 @@ mod negative_control {
         shop.check(order, "nobody asked").await;
     }
 }
+
+#[tokio::test]
+async fn nothing_is_delivered_for_money_that_went_back_at_once() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("card", &order.to_string(), PRICE);
+    shop.provider.set("card", ProviderStatus::Done);
+    shop.notice("card").await;
+    shop.provider.cancel_in_console("card", PRICE.amount);
+    shop.notice("card").await;
+    shop.rest().await;
+    shop.check(order, "canceled before it was settled").await;
+    assert_eq!(shop.state(order), Some(HoldState::Held));
+}

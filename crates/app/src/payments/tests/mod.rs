@@ -4,6 +4,7 @@ mod harm;
 mod ladder;
 mod ledger;
 mod provider;
+mod races;
 mod records;
 mod refunding;
 mod requests;

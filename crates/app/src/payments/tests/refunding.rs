@@ -77,13 +77,15 @@ async fn a_free_order_has_nothing_to_send_back() {
 }
 
 #[tokio::test]
-async fn a_refund_after_all_went_back_is_for_a_person() {
+async fn a_refund_after_all_went_back_is_done_and_moves_nothing() {
     let (mut shop, order) = paid().await;
     shop.provider.cancel_in_console("key", PRICE.amount);
     shop.notice("key").await;
     shop.approve(RefundId([1; 16]), order, PRICE.amount).await;
     shop.rest().await;
     assert_eq!(shop.announced("payment.canceled_by_provider"), 1);
-    assert_eq!(shop.announced("refund.quarantined"), 1);
+    assert_eq!((shop.announced("refund.done"), shop.announced("refund.quarantined")), (1, 0));
     assert_eq!(shop.attempts(order).await[0].refunded, PRICE.amount);
+    let refunds = shop.refunds(order).await;
+    assert_eq!(refunds.iter().map(|refund| refund.amount).sum::<i64>(), PRICE.amount, "booked once");
 }

@@ -32,6 +32,8 @@ mod options;
 mod recent;
 mod shared;
 mod start;
+#[cfg(feature = "testkit")]
+mod stepped;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -48,6 +50,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use options::LedgerOptions;
+#[cfg(feature = "testkit")]
+pub use stepped::{Died, SteppedEngine};
 pub use verify::{Verified, VerifyError, verify_journal};
 pub use witness::Head;
 
