@@ -28,12 +28,28 @@ struct Entry {
     requests: u32,
     /// No order that is written down has the key, or it is this one.
     checked: bool,
-    /// The order exists, for all that is known, and its row is not written yet.
-    granted: bool,
-    /// Someone was answered so.
-    sure: bool,
-    /// The order's row is written.
-    written: bool,
+    known: Known,
+}
+
+/// What is known of the order of a key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Known {
+    /// That it was not granted.
+    Nothing,
+    /// That it was asked for, and nobody waited for the answer.
+    Asked,
+    /// That it was granted.
+    Granted,
+    /// That its row is written: a look-up finds it, and the map need not know it. The filter does not tell: it errs, and
+    /// knows a key a moment before the row is there.
+    Written,
+}
+
+impl Entry {
+    /// Whether nobody needs it any more.
+    fn is_over(&self) -> bool {
+        self.requests == 0 && matches!(self.known, Known::Nothing | Known::Written)
+    }
 }
 
 /// What a key stands for.
@@ -82,7 +98,9 @@ impl Keys {
         let key = order.key_hash();
         let mut shard = self.shard(key).lock();
         let checked = match shard.get_mut(&key) {
-            Some(entry) if entry.order != order && (entry.checked || entry.granted) => return Claim::Reused,
+            Some(entry) if entry.order != order && (entry.checked || entry.known > Known::Nothing) => {
+                return Claim::Reused;
+            }
             Some(entry) if entry.order != order => return Claim::Contested,
             Some(entry) => {
                 entry.requests += 1;
@@ -90,7 +108,7 @@ impl Keys {
             }
             None => {
                 let checked = !self.archive.may_contain(key);
-                shard.insert(key, Entry { order, requests: 1, checked, granted: false, sure: false, written: false });
+                shard.insert(key, Entry { order, requests: 1, checked, known: Known::Nothing });
                 checked
             }
         };
@@ -106,7 +124,9 @@ impl Keys {
         }
         if let Some(entry) = self.shard(key).lock().get_mut(&key).filter(|entry| entry.order == order) {
             entry.checked = true;
-            entry.written |= found.is_some();
+            if found.is_some() {
+                entry.known = Known::Written;
+            }
         }
         Ok(Claim::Ours)
     }
@@ -122,15 +142,16 @@ impl Keys {
         let mut shard = self.shard(key).lock();
         let Some(entry) = shard.get_mut(&key).filter(|entry| entry.order == order) else { return };
         entry.requests = entry.requests.saturating_sub(1);
-        // The row may have been written before we got here: then a look-up finds it, and the map need not know it. The
-        // filter would not do: it errs, and knows a key a moment before the row is there.
-        let before = entry.granted;
-        entry.granted = (before || end != End::Refused) && !entry.written;
-        entry.sure |= end == End::Granted;
-        if end == End::Unknown && !before && entry.granted {
+        let before = entry.known;
+        entry.known = before.max(match end {
+            End::Granted => Known::Granted,
+            End::Unknown => Known::Asked,
+            End::Refused => Known::Nothing,
+        });
+        if before < Known::Asked && entry.known == Known::Asked {
             self.unknown.lock().push(order);
         }
-        if entry.requests == 0 && !entry.granted {
+        if entry.is_over() {
             shard.remove(&key);
         }
     }
@@ -164,9 +185,9 @@ impl Keys {
             let mut shard = self.shard(order.key_hash()).lock();
             let entry = shard.get_mut(&order.key_hash()).filter(|entry| entry.order == *order);
             // Whoever came in the meantime knows better.
-            if let Some(entry) = entry.filter(|entry| !exists && !entry.sure) {
-                entry.granted = false;
-                if entry.requests == 0 {
+            if let Some(entry) = entry.filter(|entry| !exists && entry.known == Known::Asked) {
+                entry.known = Known::Nothing;
+                if entry.is_over() {
                     shard.remove(&order.key_hash());
                 }
             }
@@ -189,9 +210,8 @@ impl Keys {
         let key = order.key_hash();
         let mut shard = self.shard(key).lock();
         if let Some(entry) = shard.get_mut(&key).filter(|entry| entry.order == order) {
-            entry.written = true;
-            entry.granted = false;
-            if entry.requests == 0 {
+            entry.known = Known::Written;
+            if entry.is_over() {
                 shard.remove(&key);
             }
         }

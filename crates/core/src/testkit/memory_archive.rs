@@ -48,7 +48,9 @@ impl HoldArchive for MemoryArchive {
 
     fn apply(&self, entries: &[JournalEntry]) -> Result<(), PortError> {
         let mut books = self.books();
-        entries.iter().for_each(|entry| books.apply(entry));
+        for entry in entries {
+            books.apply(entry);
+        }
         Ok(())
     }
 

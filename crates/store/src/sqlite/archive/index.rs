@@ -102,8 +102,7 @@ impl Index {
                 other.read(connection, &mut entries)?;
                 other.mark_merged(connection)?;
             }
-            // Runs that are sorted in themselves, one after the other, are what this sort merges best.
-            entries.sort();
+            entries.sort_unstable();
             written.kept -= same;
             run = Run::write(connection, self.purpose, run.level + 1, &entries)?;
         }

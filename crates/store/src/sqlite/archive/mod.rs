@@ -69,8 +69,7 @@ fn key_of(order: OrderId) -> u64 {
 
 /// The random part of a person's id.
 fn person_of(person: UserId) -> u64 {
-    let [.., a, b, c, d, e, f, g, h] = person.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    person.0.last_chunk().map_or(0, |random| u64::from_le_bytes(*random))
 }
 
 impl Indexes {

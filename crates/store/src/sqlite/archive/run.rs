@@ -34,7 +34,9 @@ impl Run {
     /// Writes sorted entries as a new run.
     pub(super) fn write(connection: &Connection, purpose: &str, level: u8, entries: &[Entry]) -> Result<Self> {
         let mut filter = Filter::new(entries.len());
-        entries.iter().for_each(|(key, _)| filter.add(*key));
+        for (key, _) in entries {
+            filter.add(*key);
+        }
         let first_keys: Vec<u64> = entries.chunks(PAGE_ENTRIES).map(|page| page[0].0).collect();
         let sql = "INSERT INTO runs (purpose, level, entries, first_keys, filter, merged) VALUES (?, ?, ?, ?, ?, 0)";
         let keys: Vec<u8> = first_keys.iter().flat_map(|key| key.to_le_bytes()).collect();
