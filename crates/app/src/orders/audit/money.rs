@@ -2,7 +2,8 @@
 //!
 //! The payments role announces `payment.done` in the same commit as its own books, and only then tells the ledger. So
 //! whoever reads the journal first and the announcements after it finds every payment of what the journal calls sold.
-//! Only payments that began under this watch are judged; `firstcome audit` judges all.
+//! Only payments that began under this watch are judged; `firstcome audit` judges all. Money may have come long before it
+//! was pinned (a deposit for an order that had expired), so nobody is accused before all announcements were read again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use firstcome_core::time::Time;
 const GRACE: Duration = Duration::from_secs(30);
 /// How long an announcement is remembered whose order was not sold yet.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// Announcements read at a time.
+/// Announcements read at a time: the latest, and all of them.
 const PAGE: usize = 256;
+const LONG_PAGE: usize = 2_048;
 
 /// A sale whose announcement was not seen yet.
 #[derive(Clone, Copy)]
@@ -41,8 +43,7 @@ struct Announced {
 pub(super) struct MoneyBook {
     events: Arc<dyn EventLog>,
     ledger: Arc<dyn StockLedger>,
-    /// Where the watch began in the announcements, and where it is.
-    begin: i64,
+    /// Up to where announcements were read.
     position: i64,
     paying: HashMap<OrderId, PaymentId>,
     sales: HashMap<OrderId, Sale>,
@@ -53,7 +54,7 @@ impl MoneyBook {
     /// A watch that begins behind this announcement.
     pub(super) fn new(events: Arc<dyn EventLog>, ledger: Arc<dyn StockLedger>, begin: i64) -> Self {
         let (paying, sales, announced) = Default::default();
-        Self { events, ledger, begin, position: begin, paying, sales, announced }
+        Self { events, ledger, position: begin, paying, sales, announced }
     }
 
     /// Takes the next record of the journal. An order is paid on its home offer.
@@ -105,11 +106,11 @@ impl MoneyBook {
         Ok(unpaid)
     }
 
-    /// The announcement of an attempt, among all since the watch began.
+    /// The announcement of an attempt, among all that there are.
     async fn find(&self, order: OrderId, attempt: PaymentId) -> Result<Option<Money>, PortError> {
-        let mut position = self.begin;
+        let mut position = 0;
         loop {
-            let page = self.events.read(topics::PAYMENTS, position, PAGE).await?;
+            let page = self.events.read(topics::PAYMENTS, position, LONG_PAGE).await?;
             let Some(last) = page.last() else { return Ok(None) };
             position = last.position;
             let found = page.iter().filter_map(paid).find(|paid| (paid.0, paid.1) == (order, attempt));
@@ -223,7 +224,9 @@ mod tests {
         let done = RoleEvent::PaymentDone { order, attempt, amount: PRICE };
         shop.payments.commit(Unit::new().event(&done, Time(0))).await.unwrap();
         assert_eq!(shop.look().await, 0);
-        // The ledger hears of it much later.
+        // The ledger hears of it much later, under a watch that began in between.
+        shop.book = MoneyBook::new(shop.book.events.clone(), shop.ledger.clone(), 1);
+        shop.position = 0;
         shop.clock.advance(REMEMBERED + GRACE);
         assert_eq!(shop.look().await, 0);
         assert!(shop.book.announced.is_empty());
