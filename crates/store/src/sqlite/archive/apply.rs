@@ -1,7 +1,6 @@
 //! Taking records of the journal: from events to rows.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use firstcome_core::ids::{OfferNumber, OrderId};
 use firstcome_core::ledger::{Event, Hold, Offer, OfferSnapshot, Persons};
@@ -29,7 +28,17 @@ pub(super) struct Taken {
     persons: Vec<run::Entry>,
 }
 
-/// An order's row as of before the batch.
+/// Records on their way to rows.
+#[derive(Default)]
+struct Batch {
+    offers: BTreeMap<OfferNumber, Offer>,
+    /// Holds that have a row, as of before the batch.
+    known: BTreeMap<(OfferNumber, OrderId), Known>,
+    /// Holds that have none, in the order of the journal: so that is the order of rows, however records are batched.
+    made: Vec<(OfferNumber, OrderId)>,
+}
+
+/// A row as of before the batch.
 struct Known {
     row: i64,
     units: u32,
@@ -51,24 +60,21 @@ impl From<rusqlite::Error> for ApplyError {
 impl Writer {
     /// Writes the rows that these records make or change, in one transaction that the caller ends.
     pub(super) fn write(&self, indexes: &Indexes, entries: &[JournalEntry]) -> std::result::Result<Taken, ApplyError> {
-        let mut batch: BTreeMap<OfferNumber, Offer> = BTreeMap::new();
-        let mut known = BTreeMap::new();
+        let mut batch = Batch::default();
         for entry in entries {
             let number = entry.record.offer;
-            let offer = match batch.entry(number) {
-                Entry::Occupied(offer) => offer.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(self.begin(number)),
-            };
+            let mut offer = batch.offers.remove(&number).unwrap_or_else(|| self.begin(number));
             for (seq, event) in entry.record.numbered() {
                 if seq != offer.seq() + 1 {
                     let reason = format!("offer {number} goes from {} to {seq}", offer.seq());
                     return Err(ApplyError::Misfit(reason));
                 }
-                self.recall(indexes, number, offer, event, &mut known)?;
+                self.prepare(indexes, &mut batch, number, &mut offer, event)?;
                 offer.evolve(event, entry.record.at);
             }
+            batch.offers.insert(number, offer);
         }
-        Ok(self.write_rows(&batch, &known)?)
+        Ok(self.write_rows(&batch)?)
     }
 
     fn begin(&self, number: OfferNumber) -> Offer {
@@ -76,47 +82,51 @@ impl Writer {
         known.map_or_else(Offer::default, |offer| Offer::restore(offer, [], Persons::new()))
     }
 
-    /// Brings the hold that an event changes into the batch, unless the batch has it or the event makes it.
-    fn recall(
+    /// Notes the hold that an event makes; brings the one that it changes into the batch, unless it is there.
+    fn prepare(
         &self,
         indexes: &Indexes,
+        batch: &mut Batch,
         number: OfferNumber,
         offer: &mut Offer,
         event: &Event,
-        known: &mut BTreeMap<(OfferNumber, OrderId), Known>,
     ) -> std::result::Result<(), ApplyError> {
-        let makes = matches!(event, Event::Held(_) | Event::Prepared(_) | Event::Sold(_));
-        let Some(order) = event.order().filter(|order| !makes && offer.hold(*order).is_none()) else { return Ok(()) };
-        let Some(ArchivedRow { row, hold, .. }) = indexes.row_of(&self.connection, number, order)? else {
-            if matches!(event, Event::OrderAborted { .. }) {
-                return Ok(());
+        let Some(order) = event.order().filter(|order| offer.hold(*order).is_none()) else { return Ok(()) };
+        if matches!(event, Event::Held(_) | Event::Prepared(_) | Event::Sold(_)) {
+            batch.made.push((number, order));
+            return Ok(());
+        }
+        match indexes.row_of(&self.connection, number, order)? {
+            Some(ArchivedRow { row, hold, .. }) => {
+                batch.known.insert((number, order), Known { row, units: hold.units() });
+                offer.recall(hold);
             }
-            return Err(ApplyError::Misfit(format!("{order} changes on offer {number}, but was never granted")));
-        };
-        known.insert((number, order), Known { row, units: hold.units() });
-        offer.recall(hold);
+            None if matches!(event, Event::OrderAborted { .. }) => batch.made.push((number, order)),
+            None => {
+                return Err(ApplyError::Misfit(format!("{order} changes on offer {number}, but was never granted")));
+            }
+        }
         Ok(())
     }
 
-    fn write_rows(
-        &self,
-        batch: &BTreeMap<OfferNumber, Offer>,
-        known: &BTreeMap<(OfferNumber, OrderId), Known>,
-    ) -> Result<Taken> {
+    fn write_rows(&self, batch: &Batch) -> Result<Taken> {
         let mut taken = Taken { offers: vec![], last_row: self.last_row, keys: vec![], persons: vec![] };
         let mut changes: Vec<Change> = Vec::new();
-        for (number, offer) in batch {
-            for hold in offer.holds() {
-                let before = known.get(&(*number, hold.order));
-                let row = before.map_or_else(|| taken.number(hold), |known| known.row);
-                table::write_hold(&self.connection, row, before.is_none(), *number, hold)?;
-                let units = i64::from(hold.units()) - before.map_or(0, |known| i64::from(known.units));
-                changes.extend((units != 0).then_some((*number, hold.person, units as i32)));
-            }
-            if let Some(snapshot) = offer.snapshot() {
-                table::write_offer(&self.connection, &snapshot)?;
-                taken.offers.push(snapshot);
-            }
+        let hold_of = |number: &OfferNumber, order| batch.offers.get(number).and_then(|offer| offer.hold(order));
+        for ((number, order), Known { row, units }) in &batch.known {
+            let Some(hold) = hold_of(number, *order) else { continue };
+            table::write_hold(&self.connection, *row, false, *number, hold)?;
+            changes.push((*number, hold.person, hold.units() as i32 - *units as i32));
+        }
+        for (number, order) in &batch.made {
+            let Some(hold) = hold_of(number, *order) else { continue };
+            table::write_hold(&self.connection, taken.number(hold), true, *number, hold)?;
+            changes.push((*number, hold.person, hold.units() as i32));
+        }
+        changes.retain(|change| change.2 != 0);
+        for snapshot in batch.offers.values().filter_map(Offer::snapshot) {
+            table::write_offer(&self.connection, &snapshot)?;
+            taken.offers.push(snapshot);
         }
         if !changes.is_empty() {
             units::append(&self.connection, changes)?;

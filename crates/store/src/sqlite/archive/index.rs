@@ -5,8 +5,10 @@
 //! level become one of the next (a log-structured merge tree: O'Neil et al. 1996). What is in memory is found again from
 //! the rows after a restart.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Result};
 
 use super::run::{Entry, Run};
@@ -17,16 +19,20 @@ const MERGE: usize = 8;
 /// thread that writes rows, and must not take long.
 const TOP: u8 = 2;
 
+type Runs = Arc<Vec<Arc<Run>>>;
+
 #[derive(Default)]
 struct State {
     recent: HashTable<Entry>,
-    runs: Vec<Run>,
+    runs: Runs,
 }
 
 /// See the [module](self).
 pub(super) struct Index {
     purpose: &'static str,
     state: RwLock<State>,
+    /// Runs that were merged into others, whose pages someone may be reading still.
+    merged: Mutex<Vec<Arc<Run>>>,
 }
 
 fn spread(key: u64) -> u64 {
@@ -36,8 +42,9 @@ fn spread(key: u64) -> u64 {
 impl Index {
     /// The index of this purpose, with the runs that were written.
     pub(super) fn load(connection: &Connection, purpose: &'static str) -> Result<Self> {
-        let runs = Run::load(connection, purpose)?;
-        Ok(Self { purpose, state: RwLock::new(State { recent: HashTable::new(), runs }) })
+        let runs = Arc::new(Run::load(connection, purpose)?.into_iter().map(Arc::new).collect());
+        let state = RwLock::new(State { recent: HashTable::new(), runs });
+        Ok(Self { purpose, state, merged: Mutex::default() })
     }
 
     /// Whether rows of a key can be there at all: false is certain. Never touches a disk.
@@ -49,14 +56,11 @@ impl Index {
 
     /// The rows of a key below `before`, the highest first, at most `limit`.
     pub(super) fn find(&self, connection: &Connection, key: u64, before: u64, limit: usize) -> Result<Vec<u64>> {
-        // Held while pages are read, so that no run is removed under the reader.
-        let state = self.state.read();
-        let recent = state.recent.iter_hash(spread(key)).filter(|entry| entry.0 == key && entry.1 < before);
-        let mut rows: Vec<u64> = recent.map(|entry| entry.1).collect();
+        let (mut rows, runs) = self.recent_rows(key, before);
         rows.sort_unstable_by(|one, other| other.cmp(one));
         rows.truncate(limit);
         // A later run has later rows.
-        for run in state.runs.iter().rev() {
+        for run in runs.iter().rev() {
             if rows.len() >= limit {
                 break;
             }
@@ -66,6 +70,14 @@ impl Index {
             })?;
         }
         Ok(rows)
+    }
+
+    /// The rows in memory, and the runs of the same moment. The lock is not kept while pages are read: a look-up in memory
+    /// must never wait for a disk.
+    fn recent_rows(&self, key: u64, before: u64) -> (Vec<u64>, Runs) {
+        let state = self.state.read();
+        let recent = state.recent.iter_hash(spread(key)).filter(|entry| entry.0 == key && entry.1 < before);
+        (recent.map(|entry| entry.1).collect(), state.runs.clone())
     }
 
     /// Adds entries whose rows are committed.
@@ -84,44 +96,54 @@ impl Index {
     /// Writes what is in memory as a run, and merges runs where there are many. Nothing changes for readers before
     /// [`Index::take`] is called with the answer, after the commit.
     pub(super) fn write(&self, connection: &Connection) -> Result<Written> {
-        let state = self.state.read();
-        let mut entries: Vec<Entry> = state.recent.iter().copied().collect();
+        self.remove_merged(connection)?;
+        let (mut entries, runs) = {
+            let state = self.state.read();
+            (state.recent.iter().copied().collect::<Vec<Entry>>(), state.runs.clone())
+        };
         entries.sort_unstable();
-        let mut written = Written { kept: state.runs.len(), runs: Vec::new() };
+        let mut kept = runs.len();
         let mut run = Run::write(connection, self.purpose, 0, &entries)?;
         while run.level < TOP {
-            let older = &state.runs[..written.kept];
-            let same = older.iter().rev().take_while(|other| other.level == run.level).count();
+            let same = runs[..kept].iter().rev().take_while(|other| other.level == run.level).count();
             if same + 1 < MERGE {
                 break;
             }
-            let merged = &older[older.len() - same..];
+            let merged = &runs[kept - same..kept];
             entries.clear();
-            entries.reserve(merged.iter().map(Run::len).sum::<usize>() + run.len());
-            for other in merged.iter().chain([&run]) {
+            entries.reserve(merged.iter().map(|other| other.len()).sum::<usize>() + run.len());
+            for other in merged.iter().map(AsRef::as_ref).chain([&run]) {
                 other.read(connection, &mut entries)?;
                 other.mark_merged(connection)?;
             }
             entries.sort_unstable();
-            written.kept -= same;
+            kept -= same;
             run = Run::write(connection, self.purpose, run.level + 1, &entries)?;
         }
-        written.runs.push(run);
-        Ok(written)
+        Ok(Written { kept, run })
     }
 
     /// Goes on with what was written.
-    pub(super) fn take(&self, written: Written) {
+    pub(super) fn take(&self, Written { kept, run }: Written) {
         let mut state = self.state.write();
+        let (stay, merged) = state.runs.split_at(kept);
+        self.merged.lock().extend_from_slice(merged);
+        state.runs = Arc::new(stay.iter().cloned().chain([Arc::new(run)]).collect());
         state.recent = HashTable::new();
-        state.runs.truncate(written.kept);
-        state.runs.extend(written.runs);
+    }
+
+    /// Removes the pages of merged runs that nobody reads any more.
+    fn remove_merged(&self, connection: &Connection) -> Result<()> {
+        let mut merged = self.merged.lock();
+        let (gone, read): (Vec<_>, Vec<_>) = merged.drain(..).partition(|run| Arc::strong_count(run) == 1);
+        *merged = read;
+        gone.iter().try_for_each(|run| run.remove(connection))
     }
 }
 
-/// Runs that replace what was in memory, and runs that were merged into them.
+/// A run that takes the place of what was in memory, and of runs that were merged into it.
 pub(super) struct Written {
     /// Of the runs before, the first so many stay.
     kept: usize,
-    runs: Vec<Run>,
+    run: Run,
 }

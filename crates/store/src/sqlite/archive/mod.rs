@@ -140,8 +140,6 @@ impl SqliteArchive {
     fn write_runs(&self, writer: &Writer) -> SqlResult<()> {
         let connection = &writer.connection;
         let written = in_transaction(connection, || {
-            // Whoever was reading these has long gone on to what they were merged into.
-            run::Run::remove_merged(connection)?;
             let written = (self.indexes.keys.write(connection)?, self.indexes.persons.write(connection)?);
             connection.prepare_cached("UPDATE progress SET indexed = ?")?.execute([writer.last_row])?;
             Ok::<_, rusqlite::Error>(written)

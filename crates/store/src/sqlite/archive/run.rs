@@ -54,7 +54,10 @@ impl Run {
 
     /// The runs of a purpose, oldest first. Those that were merged into others are removed.
     pub(super) fn load(connection: &Connection, purpose: &str) -> Result<Vec<Self>> {
-        Self::remove_merged(connection)?;
+        let merged = "SELECT id FROM runs WHERE merged = 1 AND purpose = ?";
+        let merged: Vec<i64> =
+            connection.prepare(merged)?.query_map([purpose], |row| row.get(0))?.collect::<Result<_>>()?;
+        merged.into_iter().try_for_each(|id| remove(connection, id))?;
         let sql = "SELECT id, level, entries, first_keys, filter FROM runs WHERE purpose = ? ORDER BY id";
         let mut select = connection.prepare(sql)?;
         let runs = select.query_map([purpose], |row| {
@@ -77,16 +80,9 @@ impl Run {
         connection.prepare_cached("UPDATE runs SET merged = 1 WHERE id = ?")?.execute([self.id]).map(drop)
     }
 
-    /// Removes the runs that were marked.
-    pub(super) fn remove_merged(connection: &Connection) -> Result<()> {
-        let mut select = connection.prepare_cached("SELECT id FROM runs WHERE merged = 1")?;
-        let merged: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-        for id in merged {
-            let (first, last) = (id * MOST_PAGES, (id + 1) * MOST_PAGES - 1);
-            connection.prepare_cached("DELETE FROM run_pages WHERE id BETWEEN ? AND ?")?.execute([first, last])?;
-            connection.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
-        }
-        Ok(())
+    /// Removes the run and its pages.
+    pub(super) fn remove(&self, connection: &Connection) -> Result<()> {
+        remove(connection, self.id)
     }
 
     pub(super) fn may_contain(&self, key: u64) -> bool {
@@ -141,6 +137,12 @@ impl Run {
         });
         found.optional()?.ok_or_else(damaged)
     }
+}
+
+fn remove(connection: &Connection, id: i64) -> Result<()> {
+    let (first, last) = (id * MOST_PAGES, (id + 1) * MOST_PAGES - 1);
+    connection.prepare_cached("DELETE FROM run_pages WHERE id BETWEEN ? AND ?")?.execute([first, last])?;
+    connection.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id]).map(drop)
 }
 
 /// An index that is not what was written; it is made anew when the file is removed.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{Command, HoldRequest, Record, ReleaseReason, Terms};
@@ -168,15 +169,13 @@ async fn it_is_what_the_journal_says_through_restarts_and_merges() {
     );
 }
 
-/// Lists against all orders in the order of their rows.
+/// Lists against all orders in the order of the journal.
 fn lists(archive: &SqliteArchive, memory: &MemoryArchive, orders: &[OrderId]) {
     let all = pages(archive, &OrderQuery::default());
     let mut granted: Vec<_> =
         orders.iter().filter(|order| memory.hold(order.home(), **order).expect("found").is_some()).copied().collect();
-    let mut listed = all.clone();
-    listed.sort_unstable();
-    granted.sort_unstable();
-    assert_eq!(listed, granted);
+    granted.reverse();
+    assert_eq!(all, granted, "the latest first, however records came together");
     let hold = |order: &OrderId| memory.hold(order.home(), *order).expect("found").expect("granted");
     let filtered = |query: OrderQuery| {
         let wanted = all.iter().filter(|order| {
@@ -260,4 +259,34 @@ async fn a_removed_archive_is_made_again_at_the_next_start() {
             assert_eq!(ledger.find(*order).await.expect("found"), there);
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_there_is_found_while_runs_are_written_and_merged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (entries, orders) = history(directory.path(), 11, 3_000).await;
+    let archive = SqliteArchive::open_with(directory.path().join("holds.db"), 16).expect("it opens");
+    let (early, late) = entries.split_at(entries.len() / 2);
+    archive.apply(early).expect("applied");
+    let there: Vec<OrderId> =
+        orders.iter().filter(|order| archive.hold(order.home(), **order).expect("found").is_some()).copied().collect();
+    assert!(there.len() > 300);
+    let (done, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for order in &there {
+                        let hold = archive.hold(order.home(), *order).expect("readable").expect("still there");
+                        let query = OrderQuery { person: Some(hold.person), limit: 3, ..OrderQuery::default() };
+                        assert!(!archive.list(&query).expect("listed").is_empty());
+                        looks.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        late.iter().for_each(|entry| archive.apply(std::slice::from_ref(entry)).expect("applied"));
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(looks.into_inner() > there.len());
 }
