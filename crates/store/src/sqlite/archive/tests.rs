@@ -285,7 +285,9 @@ async fn what_is_there_is_found_while_runs_are_written_and_merged() {
                 }
             });
         }
-        late.iter().for_each(|entry| archive.apply(std::slice::from_ref(entry)).expect("applied"));
+        for entry in late {
+            archive.apply(std::slice::from_ref(entry)).expect("applied");
+        }
         done.store(true, Ordering::Relaxed);
     });
     assert!(looks.into_inner() > there.len());
