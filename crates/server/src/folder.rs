@@ -4,6 +4,14 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What every folder has in which a server ran once. The archive of orders is not among them: it is made again.
+const CONTENTS: [&str; 8] =
+    ["accounts.db", "catalog.db", "orders.db", "payments.db", "vouchers.db", "sandbox.db", "journal.db", "keys"];
+/// The file that says that all of it was there.
+const COMPLETE: &str = "contents";
+/// A file that says that the demo is being put on sale; a start that finds it begins again.
+const DEMO_PENDING: &str = "demo.pending";
+
 /// A data folder.
 #[derive(Debug, Clone)]
 pub struct Folder(PathBuf);
@@ -17,6 +25,17 @@ pub enum FolderError {
     /// It is not there.
     #[error("there is no data in {0}; start `firstcome serve --data {0}` first")]
     Missing(PathBuf),
+    /// Something that was there is gone.
+    #[error(
+        "{path} is not whole: {missing} was there and is gone. Nothing was changed. Restore the whole folder from a \
+         backup of one moment: a shop that goes on without a part of its books takes money for nothing, or sells twice"
+    )]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// The names, separated by commas.
+        missing: String,
+    },
     /// It cannot be written.
     #[error("{path}: {error}")]
     Unusable {
@@ -43,7 +62,57 @@ impl Folder {
     /// The folder at a path, in which a server has run before.
     pub fn existing(path: &Path) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
+        folder.check_complete()?;
         if folder.database("accounts").is_file() { Ok(folder) } else { Err(FolderError::Missing(path.to_owned())) }
+    }
+
+    /// Refuses a folder from which something is gone that was there once.
+    pub fn check_complete(&self) -> Result<(), FolderError> {
+        if !self.0.join(COMPLETE).is_file() {
+            return Ok(());
+        }
+        let missing: Vec<_> = CONTENTS.into_iter().filter(|name| !self.0.join(name).exists()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(FolderError::Incomplete { path: self.0.clone(), missing: missing.join(", ") })
+    }
+
+    /// Notes that everything is there.
+    pub fn note_complete(&self) -> Result<(), FolderError> {
+        if self.0.join(COMPLETE).is_file() {
+            return Ok(());
+        }
+        self.write(COMPLETE, &format!("This folder is whole only with: {}\n", CONTENTS.join(", ")))
+    }
+
+    /// Whether the demo was begun and not ended, by a process that died.
+    pub fn demo_is_pending(&self) -> bool {
+        self.0.join(DEMO_PENDING).is_file()
+    }
+
+    /// Notes that the demo is being put on sale. Before anything else is made in a new folder.
+    pub fn begin_demo(&self) -> Result<(), FolderError> {
+        self.write(DEMO_PENDING, "The demo is being put on sale.\n")
+    }
+
+    /// Notes that the demo is on sale.
+    pub fn end_demo(&self) -> Result<(), FolderError> {
+        std::fs::remove_file(self.0.join(DEMO_PENDING)).map_err(|error| unusable(&self.0, error))
+    }
+
+    /// Writes a small file so that it is there whole or not at all.
+    fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        use std::io::Write as _;
+        let (path, temporary) = (self.0.join(name), self.0.join(format!("{name}.new")));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &path)?;
+            File::open(&self.0)?.sync_all()
+        };
+        write().map_err(|error| unusable(&path, error))
     }
 
     /// Whether no server has run in it yet.
@@ -80,6 +149,21 @@ fn unusable(path: &Path, error: io::Error) -> FolderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_gone_is_missed() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = Folder::create(temporary.path()).expect("created");
+        assert!(folder.check_complete().is_ok(), "a new folder has nothing yet");
+        for name in CONTENTS {
+            std::fs::write(folder.path().join(name), "").expect("written");
+        }
+        folder.note_complete().expect("noted");
+        assert!(folder.check_complete().is_ok() && Folder::existing(folder.path()).is_ok());
+        std::fs::remove_file(folder.path().join("payments.db")).expect("removed");
+        let refused = Folder::existing(folder.path()).expect_err("not whole").to_string();
+        assert!(refused.contains("payments.db was there and is gone"), "{refused}");
+    }
 
     #[test]
     fn one_server_at_a_time() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Random, Shop};
+use firstcome_tests::{Random, Shop, ShopOptions};
 
 use crate::faults;
 use crate::sale::Sale;
@@ -44,6 +44,24 @@ async fn killed_in_mid_sale() {
     shop.audit().ok();
     shop.stop().await;
     shop.audit().ok();
+}
+
+/// A newcomer's very first start may be cut short too; the next one has the whole demo, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_first_start() {
+    let mut random = Random::new(Random::seed("FIRSTCOME_SEED"));
+    for _ in 0..6 {
+        let mut shop = Shop::prepare(ShopOptions { demo: true, ..ShopOptions::default() });
+        for _ in 0..1 + random.below(3) {
+            shop.spawn();
+            tokio::time::sleep(Duration::from_millis(random.below(400))).await;
+            shop.kill();
+        }
+        shop.start_again().await;
+        let offers = shop.api().get("/offers?limit=100").want(200).await;
+        assert_eq!(offers["items"].as_array().map(Vec::len), Some(5), "{offers}");
+        shop.audit().ok();
+    }
 }
 
 /// A number of rounds from the environment.

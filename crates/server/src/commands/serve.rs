@@ -30,15 +30,22 @@ pub fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
 async fn serve(config: &Config) -> Result<(), CommandError> {
     let folder = Folder::create(&config.server.data)?;
     let _lock = folder.lock()?;
-    let demo = config.server.demo && config.development() && folder.is_new();
+    folder.check_complete()?;
+    let demo = config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
     let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
         CommandError::Broken(format!("cannot listen on {}: {error}; choose another --listen", config.server.listen))
     })?;
     let address = listener.local_addr()?;
+    if demo {
+        // Whoever dies from here on until the demo is on sale begins again: everything in it is taken once.
+        folder.begin_demo()?;
+    }
     let mut shop = Shop::open(config, &folder, address).await?;
+    folder.note_complete()?;
     if demo {
         import::demo(&shop.catalog).await?;
         account::demo(&folder).await?;
+        folder.end_demo()?;
     }
 
     let stop = CancellationToken::new();
