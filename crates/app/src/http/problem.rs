@@ -115,7 +115,8 @@ impl From<PortError> for Problem {
                 Self::new(ErrorCode::Unavailable)
             }
             PortError::StorageFull(_) => {
-                tracing::error!(%error, "storage is full");
+                // Whoever found it full has said so, once.
+                tracing::debug!(%error, "storage is full");
                 Self::new(ErrorCode::StorageFull)
             }
             PortError::Corrupt(_) | PortError::Misused(_) => {

@@ -55,7 +55,7 @@ pub(super) fn run(connection: &Connection, shared: &Arc<Shared>) {
                 Ok(_) => {}
                 Err(error) => fail(shared, PortError::Unavailable(format!("no thread: {error}"))),
             }
-            Writer { connection, statements, checkpoints, shared, outcomes: Vec::new() }.run();
+            Writer { connection, statements, checkpoints, shared, outcomes: Vec::new(), refusing: false }.run();
         }),
         Err(error) => fail(shared, port_error(&shared.path, &error)),
     }
@@ -83,6 +83,8 @@ struct Writer<'a> {
     checkpoints: Checkpoints<'a>,
     shared: &'a Shared,
     outcomes: Vec<Committed>,
+    /// Whether the last transaction could not be written.
+    refusing: bool,
 }
 
 impl Writer<'_> {
@@ -93,12 +95,19 @@ impl Writer<'_> {
             let outcome = self.commit(&jobs);
             match outcome {
                 Outcome::Durable => {
+                    self.refusing = false;
                     for (job, committed) in jobs.drain(..).zip(&self.outcomes) {
                         // Whoever asked may have gone.
                         let _ = job.answer.send(Ok(*committed));
                     }
                 }
-                Outcome::Undone(reason) => refuse(&mut jobs, &reason),
+                Outcome::Undone(reason) => {
+                    // Said once, not once for everyone who is refused.
+                    if !std::mem::replace(&mut self.refusing, true) {
+                        tracing::error!(%reason, "nothing can be written for now");
+                    }
+                    refuse(&mut jobs, &reason);
+                }
                 Outcome::Fatal(reason) => {
                     fail(self.shared, reason.clone());
                     refuse(&mut jobs, &reason);
