@@ -67,14 +67,23 @@ impl Workers {
     }
 }
 
-/// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once.
+/// The exit code after a second Ctrl-C: as a shell says it of what ended by the first.
+const FORCED: i32 = 130;
+
+/// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once. What was answered is on the
+/// disk then too, as after a crash.
 pub async fn stop_requested() {
     wait_for_signal().await;
     tokio::spawn(async {
         wait_for_signal().await;
         tracing::warn!("stopped by force");
-        std::process::abort();
+        end_at_once();
     });
+}
+
+#[expect(clippy::exit, reason = "whoever asks twice waits for nobody: a flush may be what hangs")]
+fn end_at_once() -> ! {
+    std::process::exit(FORCED)
 }
 
 async fn wait_for_signal() {
