@@ -3,6 +3,8 @@
 //! Every setting is documented where it is declared; `firstcome config` prints those words, the value in force and where
 //! it came from.
 
+mod known;
+mod ranges;
 mod show;
 
 use std::net::SocketAddr;
@@ -55,7 +57,7 @@ pub struct Server {
     /// The address to listen on. Port 0 takes a free one.
     #[config(default = "127.0.0.1:8080", env = "FIRSTCOME_SERVER_LISTEN")]
     pub listen: SocketAddr,
-    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens.
+    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens; it is not served yet, because this version cannot send e-mail.
     #[config(default = "development", env = "FIRSTCOME_SERVER_ENVIRONMENT")]
     pub environment: Environment,
     /// Fill an empty data folder with the demo catalogue. Only in development.
@@ -188,14 +190,13 @@ pub struct Overrides {
 
 /// Loads the configuration and checks that its settings go together.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
+    known::check_variables(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()))?;
     let mut builder = Config::builder().env();
     if let Some(file) = file {
-        if !file.is_file() {
-            return Err(ConfigError::Unreadable(format!("there is no configuration file {}", file.display())));
-        }
-        builder = builder.file(file);
+        builder = builder.preloaded(read(file)?);
     }
-    let mut config = builder.load().map_err(|error| ConfigError::Unreadable(error.to_string()))?;
+    // The alternate form says also why.
+    let mut config = builder.load().map_err(|error| ConfigError::Unreadable(format!("{error:#}")))?;
     if let Some(data) = &overrides.data {
         config.server.data.clone_from(data);
     }
@@ -205,6 +206,18 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, Config
     config.server.demo &= !overrides.no_demo;
     check(&mut config)?;
     Ok(config)
+}
+
+type Layer = <Config as confique::Config>::Layer;
+
+/// Reads a file. What is wrong in it is named with its line.
+fn read(file: &Path) -> Result<Layer, ConfigError> {
+    let name = file.display();
+    let unreadable = |why: String| ConfigError::Unreadable(format!("{name}: {why}"));
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    let wrong = |error: toml::de::Error| unreadable(error.to_string().trim_end().to_owned());
+    known::check_file(&name.to_string(), &text.parse().map_err(wrong)?)?;
+    toml::from_str(&text).map_err(wrong)
 }
 
 fn check(config: &mut Config) -> Result<(), ConfigError> {
@@ -233,15 +246,73 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
     }
-    if config.limits.password_threads == 0 || config.server.max_connections == 0 {
-        return refused("limits.password_threads and server.max_connections must be at least 1");
+    ranges::check(config)
+}
+
+/// Refuses what can be looked at with this configuration, but not served.
+pub fn check_serving(config: &Config) -> Result<(), ConfigError> {
+    if config.development() {
+        return Ok(());
     }
-    Ok(())
+    let message = "server.environment is production, but this version cannot send e-mail yet: no buyer would get the \
+                   code to sign up with. To try the shop out, leave server.environment at development, on this machine only";
+    Err(ConfigError::Refused(message.to_owned()))
 }
 
 impl Config {
     /// Whether the program runs on a developer's machine.
     pub fn development(&self) -> bool {
         self.server.environment == Environment::Development
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("firstcome.conf");
+        std::fs::write(&path, text).expect("written");
+        load(Some(&path), &Overrides::default())
+    }
+
+    fn refused(text: &str) -> String {
+        loaded(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_named_with_its_place() {
+        for text in ["[server]\nlisten = \n", "[server]\nlisten = 7\n", "[server]\nenvironment = \"prod\"\n"] {
+            let error = refused(text);
+            assert!(error.contains("firstcome.conf: ") && error.contains("line 2, column "), "{text}: {error}");
+        }
+        assert!(refused("[server]\nenvironment = \"prod\"\n").contains("development"));
+        assert!(refused("[server]\nlistn = \"127.0.0.1:1\"\n").contains("server.listen"));
+    }
+
+    #[test]
+    fn numbers_have_ranges() {
+        for (text, said) in [
+            ("[payments]\ndeadline_seconds = 9223372036854775807", "payments.deadline_seconds is 9223372036854775807"),
+            ("[payments]\ndeadline_seconds = 0", "from 1 to 300"),
+            ("[tokens]\naccess_minutes = 0", "tokens.access_minutes is 0; it must be from 1 to 1440"),
+            ("[tokens]\nrefresh_days = 0", "tokens.refresh_days"),
+            ("[limits]\nuser_burst = 0", "limits.user_burst"),
+            ("[server]\nmax_connections = 0", "server.max_connections"),
+            ("[limits]\npassword_threads = -1", "line 2"),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn production_is_not_served_without_mail() {
+        check_serving(&loaded("").expect("the defaults")).expect("development");
+        let production = "[server]\nenvironment = \"production\"\n\
+                          [payments]\nprovider_url = \"https://psp.example\"\nsecret_key = \"live_sk\"\n";
+        let error = check_serving(&loaded(production).expect("it can be looked at")).expect_err("no mail");
+        assert!(error.to_string().contains("cannot send e-mail"), "{error}");
     }
 }
