@@ -17,6 +17,14 @@ pub enum FolderError {
     /// It is not there.
     #[error("there is no data in {0}; start `firstcome serve --data {0}` first")]
     Missing(PathBuf),
+    /// Nobody can tell what is in it.
+    #[error("{path} cannot be read: {error}")]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// It cannot be written.
     #[error("{path}: {error}")]
     Unusable {
@@ -43,7 +51,13 @@ impl Folder {
     /// The folder at a path, in which a server has run before.
     pub fn existing(path: &Path) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
-        if folder.database("accounts").is_file() { Ok(folder) } else { Err(FolderError::Missing(path.to_owned())) }
+        match std::fs::metadata(folder.database("accounts")) {
+            Ok(found) if found.is_file() => Ok(folder),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Unreadable { path: path.to_owned(), error })
+            }
+            _ => Err(FolderError::Missing(path.to_owned())),
+        }
     }
 
     /// Whether no server has run in it yet.
@@ -91,5 +105,17 @@ mod tests {
         drop(lock);
         assert!(folder.lock().is_ok());
         assert!(matches!(Folder::existing(temporary.path()), Err(FolderError::Missing(_))));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_called_empty() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let error = Folder::existing(file.path()).expect_err("no folder").to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+        let loop_to_itself = file.path().with_extension("loop");
+        std::os::unix::fs::symlink(&loop_to_itself, &loop_to_itself).expect("a link");
+        let error = Folder::existing(&loop_to_itself);
+        std::fs::remove_file(&loop_to_itself).expect("it is there");
+        assert!(matches!(error, Err(FolderError::Unreadable { .. })), "{error:?}");
     }
 }

@@ -50,7 +50,8 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let draining = CancellationToken::new();
     let accepting =
         tokio::spawn(accept::serve(listener, shop.service.clone(), accept_options(config), draining.clone()));
-    greet(config, address, demo || account::is_demo(&folder))?;
+    // Whether anyone reads it or not, the shop is open.
+    let _ = greet(config, address, demo || account::is_demo(&folder));
 
     let outcome = tokio::select! {
         () = stop_requested() => Ok(()),
