@@ -3,7 +3,7 @@
 
 use firstcome_app::role::Worker;
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -73,9 +73,10 @@ const FORCED: i32 = 130;
 /// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once. What was answered is on the
 /// disk then too, as after a crash.
 pub async fn stop_requested() {
-    wait_for_signal().await;
-    tokio::spawn(async {
-        wait_for_signal().await;
+    let mut signals = Signals::listen();
+    signals.next().await;
+    tokio::spawn(async move {
+        signals.next().await;
         tracing::warn!("stopped by force");
         end_at_once();
     });
@@ -86,17 +87,32 @@ fn end_at_once() -> ! {
     std::process::exit(FORCED)
 }
 
-async fn wait_for_signal() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Ctrl-C and SIGTERM from the moment of listening on: none is lost between two waits.
+struct Signals {
+    interrupt: Option<SignalStream>,
+    terminate: Option<SignalStream>,
+}
+
+impl Signals {
+    /// Listens. What cannot be listened to never comes.
+    fn listen() -> Self {
+        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+        Self { interrupt, terminate }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            () = one(&mut self.interrupt) => {}
+            () = one(&mut self.terminate) => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+    }
+}
+
+async fn one(signals: &mut Option<SignalStream>) {
+    match signals {
+        Some(signals) => {
+            signals.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

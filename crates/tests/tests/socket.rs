@@ -204,3 +204,22 @@ async fn event_streams_end_at_the_stop() {
     }
     assert!(!shop.log().contains("WARN"), "{}", shop.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_waits_for_nobody() {
+    let mut shop = Shop::start().await;
+    let buyer = shop.buyers(1).remove(0);
+    let mut busy = TcpStream::connect(shop.address()).await.expect("a connection");
+    busy.write_all(&head(&buyer, "content-length: 100\r\nexpect: 100-continue")).await.expect("it listens");
+    // The program asks for the body: it is at work on the request.
+    let mut asked = [0; 21];
+    busy.read_exact(&mut asked).await.expect("an answer");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue");
+    shop.ask_to_stop();
+    while !shop.log().contains("stopping") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shop.ask_to_stop();
+    let status = shop.wait_end().await;
+    assert_eq!(status.code(), Some(130), "{status}");
+}
