@@ -304,7 +304,9 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     pub async fn run(&self, stop: CancellationToken) -> Result<(), PortError> {
         let mut pause = FIRST_PAUSE;
         loop {
+            // In an orderly stop the ledger ends after the token; its goodbye is no failure.
             let step = tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 step = self.step_or_wait() => step,
             };

@@ -1,5 +1,6 @@
 //! The accept loop: HTTP/1.1 connections, bounded in number, with time limits, drained on the way out.
 
+mod endless;
 mod refusal;
 mod stream;
 
@@ -39,7 +40,7 @@ pub struct AcceptOptions {
     pub drain: Duration,
 }
 
-/// Serves `service` until stopped, then lets what is under way finish.
+/// Serves `service` until stopped, then lets what is under way finish. Event streams, which would never, end at the stop.
 pub async fn serve<S>(listener: TcpListener, service: S, options: AcceptOptions, stop: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + Unpin + 'static,
@@ -57,9 +58,12 @@ where
         };
         let Some((stream, address, permit)) = accepted else { continue };
         let service = service.clone();
+        let stop = stop.clone();
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(address));
-            service.clone().call(request)
+            let answer = service.clone().call(request);
+            let stop = stop.clone();
+            async move { answer.await.map(|response| endless::until(response, stop)) }
         });
         let mut connection = http.serve_connection(Stream::new(stream), service);
         let mut stopping = stopping.subscribe();

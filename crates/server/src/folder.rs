@@ -36,6 +36,14 @@ pub enum FolderError {
         /// The names, separated by commas.
         missing: String,
     },
+    /// Nobody can tell what is in it.
+    #[error("{path} cannot be read: {error}")]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// It cannot be written.
     #[error("{path}: {error}")]
     Unusable {
@@ -63,7 +71,13 @@ impl Folder {
     pub fn existing(path: &Path) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
         folder.check_complete()?;
-        if folder.database("accounts").is_file() { Ok(folder) } else { Err(FolderError::Missing(path.to_owned())) }
+        match std::fs::metadata(folder.database("accounts")) {
+            Ok(found) if found.is_file() => Ok(folder),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Unreadable { path: path.to_owned(), error })
+            }
+            _ => Err(FolderError::Missing(path.to_owned())),
+        }
     }
 
     /// Refuses a folder from which something is gone that was there once.
@@ -175,5 +189,17 @@ mod tests {
         drop(lock);
         assert!(folder.lock().is_ok());
         assert!(matches!(Folder::existing(temporary.path()), Err(FolderError::Missing(_))));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_called_empty() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let error = Folder::existing(file.path()).expect_err("no folder").to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+        let loop_to_itself = file.path().with_extension("loop");
+        std::os::unix::fs::symlink(&loop_to_itself, &loop_to_itself).expect("a link");
+        let error = Folder::existing(&loop_to_itself);
+        std::fs::remove_file(&loop_to_itself).expect("it is there");
+        assert!(matches!(error, Err(FolderError::Unreadable { .. })), "{error:?}");
     }
 }

@@ -3,7 +3,7 @@
 
 use firstcome_app::role::Worker;
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -67,27 +67,52 @@ impl Workers {
     }
 }
 
-/// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once.
+/// The exit code after a second Ctrl-C: as a shell says it of what ended by the first.
+const FORCED: i32 = 130;
+
+/// Returns at the first Ctrl-C or SIGTERM; the second one after that ends the process at once. What was answered is on the
+/// disk then too, as after a crash.
 pub async fn stop_requested() {
-    wait_for_signal().await;
-    tokio::spawn(async {
-        wait_for_signal().await;
+    let mut signals = Signals::listen();
+    signals.next().await;
+    tokio::spawn(async move {
+        signals.next().await;
         tracing::warn!("stopped by force");
-        std::process::abort();
+        end_at_once();
     });
 }
 
-async fn wait_for_signal() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+#[expect(clippy::exit, reason = "whoever asks twice waits for nobody: a flush may be what hangs")]
+fn end_at_once() -> ! {
+    std::process::exit(FORCED)
+}
+
+/// Ctrl-C and SIGTERM from the moment of listening on: none is lost between two waits.
+struct Signals {
+    interrupt: Option<SignalStream>,
+    terminate: Option<SignalStream>,
+}
+
+impl Signals {
+    /// Listens. What cannot be listened to never comes.
+    fn listen() -> Self {
+        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+        Self { interrupt, terminate }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            () = one(&mut self.interrupt) => {}
+            () = one(&mut self.terminate) => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+    }
+}
+
+async fn one(signals: &mut Option<SignalStream>) {
+    match signals {
+        Some(signals) => {
+            signals.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use firstcome_server::{cli, commands};
+use firstcome_server::cli;
+use firstcome_server::commands::{self, CommandError};
 
 // Thousands of small allocations a second from many threads: mimalloc serves them without contention.
 #[global_allocator]
@@ -13,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match commands::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error @ CommandError::Unread) => error.code(),
         Err(error) => {
             // Nothing is left to do when standard error is closed.
             let _ = writeln!(std::io::stderr(), "firstcome: {error}");

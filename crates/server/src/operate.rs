@@ -1,5 +1,7 @@
 //! What operators and tools ask of every process: health, readiness, metrics, and the description of the API.
 
+mod describe;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +13,8 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+pub use describe::describe;
 
 /// The page under `/docs`: our own, so that it works without the internet.
 const DOCS: &str = include_str!("operate/docs.html");
@@ -26,20 +29,6 @@ pub struct Operation {
     pub metrics: Registry,
     /// The API.
     pub openapi: OpenApi,
-}
-
-/// Completes the description that the roles' endpoints gave.
-pub fn describe(mut openapi: OpenApi) -> OpenApi {
-    "Firstcome".clone_into(&mut openapi.info.title);
-    env!("CARGO_PKG_VERSION").clone_into(&mut openapi.info.version);
-    openapi.info.description = Some(
-        "Limited stock, first come, first served. Errors are problem documents (RFC 9457); their codes are stable. \
-         Amounts are in minor units of their currency. Times are RFC 3339 in UTC."
-            .to_owned(),
-    );
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    openapi.components.get_or_insert_default().add_security_scheme("bearer", bearer);
-    openapi
 }
 
 /// The routes.

@@ -132,10 +132,15 @@ impl Shop {
 
     /// Asks the program to stop (SIGTERM) and waits for it.
     pub async fn stop(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.wait_end().await
+    }
+
+    /// Asks the program to stop (SIGTERM).
+    pub fn ask_to_stop(&self) {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` can be run");
         assert!(sent.success(), "the program {pid} is gone");
-        self.wait_end().await
     }
 
     /// Kills the program at once (SIGKILL).

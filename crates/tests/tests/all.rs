@@ -8,6 +8,7 @@ mod hostile;
 mod idempotency;
 mod matrix;
 mod powercut;
+mod recovery;
 mod sale;
 mod simulation;
 mod socket;

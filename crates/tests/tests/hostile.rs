@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Answer, Shop, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -267,18 +267,10 @@ async fn tokens() {
         let twice = buyer.get("/me").header("authorization", &format!("Bearer {other}"));
         sent(twice).await.problem(401, "unauthenticated");
     }
-    // Out of date and logged out.
+    // Logged out.
     buyer.log_out().await.expect("an answer").want(204);
     sent(buyer.get("/me")).await.problem(401, "unauthenticated");
     unharmed(&shop).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_expired_token() {
-    let environment = vec![("FIRSTCOME_TOKENS_ACCESS_MINUTES".into(), "0".into())];
-    let shop = Shop::start_with(ShopOptions { environment, ..ShopOptions::default() }).await;
-    let buyer = shop.account("buyer", "buyer@shop.test").await;
-    sent(buyer.get("/me")).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, ShopOptions};
-use serde_json::Value;
+use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -177,4 +177,49 @@ async fn what_is_under_way_at_the_stop_is_answered() {
     // Colours are for terminals.
     let log = shop.log();
     assert!(log.contains("stopping") && !log.contains('\u{1b}'), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn event_streams_end_at_the_stop() {
+    // Longer than anybody waits for the stop: a stream that went on would be noticed.
+    let environment = vec![("FIRSTCOME_SERVER_DRAIN_SECONDS".into(), "600".into())];
+    let mut shop = Shop::start_with(ShopOptions { environment, ..ShopOptions::default() }).await;
+    let offer = shop.seller().await.sell(&gift_card(50_000), &json!({"stock": 10})).await;
+    let mut streams = Vec::new();
+    for path in [format!("/api/v1/offers/{offer}/stock/stream"), format!("/offers/{offer}/stream")] {
+        let mut stream = TcpStream::connect(shop.address()).await.expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("it listens");
+        let mut begun = Vec::new();
+        while !String::from_utf8_lossy(&begun).contains("event: stock") {
+            assert!(stream.read_buf(&mut begun).await.expect("an event") > 0, "{path}: {begun:?}");
+        }
+        streams.push(stream);
+    }
+    let status = shop.stop().await;
+    assert!(status.success(), "{status}");
+    for stream in streams {
+        let rest = heard(stream).await;
+        assert!(rest.ends_with("0\r\n\r\n"), "an end that a client can tell from a loss: {rest:?}");
+    }
+    assert!(!shop.log().contains("WARN"), "{}", shop.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_waits_for_nobody() {
+    let mut shop = Shop::start().await;
+    let buyer = shop.buyers(1).remove(0);
+    let mut busy = TcpStream::connect(shop.address()).await.expect("a connection");
+    busy.write_all(&head(&buyer, "content-length: 100\r\nexpect: 100-continue")).await.expect("it listens");
+    // The program asks for the body: it is at work on the request.
+    let mut asked = [0; 21];
+    busy.read_exact(&mut asked).await.expect("an answer");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue");
+    shop.ask_to_stop();
+    while !shop.log().contains("stopping") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shop.ask_to_stop();
+    let status = shop.wait_end().await;
+    assert_eq!(status.code(), Some(130), "{status}");
 }

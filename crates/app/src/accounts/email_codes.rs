@@ -35,7 +35,7 @@ pub(super) struct AskForCode {
 ///
 /// Six digits that hold for five minutes and five tries; a new code replaces the one before.
 #[utoipa::path(
-    post, path = "/api/v1/auth/email-codes", tag = "accounts", operation_id = "ask_for_email_code",
+    post, path = "/api/v1/auth/email-codes", tag = "accounts",
     request_body = AskForCode,
     responses(
         (status = 202, description = "The code is on its way; the same for known and unknown addresses"),

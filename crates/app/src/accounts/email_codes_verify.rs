@@ -42,7 +42,7 @@ pub(super) struct EmailVerified {
 
 /// Checks an e-mailed code.
 #[utoipa::path(
-    post, path = "/api/v1/auth/email-codes/verify", tag = "accounts", operation_id = "verify_email_code",
+    post, path = "/api/v1/auth/email-codes/verify", tag = "accounts",
     request_body = EnterCode,
     responses(
         (status = 200, description = "The code was right", body = EmailVerified),

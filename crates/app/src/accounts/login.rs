@@ -33,7 +33,7 @@ pub(super) struct LogIn {
 
 /// Logs in.
 #[utoipa::path(
-    post, path = "/api/v1/auth/login", tag = "accounts", operation_id = "log_in",
+    post, path = "/api/v1/auth/login", tag = "accounts",
     request_body = LogIn,
     responses(
         (status = 200, description = "Logged in", body = Tokens),

@@ -12,7 +12,7 @@ use crate::http::{Buyer, Outcome};
 ///
 /// Effective here before it is answered, and on every other process within a second.
 #[utoipa::path(
-    post, path = "/api/v1/auth/logout", tag = "accounts", operation_id = "log_out", security(("bearer" = [])),
+    post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])),
     responses((status = 204, description = "Logged out"), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn post(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<StatusCode> {

@@ -10,7 +10,7 @@ use crate::http::{Buyer, Outcome};
 
 /// Logs every device out, this one too.
 #[utoipa::path(
-    post, path = "/api/v1/auth/logout-all", tag = "accounts", operation_id = "log_out_everywhere",
+    post, path = "/api/v1/auth/logout-all", tag = "accounts",
     security(("bearer" = [])),
     responses((status = 204, description = "Logged out everywhere"), (status = 401, description = "`unauthenticated`"))
 )]

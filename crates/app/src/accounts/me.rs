@@ -43,7 +43,7 @@ pub(super) struct Profile {
 
 /// Shows the caller's profile.
 #[utoipa::path(
-    get, path = "/api/v1/me", tag = "accounts", operation_id = "get_me", security(("bearer" = [])),
+    get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, description = "The profile", body = Profile), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn get(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<Json<Profile>> {

@@ -30,7 +30,7 @@ pub(super) struct Refresh {
 ///
 /// The refresh token is used up and replaced. One that was used before ends its session: somebody has a copy.
 #[utoipa::path(
-    post, path = "/api/v1/auth/refresh", tag = "accounts", operation_id = "refresh_tokens",
+    post, path = "/api/v1/auth/refresh", tag = "accounts",
     request_body = Refresh,
     responses(
         (status = 200, description = "New tokens", body = Tokens),

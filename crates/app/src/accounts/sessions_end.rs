@@ -10,7 +10,7 @@ use crate::http::{Buyer, Outcome, Path, Problem};
 
 /// Logs one device of the caller out.
 #[utoipa::path(
-    delete, path = "/api/v1/me/sessions/{session_id}", tag = "accounts", operation_id = "end_session",
+    delete, path = "/api/v1/me/sessions/{session_id}", tag = "accounts",
     security(("bearer" = [])),
     params(("session_id" = String, Path, description = "From the list", example = "ses_01h455vb4pex5vsknk084sn02q")),
     responses(

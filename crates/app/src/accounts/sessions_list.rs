@@ -39,7 +39,7 @@ pub(super) struct LoggedIn {
 
 /// Lists the devices that are logged in, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/me/sessions", tag = "accounts", operation_id = "list_sessions", security(("bearer" = [])),
+    get, path = "/api/v1/me/sessions", tag = "accounts", security(("bearer" = [])),
     params(
         ("limit" = Option<u32>, Query, description = "Items at most, 1 to 100; 20 unless told"),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),

@@ -68,7 +68,7 @@ pub(super) struct SignedUp {
 
 /// Signs up.
 #[utoipa::path(
-    post, path = "/api/v1/auth/signup", tag = "accounts", operation_id = "sign_up",
+    post, path = "/api/v1/auth/signup", tag = "accounts",
     request_body = SignUp,
     responses(
         (status = 201, description = "The account is there; log in", body = SignedUp),

@@ -80,7 +80,9 @@ impl Projection {
     async fn run(&self, stop: CancellationToken) -> Result<(), WorkerFailed> {
         let mut pause = FIRST_PAUSE;
         loop {
+            // In an orderly stop the ledger ends after the token; its goodbye is no failure.
             let step = tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 step = self.step_or_wait() => step,
             };

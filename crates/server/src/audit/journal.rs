@@ -18,6 +18,8 @@ pub(super) struct Journal {
     pub(super) offers: BTreeMap<OfferNumber, OfferId>,
     /// Records read.
     pub(super) records: u64,
+    /// Whether nobody can tell that its end is its end.
+    pub(super) witness_missing: bool,
 }
 
 impl Journal {
@@ -54,5 +56,6 @@ pub(super) fn read(folder: &Path) -> Result<Journal, String> {
         Ok(())
     });
     let verified = verified.map_err(|error| error.to_string())?;
-    Ok(Journal { audit: auditor.finish(), holds, offers, records: verified.records })
+    let (records, witness_missing) = (verified.records, verified.witness_missing);
+    Ok(Journal { audit: auditor.finish(), holds, offers, records, witness_missing })
 }

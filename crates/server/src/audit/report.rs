@@ -50,6 +50,12 @@ pub struct Report {
     pub disagreements: Differences,
 }
 
+/// What a missing witness means, and when the journal may be accepted without it.
+const WITNESS_MISSING: &str = "it is missing, so records that were lost at the journal's end may not be noticed; everything \
+                               else was compared. Restore it from where this journal comes from. If it cannot be, if this is \
+                               the only disagreement, and if the journal is no older copy and nobody cut it, start once with \
+                               server.accept_missing_witness = true";
+
 /// Lines of each kind that are printed for people; JSON has them all.
 const SHOWN: usize = 50;
 
@@ -57,6 +63,9 @@ impl Report {
     pub(super) fn take_journal(&mut self, journal: &Journal) {
         self.records = journal.records;
         self.events = journal.audit.events;
+        if journal.witness_missing {
+            self.differ("journal.witness".to_owned(), WITNESS_MISSING.to_owned());
+        }
         for (place, violation) in journal.audit.violations.iter().enumerate() {
             self.differ(format!("journal, finding {}", place + 1), violation.to_string());
         }

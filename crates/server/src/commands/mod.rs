@@ -34,6 +34,9 @@ pub enum CommandError {
     /// Something broke while it ran: exit code 4.
     #[error("{0}")]
     Broken(String),
+    /// Nobody reads what it prints any more, as after `| head`: exit code 141, as a shell says it, and no message.
+    #[error("nobody reads what it prints")]
+    Unread,
     /// A check did not pass; what it found is printed: exit code 1.
     #[error("the check did not pass")]
     Disagrees,
@@ -51,6 +54,7 @@ impl CommandError {
             Self::Folder(_) | Self::Start(_) => 3,
             // As a shell says it of what ended by Ctrl-C.
             Self::Storm(StormError::Interrupted) => 130,
+            Self::Unread => 141,
             Self::Broken(_) | Self::Storm(_) => 4,
         })
     }
@@ -58,7 +62,10 @@ impl CommandError {
 
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
-        Self::Broken(error.to_string())
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Broken(error.to_string()),
+        }
     }
 }
 

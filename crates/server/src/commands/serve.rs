@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandError, account, import};
 use crate::accept::{self, AcceptOptions};
 use crate::cli::ServeArguments;
-use crate::config::{Config, load};
+use crate::config::{Config, check_serving, load};
 use crate::folder::Folder;
 use crate::lifecycle::{Workers, stop_requested};
 use crate::telemetry;
@@ -19,6 +19,7 @@ use crate::wire::Shop;
 /// Runs the shop until it is stopped.
 pub fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     let config = load(arguments.config.as_deref(), &arguments.overrides())?;
+    check_serving(&config)?;
     telemetry::begin(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(&config));
@@ -56,7 +57,8 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let draining = CancellationToken::new();
     let accepting =
         tokio::spawn(accept::serve(listener, shop.service.clone(), accept_options(config), draining.clone()));
-    greet(config, address, demo || account::is_demo(&folder))?;
+    // Whether anyone reads it or not, the shop is open.
+    let _ = greet(config, address, demo || account::is_demo(&folder));
 
     let outcome = tokio::select! {
         () = stop_requested() => Ok(()),

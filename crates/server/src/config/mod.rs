@@ -3,14 +3,17 @@
 //! Every setting is documented where it is declared; `firstcome config` prints those words, the value in force and where
 //! it came from.
 
+mod known;
+mod load;
+mod ranges;
 mod show;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use confique::Config as _;
 use serde::{Deserialize, Serialize};
 
+pub use load::{Overrides, check_serving, load};
 pub use show::{Setting, settings};
 
 /// All settings.
@@ -55,7 +58,7 @@ pub struct Server {
     /// The address to listen on. Port 0 takes a free one.
     #[config(default = "127.0.0.1:8080", env = "FIRSTCOME_SERVER_LISTEN")]
     pub listen: SocketAddr,
-    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens.
+    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens; it is not served yet, because this version cannot send e-mail.
     #[config(default = "development", env = "FIRSTCOME_SERVER_ENVIRONMENT")]
     pub environment: Environment,
     /// Fill an empty data folder with the demo catalogue. Only in development.
@@ -173,70 +176,6 @@ pub enum ConfigError {
     /// Settings that do not go together.
     #[error("{0}")]
     Refused(String),
-}
-
-/// What the command line says; it goes over everything else.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// `--data`.
-    pub data: Option<PathBuf>,
-    /// `--listen`.
-    pub listen: Option<SocketAddr>,
-    /// `--no-demo`.
-    pub no_demo: bool,
-}
-
-/// Loads the configuration and checks that its settings go together.
-pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
-    let mut builder = Config::builder().env();
-    if let Some(file) = file {
-        if !file.is_file() {
-            return Err(ConfigError::Unreadable(format!("there is no configuration file {}", file.display())));
-        }
-        builder = builder.file(file);
-    }
-    let mut config = builder.load().map_err(|error| ConfigError::Unreadable(error.to_string()))?;
-    if let Some(data) = &overrides.data {
-        config.server.data.clone_from(data);
-    }
-    if let Some(listen) = overrides.listen {
-        config.server.listen = listen;
-    }
-    config.server.demo &= !overrides.no_demo;
-    check(&mut config)?;
-    Ok(config)
-}
-
-fn check(config: &mut Config) -> Result<(), ConfigError> {
-    let refused = |message: &str| Err(ConfigError::Refused(message.to_owned()));
-    if config.server.environment == Environment::Production {
-        if std::env::var_os("FIRSTCOME_SANDBOX_ENABLED").is_none() {
-            config.sandbox.enabled = false;
-        }
-        config.server.demo = false;
-        if config.sandbox.enabled {
-            return refused("sandbox.enabled: the sandbox moves no money, so production refuses it; set it to false");
-        }
-        if config.payments.provider_url.is_none() || config.payments.secret_key.is_none() {
-            return refused("payments.provider_url and payments.secret_key are needed in production");
-        }
-        if config.payments.secret_key.as_deref() == Some(SANDBOX_SECRET_KEY) {
-            return refused("payments.secret_key: this is the sandbox's key; use the provider's");
-        }
-    }
-    if config.payments.provider_url.is_some() != config.payments.secret_key.is_some() {
-        return refused("payments.provider_url and payments.secret_key go together: set both or none");
-    }
-    if config.payments.provider_url.is_none() && !config.sandbox.enabled {
-        return refused("without sandbox.enabled, payments.provider_url must say where payments are collected");
-    }
-    if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
-        return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
-    }
-    if config.limits.password_threads == 0 || config.server.max_connections == 0 {
-        return refused("limits.password_threads and server.max_connections must be at least 1");
-    }
-    Ok(())
 }
 
 impl Config {

@@ -30,10 +30,8 @@ pub fn settings(config: &Config, file: Option<&Path>, overrides: &Overrides) -> 
     let values = serde_json::to_value(config).map_err(|error| ConfigError::Unreadable(error.to_string()))?;
     let file = file.map(read).transpose()?.unwrap_or_default();
     let mut settings = Vec::new();
-    for section in &<Config as confique::Config>::META.fields.iter().collect::<Vec<_>>() {
-        if let FieldKind::Nested { meta } = section.kind {
-            add_section(&mut settings, section.name, meta, &values, &file, overrides);
-        }
+    for (section, meta) in super::known::sections() {
+        add_section(&mut settings, section, meta, &values, &file, overrides);
     }
     Ok(settings)
 }

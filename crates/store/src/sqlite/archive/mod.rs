@@ -11,6 +11,7 @@
 //! its commits are not synced (`synchronous=NORMAL`): after a power cut it may be behind, never wrong, and catches up.
 
 mod apply;
+mod damage;
 mod filter;
 mod index;
 mod list;
@@ -33,6 +34,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result as SqlResult, params};
 pub use table::ArchivedRow;
 
 use self::apply::{ApplyError, Taken, Writer};
+use self::damage::advise;
 use self::index::Index;
 use super::connection::{open, open_reader, port_error};
 use super::readers::Readers;
@@ -117,8 +119,8 @@ impl SqliteArchive {
     }
 
     fn open_with(path: PathBuf, run: usize) -> Result<Arc<Self>, PortError> {
-        let connection = open(&path, CACHE)?;
-        let archive = Self::load(&path, connection, run).map_err(|error| port_error(&path, &error))?;
+        let connection = open(&path, CACHE).map_err(advise)?;
+        let archive = Self::load(&path, connection, run).map_err(|error| advise(port_error(&path, &error)))?;
         Ok(Arc::new(archive))
     }
 
@@ -134,6 +136,10 @@ impl SqliteArchive {
         let writer = Writer { offers: offers.collect(), last_row, connection };
         let (readers, path) = (Readers::new(path.to_owned()), path.to_owned());
         Ok(Self { path, readers, indexes, writer: Mutex::new(writer), head: Mutex::new(head), run })
+    }
+
+    fn read<T>(&self, action: impl FnOnce(&Connection) -> SqlResult<T>) -> Result<T, PortError> {
+        self.readers.read(action).map_err(advise)
     }
 
     /// Writes the indexes' entries in memory as runs.
@@ -195,7 +201,7 @@ impl HoldArchive for SqliteArchive {
         let head = ArchiveHead { position: last.position, hash: last.hash };
         let taken = self.take(&writer, entries, head).map_err(|error| match error {
             ApplyError::Sql(error) => self.unwritten(&error),
-            ApplyError::Misfit(reason) => PortError::Corrupt(format!("{}: {reason}", self.path.display())),
+            ApplyError::Misfit(reason) => advise(PortError::Corrupt(format!("{}: {reason}", self.path.display()))),
         })?;
         writer.committed(&self.indexes, taken);
         *self.head.lock() = head;
@@ -208,7 +214,7 @@ impl HoldArchive for SqliteArchive {
 
     fn open_holds(&self, offer: OfferNumber) -> Result<Vec<Hold>, PortError> {
         let sql = format!("SELECT {} FROM holds WHERE open_on = ? ORDER BY row", table::COLUMNS);
-        self.readers.read(|connection| {
+        self.read(|connection| {
             let mut select = connection.prepare_cached(&sql)?;
             let holds = select.query_map([offer.0], |row| table::archived(row).map(|row| row.hold))?;
             holds.collect()
@@ -216,7 +222,7 @@ impl HoldArchive for SqliteArchive {
     }
 
     fn persons(&self) -> Result<HashMap<OfferNumber, Persons>, PortError> {
-        self.readers.read(units::sum)
+        self.read(units::sum)
     }
 
     fn may_contain(&self, key: KeyHash) -> bool {
@@ -224,20 +230,20 @@ impl HoldArchive for SqliteArchive {
     }
 
     fn hold(&self, offer: OfferNumber, order: OrderId) -> Result<Option<Hold>, PortError> {
-        let row = self.readers.read(|connection| self.indexes.row_of(connection, offer, order))?;
+        let row = self.read(|connection| self.indexes.row_of(connection, offer, order))?;
         Ok(row.map(|row| row.hold))
     }
 
     fn order_of_key(&self, key: KeyHash) -> Result<Option<OrderId>, PortError> {
         let granted = |row: &ArchivedRow| row.hold.order.key_hash() == key && row.hold.quantity > 0;
-        let row = self.readers.read(|connection| self.indexes.first(connection, key, granted))?;
+        let row = self.read(|connection| self.indexes.first(connection, key, granted))?;
         Ok(row.map(|row| row.hold.order))
     }
 }
 
 impl OrderArchive for SqliteArchive {
     fn list(&self, query: &OrderQuery) -> Result<Vec<ListedOrder>, PortError> {
-        self.readers.read(|connection| list::list(connection, &self.indexes, query))
+        self.read(|connection| list::list(connection, &self.indexes, query))
     }
 }
 
@@ -247,7 +253,7 @@ impl SqliteArchive {
     fn unwritten(&self, error: &rusqlite::Error) -> PortError {
         match port_error(&self.path, error) {
             PortError::Unavailable(reason) if !super::connection::is_busy(error) => PortError::Corrupt(reason),
-            other => other,
+            other => advise(other),
         }
     }
 }
@@ -258,7 +264,7 @@ pub fn rows_of_archive(
     path: &Path,
     mut each: impl FnMut(i64, Result<ArchivedRow, String>),
 ) -> Result<(ArchiveHead, Vec<OfferSnapshot>), PortError> {
-    let connection = open_reader(path, CACHE)?;
+    let connection = open_reader(path, CACHE).map_err(advise)?;
     let mut read = || {
         // One transaction, so that rows, offers and position are of the same moment.
         connection.execute_batch("BEGIN")?;
@@ -270,5 +276,5 @@ pub fn rows_of_archive(
         }
         Ok((head, table::offers(&connection)?))
     };
-    read().map_err(|error| port_error(path, &error))
+    read().map_err(|error| advise(port_error(path, &error)))
 }

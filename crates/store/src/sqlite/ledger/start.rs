@@ -219,7 +219,8 @@ fn check_witness(files: &Files, reader: &Reader<'_>, head: Head, accept_missing:
         Ok(None) => {
             return refuse(format!(
                 "it has {} records, but its witness {name} is missing, so nobody can tell whether its end is; restore \
-                 the witness, or run `firstcome audit` and accept the journal as it is",
+                 the witness, or run `firstcome audit`: it compares everything else, and says when the journal may be \
+                 accepted as it is",
                 head.position
             ));
         }

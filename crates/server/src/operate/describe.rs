@@ -1,0 +1,184 @@
+//! Completes the description of the API: what holds for every endpoint is said here, once, instead of at each.
+
+use axum::http::StatusCode;
+use firstcome_core::codes::ErrorCode;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Contact, Content, License, OpenApi, Ref, RefOr, Response};
+
+/// The name of the problem documents' schema.
+const PROBLEM: &str = "Problem";
+/// What every path of the API begins with.
+const API: &str = "/api/v1/";
+
+/// Completes the description that the roles' endpoints gave.
+pub fn describe(mut openapi: OpenApi) -> OpenApi {
+    let info = &mut openapi.info;
+    "Firstcome".clone_into(&mut info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut info.version);
+    info.description = Some(
+        "Limited stock, first come, first served. Errors are problem documents (RFC 9457); their codes are stable. \
+         Amounts are in minor units of their currency. Times are RFC 3339 in UTC."
+            .to_owned(),
+    );
+    let mut contact = Contact::new();
+    contact.name = Some("Firstcome".to_owned());
+    info.contact = Some(contact);
+    let mut license = License::new("MIT");
+    license.identifier = Some("MIT".to_owned());
+    info.license = Some(license);
+
+    let components = openapi.components.get_or_insert_default();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme("bearer", bearer);
+    components.schemas.insert(PROBLEM.to_owned(), RefOr::T(problem().into()));
+    for (path, item) in &mut openapi.paths.paths {
+        for (method, operation) in operations(item) {
+            complete(path, method, operation);
+        }
+    }
+    openapi
+}
+
+fn problem() -> ObjectBuilder {
+    let member =
+        |kind, description: &str| ObjectBuilder::new().schema_type(kind).description(Some(description)).build();
+    let text = |description| member(Type::String, description);
+    ObjectBuilder::new()
+        .description(Some("What went wrong (RFC 9457), with more members where a client can act on them"))
+        .property("type", text("A URN that ends in the code"))
+        .property("title", text("What the code means"))
+        .property("status", member(Type::Integer, "The status of the answer"))
+        .property("detail", text("What was wrong this time, and what to do"))
+        .property("code", text("The stable name"))
+        .property("retry_after", member(Type::Integer, "Seconds to wait before trying again"))
+        .required("type")
+        .required("title")
+        .required("status")
+        .required("detail")
+        .required("code")
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    let all = [("get", get), ("put", put), ("post", post), ("delete", delete), ("patch", patch)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+fn complete(path: &str, method: &str, operation: &mut Operation) {
+    operation.operation_id = Some(operation_id(path, method));
+    for code in common(path, operation) {
+        let status = code.status().to_string();
+        operation.responses.responses.entry(status).or_insert_with(|| Response::new(code.as_str()).into());
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response {
+            complete_response(status, response);
+        }
+    }
+}
+
+/// The method and the path in words: an endpoint has one name whatever its function is called.
+fn operation_id(path: &str, method: &str) -> String {
+    let words = path.strip_prefix(API).unwrap_or(path).split(['/', '-']).filter(|word| !word.is_empty());
+    words.fold(method.to_owned(), |name, word| match word.strip_prefix('{') {
+        Some(parameter) => format!("{name}_by_{}", parameter.trim_end_matches('}')),
+        None => format!("{name}_{word}"),
+    })
+}
+
+/// What may be answered by what stands before the endpoints: the gateway, and the reading of callers and bodies.
+fn common(path: &str, operation: &Operation) -> impl Iterator<Item = ErrorCode> + use<> {
+    let secured = operation.security.is_some();
+    let for_a_role = path.starts_with("/api/v1/admin/") || path == "/api/v1/vouchers/{code}/redeem";
+    let body = operation.request_body.is_some();
+    // The provider says of its notices what it likes.
+    let checks_type = body && !path.starts_with("/api/v1/webhooks/");
+    let all = [
+        (secured, ErrorCode::Unauthenticated),
+        (secured && for_a_role, ErrorCode::Forbidden),
+        (body, ErrorCode::BodyTooLarge),
+        (checks_type, ErrorCode::UnsupportedMediaType),
+        (true, ErrorCode::RateLimited),
+    ];
+    all.into_iter().filter_map(|(applies, code)| applies.then_some(code))
+}
+
+fn complete_response(status: &str, response: &mut Response) {
+    let code = status.parse::<StatusCode>().ok();
+    if response.description.is_empty() {
+        code.and_then(|code| code.canonical_reason()).unwrap_or(status).clone_into(&mut response.description);
+    }
+    let failed = code.is_some_and(|code| code.is_client_error() || code.is_server_error());
+    if failed && response.content.is_empty() {
+        let content = Content::new(Some(Ref::from_schema_name(PROBLEM)));
+        response.content.insert("application/problem+json".to_owned(), content.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::config::{Overrides, load};
+    use crate::folder::Folder;
+    use crate::wire::Shop;
+
+    async fn document() -> Value {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let config = load(None, &Overrides { no_demo: true, ..Overrides::default() }).expect("the defaults");
+        let folder = Folder::create(temporary.path()).expect("a folder");
+        let shop = Shop::open(&config, &folder, ([127, 0, 0, 1], 1).into()).await.expect("a shop");
+        let document = serde_json::to_value(&shop.operation.openapi).expect("JSON");
+        shop.close().await;
+        document
+    }
+
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_document_is_whole() {
+        let document = document().await;
+        let mut names = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in methods.as_object().expect("methods") {
+                let name = operation["operationId"].as_str().expect("a name");
+                assert!(names.insert(name), "{method} {path}: {name} stands here twice");
+                let responses = operation["responses"].as_object().expect("responses");
+                for (status, response) in responses {
+                    let description = response["description"].as_str().unwrap_or_default();
+                    assert!(!description.is_empty(), "{method} {path}: {status} is not described");
+                }
+                assert!(responses.contains_key("429"), "{method} {path}");
+                assert_eq!(operation["requestBody"].is_object(), responses.contains_key("413"), "{method} {path}");
+                assert!(operation["security"].is_null() || responses.contains_key("401"), "{method} {path}");
+                assert!(!path.starts_with("/api/v1/admin/") || responses.contains_key("403"), "{method} {path}");
+            }
+        }
+        assert!(
+            names.contains("get_offers_by_id_stock_stream") && names.contains("post_auth_email_codes"),
+            "{names:?}"
+        );
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for reference in found {
+            let pointer = reference.strip_prefix('#').expect("within the document");
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+        assert_eq!(document["info"]["license"]["identifier"], "MIT");
+        assert_eq!(document["info"]["contact"]["name"], "Firstcome");
+    }
+}
