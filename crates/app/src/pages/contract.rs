@@ -177,6 +177,14 @@ impl Voucher {
     }
 }
 
+/// What the account says about its owner.
+#[derive(Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    pub(super) phone: Option<String>,
+    pub(super) address: Option<String>,
+}
+
 /// A device that is logged in.
 #[derive(Deserialize)]
 pub(super) struct Session {

@@ -25,6 +25,7 @@ mod problem;
 mod redeem;
 mod respond;
 mod session;
+mod shipping;
 mod signup;
 mod streams;
 #[cfg(test)]

@@ -11,12 +11,13 @@ use super::Browser;
 const ANYONE: [&str; 6] =
     ["/", "/?state=open&kind=ticket", "/offers/ofr_open", "/offers/ofr_upcoming", "/login", "/signup"];
 
-const BUYER: [&str; 27] = [
+const BUYER: [&str; 28] = [
     "/",
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
     "/offers/ofr_sold_out",
     "/offers/ofr_free",
+    "/offers/ofr_goods",
     "/offers/ofr_frozen",
     "/offers/ofr_ended",
     "/account",
