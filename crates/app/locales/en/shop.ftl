@@ -105,7 +105,7 @@ duration-seconds = { $count ->
    *[other] { $shown } seconds
   }
 about-product = About
-fair-note = Units go out strictly in order of arrival. Your place in line is on your order.
+fair-note = Units go out strictly in order of arrival. Your order shows its number in the sale's journal: lower numbers came first.
 
 ship-own = Ships to your account's address: { $value }
 ship-elsewhere = Ship it somewhere else

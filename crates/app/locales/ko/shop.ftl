@@ -87,7 +87,7 @@ duration-hours = { $shown }시간
 duration-minutes = { $shown }분
 duration-seconds = { $shown }초
 about-product = 상품 안내
-fair-note = 수량은 도착한 순서대로만 배정됩니다. 내 순번은 주문에서 확인할 수 있습니다.
+fair-note = 수량은 도착한 순서대로만 배정됩니다. 주문에 원장 번호가 표시되며, 번호가 작을수록 먼저 접수된 것입니다.
 
 ship-own = 계정에 등록된 주소로 보내 드립니다: { $value }
 ship-elsewhere = 다른 곳으로 받기

@@ -27,6 +27,13 @@ struct Page<'a> {
     key: String,
 }
 
+/// For who may not redeem: says who may.
+#[derive(Template)]
+#[template(path = "redeem_refused.html")]
+struct Refused<'a> {
+    page: &'a Visitor,
+}
+
 #[derive(Deserialize, Default)]
 pub(super) struct Lookup {
     #[serde(default)]
@@ -39,6 +46,9 @@ pub(super) struct Lookup {
 pub(super) async fn show(visitor: Visitor, Parameters(lookup): Parameters<Lookup>) -> Result<Response, Failure> {
     if !visitor.is_signed_in() {
         return Ok(login_first("/redeem"));
+    }
+    if !visitor.is_merchant() {
+        return Ok(html(&visitor, StatusCode::FORBIDDEN, &Refused { page: &visitor }));
     }
     let found = match typed(&lookup.code).as_str() {
         "" => Ok(None),

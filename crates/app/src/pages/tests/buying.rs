@@ -215,6 +215,33 @@ async fn redeeming_in_parts() {
 }
 
 #[tokio::test]
+async fn the_till_is_for_merchants() {
+    for (language, words) in [("en", "Only accounts with the role of a merchant"), ("ko", "가맹점 권한이 있는 계정만")]
+    {
+        let mut browser = Browser::logged_in(language, "kim@example.com").await;
+        let got = browser.get("/redeem?code=GC7K2MPQX9WTR4HD").await;
+        assert!(got.status == StatusCode::FORBIDDEN && got.body.contains(words), "{}", got.body);
+        assert!(!got.body.contains("name=\"code\""));
+    }
+}
+
+#[tokio::test]
+async fn the_seller_sees_who_bought() {
+    let mut browser = Browser::logged_in("en", "seller@example.com").await;
+    let user = "usr_01h455vb4pex5vsknk084sn02q";
+    let link = format!("<a href=\"/admin/orders?user={user}\">{user}</a>");
+    assert!(browser.get("/admin/orders").await.body.contains(&link));
+}
+
+#[tokio::test]
+async fn a_number_in_the_journal_is_no_count() {
+    for (language, label) in [("en", "<dt>Journal number</dt><dd>1,284"), ("ko", "<dt>원장 번호</dt><dd>1,284")] {
+        let mut browser = Browser::logged_in(language, "kim@example.com").await;
+        assert!(browser.get("/orders/ord_pending").await.body.contains(label));
+    }
+}
+
+#[tokio::test]
 async fn a_new_sale_is_a_product_and_an_offer() {
     let mut browser = Browser::logged_in("en", "seller@example.com").await;
     let product = [("kind", "gift_card"), ("name", "Card"), ("face_value", "50,000"), ("refund_policy", "none")];

@@ -285,7 +285,7 @@ async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>
         return problem(401, "invalid_credentials", json!({}));
     }
     let seller = body["email"].as_str().is_some_and(|email| email.starts_with("seller"));
-    let roles: &[&str] = if seller { &["buyer", "seller"] } else { &["buyer"] };
+    let roles: &[&str] = if seller { &["buyer", "merchant", "seller"] } else { &["buyer"] };
     Json(memory.tokens(roles)).into_response()
 }
 
@@ -363,6 +363,14 @@ async fn orders(State(memory): Stub, headers: HeaderMap) -> Response {
         return refused();
     }
     memory.list(ORDERS.into_iter().filter_map(order).collect())
+}
+
+async fn sold_orders(State(memory): Stub) -> Response {
+    let sold = ORDERS.into_iter().filter_map(order).map(|mut order| {
+        order["user_id"] = json!("usr_01h455vb4pex5vsknk084sn02q");
+        order
+    });
+    memory.list(sold.collect())
 }
 
 async fn one_order(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>) -> Response {
@@ -543,6 +551,6 @@ fn admin() -> Router<Arc<Memory>> {
         .route("/admin/offers/{id}/live/stream", get(live_stream))
         .route("/admin/offers/{id}/adjust", post(adjust))
         .route("/admin/offers/{id}/{action}", post(act))
-        .route("/admin/orders", get(orders))
+        .route("/admin/orders", get(sold_orders))
         .route("/admin/audit", get(audit))
 }
