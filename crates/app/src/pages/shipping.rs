@@ -59,14 +59,15 @@ impl Shipping {
         let missing = refusal.is_some_and(|problem| problem.is(ErrorCode::AddressMissing));
         let own = profile.as_ref().and_then(|profile| profile.address.clone()).filter(|_| !missing);
         let required = missing || profile.is_some() && own.is_none();
-        let wrong = |field| refusal.is_some_and(|problem| problem.blames(&format!("ship_to.{field}")));
-        let blamed = FIELDS.map(|field| missing || wrong(field));
         let known = profile.filter(|_| required && typed.is_empty());
         let typed = known.map_or(typed, |profile| Typed {
             name: profile.name,
             phone: profile.phone.unwrap_or_default(),
             address: String::new(),
         });
+        let wrong = |field| refusal.is_some_and(|problem| problem.blames(&format!("ship_to.{field}")));
+        let texts = typed.texts();
+        let blamed = std::array::from_fn(|place| missing && texts[place].is_empty() || wrong(FIELDS[place]));
         Some(Self { typed, own, required, blamed })
     }
 
