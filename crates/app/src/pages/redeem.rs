@@ -47,8 +47,8 @@ pub(super) async fn show(visitor: Visitor, Parameters(lookup): Parameters<Lookup
     if !visitor.is_signed_in() {
         return Ok(login_first("/redeem"));
     }
-    if !visitor.is_merchant() {
-        return Ok(html(&visitor, StatusCode::FORBIDDEN, &Refused { page: &visitor }));
+    if let Some(refused) = refuse(&visitor) {
+        return Ok(refused);
     }
     let found = match typed(&lookup.code).as_str() {
         "" => Ok(None),
@@ -71,6 +71,9 @@ pub(super) struct Form {
 
 /// `POST /redeem`
 pub(super) async fn submit(visitor: Visitor, Fields(form): Fields<Form>) -> Result<Response, Failure> {
+    if let Some(refused) = refuse(&visitor) {
+        return Ok(refused);
+    }
     let code = typed(&form.code);
     let voucher = find(&visitor, &code).await?;
     let amount: Option<i64> = form.amount.replace([',', ' '], "").parse().ok();
@@ -86,6 +89,12 @@ pub(super) async fn submit(visitor: Visitor, Fields(form): Fields<Form>) -> Resu
         }
         Err(problem) => Ok(page(&visitor, code, Some(voucher), false, Some(problem))),
     }
+}
+
+/// The page for who is logged in but no merchant.
+fn refuse(visitor: &Visitor) -> Option<Response> {
+    let stranger = visitor.is_signed_in() && !visitor.is_merchant();
+    stranger.then(|| html(visitor, StatusCode::FORBIDDEN, &Refused { page: visitor }))
 }
 
 /// A code as people type it: with spaces, in any case.

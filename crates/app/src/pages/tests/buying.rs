@@ -216,6 +216,14 @@ async fn redeeming_in_parts() {
 }
 
 #[tokio::test]
+async fn sold_out_is_sold_out_for_everyone() {
+    let words =
+        "<div data-show=\"sold_out\"><p class=\"buy\"><button class=\"button wide\" type=\"button\" disabled>Sold out";
+    let got = Browser::new("en").get("/offers/ofr_sold_out").await;
+    assert!(got.body.contains(words) && got.body.contains("its units come back here by themselves"), "{}", got.body);
+}
+
+#[tokio::test]
 async fn the_till_is_for_merchants() {
     for (language, words) in [("en", "Only accounts with the role of a merchant"), ("ko", "가맹점 권한이 있는 계정만")]
     {
@@ -223,6 +231,8 @@ async fn the_till_is_for_merchants() {
         let got = browser.get("/redeem?code=GC7K2MPQX9WTR4HD").await;
         assert!(got.status == StatusCode::FORBIDDEN && got.body.contains(words), "{}", got.body);
         assert!(!got.body.contains("name=\"code\""));
+        let got = browser.submit("/", "/redeem", &[("code", "GC7K2MPQX9WTR4HD")]).await;
+        assert!(got.status == StatusCode::FORBIDDEN && browser.memory.asked_of("/redeem").is_empty());
     }
 }
 
