@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use firstcome_app::pages::{PagesOptions, router};
+use firstcome_core::ports::SystemClock;
 
 #[expect(dead_code, reason = "the tests use more of the stub")]
 #[path = "../src/pages/tests/stub.rs"]
@@ -18,6 +19,7 @@ async fn main() -> std::io::Result<()> {
         checkout_url: "/sandbox/toss/checkout".to_owned(),
         mailbox: true,
         time_zone: jiff::tz::TimeZone::get("Asia/Seoul").expect("a known zone"),
+        clock: Arc::new(SystemClock),
         random: Arc::new(stub::Counting::default()),
     };
     let api = stub::router(&memory);

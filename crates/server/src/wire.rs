@@ -281,6 +281,7 @@ fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
         checkout_url: format!("{}/checkout", sandbox::PREFIX),
         mailbox: config.development(),
         time_zone: time_zone(config),
+        clock: parts.clock.clone(),
         random: parts.random.clone(),
     }
 }

@@ -151,6 +151,7 @@ async fn amounts_and_texts_of_sellers() {
         ("name", json!("x".repeat(50_000))),
         ("kind", json!("nothing")),
         ("image_url", json!("javascript:alert(1)")),
+        ("image_url", json!("http://pictures.example/1.png")),
         ("face_value", json!({"amount": 0, "currency": "KRW"})),
         ("face_value", Value::Null),
         ("valid_for_days", json!(-1)),

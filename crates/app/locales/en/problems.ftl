@@ -51,7 +51,7 @@ problem-invalid_body = Please check what you entered.
 problem-invalid_body-fields = Please check: { $fields }.
 problem-idempotency_key_reused = This form was sent before with other contents. Look at your orders, or load the page again.
 problem-amount_mismatch = The amount is not what the order costs. Nothing was charged.
-problem-address_missing = Goods are shipped, and your account has no address. Sign up with an address to buy goods.
+problem-address_missing = This is shipped, and your account has no address. Tell us below where to send it.
 problem-payment_mismatch = This payment does not belong to this order. Nothing was charged.
 problem-rate_limited = That was too often. Wait { $seconds ->
     [one] a second

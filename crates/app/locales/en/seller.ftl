@@ -71,6 +71,7 @@ audit-at = Checked
 new-product = Product
 new-offer = Sale
 new-product-exists = The product “{ $value }” is created. Only the sale is missing.
+new-image-hint = https:// only.
 new-price-hint = 0 is free.
 new-opens-hint = Empty: at once.
 new-closes-hint = Empty: never.

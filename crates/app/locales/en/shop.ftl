@@ -105,7 +105,15 @@ duration-seconds = { $count ->
    *[other] { $shown } seconds
   }
 about-product = About
-fair-note = Units go out strictly in order of arrival. Your place in line is on your order.
+fair-note = Units go out strictly in order of arrival. Your order shows its number in the sale's journal: lower numbers came first.
+
+ship-own = Ships to your account's address: { $value }
+ship-elsewhere = Ship it somewhere else
+ship-hint-required = This is shipped to you: say where to. It is stored encrypted.
+ship-hint-optional = Left empty, it goes to the address of your account.
+ship-error-name = Who receives it? One line of at most 100 characters.
+ship-error-phone = A phone number for the carrier, of 5 to 30 characters.
+ship-error-address = Street, town and postal code, in 5 to 500 characters.
 
 failure-not-found = Not here
 failure-forbidden = Not for this account

@@ -65,6 +65,7 @@ audit-at = 확인 시각
 new-product = 상품
 new-offer = 판매 조건
 new-product-exists = ‘{ $value }’ 상품은 만들어졌습니다. 판매 조건만 남았습니다.
+new-image-hint = https:// 주소만 쓸 수 있습니다.
 new-price-hint = 0이면 무료입니다.
 new-opens-hint = 비우면 바로 열립니다.
 new-closes-hint = 비우면 마감하지 않습니다.

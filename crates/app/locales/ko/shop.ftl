@@ -87,7 +87,15 @@ duration-hours = { $shown }시간
 duration-minutes = { $shown }분
 duration-seconds = { $shown }초
 about-product = 상품 안내
-fair-note = 수량은 도착한 순서대로만 배정됩니다. 내 순번은 주문에서 확인할 수 있습니다.
+fair-note = 수량은 도착한 순서대로만 배정됩니다. 주문에 원장 번호가 표시되며, 번호가 작을수록 먼저 접수된 것입니다.
+
+ship-own = 계정에 등록된 주소로 보내 드립니다: { $value }
+ship-elsewhere = 다른 곳으로 받기
+ship-hint-required = 배송 상품입니다. 받으실 곳을 입력해 주세요. 암호화하여 보관합니다.
+ship-hint-optional = 비워 두시면 계정에 등록된 주소로 보내 드립니다.
+ship-error-name = 받는 분의 이름을 100자 이내로 한 줄에 입력해 주세요.
+ship-error-phone = 배송 연락처를 5~30자로 입력해 주세요.
+ship-error-address = 도로명, 상세 주소, 우편번호를 5~500자로 입력해 주세요.
 
 failure-not-found = 찾을 수 없습니다
 failure-forbidden = 이 계정으로는 볼 수 없습니다

@@ -41,9 +41,23 @@ pub(super) fn time(time: &Time, (): &()) -> garde::Result {
 }
 
 pub(super) fn image(url: &str, (): &()) -> garde::Result {
-    let known = ["https://", "http://", "/"].iter().any(|start| url.starts_with(start));
+    let known = ["https://", "/"].iter().any(|start| url.starts_with(start));
     if known && !url.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
         return Ok(());
     }
-    Err(garde::Error::new("must be a URL that begins with https://, http:// or /"))
+    Err(garde::Error::new("must be a URL that begins with https:// (https only) or with /"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_come_over_https_or_from_here() {
+        assert!(image("https://pictures.example/1.png", &()).is_ok());
+        assert!(image("/assets/1.png", &()).is_ok());
+        for bad in ["http://pictures.example/1.png", "javascript:alert(1)", "https://pictures.example/a b"] {
+            assert!(image(bad, &()).is_err(), "{bad}");
+        }
+    }
 }

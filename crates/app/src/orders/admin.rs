@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::OfferId;
+use firstcome_core::ids::{OfferId, UserId};
+use firstcome_core::ledger::Hold;
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::OrderQuery;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Orders;
 use super::view::OrderView;
@@ -26,6 +28,16 @@ pub(super) struct Filters {
     stuck: Option<bool>,
 }
 
+/// An order as the seller sees it: with who placed it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SoldOrder {
+    /// The buyer.
+    #[schema(value_type = String, example = "usr_01h455vb4pex5vsknk084sn02q")]
+    user_id: UserId,
+    #[serde(flatten)]
+    order: OrderView,
+}
+
 /// Orders of all buyers, newest first.
 #[utoipa::path(
     get, path = "/api/v1/admin/orders", tag = "admin",
@@ -34,7 +46,7 @@ pub(super) struct Filters {
         ("stuck" = Option<bool>, Query, description = "Only those that have been in payment for more than five minutes"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<OrderView>)),
+    responses((status = 200, body = Items<SoldOrder>)),
     security(("bearer" = [])),
 )]
 pub(super) async fn list(
@@ -42,7 +54,7 @@ pub(super) async fn list(
     _: Operator,
     QueryString(filters): QueryString<Filters>,
     page: PageParameters,
-) -> Outcome<Json<Items<OrderView>>> {
+) -> Outcome<Json<Items<SoldOrder>>> {
     let mut query = OrderQuery::default();
     if let Some(state) = present(filters.state.as_ref()) {
         query.state = Some(state.parse().map_err(|_| malformed("state"))?);
@@ -60,7 +72,8 @@ pub(super) async fn list(
         query.state = Some(OrderState::Paying);
         query.granted_before = Some(orders.ports.clock.now() - std::time::Duration::from_secs(STUCK_AFTER_SECONDS));
     }
-    orders.page(&page, query).await.map(Json)
+    let view = |hold: &Hold| SoldOrder { user_id: hold.person, order: orders.view(hold) };
+    orders.page(&page, query, view).await.map(Json)
 }
 
 fn present(parameter: Option<&String>) -> Option<&str> {

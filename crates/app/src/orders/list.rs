@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use firstcome_core::ledger::Hold;
 use firstcome_core::ports::{ListedOrder, OrderQuery, PortError};
 use firstcome_core::records::Value;
 
@@ -24,7 +25,7 @@ pub(super) async fn get(
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
     let query = OrderQuery { person: Some(buyer.user), ..OrderQuery::default() };
-    orders.page(&page, query).await.map(Json)
+    orders.page(&page, query, |hold| orders.view(hold)).await.map(Json)
 }
 
 /// The place of an order in a cursor.
@@ -34,7 +35,12 @@ fn place(order: &ListedOrder) -> (Value, Value) {
 
 impl Orders {
     /// A page of orders in their states of now: rows are written behind, the ledger knows better what is still open.
-    pub(super) async fn page(&self, page: &PageParameters, query: OrderQuery) -> Outcome<Items<OrderView>> {
+    pub(super) async fn page<T: serde::Serialize>(
+        &self,
+        page: &PageParameters,
+        query: OrderQuery,
+        view: impl Fn(&Hold) -> T,
+    ) -> Outcome<Items<T>> {
         let after = page.place()?;
         let query = OrderQuery { after, limit: page.limit as usize + 1, ..query };
         let mut listed = if query.person.is_some() {
@@ -52,6 +58,6 @@ impl Orders {
                 order.hold = hold;
             }
         }
-        Ok(page.page(listed, place, |order| self.view(&order.hold)))
+        Ok(page.page(listed, place, |order| view(&order.hold)))
     }
 }

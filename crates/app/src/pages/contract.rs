@@ -37,6 +37,11 @@ impl Product {
         self.name.bytes().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte))) % 6
     }
 
+    /// Its picture, if browsers may load it: from elsewhere only over HTTPS, see the policy in [`super::respond`].
+    pub(super) fn picture(&self) -> Option<&str> {
+        self.image_url.as_deref().filter(|url| !url.starts_with("http://"))
+    }
+
     /// The description, if there is one.
     pub(super) fn text(&self) -> Option<&str> {
         self.description.as_deref().filter(|text| !text.trim().is_empty())
@@ -96,6 +101,8 @@ pub(super) struct Bar {
 #[derive(Deserialize)]
 pub(super) struct Order {
     pub(super) order_id: String,
+    /// Who bought; only the seller is told.
+    pub(super) user_id: Option<String>,
     pub(super) state: String,
     pub(super) reason: Option<String>,
     pub(super) amount: Money,
@@ -175,6 +182,14 @@ impl Voucher {
             _ => 0,
         }
     }
+}
+
+/// What the account says about its owner.
+#[derive(Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    pub(super) phone: Option<String>,
+    pub(super) address: Option<String>,
 }
 
 /// A device that is logged in.

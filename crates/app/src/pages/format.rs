@@ -56,24 +56,11 @@ impl Visitor {
         Some(timestamp.to_zoned(self.shop.options.time_zone.clone()))
     }
 
-    /// A moment in the shop's time zone: day, weekday, hour and minute.
+    /// A moment in the shop's time zone: day, weekday, hour and minute, and the year unless it is this one.
     pub(super) fn when(&self, time: &Time) -> String {
         let Some(at) = self.zoned(time) else { return time.to_string() };
-        let (hour, minute) = (at.hour(), at.minute());
-        match self.language {
-            Language::Korean => {
-                format!(
-                    "{}월 {}일({}) {hour:02}:{minute:02}",
-                    at.month(),
-                    at.day(),
-                    weekday(at.weekday(), self.language)
-                )
-            }
-            Language::English => {
-                let (weekday, month) = (weekday(at.weekday(), self.language), month(at.month()));
-                format!("{weekday} {} {month}, {hour:02}:{minute:02}", at.day())
-            }
-        }
+        let this_year = self.zoned(&self.shop.options.clock.now()).is_some_and(|now| now.year() == at.year());
+        moment(&at, !this_year, self.language)
     }
 
     /// The time of day to the second.
@@ -157,6 +144,21 @@ fn minor_digits(currency: &str) -> u32 {
     }
 }
 
+fn moment(at: &Zoned, with_year: bool, language: Language) -> String {
+    let (day, hour, minute) = (at.day(), at.hour(), at.minute());
+    let weekday = weekday(at.weekday(), language);
+    match language {
+        Language::Korean => {
+            let year = if with_year { format!("{}년 ", at.year()) } else { String::new() };
+            format!("{year}{}월 {day}일({weekday}) {hour:02}:{minute:02}", at.month())
+        }
+        Language::English => {
+            let year = if with_year { format!(" {}", at.year()) } else { String::new() };
+            format!("{weekday} {day} {}{year}, {hour:02}:{minute:02}", month(at.month()))
+        }
+    }
+}
+
 fn weekday(day: Weekday, language: Language) -> &'static str {
     let place = usize::from(day.to_monday_zero_offset().unsigned_abs()) % 7;
     match language {
@@ -173,6 +175,14 @@ fn month(month: i8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_year_is_said() {
+        let at: Zoned = "2027-01-02T09:05[Asia/Seoul]".parse().expect("valid");
+        assert_eq!(moment(&at, false, Language::English), "Sat 2 Jan, 09:05");
+        assert_eq!(moment(&at, true, Language::English), "Sat 2 Jan 2027, 09:05");
+        assert_eq!(moment(&at, true, Language::Korean), "2027년 1월 2일(토) 09:05");
+    }
 
     #[test]
     fn thousands_are_apart() {

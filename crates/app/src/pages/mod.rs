@@ -25,6 +25,7 @@ mod problem;
 mod redeem;
 mod respond;
 mod session;
+mod shipping;
 mod signup;
 mod streams;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ports::Random;
+use firstcome_core::ports::{Clock, Random};
 use jiff::tz::TimeZone;
 
 /// What differs between one shop and the next.
@@ -54,6 +55,8 @@ pub struct PagesOptions {
     pub mailbox: bool,
     /// The shop's time zone, in which people read and enter times.
     pub time_zone: TimeZone,
+    /// Whose year need not be said.
+    pub clock: Arc<dyn Clock>,
     /// Where tokens of forms and keys of orders come from.
     pub random: Arc<dyn Random>,
 }

@@ -10,6 +10,7 @@ use super::contract::Offer;
 use super::failure::Failure;
 use super::problem::Problem;
 use super::respond::html;
+use super::shipping::{Shipping, Typed};
 use super::visitor::Visitor;
 
 #[derive(Template)]
@@ -18,6 +19,7 @@ struct Page<'a> {
     page: &'a Visitor,
     offer: Offer,
     quantity: u32,
+    shipping: Option<Shipping>,
     refusal: Option<String>,
     key: String,
 }
@@ -30,7 +32,7 @@ impl Page<'_> {
 
 /// `GET /offers/{id}`
 pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
-    render(&visitor, &id, 1, None).await
+    render(&visitor, &id, 1, Typed::default(), None).await
 }
 
 /// The offer as it is now, with the form as it was filled in and the reason for which it was refused.
@@ -38,11 +40,13 @@ pub(super) async fn render(
     visitor: &Visitor,
     id: &str,
     quantity: u32,
+    typed: Typed,
     refusal: Option<Problem>,
 ) -> Result<Response, Failure> {
     let offer: Offer = visitor.ask(Call::get(&format!("/offers/{}", segment(id)?))).await?;
+    let shipping = Shipping::of(visitor, &offer, typed, refusal.as_ref()).await;
     let status = refusal.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let refusal = refusal.map(|problem| problem.message(visitor));
     let key = visitor.new_key();
-    Ok(html(visitor, status, &Page { page: visitor, offer, quantity, refusal, key }))
+    Ok(html(visitor, status, &Page { page: visitor, offer, quantity, shipping, refusal, key }))
 }

@@ -112,7 +112,9 @@ impl Problem {
     /// The labels of the fields that the document blames.
     fn fields(&self, visitor: &Visitor) -> String {
         let errors = self.members.get("errors").and_then(Value::as_object);
-        let names = errors.into_iter().flat_map(Map::keys).filter_map(|path| path.split(['.', '[']).next());
+        // Forms have the fields of `ship_to` side by side with the others.
+        let paths = errors.into_iter().flat_map(Map::keys).map(|path| path.strip_prefix("ship_to.").unwrap_or(path));
+        let names = paths.filter_map(|path| path.split(['.', '[']).next());
         names.map(|name| visitor.name("field", name)).collect::<Vec<_>>().join(", ")
     }
 

@@ -27,6 +27,13 @@ struct Page<'a> {
     key: String,
 }
 
+/// For who may not redeem: says who may.
+#[derive(Template)]
+#[template(path = "redeem_refused.html")]
+struct Refused<'a> {
+    page: &'a Visitor,
+}
+
 #[derive(Deserialize, Default)]
 pub(super) struct Lookup {
     #[serde(default)]
@@ -39,6 +46,9 @@ pub(super) struct Lookup {
 pub(super) async fn show(visitor: Visitor, Parameters(lookup): Parameters<Lookup>) -> Result<Response, Failure> {
     if !visitor.is_signed_in() {
         return Ok(login_first("/redeem"));
+    }
+    if let Some(refused) = refuse(&visitor) {
+        return Ok(refused);
     }
     let found = match typed(&lookup.code).as_str() {
         "" => Ok(None),
@@ -61,6 +71,9 @@ pub(super) struct Form {
 
 /// `POST /redeem`
 pub(super) async fn submit(visitor: Visitor, Fields(form): Fields<Form>) -> Result<Response, Failure> {
+    if let Some(refused) = refuse(&visitor) {
+        return Ok(refused);
+    }
     let code = typed(&form.code);
     let voucher = find(&visitor, &code).await?;
     let amount: Option<i64> = form.amount.replace([',', ' '], "").parse().ok();
@@ -76,6 +89,12 @@ pub(super) async fn submit(visitor: Visitor, Fields(form): Fields<Form>) -> Resu
         }
         Err(problem) => Ok(page(&visitor, code, Some(voucher), false, Some(problem))),
     }
+}
+
+/// The page for who is logged in but no merchant.
+fn refuse(visitor: &Visitor) -> Option<Response> {
+    let stranger = visitor.is_signed_in() && !visitor.is_merchant();
+    stranger.then(|| html(visitor, StatusCode::FORBIDDEN, &Refused { page: visitor }))
 }
 
 /// A code as people type it: with spaces, in any case.

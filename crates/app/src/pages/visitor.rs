@@ -94,7 +94,7 @@ impl Visitor {
 
     /// Whether to show the till.
     pub(super) fn is_merchant(&self) -> bool {
-        self.roles.iter().any(|role| role == "merchant" || role == "seller")
+        self.roles.iter().any(|role| role == "merchant")
     }
 
     /// Asks the API on the visitor's behalf.

@@ -123,6 +123,31 @@ async fn the_button_opens_by_itself() {
     .await;
 }
 
+#[tokio::test]
+async fn goods_are_sent_where_the_buyer_says() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&json!({"kind": "goods", "name": "Air fryer"}), &json!({ "stock": 5 })).await;
+    let password = shop.add_account("buyer", "kim@example.com");
+    with_browser(&shop, Screen::Phone, async |visitor| {
+        log_in(visitor, "kim@example.com", password).await;
+        visitor.go(&format!("/offers/{offer}")).await;
+        visitor.fill("#ship_phone", "010").await;
+        visitor.fill("#ship_address", "1 Sejong-daero, Seoul").await;
+        visitor.click("[data-step='1']").await;
+        visitor.click("[data-buy]:enabled").await;
+        visitor.find("#ship_phone_error").await;
+        let quantity = visitor.find("#quantity").await.prop("value").await.expect("a value");
+        assert_eq!(quantity.as_deref(), Some("2"));
+        visitor.fill("#ship_phone", "-1234-5678").await;
+        visitor.click("[data-buy]:enabled").await;
+        visitor.find(".order-head.order-PENDING").await;
+    })
+    .await;
+    let sold = seller.admin_orders("state=PENDING").await.expect("an answer");
+    assert!(sold[0]["user_id"].as_str().is_some_and(|user| user.starts_with("usr_")), "{sold:?}");
+}
+
 async fn log_in(visitor: &Visitor<'_>, email: &str, password: &str) {
     visitor.go("/login").await;
     visitor.fill("#email", email).await;

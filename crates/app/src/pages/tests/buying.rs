@@ -1,5 +1,7 @@
 //! Buying, paying, canceling, redeeming; and the seller's forms.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -35,7 +37,7 @@ async fn refusals_say_why() {
         ("ofr_upcoming", "1", "The sale has not opened yet. It opens"),
         ("ofr_ended", "1", "The sale is over."),
         ("ofr_frozen", "1", "The sale is paused at the moment."),
-        ("ofr_goods", "1", "your account has no address"),
+        ("ofr_goods", "1", "Tell us below where to send it."),
     ];
     for (offer, quantity, words) in refusals {
         let path = format!("/offers/{offer}");
@@ -44,6 +46,61 @@ async fn refusals_say_why() {
     }
     let got = browser.submit("/offers/ofr_open", "/offers/ofr_open/buy", &[("quantity", "many")]).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn goods_are_sent_where_the_form_says() {
+    let mut browser = buyer().await;
+    let page = "/offers/ofr_goods";
+    let form = browser.get(page).await.body;
+    assert!(form.contains("id=\"ship_name\" name=\"ship_name\" autocomplete=\"shipping name\" value=\"Kim\""));
+    assert!(form.contains("<fieldset class=\"shipping\">") && !form.contains("aria-invalid"));
+    let typed = [
+        ("quantity", "2"),
+        ("ship_name", " Kim Minsu "),
+        ("ship_phone", "010-1234-5678"),
+        ("ship_address", "1 Sejong-daero\r\nSeoul"),
+    ];
+    let got = browser.submit(page, "/offers/ofr_goods/buy", &typed).await;
+    assert_eq!(got.location(), "/orders/ord_goods");
+    let ship_to = json!({ "name": "Kim Minsu", "phone": "010-1234-5678", "address": "1 Sejong-daero\nSeoul" });
+    let body = json!({ "offer_id": "ofr_goods", "quantity": 2, "ship_to": ship_to });
+    assert_eq!(browser.memory.asked_of("/orders")[0].1, body);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_address_stands_at_its_field() {
+    let words = [
+        ("en", ["Please check: Phone.", "A phone number for the carrier", "Street, town and postal code"]),
+        ("ko", ["다음을 확인해 주세요: 전화번호.", "배송 연락처를", "우편번호를"]),
+    ];
+    for (language, [summary, phone, address]) in words {
+        let mut browser = Browser::logged_in(language, "kim@example.com").await;
+        let typed = [("quantity", "2"), ("ship_name", "Kim"), ("ship_phone", "1"), ("ship_address", "<Seoul>")];
+        let got = browser.submit("/offers/ofr_goods", "/offers/ofr_goods/buy", &typed).await;
+        assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(got.body.contains(summary) && got.body.contains(phone) && !got.body.contains(address));
+        assert!(got.body.contains("max=\"10\" value=\"2\"") && got.body.contains("&#60;Seoul&#62;</textarea>"));
+        let got = browser.submit("/offers/ofr_goods", "/offers/ofr_goods/buy", &[("quantity", "2")]).await;
+        // The name is known from the account.
+        assert_eq!(got.body.matches("aria-invalid=\"true\"").count(), 2);
+        assert!(got.body.contains("max=\"10\" value=\"2\"") && got.body.contains(address));
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_the_account_is_enough() {
+    let mut browser = buyer().await;
+    browser.memory.has_address.store(true, Ordering::Relaxed);
+    let form = browser.get("/offers/ofr_goods").await.body;
+    assert!(form.contains("Ships to your account&#39;s address: 1 Main Street") && form.contains("<details"));
+    let got = browser.submit("/offers/ofr_goods", "/offers/ofr_goods/buy", &[("quantity", "1")]).await;
+    assert_eq!(got.location(), "/orders/ord_goods");
+    assert_eq!(browser.memory.asked_of("/orders")[0].1, json!({ "offer_id": "ofr_goods", "quantity": 1 }));
+    // What is not shipped asks for no address, and neither does what is gone.
+    for path in ["/offers/ofr_open", "/offers/ofr_ended"] {
+        assert!(!browser.get(path).await.body.contains("ship_name"), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +213,43 @@ async fn redeeming_in_parts() {
     let page = "/redeem?code=TK3N8VYBC5ZLJ6FA";
     browser.submit(page, "/redeem", &[("code", "TK3N8VYBC5ZLJ6FA")]).await;
     assert_eq!(browser.memory.asked_of("/redeem")[2].1, json!({}));
+}
+
+#[tokio::test]
+async fn sold_out_is_sold_out_for_everyone() {
+    let words =
+        "<div data-show=\"sold_out\"><p class=\"buy\"><button class=\"button wide\" type=\"button\" disabled>Sold out";
+    let got = Browser::new("en").get("/offers/ofr_sold_out").await;
+    assert!(got.body.contains(words) && got.body.contains("its units come back here by themselves"), "{}", got.body);
+}
+
+#[tokio::test]
+async fn the_till_is_for_merchants() {
+    for (language, words) in [("en", "Only accounts with the role of a merchant"), ("ko", "가맹점 권한이 있는 계정만")]
+    {
+        let mut browser = Browser::logged_in(language, "kim@example.com").await;
+        let got = browser.get("/redeem?code=GC7K2MPQX9WTR4HD").await;
+        assert!(got.status == StatusCode::FORBIDDEN && got.body.contains(words), "{}", got.body);
+        assert!(!got.body.contains("name=\"code\""));
+        let got = browser.submit("/", "/redeem", &[("code", "GC7K2MPQX9WTR4HD")]).await;
+        assert!(got.status == StatusCode::FORBIDDEN && browser.memory.asked_of("/redeem").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_seller_sees_who_bought() {
+    let mut browser = Browser::logged_in("en", "seller@example.com").await;
+    let user = "usr_01h455vb4pex5vsknk084sn02q";
+    let link = format!("<a href=\"/admin/orders?user={user}\">{user}</a>");
+    assert!(browser.get("/admin/orders").await.body.contains(&link));
+}
+
+#[tokio::test]
+async fn a_number_in_the_journal_is_no_count() {
+    for (language, label) in [("en", "<dt>Journal number</dt><dd>1,284"), ("ko", "<dt>원장 번호</dt><dd>1,284")] {
+        let mut browser = Browser::logged_in(language, "kim@example.com").await;
+        assert!(browser.get("/orders/ord_pending").await.body.contains(label));
+    }
 }
 
 #[tokio::test]

@@ -8,15 +8,23 @@ use tower::ServiceExt as _;
 
 use super::Browser;
 
-const ANYONE: [&str; 6] =
-    ["/", "/?state=open&kind=ticket", "/offers/ofr_open", "/offers/ofr_upcoming", "/login", "/signup"];
+const ANYONE: [&str; 7] = [
+    "/",
+    "/?state=open&kind=ticket",
+    "/offers/ofr_open",
+    "/offers/ofr_upcoming",
+    "/offers/ofr_sold_out",
+    "/login",
+    "/signup",
+];
 
-const BUYER: [&str; 27] = [
+const BUYER: [&str; 25] = [
     "/",
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
     "/offers/ofr_sold_out",
     "/offers/ofr_free",
+    "/offers/ofr_goods",
     "/offers/ofr_frozen",
     "/offers/ofr_ended",
     "/account",
@@ -34,14 +42,11 @@ const BUYER: [&str; 27] = [
     "/vouchers",
     "/vouchers/GC7K2MPQX9WTR4HD",
     "/vouchers/TK1111USED111111",
-    "/redeem",
-    "/redeem?code=GC7K%202MPQ%20X9WT%20R4HD",
-    "/redeem?code=CP9D4SGUE2XKW7MQ&done=yes",
     "/checkout/fail?code=PAY_PROCESS_CANCELED&message=x&orderId=ord_pending",
     "/checkout/fail?code=ODD_ONE&message=x&orderId=ord_pending",
 ];
 
-const SELLER: [&str; 8] = [
+const SELLER: [&str; 11] = [
     "/admin",
     "/admin/offers/new",
     "/admin/offers/ofr_open",
@@ -50,6 +55,9 @@ const SELLER: [&str; 8] = [
     "/admin/orders",
     "/admin/orders?state=PAYING&stuck=true",
     "/admin/audit",
+    "/redeem",
+    "/redeem?code=GC7K%202MPQ%20X9WT%20R4HD",
+    "/redeem?code=CP9D4SGUE2XKW7MQ&done=yes",
 ];
 
 const LANGUAGES: [&str; 2] = ["ko-KR", "en-US"];

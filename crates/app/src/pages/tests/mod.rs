@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use firstcome_core::ports::SystemClock;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -51,6 +52,7 @@ impl Browser {
             checkout_url: "/sandbox/toss/checkout".to_owned(),
             mailbox: true,
             time_zone: jiff::tz::TimeZone::get("Asia/Seoul").expect("known"),
+            clock: Arc::new(SystemClock),
             random: Arc::new(stub::Counting::default()),
         };
         let pages = router(stub::router(&memory), options);

@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) empty: std::sync::atomic::AtomicBool,
     /// Does not renew sessions at the moment.
     pub(crate) busy: std::sync::atomic::AtomicBool,
+    /// Whether accounts have an address.
+    pub(crate) has_address: std::sync::atomic::AtomicBool,
     next: AtomicU64,
 }
 
@@ -283,7 +285,7 @@ async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>
         return problem(401, "invalid_credentials", json!({}));
     }
     let seller = body["email"].as_str().is_some_and(|email| email.starts_with("seller"));
-    let roles: &[&str] = if seller { &["buyer", "seller"] } else { &["buyer"] };
+    let roles: &[&str] = if seller { &["buyer", "merchant", "seller"] } else { &["buyer"] };
     Json(memory.tokens(roles)).into_response()
 }
 
@@ -330,10 +332,30 @@ async fn place(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>)
         "ofr_sold_out" => problem(409, "sold_out", json!({ "held": 3, "next_release_at": from_now(120) })),
         "ofr_upcoming" => problem(409, "not_open_yet", json!({ "opens_at": from_now(95) })),
         "ofr_ended" => problem(409, "closed", json!({})),
-        "ofr_goods" => problem(422, "address_missing", json!({})),
+        "ofr_goods" => place_goods(&memory, &body["ship_to"]),
         "ofr_frozen" => problem(409, "frozen", json!({})),
         _ => problem(404, "unknown_offer", json!({})),
     }
+}
+
+fn place_goods(memory: &Memory, ship_to: &Value) -> Response {
+    let short = |field: &str| ship_to[field].as_str().is_some_and(|text| text.len() < 5);
+    if short("phone") {
+        return problem(422, "invalid_body", json!({ "errors": { "ship_to.phone": ["length is lower than 5"] } }));
+    }
+    if ship_to.is_null() && !memory.has_address.load(Ordering::Relaxed) {
+        return problem(422, "address_missing", json!({}));
+    }
+    (StatusCode::CREATED, Json(order("ord_goods"))).into_response()
+}
+
+async fn me(State(memory): Stub, headers: HeaderMap) -> Response {
+    if !memory.knows(&headers) {
+        return refused();
+    }
+    let address = memory.has_address.load(Ordering::Relaxed).then_some("1 Main Street");
+    Json(json!({ "user_id": "usr_1", "email": "kim@example.com", "name": "Kim", "phone": null, "address": address }))
+        .into_response()
 }
 
 async fn orders(State(memory): Stub, headers: HeaderMap) -> Response {
@@ -341,6 +363,14 @@ async fn orders(State(memory): Stub, headers: HeaderMap) -> Response {
         return refused();
     }
     memory.list(ORDERS.into_iter().filter_map(order).collect())
+}
+
+async fn sold_orders(State(memory): Stub) -> Response {
+    let sold = ORDERS.into_iter().filter_map(order).map(|mut order| {
+        order["user_id"] = json!("usr_01h455vb4pex5vsknk084sn02q");
+        order
+    });
+    memory.list(sold.collect())
 }
 
 async fn one_order(State(memory): Stub, headers: HeaderMap, Path(id): Path<String>) -> Response {
@@ -492,6 +522,7 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/auth/refresh", post(renew))
         .route("/auth/logout", post(nothing))
         .route("/auth/logout-all", post(nothing))
+        .route("/me", get(me))
         .route("/me/sessions", get(sessions))
         .route("/me/sessions/{id}", delete(nothing))
         .route("/me/vouchers", get(vouchers))
@@ -520,6 +551,6 @@ fn admin() -> Router<Arc<Memory>> {
         .route("/admin/offers/{id}/live/stream", get(live_stream))
         .route("/admin/offers/{id}/adjust", post(adjust))
         .route("/admin/offers/{id}/{action}", post(act))
-        .route("/admin/orders", get(orders))
+        .route("/admin/orders", get(sold_orders))
         .route("/admin/audit", get(audit))
 }
