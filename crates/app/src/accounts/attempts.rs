@@ -1,7 +1,26 @@
 //! Slows down whoever guesses: wrong passwords per account and address, and codes asked for per address.
 //!
-//! In memory and bounded. Someone who guesses from one address soon waits minutes; the account's owner, elsewhere, at
-//! most half a minute, so that nobody can lock another out.
+//! An attempt counts as failed from its beginning, so that guesses in parallel are as many as guesses in turn; one that
+//! succeeds, or that nobody got round to checking, is given back. Failures are counted
+//!
+//! - by account and address together: five are free, then the wait doubles up to five minutes;
+//! - by address: a hundred are free, then the same;
+//! - by account: fifty are free, then the wait doubles up to half a minute. This one is for strangers only.
+//!
+//! An address from which the account logged in, or a device of it renewed its tokens, within thirty days is no
+//! stranger's: failures elsewhere never count against it, and nobody locks an owner out where they have been before,
+//! except who guesses from that very address, which the first two limits are for. Elsewhere an owner looks like any
+//! stranger.
+//! They may be refused while strangers guess, but not for long: whoever comes again from the same address half a minute
+//! after they were first refused is let in past the account's wait, one every five seconds. So an account sees at most
+//! two guesses a minute from strangers that come and go and twelve from strangers that wait; an owner in a new place
+//! waits half a minute, and longer only if more than six strangers wait their turn against them all the time.
+//!
+//! In memory and bounded: of each kind the hundred thousand that are used most. A restart forgets all of it.
+
+mod failures;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,43 +30,46 @@ use firstcome_core::ids::digest_parts;
 use firstcome_core::time::Time;
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
+use self::failures::{FORGIVEN_AFTER, Failures, Key, Kind, Reserved};
 use super::Options;
 use crate::http::{ClientAddress, Problem};
 
-/// Keys that are remembered; the least used are forgotten.
+/// Keys that are remembered of each kind; the least used are forgotten.
 const REMEMBERED: usize = 100_000;
-/// After so long without a failure all is forgotten.
-const FORGIVEN_AFTER: Duration = Duration::from_mins(15);
+/// How long an address is known after a log-in.
+const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
+/// How long a stranger waits who is then let in past the account's wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two of those, for one account.
+const BETWEEN_PATIENT: Duration = Duration::from_secs(5);
 
-/// What failures are counted by.
-struct Kind {
-    name: &'static str,
-    /// Failures that cost nothing.
-    free: u32,
-    /// The longest wait; each failure doubles it up to here.
-    longest: Duration,
-}
+const ACCOUNT_FROM_ADDRESS: Kind = Kind { free: 5, longest: Duration::from_mins(5) };
+const ACCOUNT: Kind = Kind { free: 50, longest: Duration::from_secs(30) };
+const ADDRESS: Kind = Kind { free: 100, longest: Duration::from_mins(5) };
 
-const ACCOUNT_FROM_ADDRESS: Kind = Kind { name: "both", free: 5, longest: Duration::from_mins(5) };
-const ACCOUNT: Kind = Kind { name: "account", free: 50, longest: Duration::from_secs(30) };
-const ADDRESS: Kind = Kind { name: "address", free: 100, longest: Duration::from_mins(5) };
-
-#[derive(Clone, Copy, Default)]
-struct Failures {
-    count: u32,
-    last: Time,
-    blocked_until: Time,
-}
-
-type Key = [u8; 32];
-
-/// Counts failures.
+/// Counts attempts.
 pub(super) struct Attempts {
-    failures: Cache<Key, Failures>,
+    /// Held from the check of an attempt until it is counted.
+    turn: Mutex<()>,
+    failures: Failures,
+    /// When an account last logged in from an address, or renewed its tokens there.
+    known: Cache<Key, Time>,
+    /// Since when an address waits for an account.
+    waiting: Cache<Key, Time>,
+    /// When the next of those may be let in to an account.
+    next_patient: Cache<Key, Time>,
     codes: Option<DefaultKeyedRateLimiter<u128>>,
     development: bool,
+}
+
+/// An attempt under way. Dropped, it has failed.
+#[must_use]
+pub(super) struct Attempt {
+    pair: Key,
+    counted: Vec<Reserved>,
 }
 
 impl Attempts {
@@ -56,39 +78,81 @@ impl Attempts {
         let quota =
             burst.and_then(|burst| Some(Quota::with_period(options.code_window / burst.get())?.allow_burst(burst)));
         Self {
-            failures: Cache::new(REMEMBERED),
+            turn: Mutex::default(),
+            failures: Failures::new(REMEMBERED),
+            known: Cache::new(REMEMBERED),
+            waiting: Cache::new(REMEMBERED),
+            next_patient: Cache::new(REMEMBERED),
             codes: quota.map(RateLimiter::keyed),
             development: options.development,
         }
     }
 
-    /// Refuses a log-in that comes too soon after failures.
-    pub(super) fn check(&self, account: &[u8], address: ClientAddress, now: Time) -> Result<(), Problem> {
-        let blocked = |(_, key)| self.failures.get(&key).map(|failures| failures.blocked_until);
-        let until = self.keys(account, address).into_iter().filter_map(blocked).max().unwrap_or_default();
+    /// Begins a log-in, unless it comes too soon after failures.
+    pub(super) fn begin(&self, account: &[u8], address: ClientAddress, now: Time) -> Result<Attempt, Problem> {
+        let pair = pair(account, address);
+        let by_address = (!self.is_free(address)).then(|| digest_parts("address", &[&address.network().to_be_bytes()]));
+        let _turn = self.turn.lock();
+        let stranger_to = (!self.is_known(&pair, now)).then(|| digest_parts("account", &[account]));
+        let limits = [(&ACCOUNT_FROM_ADDRESS, Some(pair)), (&ADDRESS, by_address)];
+        let own =
+            limits.into_iter().filter_map(|(kind, key)| Some(self.failures.blocked_until(kind, &key?, now))).max();
+        let account = stranger_to.map(|account| self.stranger_until(&account, &pair, now));
+        let until = own.max(account).unwrap_or_default();
+        if until > now {
+            let seconds = until.since(now).as_secs() + 1;
+            return Err(Problem::new(ErrorCode::RateLimited).detail("Too many wrong passwords").retry_after(seconds));
+        }
+        if let Some(account) = stranger_to {
+            self.let_in(account, &pair, now);
+        }
+        let keys = [Some(pair), by_address, stranger_to].into_iter().flatten();
+        Ok(Attempt { pair, counted: keys.map(|key| self.failures.reserve(key, now)).collect() })
+    }
+
+    /// It had the right password: its owner mistyped before, and is known here from now on.
+    pub(super) fn succeeded(&self, attempt: Attempt, now: Time) {
+        let pair = attempt.pair;
+        self.unchecked(attempt);
+        self.failures.forget(&pair);
+        self.known.insert(pair, now);
+    }
+
+    /// A device of the account is at this address: its owner may log in another one there.
+    pub(super) fn seen(&self, account: &[u8], address: ClientAddress, now: Time) {
+        self.known.insert(pair(account, address), now);
+    }
+
+    /// Nobody got round to looking at its password.
+    pub(super) fn unchecked(&self, attempt: Attempt) {
+        let _turn = self.turn.lock();
+        attempt.counted.iter().for_each(|reserved| self.failures.give_back(reserved));
+    }
+
+    fn is_known(&self, pair: &Key, now: Time) -> bool {
+        self.known.get(pair).is_some_and(|last| now.since(last) < KNOWN_FOR)
+    }
+
+    /// When a stranger may try: when the account's wait is over, or theirs.
+    fn stranger_until(&self, account: &Key, pair: &Key, now: Time) -> Time {
+        let until = self.failures.blocked_until(&ACCOUNT, account, now);
         if until <= now {
-            return Ok(());
+            return until;
         }
-        let seconds = until.since(now).as_secs() + 1;
-        Err(Problem::new(ErrorCode::RateLimited).detail("Too many wrong passwords").retry_after(seconds))
+        let since = self.waiting.get(pair).filter(|since| now.since(*since) < FORGIVEN_AFTER).unwrap_or_else(|| {
+            self.waiting.insert(*pair, now);
+            now
+        });
+        let turn = self.next_patient.get(account).unwrap_or_default();
+        until.min(turn.max(since + PATIENCE))
     }
 
-    /// A log-in failed.
-    pub(super) fn failed(&self, account: &[u8], address: ClientAddress, now: Time) {
-        for (kind, key) in self.keys(account, address) {
-            let known = self.failures.get(&key).filter(|known| now.since(known.last) < FORGIVEN_AFTER);
-            let count = known.map_or(0, |known| known.count).saturating_add(1);
-            let wait = match count.checked_sub(kind.free) {
-                None | Some(0) => Duration::ZERO,
-                Some(over) => Duration::from_secs(1 << over.min(16)).min(kind.longest),
-            };
-            self.failures.insert(key, Failures { count, last: now, blocked_until: now + wait });
+    /// A stranger whose wait is over tries.
+    fn let_in(&self, account: Key, pair: &Key, now: Time) {
+        self.waiting.remove(pair);
+        if self.failures.blocked_until(&ACCOUNT, &account, now) > now {
+            self.next_patient.insert(account, now + BETWEEN_PATIENT);
         }
-    }
-
-    /// A log-in succeeded: its owner mistyped before.
-    pub(super) fn succeeded(&self, account: &[u8], address: ClientAddress) {
-        self.failures.remove(&key(&ACCOUNT_FROM_ADDRESS, account, address));
     }
 
     /// Refuses an address that asks for too many codes.
@@ -108,69 +172,11 @@ impl Attempts {
         }
     }
 
-    fn keys(&self, account: &[u8], address: ClientAddress) -> Vec<(&'static Kind, Key)> {
-        let mut kinds: Vec<&'static Kind> = vec![&ACCOUNT_FROM_ADDRESS, &ACCOUNT];
-        if !self.is_free(address) {
-            kinds.push(&ADDRESS);
-        }
-        kinds.into_iter().map(|kind| (kind, key(kind, account, address))).collect()
-    }
-
     fn is_free(&self, address: ClientAddress) -> bool {
         self.development && address.0.is_loopback()
     }
 }
 
-fn key(kind: &Kind, account: &[u8], address: ClientAddress) -> Key {
-    let network = address.network().to_be_bytes();
-    match kind.name {
-        "account" => digest_parts(kind.name, &[account]),
-        "address" => digest_parts(kind.name, &[&network]),
-        name => digest_parts(name, &[account, &network]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Time = Time::from_millis(1_763_703_200_000);
-    const HERE: ClientAddress = ClientAddress(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
-    const ELSEWHERE: ClientAddress = ClientAddress(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)));
-
-    #[test]
-    fn guessing_waits_longer_and_longer() {
-        let attempts = Attempts::new(&Options::default());
-        for _ in 0..5 {
-            attempts.check(b"kim", HERE, NOW).unwrap();
-            attempts.failed(b"kim", HERE, NOW);
-        }
-        attempts.check(b"kim", HERE, NOW).unwrap();
-        attempts.failed(b"kim", HERE, NOW);
-        assert!(attempts.check(b"kim", HERE, NOW).is_err());
-        assert!(attempts.check(b"kim", HERE, NOW + Duration::from_secs(2)).is_ok());
-        (0..20).for_each(|_| attempts.failed(b"kim", HERE, NOW));
-        assert!(attempts.check(b"kim", HERE, NOW + Duration::from_secs(299)).is_err());
-        assert!(attempts.check(b"kim", HERE, NOW + Duration::from_mins(5)).is_ok());
-        assert!(attempts.check(b"kim", ELSEWHERE, NOW).is_ok());
-        assert!(attempts.check(b"lee", HERE, NOW).is_ok());
-    }
-
-    #[test]
-    fn an_owner_elsewhere_is_not_locked_out() {
-        let attempts = Attempts::new(&Options::default());
-        (0..1_000).for_each(|_| attempts.failed(b"kim", HERE, NOW));
-        assert!(attempts.check(b"kim", ELSEWHERE, NOW + Duration::from_secs(30)).is_ok());
-    }
-
-    #[test]
-    fn forgets_after_success_and_after_a_while() {
-        let attempts = Attempts::new(&Options::default());
-        (0..6).for_each(|_| attempts.failed(b"kim", HERE, NOW));
-        attempts.succeeded(b"kim", HERE);
-        attempts.check(b"kim", HERE, NOW).unwrap();
-        (0..5).for_each(|_| attempts.failed(b"kim", HERE, NOW));
-        attempts.failed(b"kim", HERE, NOW + FORGIVEN_AFTER);
-        attempts.check(b"kim", HERE, NOW + FORGIVEN_AFTER).unwrap();
-    }
+fn pair(account: &[u8], address: ClientAddress) -> Key {
+    digest_parts("both", &[account, &address.network().to_be_bytes()])
 }

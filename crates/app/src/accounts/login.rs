@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::people::{Password, find, optional_text};
+use super::records::User;
 use super::tokens::Tokens;
 use super::{Accounts, EmailAddress};
 use crate::http::{Body, ClientAddress, Outcome, Problem, one_line};
@@ -49,16 +50,27 @@ pub(super) async fn post(
     Body { value, .. }: Body<LogIn>,
 ) -> Outcome<Json<Tokens>> {
     let index = value.email.index(&accounts.ports.keys.index);
-    accounts.attempts.check(&index, address, accounts.ports.clock.now())?;
-    let user = find(accounts.ports.records.as_ref(), index.clone()).await?;
-    let hash = user.as_ref().and_then(|user| user.record.password.clone());
-    let right = accounts.passwords.verify(value.password.0, hash).await?;
-    let Some(user) = user.filter(|_| right) else {
-        accounts.attempts.failed(&index, address, accounts.ports.clock.now());
-        return Err(Problem::new(ErrorCode::InvalidCredentials));
+    let attempt = accounts.attempts.begin(&index, address, accounts.ports.clock.now())?;
+    let user = match accounts.check(index, value.password).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return Err(Problem::new(ErrorCode::InvalidCredentials)),
+        Err(problem) => {
+            accounts.attempts.unchecked(attempt);
+            return Err(problem);
+        }
     };
-    accounts.attempts.succeeded(&index, address);
-    Ok(Json(accounts.start_session(&user.record, value.device).await?))
+    accounts.attempts.succeeded(attempt, accounts.ports.clock.now());
+    Ok(Json(accounts.start_session(&user, value.device).await?))
+}
+
+impl Accounts {
+    /// Whose e-mail address and password these are.
+    async fn check(&self, index: Vec<u8>, password: Password) -> Outcome<Option<User>> {
+        let user = find(self.ports.records.as_ref(), index).await?.map(|user| user.record);
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        let right = self.passwords.verify(password.0, hash).await?;
+        Ok(user.filter(|_| right))
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +121,16 @@ mod tests {
         let wait = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
         app.clock.advance(Duration::from_secs(wait));
         assert_eq!(app.post(PATH, None, &right).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn guesses_in_parallel_are_no_more_than_in_turn() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        let wrong = json!({ "email": KIM, "password": "wrong" });
+        let guesses = futures_util::future::join_all((0..60).map(|_| app.post(PATH, None, &wrong))).await;
+        assert_eq!(guesses.iter().filter(|guess| guess.status == 401).count(), 6);
+        assert_eq!(guesses.iter().filter(|guess| guess.status == 429).count(), 54);
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::Accounts;
 use super::records::{Session, User};
 use super::tokens::{RefreshToken, Tokens, same};
-use crate::http::{Body, Outcome, Problem, expiry};
+use crate::http::{Body, ClientAddress, Outcome, Problem, expiry};
 
 /// The token that came with the last ones.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -40,6 +40,7 @@ pub(super) struct Refresh {
 )]
 pub(super) async fn post(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     Body { value, .. }: Body<Refresh>,
 ) -> Outcome<Json<Tokens>> {
     let refused = || Problem::new(ErrorCode::InvalidRefreshToken);
@@ -72,6 +73,7 @@ pub(super) async fn post(
             ..record
         };
         if accounts.ports.records.commit(Unit::new().update(&Stored { record, version })).await? == Committed::Done {
+            accounts.attempts.seen(&user.record.email_index, address, now);
             return Ok(Json(accounts.tokens(&user.record, &next, now)));
         }
     }

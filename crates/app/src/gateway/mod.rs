@@ -8,6 +8,8 @@
 //!   does not hold is nobody's, so that the page can ask to log in. The API never reads cookies, so no other site can
 //!   use it in a visitor's name.
 //! - A known caller is limited by their account; everything else, the first check of a token included, by the address.
+//! - An event stream of a known caller ends within a second after their session was revoked, and when their token
+//!   expires. Clients connect again with a newer token.
 //! - An unknown path is a problem 404, a wrong method a problem 405 with `Allow`.
 //!
 //! What is personal is never cached by anyone in between: `Cache-Control: no-store`.
@@ -17,6 +19,7 @@ mod callers;
 mod follower;
 mod limits;
 mod service;
+mod streams;
 #[cfg(test)]
 mod tests;
 

@@ -11,17 +11,40 @@ use axum::http::{Method, Request, Response};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use firstcome_core::codes::ErrorCode;
-use futures_util::TryFutureExt as _;
-use futures_util::future::{Either, MapOk, Ready, ready};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Join, Map, Ready, join, ready};
 use tower::Service;
 
-use super::{API, Gateway, answers, callers};
-use crate::http::{ClientAddress, Identity, Problem};
+use super::{API, Gateway, answers, callers, streams};
+use crate::http::{ClientAddress, Identity, Problem, Verified};
 
 /// Where a token that has expired is brought to be replaced by a new one.
 const LOG_IN: &str = "/api/v1/auth/";
 
-type Finish = fn(Response<Body>) -> Response<Body>;
+type Answer = Result<Response<Body>, Infallible>;
+
+/// An answer on its way, with what finishes it.
+type Finishing<F> = Map<Join<F, Ready<Finish>>, fn((Answer, Finish)) -> Answer>;
+
+/// What an answer still needs, by whom it is for.
+pub enum Finish {
+    /// Anyone.
+    Public,
+    /// Whoever asked, who is not known.
+    Personal,
+    /// This caller, for as long as they may.
+    Of(Arc<Gateway>, Verified),
+}
+
+impl Finish {
+    fn finish((answer, finish): (Answer, Self)) -> Answer {
+        answer.map(|response| match finish {
+            Self::Public => answers::public(response),
+            Self::Personal => answers::personal(response),
+            Self::Of(gateway, caller) => streams::while_allowed(answers::personal(response), gateway, caller),
+        })
+    }
+}
 
 /// Routes behind a gateway.
 #[derive(Clone)]
@@ -50,7 +73,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response<Body>, Infallible>>, MapOk<S::Future, Finish>>;
+    type Future = Either<Ready<Answer>, Finishing<S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -58,7 +81,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gateway.admit(&mut request) {
-            Ok(finish) => Either::Right(self.inner.call(request).map_ok(finish)),
+            Ok(finish) => Either::Right(join(self.inner.call(request), ready(finish)).map(Finish::finish)),
             Err(problem) => Either::Left(ready(Ok(answers::personal(problem.into_response())))),
         }
     }
@@ -66,30 +89,30 @@ where
 
 impl Gateway {
     /// Lets a request pass, with the caller's identity in its extensions, and says how to finish its answer.
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<Finish, Problem> {
+    fn admit<B>(self: &Arc<Self>, request: &mut Request<B>) -> Result<Finish, Problem> {
         self.resolve_address(request);
         let path = request.uri().path();
         let known = match callers::bearer(request.headers()) {
             Some(token) => match self.identify(token, request) {
                 Err(problem) if problem.code() == ErrorCode::Unauthenticated && path.starts_with(LOG_IN) => None,
-                identity => Some(identity?),
+                caller => Some(caller?),
             },
             None if path.starts_with(API) => None,
             None => callers::cookie(request.headers()).and_then(|token| self.identify(token, request).ok()),
         };
         // Whatever a client sent, an identity comes from here or not at all.
         request.extensions_mut().remove::<Identity>();
-        if let Some(identity) = known {
-            self.limits.check_user(&identity)?;
-            request.extensions_mut().insert(identity);
-            return Ok(answers::personal);
+        if let Some(caller) = known {
+            self.limits.check_user(&caller.identity)?;
+            request.extensions_mut().insert(caller.identity);
+            return Ok(Finish::Of(Arc::clone(self), caller));
         }
         self.limits.check_address(ClientAddress::of(request.extensions()))?;
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-        Ok(if changes { answers::personal } else { answers::public })
+        Ok(if changes { Finish::Personal } else { Finish::Public })
     }
 
-    fn identify<B>(&self, token: &[u8], request: &Request<B>) -> Result<Identity, Problem> {
+    fn identify<B>(&self, token: &[u8], request: &Request<B>) -> Result<Verified, Problem> {
         if !self.follower.is_loaded() {
             return Err(Problem::new(ErrorCode::Unavailable).detail("Starting; log-outs are still being read"));
         }
@@ -106,7 +129,7 @@ impl Gateway {
         if self.ports.revocations.contains(verified.identity.session) {
             return Err(invalid());
         }
-        Ok(verified.identity)
+        Ok(verified)
     }
 
     /// Behind trusted proxies: the address that the outermost of them saw.

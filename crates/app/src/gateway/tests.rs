@@ -1,13 +1,15 @@
 //! The gateway in front of a few routes of its own.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{SessionId, UserId};
@@ -15,6 +17,7 @@ use firstcome_core::ports::{Clock as _, Records as _};
 use firstcome_core::records::Unit;
 use firstcome_core::testkit::{MemoryRecords, TestClock};
 use firstcome_core::time::Time;
+use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -42,6 +45,9 @@ fn routes() -> Router {
         .route("/api/v1/admin/offers", get(async |_: Seller| "all offers"))
         .route("/api/v1/auth/login", post(async || "tokens"))
         .route("/api/v1/where", get(async |ClientAddress(address): ClientAddress| address.to_string()))
+        .route("/api/v1/stream", get(stream))
+        .route("/stream", get(stream))
+        .route("/api/v1/silence", get(silence))
         .route(
             "/orders",
             get(async |caller: Result<Buyer, crate::http::Problem>| match caller {
@@ -50,6 +56,18 @@ fn routes() -> Router {
             }),
         )
         .route("/cached", get(async || ([(header::CACHE_CONTROL, "max-age=60")], "for all")))
+}
+
+/// Events without an end, as fast as they are read.
+async fn stream() -> impl IntoResponse {
+    let events = futures_util::stream::repeat_with(|| Ok::<_, Infallible>("data: 1\n\n"));
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events))
+}
+
+/// The same, but nothing ever happens.
+async fn silence() -> impl IntoResponse {
+    let events = futures_util::stream::pending::<Result<String, Infallible>>();
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events))
 }
 
 impl Fixture {
@@ -89,6 +107,14 @@ impl Fixture {
         let (parts, body) = answer.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    /// The events of a stream that has begun.
+    async fn stream(&self, path: &str, header: &str, value: &str) -> BodyDataStream {
+        let request = Request::get(path).header(header, value).body(Body::empty()).unwrap();
+        let answer = self.gateway.protect(routes()).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.into_body().into_data_stream()
     }
 
     async fn with_token(&self, method: &str, path: &str, token: &str) -> Answer {
@@ -140,6 +166,44 @@ async fn log_outs_elsewhere_are_followed() {
     shop.gateway.load().await.unwrap();
     assert_eq!(shop.with_token("POST", "/api/v1/orders", &one).await.status, 401);
     assert_eq!(shop.with_token("POST", "/api/v1/orders", &two).await.status, 200);
+}
+
+#[tokio::test]
+async fn event_streams_end_at_the_log_out() {
+    let shop = Fixture::new(Options::default()).await;
+    let (one, two) = (shop.token(1, false), shop.token(2, false));
+    let bearer = format!("Bearer {one}");
+    let mut over = vec![
+        shop.stream("/api/v1/stream", "authorization", &bearer).await,
+        shop.stream("/stream", "cookie", &format!("{ACCESS_COOKIE}={one}")).await,
+    ];
+    let mut goes_on = shop.stream("/api/v1/stream", "authorization", &format!("Bearer {two}")).await;
+    for events in over.iter_mut().chain([&mut goes_on]) {
+        assert!(events.next().await.is_some());
+    }
+    let mut silence = shop.stream("/api/v1/silence", "authorization", &bearer).await;
+    assert!(futures_util::poll!(silence.next()).is_pending());
+    over.push(silence);
+    shop.revoked(SessionId([1; 16]), shop.clock.now() + Duration::from_mins(15)).await;
+    shop.gateway.load().await.unwrap();
+    for events in &mut over {
+        assert!(events.next().await.is_none(), "nothing more, not even what has happened already");
+    }
+    assert!(goes_on.next().await.is_some());
+}
+
+#[tokio::test]
+async fn event_streams_end_with_their_token() {
+    let shop = Fixture::new(Options::default()).await;
+    let bearer = format!("Bearer {}", shop.token(1, false));
+    let mut events = shop.stream("/api/v1/stream", "authorization", &bearer).await;
+    let mut silence = shop.stream("/api/v1/silence", "authorization", &bearer).await;
+    shop.clock.advance(Duration::from_mins(15) - Duration::from_micros(1));
+    assert!(events.next().await.is_some());
+    assert!(futures_util::poll!(silence.next()).is_pending());
+    shop.clock.advance(Duration::from_micros(1));
+    assert!(events.next().await.is_none());
+    assert!(silence.next().await.is_none());
 }
 
 #[tokio::test]

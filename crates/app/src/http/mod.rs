@@ -7,6 +7,7 @@ mod idempotency;
 mod page;
 mod problem;
 mod revocations;
+mod streams;
 mod text;
 mod token;
 
@@ -17,5 +18,6 @@ pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;
+pub use streams::end_event_stream;
 pub use text::{lines, one_line};
 pub use token::{AccessTokens, InvalidKey, InvalidToken, Verified, expiry};

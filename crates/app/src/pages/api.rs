@@ -16,8 +16,9 @@ use crate::http::ClientAddress;
 /// Bytes that an answer may have; lists are at most a hundred items.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Headers of the visitor's request that the API should see: for the language of mails, for devices, for traces.
-const PASSED_ON: [&str; 4] = ["accept-language", "user-agent", "x-request-id", "traceparent"];
+/// Headers of the visitor's request that the API should see: for the language of mails, for devices, for traces, and for
+/// the address behind trusted proxies, which the gateway looks for.
+const PASSED_ON: [&str; 5] = ["accept-language", "user-agent", "x-request-id", "traceparent", "x-forwarded-for"];
 
 /// The API.
 #[derive(Clone)]
@@ -35,8 +36,13 @@ pub(super) struct Origin {
 impl Origin {
     /// Of a visitor's request.
     pub(super) fn of(parts: &axum::http::request::Parts) -> Self {
-        let names = PASSED_ON.iter().map(|name| HeaderName::from_static(name));
-        let headers = names.filter_map(|name| Some((name.clone(), parts.headers.get(&name)?.clone()))).collect();
+        let mut headers = HeaderMap::new();
+        for name in PASSED_ON.map(HeaderName::from_static) {
+            // All of them: what a proxy saw stands in the last one.
+            for value in parts.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
         Self { address: Some(ClientAddress::of(&parts.extensions)), headers }
     }
 }
@@ -106,7 +112,7 @@ impl<'a> Call<'a> {
         // What does not fit into a request (a token from a broken cookie, a strange path) exists nowhere.
         let mut request = builder.body(body).map_err(|_| Problem::not_found())?;
         for (name, value) in &origin.headers {
-            request.headers_mut().insert(name.clone(), value.clone());
+            request.headers_mut().append(name.clone(), value.clone());
         }
         Ok(request)
     }
@@ -204,6 +210,17 @@ pub(super) fn query(parameters: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_api_sees_what_every_proxy_saw() {
+        let request =
+            Request::builder().header("x-forwarded-for", "203.0.113.9").header("x-forwarded-for", "192.0.2.7");
+        let origin = Origin::of(&request.header("cookie", "a=b").body(()).unwrap().into_parts().0);
+        let call = Call::get("/me").request(&origin).unwrap();
+        let seen: Vec<_> = call.headers().get_all("x-forwarded-for").iter().collect();
+        assert_eq!(seen, ["203.0.113.9", "192.0.2.7"]);
+        assert!(!call.headers().contains_key(header::COOKIE));
+    }
 
     #[test]
     fn paths_and_queries_cannot_be_broken_out_of() {
