@@ -34,6 +34,9 @@ async fn a_missing_witness() {
     assert_eq!(audit.code, Some(1), "{}", audit.said());
     let one = audit.out.contains("disagreements: 1") && audit.out.contains("1 orders");
     assert!(one && audit.out.contains("server.accept_missing_witness"), "{}", audit.said());
+    // Without either, the way out is the same.
+    remove_archive(&shop);
+    assert!(shop.audit().out.contains("disagreements: 2"), "{}", shop.audit().said());
     shop.options.environment = vec![("FIRSTCOME_SERVER_ACCEPT_MISSING_WITNESS".into(), "true".into())];
     shop.start_again().await;
     assert!(shop.stop().await.success());

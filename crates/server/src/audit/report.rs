@@ -51,10 +51,9 @@ pub struct Report {
 }
 
 /// What a missing witness means, and when the journal may be accepted without it.
-const WITNESS_MISSING: &str = "it is missing, so records that were lost at the journal's end may not be noticed; everything \
-                               else was compared. Restore it from where this journal comes from. If it cannot be, if this is \
-                               the only disagreement, and if the journal is no older copy and nobody cut it, start once with \
-                               server.accept_missing_witness = true";
+const WITNESS_MISSING: &str = "it is missing, so records that were lost at the journal's end may not be noticed; everything else was compared. \
+     Restore it from where this journal comes from. If it cannot be, if nothing else disagrees (a missing holds.db aside), \
+     and if the journal is no older copy and nobody cut it, start once with server.accept_missing_witness = true";
 
 /// Lines of each kind that are printed for people; JSON has them all.
 const SHOWN: usize = 50;

@@ -82,7 +82,7 @@ pub struct Server {
     /// Proxies in front that are ours and add to `X-Forwarded-For`; 0 when clients connect directly.
     #[config(default = 0, env = "FIRSTCOME_SERVER_TRUSTED_PROXIES")]
     pub trusted_proxies: usize,
-    /// Accept a journal whose witness file is gone. Set it for one start, after `firstcome audit` found the journal whole.
+    /// Accept a journal whose witness file is gone. Set it for one start, after `firstcome audit` found nothing else that disagrees.
     #[config(default = false, env = "FIRSTCOME_SERVER_ACCEPT_MISSING_WITNESS")]
     pub accept_missing_witness: bool,
 }
