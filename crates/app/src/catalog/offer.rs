@@ -1,5 +1,7 @@
 //! An offer as the seller sends it.
 
+use std::collections::BTreeSet;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
@@ -174,6 +176,20 @@ pub(super) struct OfferEdit {
 }
 
 impl OfferEdit {
+    /// What a file says of an offer that is there already: only the fields that it speaks of.
+    pub(super) fn given(offer: &NewOffer, given: &BTreeSet<String>) -> Self {
+        let has = |field: &str| given.contains(field);
+        Self {
+            price: Some(offer.price),
+            opens_at: offer.opens_at.filter(|_| has("opens_at")),
+            closes_at: has("closes_at").then_some(offer.closes_at),
+            limit_per_person: has("limit_per_person").then_some(offer.limit_per_person),
+            max_per_order: has("max_per_order").then_some(offer.max_per_order),
+            hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
+            refund_policy: has("refund_policy").then_some(offer.refund_policy),
+        }
+    }
+
     /// Applies the changes, unless one of them would break what buyers were promised.
     pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time) -> Outcome<()> {
         let promised = units.held + units.sold > 0;
@@ -215,7 +231,7 @@ impl OfferEdit {
     }
 }
 
-fn broken(field: &str, why: &str) -> Problem {
+pub(super) fn broken(field: &str, why: &str) -> Problem {
     Problem::new(ErrorCode::PromiseBroken).detail(format!("{field}: {why}")).with("field", field)
 }
 
