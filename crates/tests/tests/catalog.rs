@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, gift_card, run};
+use firstcome_tests::{Api, Shop, gift_card, run, ticket};
 use serde_json::{Value, json};
 
 /// How often something that comes by itself is looked for, and how long in between.
@@ -123,6 +123,38 @@ async fn until_name(seller: &Api, name: &str) -> String {
         tokio::time::sleep(PAUSE).await;
     }
     panic!("no offer shows {name}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_stock_was_changed_is_kept() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&ticket("Gate"), &json!({"stock": 5})).await;
+    let path = format!("/admin/offers/{offer}");
+    assert_eq!(seller.get(&path).want(200).await["adjustments"], json!([]));
+    for (key, delta, reason, status) in [
+        ("one", 10, "more seats", 200),
+        ("one", 10, "more seats", 200),
+        ("two", -3, "broken seats", 200),
+        ("three", -100, "all of them", 409),
+    ] {
+        let body = json!({"delta": delta, "reason": reason});
+        seller.post(&format!("{path}/adjust")).key(key).json(&body).want(status).await;
+    }
+    let me = seller.get("/me").want(200).await["user_id"].clone();
+    for restarted in [false, true] {
+        if restarted {
+            shop.stop().await;
+            shop.start_again().await;
+        }
+        let shown = seller.get(&path).want(200).await;
+        assert_eq!(shown["stock"], 12);
+        let kept: Vec<Value> = shown["adjustments"].as_array().expect("a list").clone();
+        let told: Vec<Value> = kept.iter().map(|one| json!([one["by"], one["delta"], one["reason"]])).collect();
+        assert_eq!(told, [json!([me, -3, "broken seats"]), json!([me, 10, "more seats"])]);
+        assert!(kept.iter().all(|one| one["at"].is_string()));
+    }
+    assert_eq!(shop.api().offer(&offer).await.expect("an answer").want(200)["adjustments"], Value::Null);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! An offer's row and its announcement commit together; then its terms go to the ledger. A crash between the two heals
 //! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
 
+mod adjustments;
 mod changes;
 mod fields;
 mod import;
@@ -37,7 +38,8 @@ pub use product::NewProduct;
 pub use store::Catalog;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[store::ProductRow::TABLE, store::OfferRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] =
+    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
 
 /// What the role needs.
 #[derive(Clone)]

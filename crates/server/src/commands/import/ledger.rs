@@ -27,7 +27,7 @@ impl ReadLedger {
             auditor.take(entry);
             for event in &entry.record.events {
                 if let Event::TermsSet(set) = event {
-                    terms.insert(entry.record.offer, set.clone());
+                    terms.insert(entry.record.offer, *set);
                 }
             }
             Ok(())
