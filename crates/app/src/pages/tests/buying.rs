@@ -177,6 +177,7 @@ async fn a_new_sale_is_a_product_and_an_offer() {
         (&json!("2026-11-20T09:00:00Z"), &json!(300))
     );
     assert_eq!(offers[1].1["stock"], 100);
+    assert_eq!(offers[1].1.get("refund_policy"), None, "the API has one policy and chooses it");
 }
 
 #[tokio::test]
