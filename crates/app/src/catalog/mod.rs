@@ -3,7 +3,10 @@
 //! An offer's row and its announcement commit together; then its terms go to the ledger. A crash between the two heals
 //! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
 
+mod adjustments;
+mod changes;
 mod fields;
+mod import;
 mod live;
 mod offer;
 mod offers_admin;
@@ -15,6 +18,8 @@ mod products_public;
 mod stock_stream;
 mod store;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
@@ -27,12 +32,14 @@ use utoipa_axum::routes;
 use crate::consumer::DeadLetter;
 use crate::role::Role;
 
+pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
-pub use store::{Catalog, Imported};
+pub use store::Catalog;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[store::ProductRow::TABLE, store::OfferRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] =
+    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
 
 /// What the role needs.
 #[derive(Clone)]

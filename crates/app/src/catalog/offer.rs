@@ -1,10 +1,12 @@
 //! An offer as the seller sends it.
 
+use std::collections::BTreeSet;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
 use firstcome_core::money::Money;
-use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::product::{OfferInfo, Product, RefundPolicy};
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::Deserialize;
@@ -61,7 +63,7 @@ pub struct NewOffer {
     #[serde(default = "default_hold_seconds")]
     #[garde(range(min = 1, max = MAX_HOLD_SECONDS))]
     pub hold_for_seconds: u32,
-    /// When money goes back.
+    /// When money goes back. This version keeps one policy, `full_until_used`, and refuses every other.
     #[serde(default = "default_refund_policy")]
     #[garde(skip)]
     #[schema(value_type = String, example = "full_until_used")]
@@ -87,9 +89,7 @@ fn default_refund_policy() -> RefundPolicy {
 impl NewOffer {
     /// The offer, when its fields fit each other and the product.
     pub fn into_info(self, offer_id: OfferId, product: Product, now: Time) -> Outcome<OfferInfo> {
-        if product.kind == ProductKind::Goods && self.refund_policy == RefundPolicy::None {
-            return Err(Problem::field("refund_policy", "buyers of goods have a right to withdraw"));
-        }
+        check_refund_policy(self.refund_policy)?;
         if self.price.times(self.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
@@ -110,6 +110,14 @@ impl NewOffer {
         check_window(&info)?;
         Ok(info)
     }
+}
+
+/// Refunds follow one policy so far; a promise that would not be kept is not made.
+fn check_refund_policy(policy: RefundPolicy) -> Outcome<()> {
+    if policy == RefundPolicy::FullUntilUsed {
+        return Ok(());
+    }
+    Err(Problem::field("refund_policy", "this version supports full_until_used only"))
 }
 
 fn check_window(info: &OfferInfo) -> Outcome<()> {
@@ -160,9 +168,28 @@ pub(super) struct OfferEdit {
     #[serde(default)]
     #[garde(inner(range(min = 1, max = MAX_HOLD_SECONDS)))]
     hold_for_seconds: Option<u32>,
+    /// This version keeps one policy, `full_until_used`, and refuses every other.
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, example = "full_until_used")]
+    refund_policy: Option<RefundPolicy>,
 }
 
 impl OfferEdit {
+    /// What a file says of an offer that is there already: only the fields that it speaks of.
+    pub(super) fn given(offer: &NewOffer, given: &BTreeSet<String>) -> Self {
+        let has = |field: &str| given.contains(field);
+        Self {
+            price: Some(offer.price),
+            opens_at: offer.opens_at.filter(|_| has("opens_at")),
+            closes_at: has("closes_at").then_some(offer.closes_at),
+            limit_per_person: has("limit_per_person").then_some(offer.limit_per_person),
+            max_per_order: has("max_per_order").then_some(offer.max_per_order),
+            hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
+            refund_policy: has("refund_policy").then_some(offer.refund_policy),
+        }
+    }
+
     /// Applies the changes, unless one of them would break what buyers were promised.
     pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time) -> Outcome<()> {
         let promised = units.held + units.sold > 0;
@@ -191,6 +218,10 @@ impl OfferEdit {
         if let Some(limit) = self.limit_per_person {
             info.limit_per_person = limit;
         }
+        if let Some(policy) = self.refund_policy {
+            check_refund_policy(policy)?;
+            info.refund_policy = policy;
+        }
         info.max_per_order = self.max_per_order.unwrap_or(info.max_per_order);
         info.hold_for_seconds = self.hold_for_seconds.unwrap_or(info.hold_for_seconds);
         if info.price.times(info.max_per_order).is_none() {
@@ -200,6 +231,55 @@ impl OfferEdit {
     }
 }
 
-fn broken(field: &str, why: &str) -> Problem {
+pub(super) fn broken(field: &str, why: &str) -> Problem {
     Problem::new(ErrorCode::PromiseBroken).detail(format!("{field}: {why}")).with("field", field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_refund_policy_that_is_kept_is_promised() {
+        for policy in ["full_until_used", "by_visit_date", "withdrawal", "none"] {
+            let body = serde_json::json!({
+                "product_id": ProductId::NIL, "price": { "amount": 1, "currency": "KRW" }, "stock": 1, "refund_policy": policy,
+            });
+            let new: NewOffer = serde_json::from_value(body).expect("a body");
+            let product = serde_json::json!({
+                "product_id": ProductId::NIL, "kind": "goods", "name": "A", "description": "", "tax_free": false,
+            });
+            let product: Product = serde_json::from_value(product).expect("a product");
+            let made = new.into_info(OfferId::NIL, product.clone(), Time(0));
+            let refused = made.as_ref().err().map(|problem| (problem.code(), problem.description().to_owned()));
+            let expected = "refund_policy: this version supports full_until_used only".to_owned();
+            assert_eq!(
+                refused,
+                (policy != "full_until_used").then_some((ErrorCode::InvalidBody, expected)),
+                "{policy}"
+            );
+            let edit: OfferEdit =
+                serde_json::from_value(serde_json::json!({ "refund_policy": policy })).expect("a body");
+            let mut info = info(product);
+            assert_eq!(edit.apply(&mut info, Stock::default(), Time(0)).is_ok(), policy == "full_until_used");
+        }
+    }
+
+    /// An offer from before other policies were refused.
+    fn info(product: Product) -> OfferInfo {
+        OfferInfo {
+            offer_id: OfferId::NIL,
+            sku: None,
+            product,
+            price: Money::new(1, firstcome_core::money::Currency::KRW),
+            opens_at: Time(0),
+            closes_at: None,
+            limit_per_person: None,
+            max_per_order: 1,
+            hold_for_seconds: 1,
+            refund_policy: RefundPolicy::ByVisitDate,
+            draft: false,
+            version: 1,
+        }
+    }
 }

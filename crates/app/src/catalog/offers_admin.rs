@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::Catalog;
 use super::offer::{NewOffer, OfferEdit};
 use super::offers_public::Filters;
-use super::view::OfferView;
+use super::view::{OfferView, SellerOfferView};
 use crate::http::{Body, Items, Outcome, PageParameters, Path, Problem, QueryString, Seller};
 
 /// Creates an offer. It sells as soon as its window opens.
@@ -47,19 +47,20 @@ pub(super) async fn list(
     catalog.offers(&filters, &page, true).await.map(Json)
 }
 
-/// An offer.
+/// An offer, with the last changes of its stock.
 #[utoipa::path(
     get, path = "/api/v1/admin/offers/{id}", tag = "admin", params(("id" = String, Path)),
-    responses((status = 200, body = OfferView), (status = 404, description = "not_found")),
+    responses((status = 200, body = SellerOfferView), (status = 404, description = "not_found")),
     security(("bearer" = [])),
 )]
 pub(super) async fn get(
     State(catalog): State<Arc<Catalog>>,
     _: Seller,
     Path(id): Path<String>,
-) -> Outcome<Json<OfferView>> {
+) -> Outcome<Json<SellerOfferView>> {
     let stored = catalog.offer(id.parse().map_err(|_| Problem::not_found())?).await?;
-    catalog.view(stored.record).await.map(Json)
+    let adjustments = catalog.adjustments(stored.record.offer_id).await?;
+    Ok(Json(SellerOfferView { offer: catalog.view(stored.record).await?, adjustments }))
 }
 
 /// Changes an offer, unless that would break what buyers were promised.

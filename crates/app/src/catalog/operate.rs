@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Catalog;
+use super::adjustments::AdjustmentRow;
 use super::view::OfferView;
 use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
@@ -116,7 +117,8 @@ pub(super) async fn unfreeze(
     catalog.set_frozen(parse(&id)?, Command::Unfreeze).await.map(Json)
 }
 
-/// Changes the stock. The same key changes it once.
+/// Changes the stock. The same key changes it once. Who did it, when and why is kept, and shown by
+/// `GET /admin/offers/{id}`.
 #[utoipa::path(
     post, path = "/api/v1/admin/offers/{id}/adjust", tag = "admin", request_body = Adjustment,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
@@ -137,6 +139,8 @@ pub(super) async fn adjust(
     match catalog.ports.ledger.decide(number, Command::Adjust { id, delta }).await? {
         LedgerOutcome::Done { seq } => {
             tracing::info!(offer = %stored.record.offer_id, by = %seller.user, delta, seq, reason = %body.value.reason, "stock adjusted");
+            let (offer, at, reason) = (stored.record.offer_id, catalog.ports.clock.now(), body.value.reason);
+            catalog.keep_adjustment(AdjustmentRow { id, offer, by: seller.user, at, delta, reason }).await?;
             catalog.view(stored.record).await.map(Json)
         }
         LedgerOutcome::WouldGoNegative { available } => {

@@ -68,9 +68,8 @@ pub struct NewProduct {
 impl NewProduct {
     /// The product, when its fields fit its kind.
     pub fn into_product(self, product_id: ProductId) -> Result<Product, Problem> {
-        self.check_kind()?;
         let digital = self.kind != ProductKind::Goods;
-        Ok(Product {
+        let product = Product {
             product_id,
             sku: self.sku,
             kind: self.kind,
@@ -79,47 +78,51 @@ impl NewProduct {
             image_url: self.image_url,
             tax_free: self.tax_free,
             face_value: self.face_value,
-            valid_for_days: digital.then(|| self.valid_for_days.unwrap_or(DEFAULT_VALID_FOR_DAYS)),
+            valid_for_days: self.valid_for_days.or_else(|| digital.then_some(DEFAULT_VALID_FOR_DAYS)),
             visit_date: self.visit_date,
             discount: self.discount,
             minimum_amount: self.minimum_amount,
-        })
-    }
-
-    fn check_kind(&self) -> Result<(), Problem> {
-        let kind = self.kind;
-        let only = |name: &str, present: bool, owner: ProductKind| {
-            if present && kind != owner {
-                return Err(Problem::field(name, format!("only a {} has one", owner.as_str())));
-            }
-            Ok(())
         };
-        only("face_value", self.face_value.is_some(), ProductKind::GiftCard)?;
-        only("visit_date", self.visit_date.is_some(), ProductKind::Ticket)?;
-        only("discount", self.discount.is_some(), ProductKind::Coupon)?;
-        only("minimum_amount", self.minimum_amount.is_some(), ProductKind::Coupon)?;
-        if kind == ProductKind::Goods && self.valid_for_days.is_some() {
-            return Err(Problem::field("valid_for_days", "goods do not expire"));
-        }
-        if kind == ProductKind::GiftCard && self.face_value.is_none() {
-            return Err(Problem::field("face_value", "a gift_card needs one"));
-        }
-        match (kind, &self.discount) {
-            (ProductKind::Coupon, None) => Err(Problem::field("discount", "a coupon needs one")),
-            (_, Some(Discount::Percent { percent, max_amount }))
-                if !(1..=100).contains(percent) || max_amount.is_some_and(|amount| amount < 1) =>
-            {
-                Err(Problem::field("discount", "percent is 1 to 100, and max_amount more than 0"))
-            }
-            (_, Some(Discount::Amount(money))) if money.amount < 1 || !money.is_price() => {
-                Err(Problem::field("discount", "amount must be more than 0"))
-            }
-            _ => Ok(()),
-        }
+        check_kind(&product)?;
+        Ok(product)
     }
 }
 
-/// Changes of a product. What is left out stays; what kind of thing it is never changes.
+/// Whether the fields of a product fit its kind.
+fn check_kind(product: &Product) -> Result<(), Problem> {
+    let kind = product.kind;
+    let only = |name: &str, present: bool, owner: ProductKind| {
+        if present && kind != owner {
+            return Err(Problem::field(name, format!("only a {} has one", owner.as_str())));
+        }
+        Ok(())
+    };
+    only("face_value", product.face_value.is_some(), ProductKind::GiftCard)?;
+    only("visit_date", product.visit_date.is_some(), ProductKind::Ticket)?;
+    only("discount", product.discount.is_some(), ProductKind::Coupon)?;
+    only("minimum_amount", product.minimum_amount.is_some(), ProductKind::Coupon)?;
+    if kind == ProductKind::Goods && product.valid_for_days.is_some() {
+        return Err(Problem::field("valid_for_days", "goods do not expire"));
+    }
+    if kind == ProductKind::GiftCard && product.face_value.is_none() {
+        return Err(Problem::field("face_value", "a gift_card needs one"));
+    }
+    match (kind, &product.discount) {
+        (ProductKind::Coupon, None) => Err(Problem::field("discount", "a coupon needs one")),
+        (_, Some(Discount::Percent { percent, max_amount }))
+            if !(1..=100).contains(percent) || max_amount.is_some_and(|amount| amount < 1) =>
+        {
+            Err(Problem::field("discount", "percent is 1 to 100, and max_amount more than 0"))
+        }
+        (_, Some(Discount::Amount(money))) if money.amount < 1 || !money.is_price() => {
+            Err(Problem::field("discount", "amount must be more than 0"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Changes of a product. What is left out stays; what kind of thing it is never changes, and what its holders were
+/// promised only while there are none.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = EditProduct)]
@@ -136,10 +139,33 @@ pub(super) struct ProductEdit {
     #[serde(default)]
     #[garde(skip)]
     pub(super) tax_free: Option<bool>,
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>)]
+    pub(super) kind: Option<ProductKind>,
+    #[serde(default)]
+    #[garde(inner(custom(fields::positive)))]
+    #[schema(value_type = Option<Object>)]
+    pub(super) face_value: Option<Money>,
+    #[serde(default)]
+    #[garde(inner(range(min = 1, max = 36_500)))]
+    pub(super) valid_for_days: Option<u32>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[garde(inner(inner(custom(fields::date))))]
+    #[schema(value_type = Option<String>)]
+    pub(super) visit_date: Option<Option<String>>,
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    pub(super) discount: Option<Discount>,
+    #[serde(default, deserialize_with = "fields::present")]
+    #[garde(inner(inner(range(min = 0))))]
+    pub(super) minimum_amount: Option<Option<i64>>,
 }
 
 impl ProductEdit {
-    pub(super) fn apply(self, product: &mut Product) {
+    /// The product with the changes, when its fields still fit its kind.
+    pub(super) fn apply(self, mut product: Product) -> Result<Product, Problem> {
         if let Some(name) = self.name {
             product.name = name;
         }
@@ -149,8 +175,22 @@ impl ProductEdit {
         if let Some(image_url) = self.image_url {
             product.image_url = image_url;
         }
-        if let Some(tax_free) = self.tax_free {
-            product.tax_free = tax_free;
+        product.tax_free = self.tax_free.unwrap_or(product.tax_free);
+        product.face_value = self.face_value.or(product.face_value);
+        product.valid_for_days = self.valid_for_days.or(product.valid_for_days);
+        product.discount = self.discount.or(product.discount);
+        if let Some(visit_date) = self.visit_date {
+            product.visit_date = visit_date;
         }
+        if let Some(minimum_amount) = self.minimum_amount {
+            product.minimum_amount = minimum_amount;
+        }
+        if let Some(kind) = self.kind.filter(|kind| *kind != product.kind) {
+            // Refused where the promises are, not because the other kind has other fields.
+            product.kind = kind;
+            return Ok(product);
+        }
+        check_kind(&product)?;
+        Ok(product)
     }
 }

@@ -61,10 +61,11 @@ pub(super) async fn get(
     Ok(Json(stored.record.product.0.into()))
 }
 
-/// Changes a product. Offers of it show the change when they are saved next.
+/// Changes a product, and every offer of it with it, unless that would break what holders of it were promised. Vouchers
+/// that were issued keep what is printed on them.
 #[utoipa::path(
     patch, path = "/api/v1/admin/products/{id}", tag = "admin", params(("id" = String, Path)), request_body = ProductEdit,
-    responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
+    responses((status = 200, body = ProductView), (status = 404, description = "not_found"), (status = 409, description = "promise_broken")),
     security(("bearer" = [])),
 )]
 pub(super) async fn edit(
@@ -73,7 +74,7 @@ pub(super) async fn edit(
     Path(id): Path<String>,
     body: Body<ProductEdit>,
 ) -> Outcome<Json<ProductView>> {
-    let mut stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
-    body.value.apply(&mut stored.record.product.0);
-    Ok(Json(catalog.save_product(stored).await?.into()))
+    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
+    let product = body.value.apply(stored.record.product.0.clone())?;
+    Ok(Json(catalog.change_product(stored, product).await?.into()))
 }

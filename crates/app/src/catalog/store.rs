@@ -74,17 +74,6 @@ record! {
 /// How often a commit is tried again when someone else was faster.
 const TRIES: u32 = 16;
 
-/// What an import did with a row.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Imported {
-    /// It is new.
-    Created,
-    /// It was there and is as the row says now.
-    Updated,
-    /// It was there already, just so.
-    Unchanged,
-}
-
 /// Products and offers.
 pub struct Catalog {
     pub(super) ports: Ports,
@@ -98,7 +87,7 @@ pub(super) async fn tell(ledger: &dyn StockLedger, info: &OfferInfo, initial_sto
     Ok(())
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     Problem::new(ErrorCode::Unavailable).detail("Someone else is changing this at the moment; try again")
 }
 
@@ -137,29 +126,19 @@ impl Catalog {
         }
     }
 
-    pub(super) async fn save_product(&self, mut stored: Stored<ProductRow>) -> Outcome<Product> {
-        let product = stored.record.product.0.clone();
-        stored.record =
-            ProductRow { created_at: stored.record.created_at, ..product_row(&product, stored.record.created_at) };
-        let unit = Unit::new().update(&stored).event(&saved(&product), self.ports.clock.now());
-        match self.ports.records.commit(unit).await? {
-            Committed::Done => Ok(product),
-            Committed::Conflict(_) => Err(busy()),
-        }
-    }
-
     /// Creates an offer and puts it on sale: when this returns, the ledger sells it.
     pub async fn create_offer(&self, new: NewOffer) -> Outcome<OfferInfo> {
-        let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
-        let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?.record.product.0;
         let now = self.ports.clock.now();
         let initial_stock = new.stock;
-        let mut info = new.into_info(OfferId::NIL, product, now)?;
         for _ in 0..TRIES {
+            let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
+            let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
+            let mut info = new.clone().into_info(OfferId::NIL, product.record.product.0.clone(), now)?;
             let number = self.next_number().await?;
             info.offer_id = OfferId::numbered(now, number, random_bytes(&*self.ports.random));
-            let row = offer_row(&info, initial_stock, now);
-            let unit = Unit::new().insert(&row).event(&RoleEvent::OfferSaved { offer: Box::new(info.clone()) }, now);
+            let event = RoleEvent::OfferSaved { offer: Box::new(info.clone()) };
+            // The product is written too, as it is: one that changes at this moment would miss its new offer.
+            let unit = Unit::new().update(&product).insert(&offer_row(&info, initial_stock, now)).event(&event, now);
             if self.ports.records.commit(unit).await? == Committed::Done {
                 tell(&*self.ports.ledger, &info, initial_stock).await?;
                 return Ok(info);
@@ -196,47 +175,16 @@ impl Catalog {
         }
     }
 
-    async fn offer_by_sku(&self, sku: &str) -> Outcome<Option<Stored<OfferRow>>> {
+    pub(super) async fn offer_by_sku(&self, sku: &str) -> Outcome<Option<Stored<OfferRow>>> {
         Ok(self.ports.records.list::<OfferRow>(Query::all(OfferRow::TABLE, 1).is("sku", sku)).await?.pop())
-    }
-
-    /// Creates the product with this `sku`, or makes the one that is there as this says.
-    pub async fn import_product(&self, new: NewProduct) -> Outcome<(Product, Imported)> {
-        let Some(sku) = new.sku.clone() else {
-            return Err(Problem::field("sku", "an import needs one, so that twice is once"));
-        };
-        let query = Query::all(ProductRow::TABLE, 1).is("sku", sku.as_str());
-        let Some(mut present) = self.ports.records.list::<ProductRow>(query).await?.pop() else {
-            return Ok((self.create_product(new).await?, Imported::Created));
-        };
-        let product = new.into_product(present.record.product_id)?;
-        if product == present.record.product.0 {
-            return Ok((product, Imported::Unchanged));
-        }
-        if product.kind != present.record.kind {
-            return Err(Problem::new(ErrorCode::PromiseBroken).detail("kind: what a product is never changes"));
-        }
-        present.record.product.0 = product;
-        Ok((self.save_product(present).await?, Imported::Updated))
-    }
-
-    /// Creates the offer with this `sku`; one that is there is left as it is, since people may have bought by it.
-    pub async fn import_offer(&self, new: NewOffer) -> Outcome<(OfferInfo, Imported)> {
-        let Some(sku) = new.sku.clone() else {
-            return Err(Problem::field("sku", "an import needs one, so that twice is once"));
-        };
-        match self.offer_by_sku(&sku).await? {
-            Some(present) => Ok((present.record.offer.0, Imported::Unchanged)),
-            None => Ok((self.create_offer(new).await?, Imported::Created)),
-        }
     }
 }
 
-fn saved(product: &Product) -> RoleEvent {
+pub(super) fn saved(product: &Product) -> RoleEvent {
     RoleEvent::ProductSaved { product: product.clone() }
 }
 
-fn product_row(product: &Product, created_at: Time) -> ProductRow {
+pub(super) fn product_row(product: &Product, created_at: Time) -> ProductRow {
     ProductRow {
         product_id: product.product_id,
         sku: product.sku.clone(),
@@ -247,7 +195,7 @@ fn product_row(product: &Product, created_at: Time) -> ProductRow {
     }
 }
 
-fn offer_row(info: &OfferInfo, initial_stock: u64, created_at: Time) -> OfferRow {
+pub(super) fn offer_row(info: &OfferInfo, initial_stock: u64, created_at: Time) -> OfferRow {
     OfferRow {
         offer_id: info.offer_id,
         number: info.offer_id.number(),

@@ -10,6 +10,8 @@ use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::adjustments::AdjustmentView;
+
 text_enum! {
     /// Where an offer stands.
     #[derive(ToSchema)]
@@ -121,6 +123,16 @@ pub(super) struct OfferView {
     /// The server's clock, for countdowns.
     #[schema(value_type = String, format = DateTime)]
     server_time: Time,
+}
+
+/// An offer as its seller sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = OfferOfSeller)]
+pub(super) struct SellerOfferView {
+    #[serde(flatten)]
+    pub(super) offer: OfferView,
+    /// The last changes of its stock, newest first.
+    pub(super) adjustments: Vec<AdjustmentView>,
 }
 
 impl OfferView {

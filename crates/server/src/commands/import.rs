@@ -1,25 +1,26 @@
 //! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
 
 mod csv;
+mod fields;
 mod json;
+mod ledger;
 mod times;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use firstcome_app::catalog::{Catalog, Imported, NewOffer, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, Imported, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
-use firstcome_core::ids::{OfferNumber, OrderId, ProductId};
-use firstcome_core::ledger::{Command, Hold, Outcome};
-use firstcome_core::ports::{Clock, JournalEntry, LedgerState, PortError, StockLedger, SystemClock};
+use firstcome_core::ids::ProductId;
+use firstcome_core::ports::{Clock, SystemClock};
 use firstcome_core::time::Time;
 use firstcome_store::sqlite::SqliteRecords;
 use garde::Validate;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::ledger::ReadLedger;
 use super::CommandError;
 use crate::cli::ImportArguments;
 use crate::folder::Folder;
@@ -33,11 +34,10 @@ pub(super) struct ProductRow {
     product: NewProduct,
 }
 
-/// An offer, the `sku` of its product, and its place in the file.
+/// An offer and its place in the file.
 pub(super) struct OfferRow {
     place: String,
-    product_sku: String,
-    offer: NewOffer,
+    given: GivenOffer,
 }
 
 /// A file that was read.
@@ -58,7 +58,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let folder = Folder::create(&config.server.data)?;
+    let folder = Folder::existing(&config.server.data)?;
     let catalogue = read(file, SystemClock.now())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -67,11 +67,12 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             firstcome_store::sqlite::SqliteEventLog::new([(firstcome_core::events::topics::CATALOG, records.clone())]);
         let catalog = Catalog::new(Ports {
             records,
-            ledger: Arc::new(Later),
+            ledger: Arc::new(ReadLedger::open(&folder)?),
             events,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         });
+        compare(&catalog, &catalogue).await?;
         let counts = take(&catalog, catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
@@ -93,6 +94,9 @@ fn read(file: &Path, now: Time) -> Result<Catalogue, CommandError> {
         Some("csv") => csv::read(text, &name, now)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
+    if catalogue.products.is_empty() && catalogue.offers.is_empty() {
+        return Err(bad(&name, "there is nothing in it"));
+    }
     check(&catalogue, now)?;
     Ok(catalogue)
 }
@@ -114,18 +118,28 @@ fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
         }
     }
     let mut offers = std::collections::HashSet::new();
-    for row in &catalogue.offers {
-        row.offer.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
-        let sku =
-            row.offer.sku.clone().ok_or_else(|| bad(&row.place, "sku: an import needs one, so that twice is once"))?;
+    for OfferRow { place, given: GivenOffer { offer, product_sku, .. } } in &catalogue.offers {
+        offer.validate().map_err(|report| bad(place, report.to_string().trim()))?;
+        let sku = offer.sku.clone().ok_or_else(|| bad(place, "sku: an import needs one, so that twice is once"))?;
         let product = products
-            .get(&row.product_sku)
-            .ok_or_else(|| bad(&row.place, format!("product_sku: no product {} in this file", row.product_sku)))?;
-        let offer = row.offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now);
-        offer.map_err(|problem| bad(&row.place, words(&problem)))?;
+            .get(product_sku)
+            .ok_or_else(|| bad(place, format!("product_sku: no product {product_sku} in this file")))?;
+        let info = offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now);
+        info.map_err(|problem| bad(place, words(&problem)))?;
         if !offers.insert(sku.clone()) {
-            return Err(bad(&row.place, format!("the sku {sku} stands here twice")));
+            return Err(bad(place, format!("the sku {sku} stands here twice")));
         }
+    }
+    Ok(())
+}
+
+/// Finds whatever would break a promise of the shop that is there, before anything is taken.
+async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
+    for row in &catalogue.products {
+        catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+    }
+    for row in &catalogue.offers {
+        catalog.check_offer(&row.given).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     Ok(())
 }
@@ -159,6 +173,11 @@ impl std::fmt::Display for Counts {
     }
 }
 
+/// Someone changed the shop between the check and now.
+fn stopped(place: &str, problem: &Problem, counts: &Counts) -> CommandError {
+    CommandError::Input(format!("{place}: {}; before it: {counts}", words(problem)))
+}
+
 async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) -> Result<Counts, CommandError> {
     let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
     let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
@@ -170,47 +189,18 @@ async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) -> Result<Cou
     for row in catalogue.products {
         let sku = row.product.sku.clone().unwrap_or_default();
         let taken = catalog.import_product(row.product).await;
-        let (product, imported) =
-            taken.map_err(|problem| CommandError::Input(format!("{}: {}", row.place, words(&problem))))?;
+        let (product, imported) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;
         products.insert(sku, product.product_id);
         counts.add(imported);
         progress.inc(1);
     }
     for row in catalogue.offers {
-        let product_id = products.get(&row.product_sku).copied().unwrap_or(row.offer.product_id);
-        let taken = catalog.import_offer(NewOffer { product_id, ..row.offer }).await;
-        let (_, imported) =
-            taken.map_err(|problem| CommandError::Input(format!("{}: {}", row.place, words(&problem))))?;
+        let product_id = products.get(&row.given.product_sku).copied().unwrap_or(ProductId::NIL);
+        let taken = catalog.import_offer(row.given, product_id).await;
+        let (_, imported) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;
         counts.add(imported);
         progress.inc(1);
     }
     progress.finish_and_clear();
     Ok(counts)
-}
-
-/// Stands in for the ledger, which belongs to the server's process: the server reads the announcements of the catalogue,
-/// within a second when it runs and else when it starts, and sets the terms itself.
-struct Later;
-
-#[async_trait]
-impl StockLedger for Later {
-    async fn decide(&self, _: OfferNumber, _: Command) -> Result<Outcome, PortError> {
-        Ok(Outcome::Done { seq: 0 })
-    }
-    async fn find(&self, _: OrderId) -> Result<Option<Hold>, PortError> {
-        Ok(None)
-    }
-    async fn snapshot(&self, _: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(None)
-    }
-    async fn journal(&self, _: OfferNumber, _: u64, _: usize) -> Result<Vec<JournalEntry>, PortError> {
-        Ok(Vec::new())
-    }
-    async fn entries(&self, _: i64, _: usize) -> Result<Vec<JournalEntry>, PortError> {
-        Ok(Vec::new())
-    }
-    async fn wait(&self, _: i64) -> Result<(), PortError> {
-        std::future::pending().await
-    }
-    fn archived(&self, _: i64) {}
 }

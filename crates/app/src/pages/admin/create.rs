@@ -20,9 +20,6 @@ use crate::pages::problem::Problem;
 use crate::pages::respond::{html, redirect};
 use crate::pages::visitor::Visitor;
 
-/// Refund policies that this form offers.
-const POLICIES: [&str; 2] = ["full_until_used", "none"];
-
 /// The form as it was filled in: texts, so that it can be shown again as it was.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -45,7 +42,6 @@ pub(super) struct Form {
     limit_per_person: String,
     max_per_order: String,
     hold_minutes: String,
-    refund_policy: String,
     draft: String,
 }
 
@@ -55,17 +51,12 @@ struct Page<'a> {
     page: &'a Visitor,
     form: Form,
     kinds: [&'static str; 4],
-    policies: [&'static str; 2],
     problem: Option<Problem>,
 }
 
 impl Page<'_> {
     fn is_kind(&self, kind: &str) -> bool {
         self.form.kind == kind
-    }
-
-    fn is_policy(&self, policy: &str) -> bool {
-        self.form.refund_policy == policy
     }
 
     fn blames(&self, field: &str) -> bool {
@@ -79,18 +70,13 @@ impl Page<'_> {
 
 /// `GET /admin/offers/new`
 pub(super) async fn show(visitor: Visitor) -> Response {
-    let form = Form {
-        kind: KINDS[0].to_owned(),
-        refund_policy: POLICIES[0].to_owned(),
-        hold_minutes: "15".to_owned(),
-        ..Form::default()
-    };
+    let form = Form { kind: KINDS[0].to_owned(), hold_minutes: "15".to_owned(), ..Form::default() };
     page(&visitor, form, None)
 }
 
 fn page(visitor: &Visitor, form: Form, problem: Option<Problem>) -> Response {
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
-    html(visitor, status, &Page { page: visitor, form, kinds: KINDS, policies: POLICIES, problem })
+    html(visitor, status, &Page { page: visitor, form, kinds: KINDS, problem })
 }
 
 /// `POST /admin/offers/new`
@@ -155,7 +141,7 @@ impl Form {
     }
 
     fn offer(&self, zone: &TimeZone) -> Result<Value, Problem> {
-        let mut offer = json!({ "refund_policy": self.refund_policy });
+        let mut offer = json!({});
         set(&mut offer, "price", number("price", &self.price)?.map(won));
         set(&mut offer, "stock", number("stock", &self.stock)?);
         set(&mut offer, "opens_at", moment("opens_at", &self.opens_at, zone)?);

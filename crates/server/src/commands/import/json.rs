@@ -1,12 +1,14 @@
 //! Catalogues in JSON.
 
-use firstcome_app::catalog::{NewOffer, NewProduct};
+use std::collections::BTreeSet;
+
+use firstcome_app::catalog::GivenOffer;
 use firstcome_core::ids::ProductId;
 use firstcome_core::time::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Catalogue, OfferRow, ProductRow, bad, times};
+use super::{Catalogue, OfferRow, ProductRow, bad, fields, times};
 use crate::commands::CommandError;
 
 #[derive(Deserialize)]
@@ -20,11 +22,12 @@ struct File {
 
 /// Reads a catalogue.
 pub(super) fn read(text: &str, name: &str, now: Time) -> Result<Catalogue, CommandError> {
-    let file: File = serde_json::from_str(text).map_err(|error| bad(&format!("{name}:{}", error.line()), error))?;
+    let file: File = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
+        .map_err(|error| bad(&format!("{name}:{}", error.inner().line()), fields::words(&error)))?;
     let mut catalogue = Catalogue::default();
     for (index, row) in file.products.into_iter().enumerate() {
         let place = place(name, text, "products", index, &row);
-        let product: NewProduct = serde_json::from_value(Value::Object(row)).map_err(|error| bad(&place, error))?;
+        let product = fields::read(row, &place)?;
         catalogue.products.push(ProductRow { place, product });
     }
     for (index, row) in file.offers.into_iter().enumerate() {
@@ -46,18 +49,28 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
 }
 
 fn offer(mut row: Map<String, Value>, place: String, now: Time) -> Result<OfferRow, CommandError> {
+    if row.contains_key("product_id") {
+        return Err(bad(
+            &place,
+            "product_id: files name the product by product_sku, the sku of the product that is sold",
+        ));
+    }
     let Some(Value::String(product_sku)) = row.remove("product_sku") else {
         return Err(bad(&place, "product_sku: the sku of the product that is sold"));
     };
+    let mut given: BTreeSet<String> = row.keys().cloned().collect();
     row.insert("product_id".to_owned(), Value::String(ProductId::NIL.to_string()));
     for field in ["opens_at", "closes_at"] {
         if let Some(Value::String(text)) = row.get(field) {
+            if times::is_relative(text) {
+                given.remove(field);
+            }
             let time = times::parse(text, now).map_err(|error| bad(&place, format!("{field}: {error}")))?;
             row.insert(field.to_owned(), Value::String(time.to_string()));
         }
     }
-    let offer: NewOffer = serde_json::from_value(Value::Object(row)).map_err(|error| bad(&place, error))?;
-    Ok(OfferRow { place, product_sku, offer })
+    let offer = fields::read(row, &place)?;
+    Ok(OfferRow { place, given: GivenOffer { offer, product_sku, given } })
 }
 
 #[cfg(test)]
@@ -76,5 +89,26 @@ mod tests {
         let text = "{\"products\": [\n  {\"sku\": \"a\", \"kind\": \"goods\", \"name\": \"A\", \"colour\": 1}\n]}";
         let message = read(text, "f.json", Time(0)).err().expect("refused").to_string();
         assert!(message.starts_with("f.json:2: products[0]: unknown field `colour`"), "{message}");
+    }
+
+    #[test]
+    fn the_wrong_field_is_named() {
+        let product = r#""products": [{"sku": "a", "kind": "goods", "name": "A"}]"#;
+        let message = |offer: &str| {
+            let text = format!("{{{product},\n\"offers\": [{{\"sku\": \"a\", {offer}}}]}}");
+            read(&text, "f.json", Time(0)).err().expect("refused").to_string()
+        };
+        let price = r#""price": {"amount": 1, "currency": "KRW"}"#;
+        let said = message(&format!(r#""product_sku": "a", {price}, "stock": -5"#));
+        assert!(said.starts_with("f.json:2: offers[0]: stock: invalid value: integer `-5`"), "{said}");
+        let said = message(r#""product_sku": "a", "price": {"amount": "much", "currency": "KRW"}, "stock": 5"#);
+        assert!(said.starts_with("f.json:2: offers[0]: price.amount: invalid type"), "{said}");
+        let said = message(&format!(r#""product_sku": "a", {price}, "stok": 5"#));
+        assert!(said.contains("offers[0]: unknown field `stok`") && said.contains("`product_sku`"), "{said}");
+        assert!(!said.contains("product_id"), "{said}");
+        let said = message(&format!(r#""product_id": "a", {price}, "stock": 5"#));
+        assert!(said.starts_with("f.json:2: offers[0]: product_id: files name the product by product_sku"), "{said}");
+        let said = read("{\"products\": [1]}", "f.json", Time(0)).err().expect("refused").to_string();
+        assert!(said.starts_with("f.json:1: products[0]: invalid type"), "{said}");
     }
 }

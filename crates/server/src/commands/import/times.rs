@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use firstcome_core::time::Time;
 
+/// Whether a time depends on when the file is imported.
+pub(super) fn is_relative(text: &str) -> bool {
+    text.starts_with('+')
+}
+
 /// Reads `2026-11-20T09:00:00+09:00`, or `+90s`, `+2m`, `+1h`, `+3d` from `now`.
 pub(super) fn parse(text: &str, now: Time) -> Result<Time, String> {
     let Some(relative) = text.strip_prefix('+') else {

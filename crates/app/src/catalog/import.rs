@@ -1,0 +1,118 @@
+//! Taking products and offers from a file: what is new is created, what is there becomes as the file says, and what would
+//! break a promise is refused. `check_*` say the same without doing it, so that a file is taken whole or not at all.
+
+use std::collections::BTreeSet;
+
+use firstcome_core::ids::ProductId;
+use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::records::{Query, Record as _, RecordsExt, Stored};
+
+use super::offer::{NewOffer, OfferEdit, broken};
+use super::product::NewProduct;
+use super::store::{Catalog, OfferRow, ProductRow};
+use crate::http::{Outcome, Problem};
+
+/// What an import did with a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Imported {
+    /// It is new.
+    Created,
+    /// It was there and is as the row says now.
+    Updated,
+    /// It was there already, just so.
+    Unchanged,
+}
+
+/// An offer as a file gives it.
+#[derive(Debug, Clone)]
+pub struct GivenOffer {
+    /// The offer, with defaults where the file says nothing.
+    pub offer: NewOffer,
+    /// The `sku` of what it sells.
+    pub product_sku: String,
+    /// The fields that the file speaks of. The others stay as they are when the offer is there already, and so do times
+    /// that the file gives relative to the import.
+    pub given: BTreeSet<String>,
+}
+
+impl Catalog {
+    /// Whether [`Catalog::import_product`] would take it.
+    pub async fn check_product(&self, new: &NewProduct) -> Outcome<()> {
+        if let Some(present) = self.product_by_sku(sku(new.sku.as_ref())?).await? {
+            let product = new.clone().into_product(present.record.product_id)?;
+            self.check_change(&present.record, &product).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates the product with this `sku`, or makes the one that is there as this says.
+    pub async fn import_product(&self, new: NewProduct) -> Outcome<(Product, Imported)> {
+        let Some(present) = self.product_by_sku(sku(new.sku.as_ref())?).await? else {
+            return Ok((self.create_product(new).await?, Imported::Created));
+        };
+        let product = new.into_product(present.record.product_id)?;
+        let imported = if product == present.record.product.0 { Imported::Unchanged } else { Imported::Updated };
+        Ok((self.change_product(present, product).await?, imported))
+    }
+
+    /// Whether [`Catalog::import_offer`] would take it.
+    pub async fn check_offer(&self, given: &GivenOffer) -> Outcome<()> {
+        if let Some(present) = self.offer_by_sku(sku(given.offer.sku.as_ref())?).await? {
+            self.as_given(present, given).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates the offer with this `sku`, or makes the one that is there as the file says.
+    pub async fn import_offer(&self, given: GivenOffer, product_id: ProductId) -> Outcome<(OfferInfo, Imported)> {
+        let Some(present) = self.offer_by_sku(sku(given.offer.sku.as_ref())?).await? else {
+            let new = NewOffer { product_id, ..given.offer };
+            return Ok((self.create_offer(new).await?, Imported::Created));
+        };
+        let changed = self.as_given(present.clone(), &given).await?;
+        if changed == present {
+            return Ok((present.record.offer.0, Imported::Unchanged));
+        }
+        Ok((self.save_offer(changed).await?.offer.0, Imported::Updated))
+    }
+
+    async fn product_by_sku(&self, sku: &str) -> Outcome<Option<Stored<ProductRow>>> {
+        Ok(self.ports.records.list::<ProductRow>(Query::all(ProductRow::TABLE, 1).is("sku", sku)).await?.pop())
+    }
+
+    /// The offer that is there with what the file says of it.
+    async fn as_given(&self, mut stored: Stored<OfferRow>, given: &GivenOffer) -> Outcome<Stored<OfferRow>> {
+        let OfferRow { offer_id, initial_stock, offer, .. } = &mut stored.record;
+        let info = &mut offer.0;
+        if info.product.sku.as_ref() != Some(&given.product_sku) {
+            return Err(broken(
+                "product_sku",
+                "the offer that is there sells another product; give this one another sku",
+            ));
+        }
+        if given.given.contains("draft") && info.draft != given.offer.draft {
+            let why = if info.draft { "it is a draft; open it in the shop" } else { "it is no longer a draft" };
+            return Err(broken("draft", why));
+        }
+        let state = self.state(*offer_id).await?;
+        let stock = state.as_ref().map_or(*initial_stock, |state| state.offer.stock.stock);
+        if given.offer.stock != stock {
+            if !info.draft {
+                let wanted = given.offer.stock;
+                let path = format!("POST /api/v1/admin/offers/{offer_id}/adjust");
+                return Err(broken(
+                    "stock",
+                    &format!("it is {stock} in the shop, not {wanted}; change it with {path}"),
+                ));
+            }
+            *initial_stock = given.offer.stock;
+        }
+        let units = state.map(|state| state.offer.stock).unwrap_or_default();
+        OfferEdit::given(&given.offer, &given.given).apply(info, units, self.ports.clock.now())?;
+        Ok(stored)
+    }
+}
+
+fn sku(sku: Option<&String>) -> Outcome<&str> {
+    sku.map(String::as_str).ok_or_else(|| Problem::field("sku", "an import needs one, so that twice is once"))
+}

@@ -1,0 +1,180 @@
+//! A catalog in memory: what a changed product does to its offers, and what an import takes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::ids::{OfferNumber, OrderId, UserId};
+use firstcome_core::ledger::{Command, HoldRequest};
+use firstcome_core::ports::StockLedger as _;
+use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
+use firstcome_core::time::Time;
+use serde_json::{Value, json};
+
+use super::product::ProductEdit;
+use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
+use crate::http::{Outcome, Problem};
+
+struct Shop {
+    catalog: Catalog,
+    records: Arc<MemoryRecords>,
+    ledger: Arc<MemoryLedger>,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
+        let records = Arc::new(MemoryRecords::new(topics::CATALOG, TABLES));
+        let ledger = Arc::new(MemoryLedger::open(MemoryJournal::default(), clock.clone()));
+        let ports = Ports {
+            records: records.clone(),
+            ledger: ledger.clone(),
+            events: records.clone(),
+            clock: Arc::new(clock),
+            random: Arc::new(TestRandom::seeded(1)),
+        };
+        Self { catalog: Catalog::new(ports), records, ledger }
+    }
+
+    /// A gift card on sale.
+    async fn card() -> (Self, Product, OfferInfo) {
+        let shop = Self::open();
+        let (product, _) = shop.catalog.import_product(card(10_000)).await.expect("taken");
+        let (offer, imported) = shop.import(json!({})).await.expect("taken");
+        assert_eq!(imported, Imported::Created);
+        (shop, product, offer)
+    }
+
+    /// Imports the card's offer, for 9,000 won and with 5 units unless the file says something else.
+    async fn import(&self, file: Value) -> Outcome<(OfferInfo, Imported)> {
+        let mut offer = json!({
+            "sku": "card", "product_id": firstcome_core::ids::ProductId::NIL, "stock": 5,
+            "price": { "amount": 9_000, "currency": "KRW" },
+        });
+        let file = file.as_object().expect("fields").clone();
+        let given: BTreeSet<String> = file.keys().cloned().collect();
+        offer.as_object_mut().expect("fields").extend(file);
+        let offer = serde_json::from_value(offer).expect("an offer");
+        let given = GivenOffer { offer, product_sku: "card".to_owned(), given };
+        let (product, _) = self.catalog.import_product(card(10_000)).await?;
+        let checked = self.catalog.check_offer(&given).await.map_err(|problem| problem.description().to_owned());
+        let imported = self.catalog.import_offer(given, product.product_id).await;
+        assert_eq!(checked.err(), imported.as_ref().err().map(|problem| problem.description().to_owned()));
+        imported
+    }
+
+    async fn edit(&self, product: &Product, changes: Value) -> Outcome<Product> {
+        let stored = self.catalog.product(product.product_id).await?;
+        let edit: ProductEdit = serde_json::from_value(changes).expect("an edit");
+        let product = edit.apply(stored.record.product.0.clone())?;
+        self.catalog.change_product(stored, product).await
+    }
+
+    async fn offer(&self, offer: &OfferInfo) -> OfferInfo {
+        self.catalog.offer(offer.offer_id).await.expect("there").record.offer.0
+    }
+
+    /// Someone takes a unit.
+    async fn hold(&self, offer: OfferNumber) {
+        let person = UserId([9; 16]);
+        let order = OrderId::of_request(person, "key", 0, offer);
+        let request = HoldRequest { order, person, quantity: 1, digest: 0, discount: 0, facts: None };
+        self.ledger.decide(offer, Command::Hold(request)).await.expect("decided");
+    }
+
+    fn last_event(&self) -> RoleEvent {
+        let event = self.records.events().pop().expect("an event");
+        RoleEvent::parse(&event.kind, &event.data).expect("readable")
+    }
+}
+
+fn card(face_value: i64) -> super::NewProduct {
+    let product = json!({
+        "sku": "card", "kind": "gift_card", "name": "Card", "face_value": { "amount": face_value, "currency": "KRW" },
+    });
+    serde_json::from_value(product).expect("a product")
+}
+
+fn refused<T: std::fmt::Debug>(outcome: Outcome<T>) -> (ErrorCode, String) {
+    let problem: Problem = outcome.expect_err("refused");
+    (problem.code(), problem.description().to_owned())
+}
+
+#[tokio::test]
+async fn offers_of_a_changed_product_show_it_and_are_announced_again() {
+    let (shop, product, offer) = Shop::card().await;
+    shop.hold(offer.offer_id.number()).await;
+    shop.edit(&product, json!({ "name": "Better card" })).await.expect("a name promises nothing");
+    let changed = shop.offer(&offer).await;
+    assert_eq!((changed.product.name.as_str(), changed.version), ("Better card", 2));
+    assert_eq!(shop.last_event(), RoleEvent::OfferSaved { offer: Box::new(changed.clone()) });
+    let events = shop.records.events().len();
+    shop.edit(&product, json!({ "name": "Better card" })).await.expect("the same again");
+    assert_eq!(shop.records.events().len(), events, "nothing changed");
+    let (_, imported) = shop.catalog.import_product(card(10_000)).await.expect("taken");
+    assert_eq!((imported, shop.offer(&offer).await.product.name.as_str()), (Imported::Updated, "Card"));
+    let known = shop.ledger.snapshot(offer.offer_id.number()).await.expect("readable").expect("known");
+    assert_eq!((known.offer.terms.version, known.offer.stock.held), (3, 1));
+}
+
+#[tokio::test]
+async fn what_holders_were_promised_stays() {
+    let (shop, product, offer) = Shop::card().await;
+    let dearer = json!({ "face_value": { "amount": 20_000, "currency": "KRW" } });
+    shop.edit(&product, dearer.clone()).await.expect("nobody has one yet");
+    assert_eq!(shop.offer(&offer).await.product.face_value.map(|money| money.amount), Some(20_000));
+    shop.hold(offer.offer_id.number()).await;
+    for (field, change) in [("face_value", json!({ "amount": 5_000, "currency": "KRW" })), ("valid_for_days", json!(3))]
+    {
+        let (code, why) = refused(shop.edit(&product, json!({ field: change })).await);
+        assert!(code == ErrorCode::PromiseBroken && why.starts_with(&format!("{field}: ")), "{why}");
+    }
+    let (code, why) = refused(shop.edit(&product, json!({ "kind": "ticket" })).await);
+    assert!(code == ErrorCode::PromiseBroken && why.starts_with("kind: "), "{why}");
+    assert_eq!(refused(shop.catalog.check_product(&card(10_000)).await).0, ErrorCode::PromiseBroken);
+    assert_eq!(refused(shop.catalog.import_product(card(10_000)).await).0, ErrorCode::PromiseBroken);
+    shop.edit(&product, dearer).await.expect("as it is");
+    let (code, _) = refused(shop.edit(&product, json!({ "visit_date": "2026-12-24" })).await);
+    assert_eq!(code, ErrorCode::InvalidBody, "a gift card has none");
+}
+
+#[tokio::test]
+async fn a_product_that_changes_while_an_offer_is_created_does_not_miss_it() {
+    let (shop, product, _) = Shop::card().await;
+    let stored = shop.catalog.product(product.product_id).await.expect("there");
+    let second = json!({ "product_id": product.product_id, "stock": 1, "price": { "amount": 1, "currency": "KRW" } });
+    shop.catalog.create_offer(serde_json::from_value(second).expect("an offer")).await.expect("created");
+    let renamed = Product { name: "Late".to_owned(), ..product };
+    assert_eq!(refused(shop.catalog.change_product(stored, renamed).await).0, ErrorCode::Unavailable);
+}
+
+#[tokio::test]
+async fn an_offer_that_differs_is_changed_or_refused_and_never_called_unchanged() {
+    let (shop, _, offer) = Shop::card().await;
+    assert_eq!(shop.import(json!({})).await.expect("taken").1, Imported::Unchanged);
+    let cheaper = json!({ "price": { "amount": 8_000, "currency": "KRW" }, "limit_per_person": 2 });
+    let (info, imported) = shop.import(cheaper.clone()).await.expect("nobody holds one");
+    assert_eq!((imported, info.price.amount, info.limit_per_person), (Imported::Updated, 8_000, Some(2)));
+    assert_eq!(shop.last_event(), RoleEvent::OfferSaved { offer: Box::new(info) });
+    let mut other = cheaper;
+    other["max_per_order"] = json!(10);
+    assert_eq!(shop.import(other).await.expect("taken").1, Imported::Unchanged);
+    let (code, why) = refused(shop.import(json!({ "stock": 6 })).await);
+    assert!(code == ErrorCode::PromiseBroken && why.starts_with("stock: it is 5 in the shop, not 6"), "{why}");
+    shop.hold(offer.offer_id.number()).await;
+    let (code, why) = refused(shop.import(json!({ "price": { "amount": 7_000, "currency": "KRW" } })).await);
+    assert!(code == ErrorCode::PromiseBroken && why.starts_with("price: "), "{why}");
+}
+
+#[tokio::test]
+async fn a_draft_takes_its_stock_from_the_file() {
+    let shop = Shop::open();
+    let (_, imported) = shop.import(json!({ "draft": true })).await.expect("taken");
+    assert_eq!(imported, Imported::Created);
+    let (info, imported) = shop.import(json!({ "draft": true, "stock": 8 })).await.expect("taken");
+    assert_eq!(imported, Imported::Updated);
+    assert_eq!(shop.catalog.offer(info.offer_id).await.expect("there").record.initial_stock, 8);
+    assert!(refused(shop.import(json!({ "draft": false, "stock": 8 })).await).1.starts_with("draft: "));
+}

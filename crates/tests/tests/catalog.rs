@@ -1,0 +1,178 @@
+//! What sellers change, by the pages' API and from files, reaches everyone, and breaks no promise.
+
+use std::fs;
+use std::time::Duration;
+
+use firstcome_tests::{Api, Shop, gift_card, run, ticket};
+use serde_json::{Value, json};
+
+/// How often something that comes by itself is looked for, and how long in between.
+const PATIENCE: usize = 1_000;
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn won(amount: i64) -> Value {
+    json!({"amount": amount, "currency": "KRW"})
+}
+
+async fn name_of(api: &Api, offer: &str) -> Value {
+    api.offer(offer).await.expect("an answer").want(200)["product"]["name"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_product_reaches_offers_and_vouchers() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&gift_card(1_000), &json!({"price": 0, "stock": 1_000, "limit_per_person": null})).await;
+    let product = seller.offer(&offer).await.expect("an answer").want(200)["product_id"].clone();
+    let product = format!("/admin/products/{}", product.as_str().expect("an id"));
+    let buyer = shop.buyers(1).remove(0);
+    buyer.order("before", &offer, 1).await.expect("an answer").want(201);
+    assert_eq!(printed(&buyer, 1).await, ["Gift card 1000"]);
+    seller.patch(&product).json(&json!({"name": "Better"})).want(200).await;
+    assert_eq!(name_of(&seller, &offer).await, "Better");
+    // Whoever delivers reads the announcement a moment later; what is issued before that has the old name.
+    let mut names = Vec::new();
+    for count in 2..PATIENCE {
+        buyer.order(&format!("after-{count}"), &offer, 1).await.expect("an answer").want(201);
+        names = printed(&buyer, count).await;
+        if names.iter().any(|name| name == "Better") {
+            break;
+        }
+    }
+    assert!(names.iter().any(|name| name == "Better"), "{names:?}");
+    assert!(
+        names.iter().any(|name| name == "Gift card 1000"),
+        "what was issued keeps what is printed on it: {names:?}"
+    );
+    let dearer = json!({"face_value": won(2_000)});
+    let refused = seller.patch(&product).json(&dearer).send().await.expect("an answer");
+    assert_eq!(refused.problem(409, "promise_broken")["field"], "face_value");
+    shop.audit().ok();
+}
+
+/// The names on the buyer's vouchers, when there are so many.
+async fn printed(buyer: &Api, count: usize) -> Vec<Value> {
+    for _ in 0..PATIENCE {
+        let vouchers = buyer.vouchers().await.expect("an answer");
+        if vouchers.len() == count {
+            return vouchers.iter().map(|voucher| voucher["product_name"].clone()).collect();
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("{count} vouchers never came")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_taken_whole_or_refused_with_its_line() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let file = shop.scratch().join("catalogue.csv");
+    let file = file.to_str().expect("a plain path");
+    let import = |shop: &Shop, rows: &str| {
+        fs::write(file, format!("sku,kind,name,price,stock\r\n{rows}")).expect("written");
+        shop.run(&["import", file], "")
+    };
+    let one = "a,ticket,Gate,9000,5\r\n";
+    assert_eq!(import(&shop, one).ok().trim(), "2 created, 0 updated, 0 unchanged");
+    assert_eq!(import(&shop, one).ok().trim(), "0 created, 0 updated, 2 unchanged");
+    assert_eq!(import(&shop, "a,ticket,Gate 2,8000,5\r\n").ok().trim(), "0 created, 2 updated, 0 unchanged");
+    let offer = until_name(&seller, "Gate 2").await;
+    assert_eq!(seller.offer(&offer).await.expect("an answer").want(200)["price"], won(8_000));
+    // Someone pays: the price is a promise now, whether the shop runs or not.
+    let buyer = shop.buyers(1).remove(0);
+    until_held(&buyer, &offer).await;
+    for running in [true, false] {
+        if !running {
+            shop.stop().await;
+        }
+        for (rows, place, why) in [
+            ("b,ticket,B,1,5\r\na,ticket,Gate 2,7000,5\r\n", "catalogue.csv:3: ", "price: units are held"),
+            ("b,ticket,B,1,5\r\na,ticket,Gate 2,8000,6\r\n", "catalogue.csv:3: ", "stock: it is 5 in the shop, not 6"),
+            ("b,ticket,B,1,-5\r\n", "catalogue.csv:2: ", "stock: invalid value: integer `-5`"),
+            ("", "catalogue.csv: ", "there is nothing in it"),
+        ] {
+            let refused = import(&shop, rows);
+            assert_eq!(refused.code, Some(2), "{refused:?}");
+            assert!(refused.err.contains(place) && refused.err.contains(why), "{}", refused.err);
+            assert!(refused.err.contains("nothing was imported"), "{}", refused.err);
+        }
+        assert_eq!(import(&shop, "a,ticket,Gate 2,8000,5\r\n").ok().trim(), "0 created, 0 updated, 2 unchanged");
+    }
+}
+
+/// Holds a unit. The running server gives the ledger what was imported within a moment.
+async fn until_held(buyer: &Api, offer: &str) {
+    for _ in 0..PATIENCE {
+        let answer = buyer.order("one", offer, 1).await.expect("an answer");
+        if answer.code() != "unknown_offer" {
+            answer.want(201);
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("the ledger never heard of {offer}")
+}
+
+/// The offer that shows this name.
+async fn until_name(seller: &Api, name: &str) -> String {
+    for _ in 0..PATIENCE {
+        let offers = seller.all("/offers?limit=100").await.expect("an answer");
+        if let Some(offer) = offers.iter().find(|offer| offer["product"]["name"] == name) {
+            return offer["offer_id"].as_str().expect("an id").to_owned();
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("no offer shows {name}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_stock_was_changed_is_kept() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&ticket("Gate"), &json!({"stock": 5})).await;
+    let path = format!("/admin/offers/{offer}");
+    assert_eq!(seller.get(&path).want(200).await["adjustments"], json!([]));
+    for (key, delta, reason, status) in [
+        ("one", 10, "more seats", 200),
+        ("one", 10, "more seats", 200),
+        ("two", -3, "broken seats", 200),
+        ("three", -100, "all of them", 409),
+    ] {
+        let body = json!({"delta": delta, "reason": reason});
+        seller.post(&format!("{path}/adjust")).key(key).json(&body).want(status).await;
+    }
+    let me = seller.get("/me").want(200).await["user_id"].clone();
+    for restarted in [false, true] {
+        if restarted {
+            shop.stop().await;
+            shop.start_again().await;
+        }
+        let shown = seller.get(&path).want(200).await;
+        assert_eq!(shown["stock"], 12);
+        let kept: Vec<Value> = shown["adjustments"].as_array().expect("a list").clone();
+        let told: Vec<Value> = kept.iter().map(|one| json!([one["by"], one["delta"], one["reason"]])).collect();
+        assert_eq!(told, [json!([me, -3, "broken seats"]), json!([me, 10, "more seats"])]);
+        assert!(kept.iter().all(|one| one["at"].is_string()));
+    }
+    assert_eq!(shop.api().offer(&offer).await.expect("an answer").want(200)["adjustments"], Value::Null);
+}
+
+#[test]
+fn no_command_makes_a_folder_by_mistake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let catalogue = folder.path().join("catalogue.csv");
+    fs::write(&catalogue, "sku,kind,name,price,stock\na,goods,A,1,1\n").expect("written");
+    let mistyped = folder.path().join("mistyped");
+    let mistyped = mistyped.to_str().expect("a plain path");
+    let commands: [&[&str]; 3] = [
+        &["import", catalogue.to_str().expect("a plain path")],
+        &["account", "add", "--role", "seller", "--email", "a@shop.test", "--password-stdin"],
+        &["dev", "tokens", "--count", "1"],
+    ];
+    for command in commands {
+        let refused = run(&[command, &["--data", mistyped]].concat(), "a long enough password 7");
+        assert!(refused.err.contains("there is no data in"), "{command:?} {refused:?}");
+        assert_ne!(refused.code, Some(0));
+        assert!(!fs::exists(mistyped).expect("known"), "{command:?}");
+    }
+}
