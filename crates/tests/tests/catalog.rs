@@ -157,22 +157,27 @@ async fn why_stock_was_changed_is_kept() {
     assert_eq!(shop.api().offer(&offer).await.expect("an answer").want(200)["adjustments"], Value::Null);
 }
 
-#[test]
-fn no_command_makes_a_folder_by_mistake() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_is_made_by_an_import_that_says_so_and_by_no_other_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let catalogue = folder.path().join("catalogue.csv");
     fs::write(&catalogue, "sku,kind,name,price,stock\na,goods,A,1,1\n").expect("written");
-    let mistyped = folder.path().join("mistyped");
-    let mistyped = mistyped.to_str().expect("a plain path");
-    let commands: [&[&str]; 3] = [
-        &["import", catalogue.to_str().expect("a plain path")],
+    let new = folder.path().join("new");
+    let data = ["--data", new.to_str().expect("a plain path")];
+    let commands: [&[&str]; 2] = [
         &["account", "add", "--role", "seller", "--email", "a@shop.test", "--password-stdin"],
         &["dev", "tokens", "--count", "1"],
     ];
     for command in commands {
-        let refused = run(&[command, &["--data", mistyped]].concat(), "a long enough password 7");
+        let refused = run(&[command, &data].concat(), "a long enough password 7");
         assert!(refused.err.contains("there is no data in"), "{command:?} {refused:?}");
         assert_ne!(refused.code, Some(0));
-        assert!(!fs::exists(mistyped).expect("known"), "{command:?}");
+        assert!(!fs::exists(&new).expect("known"), "{command:?}");
     }
+    let import = ["import", catalogue.to_str().expect("a plain path")];
+    let taken = run(&[&import[..], &data].concat(), "");
+    assert!(taken.err.contains("is a new data folder"), "{taken:?}");
+    assert_eq!(taken.ok().trim(), "2 created, 0 updated, 0 unchanged");
+    let again = run(&[&import[..], &data].concat(), "");
+    assert_eq!((again.err.as_str(), again.out.trim()), ("", "0 created, 0 updated, 2 unchanged"));
 }

@@ -23,7 +23,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::ledger::ReadLedger;
 use super::CommandError;
 use crate::cli::ImportArguments;
-use crate::folder::Folder;
+use crate::folder::{Folder, FolderError};
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -58,8 +58,15 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let folder = Folder::existing(&config.server.data)?;
     let catalogue = read(file, SystemClock.now())?;
+    let folder = match Folder::existing(&config.server.data) {
+        Err(FolderError::Missing(path)) => {
+            // A shop may be filled before it is opened for the first time; a mistyped folder must be noticed.
+            writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
+            Folder::create(&path)?
+        }
+        folder => folder?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let records = SqliteRecords::open(folder.database("catalog"), firstcome_app::catalog::TABLES)?;

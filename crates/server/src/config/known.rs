@@ -6,16 +6,9 @@ use super::{Config, ConfigError};
 
 /// What the names of variables begin with.
 const PREFIX: &str = "FIRSTCOME_";
-/// Variables of the program's own tests and tools, which may stand in the same shell.
-const OTHERS: [&str; 7] = [
-    "FIRSTCOME_CRASH_ROUNDS",
-    "FIRSTCOME_KEEP",
-    "FIRSTCOME_POWERCUT_ROUNDS",
-    "FIRSTCOME_PROGRAM",
-    "FIRSTCOME_SCREENSHOTS",
-    "FIRSTCOME_SEED",
-    "FIRSTCOME_SIMULATION_SEEDS",
-];
+/// Letters by which a misspelt variable may differ from a setting. One that differs by more is somebody else's: test tools
+/// and container platforms name theirs after the program too.
+const MISSPELT: usize = 3;
 
 /// The sections and what is in them.
 pub(super) fn sections() -> impl Iterator<Item = (&'static str, &'static Meta)> {
@@ -54,12 +47,13 @@ pub(super) fn check_file(file: &str, table: &toml::Table) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Refuses variables that look like settings and are none.
+/// Refuses variables that are nearly settings.
 pub(super) fn check_variables(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
-    for name in names.filter(|name| name.starts_with(PREFIX) && !OTHERS.contains(&name.as_str())) {
-        if !settings().any(|(_, variable)| variable == name) {
-            let all = settings().map(|(_, variable)| variable.to_owned());
-            return Err(unknown(&format!("the environment: there is no setting {name}"), &name, all));
+    for name in names.filter(|name| name.starts_with(PREFIX)) {
+        let all = || settings().map(|(_, variable)| variable.to_owned());
+        let nearest = all().map(|known| distance(&name, &known)).min();
+        if nearest.is_some_and(|nearest| (1..=MISSPELT).contains(&nearest)) {
+            return Err(unknown(&format!("the environment: there is no setting {name}"), &name, all()));
         }
     }
     Ok(())
@@ -105,7 +99,7 @@ mod tests {
         check_file("c.toml", &good.parse().expect("TOML")).expect("all known");
         let error = check_variables(["FIRSTCOME_SERVER_LISTN".to_owned()].into_iter()).expect_err("unknown");
         assert!(error.to_string().contains("nearest is FIRSTCOME_SERVER_LISTEN,"), "{error}");
-        let known = ["PATH", "FIRSTCOME_KEEP", "FIRSTCOME_SERVER_LISTEN"].map(str::to_owned);
+        let known = ["PATH", "FIRSTCOME_KEEP", "FIRSTCOME_PORT", "FIRSTCOME_SERVER_LISTEN"].map(str::to_owned);
         check_variables(known.into_iter()).expect("all known or not ours");
     }
 

@@ -32,7 +32,10 @@ impl ReadLedger {
             }
             Ok(())
         });
-        read.map_err(|error| CommandError::Broken(format!("journal: {error}")))?;
+        // In a folder in which no server ran nothing was sold.
+        if folder.database("journal").exists() {
+            read.map_err(|error| CommandError::Broken(format!("journal: {error}")))?;
+        }
         let tallies = auditor.finish().offers;
         let known = terms.into_iter().map(|(offer, terms)| {
             let tally = tallies.get(&offer).cloned().unwrap_or_default();
