@@ -32,7 +32,8 @@ pub use product::NewProduct;
 pub use store::{Catalog, Imported};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[store::ProductRow::TABLE, store::OfferRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] =
+    &[store::ProductRow::TABLE, store::OfferRow::TABLE, store::AdjustRequest::TABLE, DeadLetter::TABLE];
 
 /// What the role needs.
 #[derive(Clone)]
