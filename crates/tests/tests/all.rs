@@ -2,6 +2,7 @@
 
 mod browser;
 mod checker;
+mod console;
 mod crash;
 mod faults;
 mod hostile;
