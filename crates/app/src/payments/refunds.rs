@@ -15,7 +15,7 @@ use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use super::attempt::pause;
-use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::rows::{Payment, Refund, payments_of, refunds_of};
 use super::{Payments, all};
 use crate::consumer::{HandleError, Handler, parse};
 use crate::role::Worker;
@@ -120,19 +120,8 @@ impl Payments {
         let Some(payment) = payment else {
             return Err(HandleError::Rejected(format!("{order} has no payment that money could go back from")));
         };
-        // A part of the money went back at the provider's side before: what is left goes back.
-        let left = payment.amount.saturating_sub(payment.refunded);
-        if left > 0 && left < row.amount && self.went_back_without_us(&payment).await? {
-            row.amount = left;
-        }
+        row.amount = self.at_most_the_rest(&payment, row.amount).await?;
         Ok(Unit::new().insert(&row))
-    }
-
-    async fn went_back_without_us(&self, payment: &Payment) -> Result<bool, PortError> {
-        let refunds = refunds_of(&*self.ports.records, payment.order_id).await?;
-        Ok(refunds
-            .iter()
-            .any(|refund| refund.record.origin == Origin::Provider && refund.record.payment_id == payment.payment_id))
     }
 
     /// The payment that an order's money goes back from: the one that paid for it, also when all of it went back already.
@@ -158,6 +147,10 @@ impl Payments {
         let Some(payment) = self.ports.records.load::<Payment>(refund.record.payment_id).await? else {
             return self.quarantine(refund, "there is no such payment".to_owned()).await;
         };
+        if self.becomes_the_rest(&refund, &payment.record).await? {
+            self.refund_waits.notify_one();
+            return Ok(());
+        }
         let Refund { refund_id, reason, .. } = &refund.record;
         let key = &payment.record.payment_key;
         match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
@@ -269,7 +262,7 @@ impl Payments {
 }
 
 /// The provider's name for the movement of a refund, if it is in the provider's list.
-fn movement(said: &ProviderPayment, refund: &Refund) -> Option<String> {
+pub(super) fn movement(said: &ProviderPayment, refund: &Refund) -> Option<String> {
     let made = |id: RefundId| said.cancels.iter().find(|cancel| cancel.refund == Some(id));
     made(refund.refund_id).filter(|cancel| cancel.amount == refund.amount).map(|cancel| cancel.transaction.clone())
 }

@@ -140,6 +140,19 @@ async fn what_is_left_goes_back_after_a_part_was_canceled_in_the_console() {
 }
 
 #[tokio::test]
+async fn a_part_that_nobody_told_of_is_booked_before_the_rest_is_sent_back() {
+    let (mut shop, order) = paid().await;
+    shop.provider.cancel_in_console("key", 100);
+    shop.approve(RefundId([1; 16]), order, PRICE.amount).await;
+    shop.rest().await;
+    assert_eq!((shop.announced("refund.done"), shop.announced("refund.quarantined")), (1, 0));
+    assert_eq!(told(&shop), [(100, false)]);
+    let payment = &shop.attempts(order).await[0];
+    assert_eq!((payment.state, payment.refunded), (PaymentState::Canceled, PRICE.amount));
+    assert_eq!(shop.provider.kept(order), 0);
+}
+
+#[tokio::test]
 async fn a_refund_that_was_refused_is_kept_and_moves_nothing() {
     let (mut shop, order) = paid().await;
     let refused = RoleEvent::RefundRefused {
