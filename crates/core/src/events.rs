@@ -117,6 +117,20 @@ pub enum RoleEvent {
         #[serde(default)]
         policy: Option<RefundPolicy>,
     },
+    /// orders: what was delivered had been used; no money goes back.
+    #[serde(rename = "refund.refused")]
+    RefundRefused {
+        /// The refund.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What would have gone back.
+        amount: Money,
+        /// For people.
+        reason: String,
+        /// The rule that the amount followed.
+        policy: RefundPolicy,
+    },
     /// payments: the provider confirmed that money went back.
     #[serde(rename = "refund.done")]
     RefundDone {
@@ -137,7 +151,7 @@ pub enum RoleEvent {
         /// The provider's words.
         reason: String,
     },
-    /// payments: money of a delivered order went back at the provider's side, without us.
+    /// payments: money of a delivered order, or a part of it, went back at the provider's side, without us.
     #[serde(rename = "payment.canceled_by_provider")]
     CanceledByProvider {
         /// A refund of this id stands for it in the books.
@@ -146,7 +160,7 @@ pub enum RoleEvent {
         order: OrderId,
         /// What went back.
         amount: Money,
-        /// Whether nothing of the payment is left.
+        /// Whether nothing of the payment is left with it. Of several movements that were found together only the last.
         whole: bool,
         /// The attempt whose money it was; only what that one paid for is taken back. Events of old versions have none.
         #[serde(default)]
@@ -167,6 +181,7 @@ impl RoleEvent {
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }
             | Self::RefundApproved { order, .. }
+            | Self::RefundRefused { order, .. }
             | Self::RefundDone { order, .. }
             | Self::RefundQuarantined { order, .. }
             | Self::CanceledByProvider { order, .. } => order.to_string(),

@@ -3,6 +3,7 @@
 mod browser;
 mod catalog;
 mod checker;
+mod console;
 mod crash;
 mod faults;
 mod hostile;

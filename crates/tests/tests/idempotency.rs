@@ -149,6 +149,33 @@ async fn payments_cancels_and_redemptions() {
     shop.audit().ok();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn adjustments() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&ticket("Gate"), &json!({"stock": 50})).await;
+    let other = seller.sell(&ticket("Other gate"), &json!({"stock": 50})).await;
+    let adjust = |key: &'static str, offer: String, delta: i64| {
+        let seller = seller.clone();
+        async move { seller.adjust(key, &offer, delta).await.expect("an answer") }
+    };
+    let answers = at_once(|| adjust("a", offer.clone(), 10)).await;
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.json["stock"] == 60), "{answers:?}");
+    for (key, out_of_range) in [("far", 9_000_000_000_000_000_000), ("low", i64::MIN), ("full", 999_999_999)] {
+        let problem = adjust(key, offer.clone(), out_of_range).await.problem(422, "invalid_body");
+        assert!(problem["errors"]["delta"].to_string().contains("out of range"), "{problem}");
+    }
+    adjust("take", offer.clone(), -61).await.problem(409, "would_go_negative");
+    for _ in 0..2 {
+        adjust("a", offer.clone(), 11).await.problem(422, "idempotency_key_reused");
+        adjust("a", other.clone(), 10).await.problem(422, "idempotency_key_reused");
+        assert_eq!(adjust("a", offer.clone(), 10).await.want(200)["stock"], 60);
+        shop.kill();
+        shop.start_again().await;
+    }
+    shop.audit().ok();
+}
+
 /// An order and what was authorised for it at the provider.
 async fn bought(api: &Api, offer: &str) -> (String, String) {
     let key = format!("buy-{}", api.orders().await.expect("an answer").len());

@@ -6,14 +6,17 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{EventId, OfferId};
-use firstcome_core::ledger::{Command, Outcome as LedgerOutcome};
+use firstcome_core::ids::{EventId, OfferId, UserId};
+use firstcome_core::ledger::{Command, MAX_STOCK, Outcome as LedgerOutcome};
+use firstcome_core::ports::Committed;
+use firstcome_core::records::{RecordsExt as _, Unit};
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Catalog;
 use super::adjustments::AdjustmentRow;
+use super::store::AdjustRequest;
 use super::view::OfferView;
 use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
@@ -23,7 +26,7 @@ use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, 
 #[schema(as = AdjustStock)]
 pub(super) struct Adjustment {
     /// Units to add, or to take away when negative.
-    #[garde(custom(not_zero))]
+    #[garde(custom(a_change))]
     #[schema(example = 50)]
     delta: i64,
     /// Why, for the books.
@@ -32,8 +35,12 @@ pub(super) struct Adjustment {
     reason: String,
 }
 
-fn not_zero(delta: &i64, (): &()) -> garde::Result {
-    if *delta == 0 { Err(garde::Error::new("must not be 0")) } else { Ok(()) }
+fn a_change(delta: &i64, (): &()) -> garde::Result {
+    match delta.unsigned_abs() {
+        0 => Err(garde::Error::new("must not be 0")),
+        1..=MAX_STOCK => Ok(()),
+        _ => Err(garde::Error::new(format!("out of range: an offer has at most {MAX_STOCK} units"))),
+    }
 }
 
 /// Opens the offer now, also one that has ended or is a draft.
@@ -122,7 +129,11 @@ pub(super) async fn unfreeze(
 #[utoipa::path(
     post, path = "/api/v1/admin/offers/{id}/adjust", tag = "admin", request_body = Adjustment,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
-    responses((status = 200, body = OfferView), (status = 409, description = "would_go_negative")),
+    responses(
+        (status = 200, body = OfferView),
+        (status = 409, description = "would_go_negative, or wrong_state for a draft"),
+        (status = 422, description = "invalid_body, or idempotency_key_reused"),
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn adjust(
@@ -134,6 +145,7 @@ pub(super) async fn adjust(
 ) -> Outcome<Json<OfferView>> {
     let stored = catalog.offer(parse(&id)?).await?;
     let number = stored.record.number;
+    catalog.remember_adjustment(seller.user, &key, stored.record.offer_id, body.digest).await?;
     let id = EventId::derived(&[b"adjust", &number.0.to_be_bytes(), &seller.user.0, key.as_bytes()]);
     let delta = body.value.delta;
     match catalog.ports.ledger.decide(number, Command::Adjust { id, delta }).await? {
@@ -142,6 +154,10 @@ pub(super) async fn adjust(
             let (offer, at, reason) = (stored.record.offer_id, catalog.ports.clock.now(), body.value.reason);
             catalog.keep_adjustment(AdjustmentRow { id, offer, by: seller.user, at, delta, reason }).await?;
             catalog.view(stored.record).await.map(Json)
+        }
+        LedgerOutcome::WouldGoNegative { .. } if delta > 0 => {
+            let why = format!("out of range: the offer would have more than {MAX_STOCK} units");
+            Err(Problem::field("delta", &why))
         }
         LedgerOutcome::WouldGoNegative { available } => {
             Err(Problem::new(ErrorCode::WouldGoNegative).with("available", available))
@@ -159,6 +175,19 @@ fn draft() -> Problem {
 }
 
 impl Catalog {
+    /// Keeps what the key was used for; another change under it is refused.
+    async fn remember_adjustment(&self, person: UserId, key: &str, offer: OfferId, body: u64) -> Outcome<()> {
+        let digest = [&offer.0[..], &body.to_be_bytes()].concat();
+        let id = EventId::derived(&[b"adjust", &person.0, key.as_bytes()]);
+        let request = AdjustRequest { key: id, digest, at: self.ports.clock.now() };
+        if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
+            return Ok(());
+        }
+        let first = self.ports.records.load::<AdjustRequest>(id).await?;
+        let is_same = first.is_some_and(|first| first.record.digest == request.digest);
+        if is_same { Ok(()) } else { Err(Problem::new(ErrorCode::IdempotencyKeyReused)) }
+    }
+
     async fn set_frozen(&self, offer: OfferId, command: Command) -> Outcome<OfferView> {
         let stored = self.offer(offer).await?;
         match self.ports.ledger.decide(offer.number(), command).await? {

@@ -1,11 +1,14 @@
 //! Sending back what a completed order cost, step by step; each step is recorded before the next begins.
 //!
 //! 1. A refund is written as PENDING together with `refund.requested` (by [`super::cancel`], or here when the provider
-//!    took the money back by itself).
+//!    took all of the money back by itself).
 //! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
-//!    refund is REFUSED.
+//!    refund is REFUSED, which `refund.refused` tells.
 //! 3. The units go back to the ledger (`Return`, once per refund id); then `refund.approved`.
 //! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
+//!
+//! One row per order is the one decision to take it back. Money that goes back in part at the provider's side is booked by
+//! the payments role and decides nothing here.
 //!
 //! A crash between two steps repeats the later one: every step is safe to repeat.
 
@@ -109,9 +112,11 @@ impl Refunds {
     async fn one(&self, event: RoleEvent) -> Result<Unit, HandleError> {
         match event {
             RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
-            RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused).await,
-            RoleEvent::RefundDone { refund, .. } => self.settle(refund, RefundState::Done).await,
-            RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined).await,
+            RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused, None).await,
+            RoleEvent::RefundDone { refund, amount, .. } => self.settle(refund, RefundState::Done, Some(amount)).await,
+            // A part of the money is a matter between the shop and its buyer: the delivery stays.
+            RoleEvent::CanceledByProvider { whole: false, .. } => Ok(Unit::new()),
+            RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined, None).await,
             RoleEvent::CanceledByProvider { refund, order, amount, attempt, .. } => {
                 self.adopt(refund, order, amount, attempt).await
             }
@@ -158,7 +163,12 @@ impl Refunds {
         Ok(())
     }
 
-    async fn settle(&self, refund: RefundId, state: RefundState) -> Result<Unit, HandleError> {
+    async fn settle(
+        &self,
+        refund: RefundId,
+        state: RefundState,
+        went_back: Option<Money>,
+    ) -> Result<Unit, HandleError> {
         let Some(mut stored) = self.ports.records.load::<Refund>(refund).await? else { return Ok(Unit::new()) };
         // What the provider sent back is back, whatever became of asking it or of what was delivered.
         let is_back = stored.record.by_provider && state != RefundState::Done;
@@ -166,10 +176,20 @@ impl Refunds {
             return Ok(Unit::new());
         }
         stored.record.state = state;
-        Ok(Unit::new().update(&stored))
+        // Less than was wanted, when a part had gone back before.
+        let went_back = went_back.filter(|_| !stored.record.by_provider);
+        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount);
+        let unit = Unit::new().update(&stored);
+        if state != RefundState::Refused {
+            return Ok(unit);
+        }
+        let Refund { order, policy, ref reason, .. } = stored.record;
+        let (amount, reason) = (stored.record.money(), reason.clone());
+        let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
+        Ok(unit.event(&refused, self.ports.clock.now()))
     }
 
-    /// The provider sent money back by itself: the books follow, and what was delivered is taken back.
+    /// The provider sent all of the money back by itself, at once or little by little: what was delivered is taken back.
     async fn adopt(
         &self,
         refund: RefundId,
@@ -177,9 +197,6 @@ impl Refunds {
         amount: Money,
         attempt: Option<PaymentId>,
     ) -> Result<Unit, HandleError> {
-        if self.ports.records.load::<Refund>(refund).await?.is_some() {
-            return Ok(Unit::new());
-        }
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Err(HandleError::Rejected(format!("{order} is unknown")));
         };
@@ -189,7 +206,7 @@ impl Refunds {
         if let Some(begun) =
             self.ports.records.list::<Refund>(Query::all(Refund::TABLE, 1).is("order", order)).await?.pop()
         {
-            return self.join(begun, amount);
+            return Ok(self.join(begun));
         }
         let adopted = Refund {
             refund,
@@ -206,19 +223,17 @@ impl Refunds {
         Ok(Unit::new().insert(&adopted).event(&adopted.requested(), adopted.created_at))
     }
 
-    /// The order was being canceled when the provider sent the same money back: one refund is both.
-    fn join(&self, mut begun: Stored<Refund>, amount: Money) -> Result<Unit, HandleError> {
+    /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
+    /// Its units come back under its name, so once.
+    fn join(&self, mut begun: Stored<Refund>) -> Unit {
         let refund = &mut begun.record;
-        if refund.money() != amount {
-            return Err(HandleError::Rejected(format!("{amount} went back, while {} were about to", refund.money())));
-        }
         if refund.state == RefundState::Done || refund.by_provider {
-            return Ok(Unit::new());
+            return Unit::new();
         }
         refund.by_provider = true;
         refund.state = RefundState::Pending;
         let requested = refund.requested();
-        Ok(Unit::new().update(&begun).event(&requested, self.ports.clock.now()))
+        Unit::new().update(&begun).event(&requested, self.ports.clock.now())
     }
 }
 

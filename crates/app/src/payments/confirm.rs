@@ -1,7 +1,8 @@
 //! `POST /api/v1/payments/confirm`: the buyer comes back from the provider's checkout.
 //!
 //! The way of a purchase, with two commits in all: the attempt, and DONE. A repeated request is recognised by its row,
-//! whose key is derived from person and idempotency key: the insert is the check, and nothing is read before it.
+//! whose key is derived from person and idempotency key: the insert is the check. What is read before it (how many
+//! attempts failed already) is read while the provider is asked.
 
 use std::sync::Arc;
 
@@ -21,11 +22,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Payments;
-use super::rows::{Payment, live_payment};
+use super::rows::{Payment, failed_attempts, live_payment};
 use super::show::MoneySchema;
 use super::stock::Pinned;
 use super::toss::is_payment_key;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+
+/// Attempts of one order that may fail. Whoever has tried so often tries something else than to pay; and what is known of
+/// an order must stay a handful.
+const MAX_FAILED: u32 = 20;
 
 /// What the provider's checkout gave the buyer back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -77,7 +82,7 @@ fn is_key(key: &str, (): &()) -> garde::Result {
         (status = 202, description = "The provider has not answered: ask again, or look at the order", body = View),
         (status = 402, description = "payment_failed, with provider_code and provider_message; the order keeps its time"),
         (status = 404, description = "not_found: there is no such order of yours"),
-        (status = 409, description = "hold_expired, payment_in_progress or already_paid"),
+        (status = 409, description = "hold_expired, payment_in_progress, already_paid, or wrong_state after 20 failed attempts"),
         (status = 422, description = "amount_mismatch, payment_mismatch, idempotency_key_reused or invalid_body"),
         (status = 503, description = "overloaded or unavailable: nothing was collected; try again after Retry-After"),
     ),
@@ -124,8 +129,17 @@ impl Payments {
 
     async fn pay(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
         let hold = self.payable(confirmation).await?;
-        if let Some(payment) = self.check_at_provider(confirmation).await? {
+        let (checked, failed) = tokio::join!(
+            self.check_at_provider(confirmation),
+            failed_attempts(&*self.ports.records, hold.order, MAX_FAILED),
+        );
+        // Money that came is taken, however often it was tried before.
+        if let Some(payment) = checked? {
             return Ok(payment);
+        }
+        if failed? >= MAX_FAILED as usize {
+            let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
+            return Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED));
         }
         let attempt = self.write_attempt(confirmation).await?;
         match self.stock.begin(&hold, attempt.record.payment_id).await {

@@ -11,16 +11,12 @@ use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 
 use super::Payments;
-use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::rows::{Origin, Payment, Refund, attempt_of, refunds_of};
 
 impl Payments {
     /// Brings the books to what the provider says of a payment of `order`.
     pub(super) async fn follow(&self, order: OrderId, payment: ProviderPayment) -> Result<(), PortError> {
-        let attempts = payments_of(&*self.ports.records, order).await?;
-        let ours = attempts.into_iter().find(|attempt| {
-            attempt.record.payment_key == payment.payment_key && attempt.record.state != PaymentState::Fail
-        });
-        let known = match ours {
+        let known = match attempt_of(&*self.ports.records, order, &payment.payment_key).await? {
             Some(attempt) if attempt.record.state.is_undecided() => {
                 let answer = ProviderAnswer::Payment(payment.clone());
                 match judge(Asked::Lookup, &answer, |payment| attempt.record.is(payment)) {
@@ -97,11 +93,18 @@ impl Payments {
         let (order, whole) = (payment.record.order_id, said.balance.amount == 0);
         let attempt = Some(payment.record.payment_id);
         let mut unit = Unit::new();
-        for cancel in &foreign {
+        for (place, cancel) in foreign.iter().enumerate() {
+            // Of several movements the last one is what leaves nothing: the delivery is taken back once.
+            let whole = whole && place + 1 == foreign.len();
             let refund = foreign_refund(&payment.record, cancel, now);
             let amount = Money::new(cancel.amount, currency);
             let event = RoleEvent::CanceledByProvider { refund: refund.refund_id, order, amount, whole, attempt };
             unit = unit.insert(&refund).event(&event, now);
+        }
+        // A refund of ours that was stuck is for nothing when all of the money is back.
+        let of_payment = known.iter().filter(|refund| refund.record.payment_id == payment.record.payment_id);
+        for stuck in of_payment.filter(|refund| whole && refund.record.state == RefundState::Quarantined) {
+            unit = unit.update(stuck).delete(&stuck.record);
         }
         let went_back = foreign.iter().map(|cancel| cancel.amount).sum();
         let next = self.after_refund(&payment.record, went_back);

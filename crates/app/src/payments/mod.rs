@@ -24,6 +24,7 @@ mod notice;
 mod reconcile;
 mod refunds;
 mod resolve;
+mod rest;
 mod rows;
 mod settle;
 mod show;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Payments;
-use super::rows::payments_of;
+use super::rows::attempt_of;
 use super::toss::is_payment_key;
 use crate::http::{Outcome, Problem, read_body};
 
@@ -70,13 +70,12 @@ impl Payments {
         if matches!(subject.status.as_str(), "READY" | "IN_PROGRESS" | "WAITING_FOR_DEPOSIT") {
             return Ok(true);
         }
-        let attempts = payments_of(&*self.ports.records, order).await?;
-        let ours = attempts.iter().filter(|attempt| attempt.record.payment_key == subject.payment_key);
-        let mut states = ours.map(|attempt| attempt.record.state);
+        let ours = attempt_of(&*self.ports.records, order, &subject.payment_key).await?;
+        let state = ours.map(|attempt| attempt.record.state);
         Ok(match subject.status.as_str() {
-            "DONE" => states.any(PaymentState::is_charged),
-            "CANCELED" => states.any(|state| state == PaymentState::Canceled),
-            "ABORTED" | "EXPIRED" => !states.any(PaymentState::is_undecided),
+            "DONE" => state.is_some_and(PaymentState::is_charged),
+            "CANCELED" => state == Some(PaymentState::Canceled),
+            "ABORTED" | "EXPIRED" => !state.is_some_and(PaymentState::is_undecided),
             _ => false,
         })
     }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::money::Money;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Committed, LoggedEvent, PortError, ProviderAnswer, ProviderPayment};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use super::attempt::pause;
-use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::rows::{Payment, Refund, payments_of, refunds_of};
 use super::{Payments, all};
 use crate::consumer::{HandleError, Handler, parse};
 use crate::role::Worker;
@@ -21,7 +23,7 @@ use crate::role::Worker;
 /// Refunds that one step takes.
 const AT_ONCE: u32 = 256;
 
-/// Consumer of `refund.approved`: writes the refund down.
+/// Consumer of `refund.approved` and `refund.refused`: writes the refund down.
 pub(super) struct Approved(pub(super) Arc<Payments>);
 
 #[async_trait]
@@ -32,8 +34,8 @@ impl Handler<LoggedEvent> for Approved {
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut unit = Unit::new();
-        for event in items.iter().filter(|event| event.kind == "refund.approved") {
-            unit.append(self.0.approved(parse(event)?).await?);
+        for event in items.iter().filter(|event| matches!(event.kind.as_str(), "refund.approved" | "refund.refused")) {
+            unit.append(self.0.decided(parse(event)?).await?);
         }
         Ok(unit)
     }
@@ -60,48 +62,75 @@ pub(super) fn worker(payments: Arc<Payments>) -> Worker {
 }
 
 impl Payments {
-    async fn approved(&self, event: RoleEvent) -> Result<Unit, HandleError> {
-        let RoleEvent::RefundApproved { refund, order, amount, reason, policy } = event else { return Ok(Unit::new()) };
+    async fn decided(&self, event: RoleEvent) -> Result<Unit, HandleError> {
+        match event {
+            RoleEvent::RefundApproved { refund, order, amount, reason, policy } => {
+                self.approved(refund, order, amount, reason, policy).await
+            }
+            RoleEvent::RefundRefused { refund, order, amount, reason, policy } => {
+                self.not_approved(refund, order, amount, reason, policy).await
+            }
+            _ => Ok(Unit::new()),
+        }
+    }
+
+    /// A refund that was refused is kept for whoever asks for the payment; nothing is done about it.
+    async fn not_approved(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        amount: Money,
+        reason: String,
+        policy: RefundPolicy,
+    ) -> Result<Unit, HandleError> {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
-        let payment = self.charged_payment(order).await?;
+        let Some(payment) = self.charged_payment(order).await? else { return Ok(Unit::new()) };
         let now = self.now();
-        let mut row = Refund {
-            refund_id: refund,
-            payment_id: payment.unwrap_or(PaymentId::NIL),
-            order_id: order,
-            amount: amount.amount,
-            currency: amount.currency,
-            state: RefundState::Pending,
-            origin: Origin::Order,
-            policy,
-            reason,
-            transaction: None,
-            message: None,
-            tries: 0,
-            due_at: Some(now),
-            created_at: now,
-            updated_at: now,
+        let row = Refund {
+            state: RefundState::Refused,
+            due_at: None,
+            ..Refund::wanted(refund, (order, payment.payment_id), amount, reason, Some(policy), now)
         };
+        Ok(Unit::new().insert(&row))
+    }
+
+    async fn approved(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        amount: Money,
+        reason: String,
+        policy: Option<RefundPolicy>,
+    ) -> Result<Unit, HandleError> {
+        if self.ports.records.load::<Refund>(refund).await?.is_some() {
+            return Ok(Unit::new());
+        }
+        let now = self.now();
+        let payment = self.charged_payment(order).await?;
+        let paid = payment.as_ref().map_or(PaymentId::NIL, |payment| payment.payment_id);
+        let mut row = Refund::wanted(refund, (order, paid), amount, reason, policy, now);
         if amount.amount == 0 {
             // A free order: nothing was collected, nothing goes back.
             row.state = RefundState::Done;
             row.due_at = None;
             return Ok(Unit::new().insert(&row).event(&RoleEvent::RefundDone { refund, order, amount }, now));
         }
-        if payment.is_none() {
+        let Some(payment) = payment else {
             return Err(HandleError::Rejected(format!("{order} has no payment that money could go back from")));
-        }
+        };
+        row.amount = self.at_most_the_rest(&payment, row.amount).await?;
         Ok(Unit::new().insert(&row))
     }
 
     /// The payment that an order's money goes back from: the one that paid for it, also when all of it went back already.
-    async fn charged_payment(&self, order: OrderId) -> Result<Option<PaymentId>, PortError> {
+    async fn charged_payment(&self, order: OrderId) -> Result<Option<Payment>, PortError> {
         let mut charged = payments_of(&*self.ports.records, order).await?;
         charged.retain(|payment| payment.record.state.is_charged());
-        let live = charged.iter().find(|payment| payment.record.live.is_some());
-        Ok(live.or(charged.last()).map(|payment| payment.record.payment_id))
+        charged.sort_by_key(|payment| payment.record.created_at);
+        let live = charged.iter().position(|payment| payment.record.live.is_some());
+        Ok(live.map(|place| charged.swap_remove(place)).or(charged.pop()).map(|payment| payment.record))
     }
 
     /// Asks the provider about the refunds whose turn it is. Returns how many.
@@ -118,6 +147,10 @@ impl Payments {
         let Some(payment) = self.ports.records.load::<Payment>(refund.record.payment_id).await? else {
             return self.quarantine(refund, "there is no such payment".to_owned()).await;
         };
+        if self.becomes_the_rest(&refund, &payment.record).await? {
+            self.refund_waits.notify_one();
+            return Ok(());
+        }
         let Refund { refund_id, reason, .. } = &refund.record;
         let key = &payment.record.payment_key;
         match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
@@ -229,7 +262,7 @@ impl Payments {
 }
 
 /// The provider's name for the movement of a refund, if it is in the provider's list.
-fn movement(said: &ProviderPayment, refund: &Refund) -> Option<String> {
+pub(super) fn movement(said: &ProviderPayment, refund: &Refund) -> Option<String> {
     let made = |id: RefundId| said.cancels.iter().find(|cancel| cancel.refund == Some(id));
     made(refund.refund_id).filter(|cancel| cancel.amount == refund.amount).map(|cancel| cancel.transaction.clone())
 }

@@ -6,12 +6,22 @@ use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{PortError, ProviderPayment, Records};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record, RecordsExt as _, Stored};
 use firstcome_core::text_enum;
 use firstcome_core::time::Time;
 
-/// Attempts, or refunds, of one order that are read at most. Far more than anyone makes.
-const PER_ORDER: u32 = 1000;
+/// Every state but FAIL.
+const NOT_FAILED: [PaymentState; 7] = [
+    PaymentState::Ready,
+    PaymentState::InProgress,
+    PaymentState::Unknown,
+    PaymentState::Done,
+    PaymentState::Quarantined,
+    PaymentState::PartialCanceled,
+    PaymentState::Canceled,
+];
+/// Rows of one order that are read at a time.
+const PAGE: u32 = 1000;
 
 record! {
     /// One attempt to collect the money of an order.
@@ -54,6 +64,7 @@ record! {
     indexes [
         unique "payments_live" ("live"),
         index "payments_by_order" ("order_id"),
+        index "payments_by_key" ("payment_key"),
         index "payments_due" ("state", "due_at"),
     ]
 }
@@ -126,15 +137,77 @@ impl Payment {
 }
 
 impl Refund {
+    /// A refund that the orders role has decided on, and that is due now.
+    pub(super) fn wanted(
+        refund_id: RefundId,
+        (order_id, payment_id): (OrderId, PaymentId),
+        amount: Money,
+        reason: String,
+        policy: Option<RefundPolicy>,
+        now: Time,
+    ) -> Self {
+        Self {
+            refund_id,
+            payment_id,
+            order_id,
+            amount: amount.amount,
+            currency: amount.currency,
+            state: RefundState::Pending,
+            origin: Origin::Order,
+            policy,
+            reason,
+            transaction: None,
+            message: None,
+            tries: 0,
+            due_at: Some(now),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// What goes back.
     pub(super) fn money(&self) -> Money {
         Money::new(self.amount, self.currency)
     }
 }
 
+/// Every row of an order, however many there are, in the order of their names.
+async fn every<R: Record>(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<R>>, PortError> {
+    let mut rows: Vec<Stored<R>> = Vec::new();
+    loop {
+        let last = rows.last().map(|row| (row.record.key(), row.record.key()));
+        let page = records.list(Query::all(R::TABLE, PAGE).is("order_id", order).after(last)).await?;
+        let is_last = page.len() < PAGE as usize;
+        rows.extend(page);
+        if is_last {
+            return Ok(rows);
+        }
+    }
+}
+
 /// Every attempt of an order.
 pub(super) async fn payments_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Payment>>, PortError> {
-    records.list(Query::all(Payment::TABLE, PER_ORDER).is("order_id", order)).await
+    every(records, order).await
+}
+
+/// The attempt of an order that the provider knows by this name. One that failed moved no money and is none: the same
+/// payment of the provider may have been tried again since.
+pub(super) async fn attempt_of(
+    records: &dyn Records,
+    order: OrderId,
+    payment_key: &str,
+) -> Result<Option<Stored<Payment>>, PortError> {
+    let query = Query::all(Payment::TABLE, 1)
+        .is("payment_key", payment_key.to_owned())
+        .is("order_id", order)
+        .filter("state", Comparison::IsOneOf(NOT_FAILED.iter().map(PaymentState::to_value).collect()));
+    Ok(records.list(query).await?.pop())
+}
+
+/// Attempts of an order that failed, up to `limit`.
+pub(super) async fn failed_attempts(records: &dyn Records, order: OrderId, limit: u32) -> Result<usize, PortError> {
+    let query = Query::all(Payment::TABLE, limit).is("order_id", order).is("state", PaymentState::Fail);
+    Ok(records.list::<Payment>(query).await?.len())
 }
 
 /// The attempt that holds the order's place, if there is one.
@@ -144,5 +217,5 @@ pub(super) async fn live_payment(records: &dyn Records, order: OrderId) -> Resul
 
 /// Every refund of an order.
 pub(super) async fn refunds_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Refund>>, PortError> {
-    records.list(Query::all(Refund::TABLE, PER_ORDER).is("order_id", order)).await
+    every(records, order).await
 }

@@ -115,7 +115,9 @@ impl Payments {
         if self.ports.records.load::<Refund>(refund_id).await?.is_some() {
             return Ok(None);
         }
-        if self.went_back(attempt).await? {
+        let payment = self.ports.records.load::<Payment>(attempt).await?;
+        let went_back = payment.map_or(0, |payment| payment.record.refunded);
+        if went_back >= paid.amount {
             // Nothing is delivered for money that is not here any more.
             let hold = self.ports.ledger.find(order).await?;
             self.stock.end(order, hold.as_ref(), attempt).await?;
@@ -129,7 +131,7 @@ impl Payments {
             refund_id,
             payment_id: attempt,
             order_id: order,
-            amount: paid.amount,
+            amount: paid.amount - went_back,
             currency: paid.currency,
             state: RefundState::Pending,
             origin: Origin::Undeliverable,

@@ -1,6 +1,6 @@
 //! Money against the journal: each charge is one sale or one refund, each sale of something that costs money one charge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use firstcome_app::payments::{Payment, Refund};
 use firstcome_core::ids::PaymentId;
@@ -38,6 +38,7 @@ pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut
         payments.insert(payment.payment_id, payment);
     })
     .await?;
+    let gone = compare_charges(payments.values(), report);
     for hold in journal.orders().filter(|hold| matches!(hold.state, HoldState::Sold | HoldState::Returned)) {
         if hold.total().amount == 0 {
             continue;
@@ -45,6 +46,9 @@ pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut
         let place = format!("order {}", hold.order);
         match payments.get(&hold.attempt) {
             None => report.differ(place, "is sold, but nobody paid for it".to_owned()),
+            Some(payment) if hold.state == HoldState::Sold && gone.contains(&payment.payment_id) => {
+                report.differ(place, "is delivered, but all of its money went back".to_owned());
+            }
             Some(payment) if payment.money_is(hold) => {}
             Some(payment) => {
                 let paid = payment.amount;
@@ -53,6 +57,23 @@ pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut
         }
     }
     Ok(())
+}
+
+/// What the provider collected once stands in the books once. An attempt that failed is no charge. Returns the rows of a
+/// charge that stands there twice and of which all went back, by whichever row.
+fn compare_charges<'a>(payments: impl Iterator<Item = &'a Payment>, report: &mut Report) -> HashSet<PaymentId> {
+    let mut gone = HashSet::new();
+    let mut charges: HashMap<&str, &Payment> = HashMap::new();
+    for payment in payments.filter(|payment| payment.state != PaymentState::Fail) {
+        let Some(other) = charges.insert(&payment.payment_key, payment) else { continue };
+        let place = format!("charge {} of order {}", payment.payment_key, payment.order_id);
+        let (one, two) = (payment.payment_id.min(other.payment_id), payment.payment_id.max(other.payment_id));
+        report.differ(place, format!("stands in the books twice, as {one} and as {two}"));
+        if payment.refunded.saturating_add(other.refunded) >= payment.amount {
+            gone.extend([one, two]);
+        }
+    }
+    gone
 }
 
 trait Money {
@@ -100,5 +121,84 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
             report.differ(place, "is paid, but there is neither a delivery nor a refund".to_owned());
         }
         PaymentState::Done | PaymentState::PartialCanceled => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ids::{OrderId, UserId};
+    use firstcome_core::money::Currency;
+    use firstcome_core::time::Time;
+
+    use super::*;
+
+    fn payment(number: u8, payment_key: &str, state: PaymentState) -> Payment {
+        Payment {
+            payment_id: PaymentId([number; 16]),
+            order_id: OrderId([9; 16]),
+            person: UserId([8; 16]),
+            payment_key: payment_key.to_owned(),
+            digest: 0,
+            amount: 1_000,
+            currency: Currency::KRW,
+            state,
+            live: None,
+            refunded: if state == PaymentState::Canceled { 1_000 } else { 0 },
+            code: None,
+            message: None,
+            tries: 0,
+            due_at: None,
+            created_at: Time(1),
+            updated_at: Time(1),
+        }
+    }
+
+    /// The places that are named, and how many rows of a charge are there whose money went back.
+    fn found(payments: &[Payment]) -> (Vec<String>, usize) {
+        let mut report = Report::default();
+        let gone = compare_charges(payments.iter(), &mut report);
+        (report.disagreements.into_keys().collect(), gone.len())
+    }
+
+    #[test]
+    fn a_charge_that_stands_in_two_rows_is_named() {
+        let paid = payment(1, "key", PaymentState::Done);
+        let again = payment(2, "key", PaymentState::Canceled);
+        let (named, gone) = found(&[paid.clone(), again]);
+        assert_eq!((named.len(), gone), (1, 2), "{named:?}");
+        assert!(named[0].contains("charge key of"), "{named:?}");
+        let (named, gone) = found(&[paid.clone(), payment(5, "key", PaymentState::Done)]);
+        assert_eq!((named.len(), gone), (1, 0), "{named:?}");
+        let failed = payment(3, "key", PaymentState::Fail);
+        let another = payment(4, "another", PaymentState::Canceled);
+        assert_eq!(found(&[paid, failed, another]), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn money_that_went_back_in_part_leaves_the_delivery() {
+        let mut report = Report::default();
+        let part = Payment { refunded: 400, ..payment(1, "key", PaymentState::PartialCanceled) };
+        let whole = payment(1, "key", PaymentState::Canceled);
+        let sold = sold_by(part.payment_id);
+        judge(&part, Back { done: 400, pending: 0 }, Some(&sold), &mut report);
+        assert!(report.disagreements.is_empty() && report.in_flight.is_empty(), "{report:?}");
+        judge(&whole, Back { done: 1_000, pending: 0 }, Some(&sold), &mut report);
+        assert_eq!(report.disagreements.len(), 1, "delivered, and all of the money is back");
+    }
+
+    fn sold_by(attempt: PaymentId) -> Hold {
+        let granted = firstcome_core::ledger::Granted {
+            order: OrderId([9; 16]),
+            person: UserId([8; 16]),
+            quantity: 1,
+            unit_price: firstcome_core::money::Money::new(1_000, Currency::KRW),
+            discount: 0,
+            digest: 0,
+            expires_at: Time(9),
+            terms_version: 1,
+            facts: None,
+        };
+        let held = Hold::created_by(&firstcome_core::ledger::Event::Held(granted), 1, Time(1)).expect("it grants");
+        Hold { state: HoldState::Sold, attempt, ..held }
     }
 }

@@ -79,7 +79,7 @@ async fn silence_is_unknown_then_quarantined_and_stays_pinned() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(4, super::harm::Harm::FailAfter);
+    shop.steps.strike(5, super::harm::Harm::FailAfter);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     assert!(shop.steps.struck().is_some_and(|what| what.contains("confirm")), "{:?}", shop.steps.struck());
     shop.provider.silent(true);
@@ -102,7 +102,7 @@ async fn a_payment_that_expires_at_the_provider_frees_the_order() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(4, super::harm::Harm::FailBefore);
+    shop.steps.strike(5, super::harm::Harm::FailBefore);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     shop.provider.set("key", ProviderStatus::Expired);
     shop.rest().await;

@@ -1,13 +1,17 @@
 //! What a buyer is answered.
 
-use firstcome_core::ids::UserId;
+use firstcome_core::ids::{PaymentId, UserId};
 use firstcome_core::ledger::HoldState;
 use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::PaymentState;
+use firstcome_core::ports::Records as _;
+use firstcome_core::records::Unit;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::shop::{BUYER, PRICE, Shop};
 use crate::payments::confirm::Request;
+use crate::payments::rows::Payment;
 
 async fn ask(shop: &mut Shop, person: UserId, key: &str, request: Request) -> (u16, Value) {
     let response = shop.confirm_as(person, key, request).await.expect("no crash");
@@ -120,4 +124,54 @@ async fn twins_charge_once() {
     shop.check(order, "twins").await;
     assert_eq!(shop.state(order), Some(HoldState::Sold));
     assert_eq!(shop.announced("payment.done"), 1);
+}
+
+#[tokio::test]
+async fn an_order_takes_twenty_payments_that_fail() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    for number in 0..20 {
+        let key = format!("key {number}");
+        shop.provider.pay(&key, &order.to_string(), PRICE);
+        shop.provider.decline(&key, "REJECT_CARD_PAYMENT");
+        assert_eq!(shop.confirm(&key, order, &key).await, Some(402), "{number}");
+    }
+    shop.provider.pay("one more", &order.to_string(), PRICE);
+    let (status, problem) = ask(&mut shop, BUYER, "one more", request(order, "one more", PRICE)).await;
+    assert_eq!((status, &problem["code"]), (409, &Value::from("wrong_state")), "{problem}");
+    assert_eq!((shop.attempts(order).await.len(), shop.state(order)), (20, Some(HoldState::Held)));
+    let (status, again) = ask(&mut shop, BUYER, "key 3", request(order, "key 3", PRICE)).await;
+    assert_eq!((status, &again["code"]), (402, &Value::from("payment_failed")), "what was answered is answered again");
+    // Money that came without us is no attempt of the buyer's: it is taken.
+    shop.provider.set("one more", firstcome_core::ports::ProviderStatus::Done);
+    assert_eq!(shop.confirm("deposit", order, "one more").await, Some(200));
+    shop.rest().await;
+    shop.check(order, "paid after all").await;
+    assert_eq!(shop.state(order), Some(HoldState::Sold));
+}
+
+#[tokio::test]
+async fn an_attempt_is_found_among_any_number_of_others() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    let paid = shop.attempts(order).await.pop().expect("paid");
+    for number in 0..2_500_u32 {
+        let failed = Payment {
+            payment_id: PaymentId::derived(&[&number.to_be_bytes()]),
+            payment_key: format!("key {number}"),
+            state: PaymentState::Fail,
+            live: None,
+            ..paid.clone()
+        };
+        shop.books.commit(Unit::new().insert(&failed)).await.expect("in memory");
+    }
+    assert_eq!(shop.attempts(order).await.len(), 2_501);
+    shop.notice("key").await;
+    shop.rest().await;
+    let moved = shop.attempts(order).await.into_iter().filter(|attempt| attempt.state != PaymentState::Fail);
+    assert_eq!(moved.map(|attempt| attempt.payment_id).collect::<Vec<_>>(), [paid.payment_id]);
+    assert!(shop.refunds(order).await.is_empty());
+    assert_eq!(shop.provider.kept(order), PRICE.amount);
 }

@@ -1,0 +1,139 @@
+//! What is done at the provider without the shop: parts that go back, disputes; and what a buyer is shown of refunds.
+
+use std::time::Duration;
+
+use firstcome_tests::{Api, Shop, gift_card};
+use hyper::Method;
+use serde_json::{Value, json};
+
+const PRICE: i64 = 38_000;
+
+struct Bought {
+    order: String,
+    charge: String,
+    code: String,
+}
+
+fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}")).to_owned()
+}
+
+fn won(amount: i64) -> Value {
+    json!({"amount": amount, "currency": "KRW"})
+}
+
+/// Asks again until it is so.
+async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
+    for _ in 0..600 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what}: it never came to that");
+}
+
+async fn buy(buyer: &Api, key: &str, offer: &str) -> Bought {
+    let order = text(&buyer.order(key, offer, 1).await.expect("an answer").want(201), "order_id");
+    let paid = buyer.pay_at_sandbox(&order, PRICE).await.expect("an answer");
+    let charge = text(&paid.json, "paymentKey");
+    buyer.confirm(key, &order, &charge, &won(PRICE)).await.expect("an answer").want(200);
+    let of_order = async || {
+        let vouchers = buyer.vouchers().await.expect("an answer");
+        vouchers.into_iter().find(|voucher| voucher["order_id"] == order.as_str())
+    };
+    until("delivered", async || of_order().await.is_some()).await;
+    let code = text(&of_order().await.expect("delivered"), "code");
+    Bought { order, charge, code }
+}
+
+/// Someone cancels in the provider's console.
+async fn cancel_in_console(api: &Api, charge: &str, amount: i64) {
+    let path = format!("/sandbox/toss/v1/payments/{charge}/cancel");
+    let body = json!({"cancelReason": "in the console", "cancelAmount": amount});
+    let anyone = api.anonymous();
+    // test_sk_firstcome_sandbox and an empty password.
+    let call = anyone.call(Method::POST, &path).header("authorization", "Basic dGVzdF9za19maXJzdGNvbWVfc2FuZGJveDo=");
+    call.json(&body).send().await.expect("an answer").want(200);
+}
+
+async fn went_back(buyer: &Api, order: &str) -> i64 {
+    let payment = buyer.payment_of(order).await.expect("an answer").want(200);
+    payment["refunded"]["amount"].as_i64().expect("an amount")
+}
+
+async fn states(buyer: &Api, bought: &Bought) -> (String, String) {
+    let order = buyer.order_of(&bought.order).await.expect("an answer").want(200);
+    let voucher = buyer.voucher(&bought.code).await.expect("an answer").want(200);
+    (text(&order, "state"), text(&voucher, "state"))
+}
+
+async fn is(buyer: &Api, bought: &Bought, order: &str, voucher: &str) -> bool {
+    states(buyer, bought).await == (order.to_owned(), voucher.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_leave_the_delivery_and_the_whole_takes_it_back() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&gift_card(10_000), &json!({"price": PRICE, "stock": 5})).await;
+    let buyer = &shop.buyers(1)[0];
+    let bought = buy(buyer, "parts", &offer).await;
+    for (amount, so_far) in [(1_000, 1_000), (2_000, 3_000)] {
+        cancel_in_console(buyer, &bought.charge, amount).await;
+        until("a part is booked", async || went_back(buyer, &bought.order).await == so_far).await;
+        assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "ACTIVE".to_owned()));
+    }
+    let payment = buyer.payment_of(&bought.order).await.expect("an answer").want(200);
+    assert_eq!(payment["state"], "PARTIAL_CANCELED");
+    assert_eq!(seller.live(&offer).await.expect("an answer").want(200)["sold"], 1);
+    shop.audit().ok();
+
+    cancel_in_console(buyer, &bought.charge, PRICE - 3_000).await;
+    until("all is back", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    assert_eq!(seller.live(&offer).await.expect("an answer").want(200)["available"], 5);
+    assert!(!shop.log().contains("dead letter"), "every event was taken");
+    shop.audit().ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_refund_is_shown_and_a_dispute_after_it_is_taken() {
+    let shop = Shop::start().await;
+    let (seller, merchant) = (shop.seller().await, shop.merchant().await);
+    let offer = seller.sell(&gift_card(10_000), &json!({"price": PRICE, "stock": 5})).await;
+    let buyer = &shop.buyers(1)[0];
+    let bought = buy(buyer, "used", &offer).await;
+    merchant.redeem("r", &bought.code, Some(4_000)).await.expect("an answer").want(200);
+    buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
+    let shown = async || {
+        let payment = buyer.payment_of(&bought.order).await.expect("an answer").want(200);
+        payment["refunds"].as_array().expect("a list").clone()
+    };
+    until("the refusal is shown", async || shown().await.iter().any(|refund| refund["state"] == "REFUSED")).await;
+    assert_eq!(shown().await[0]["amount"], won(PRICE));
+    assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "USING".to_owned()));
+    shop.audit().ok();
+
+    cancel_in_console(buyer, &bought.charge, 1_000).await;
+    until("a part is booked", async || went_back(buyer, &bought.order).await == 1_000).await;
+    assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "USING".to_owned()));
+    cancel_in_console(buyer, &bought.charge, PRICE - 1_000).await;
+    until("all is back", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    assert_eq!(seller.live(&offer).await.expect("an answer").want(200)["available"], 5);
+    shop.audit().ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_buyer_cancels_what_went_back_in_part() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&gift_card(10_000), &json!({"price": PRICE, "stock": 5})).await;
+    let buyer = &shop.buyers(1)[0];
+    let bought = buy(buyer, "rest", &offer).await;
+    cancel_in_console(buyer, &bought.charge, 1_000).await;
+    until("a part is booked", async || went_back(buyer, &bought.order).await == 1_000).await;
+    buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
+    until("the rest is back", async || went_back(buyer, &bought.order).await == PRICE).await;
+    until("it is over", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    shop.audit().ok();
+}
