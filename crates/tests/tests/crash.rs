@@ -52,7 +52,7 @@ async fn killed_in_the_first_start() {
     let mut random = Random::new(Random::seed("FIRSTCOME_SEED"));
     for _ in 0..6 {
         let mut shop = Shop::prepare(ShopOptions { demo: true, ..ShopOptions::default() });
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..=random.below(3) {
             shop.spawn();
             tokio::time::sleep(Duration::from_millis(random.below(400))).await;
             shop.kill();
