@@ -70,6 +70,7 @@ pub(super) struct Attempts {
 pub(super) struct Attempt {
     pair: Key,
     counted: Vec<Reserved>,
+    waited_since: Option<Time>,
 }
 
 impl Attempts {
@@ -94,28 +95,27 @@ impl Attempts {
         let by_address = (!self.is_free(address)).then(|| digest_parts("address", &[&address.network().to_be_bytes()]));
         let _turn = self.turn.lock();
         let stranger_to = (!self.is_known(&pair, now)).then(|| digest_parts("account", &[account]));
-        let limits = [(&ACCOUNT_FROM_ADDRESS, Some(pair)), (&ADDRESS, by_address)];
-        let own =
-            limits.into_iter().filter_map(|(kind, key)| Some(self.failures.blocked_until(kind, &key?, now))).max();
-        let account = stranger_to.map(|account| self.stranger_until(&account, &pair, now));
-        let until = own.max(account).unwrap_or_default();
+        let waits = [
+            Some(self.failures.blocked_until(&ACCOUNT_FROM_ADDRESS, &pair, now)),
+            by_address.map(|address| self.failures.blocked_until(&ADDRESS, &address, now)),
+            stranger_to.map(|account| self.stranger_until(&account, &pair, now)),
+        ];
+        let until = waits.into_iter().flatten().max().unwrap_or_default();
         if until > now {
             let seconds = until.since(now).as_secs() + 1;
             return Err(Problem::new(ErrorCode::RateLimited).detail("Too many wrong passwords").retry_after(seconds));
         }
-        if let Some(account) = stranger_to {
-            self.let_in(account, &pair, now);
-        }
+        let waited_since = stranger_to.and_then(|account| self.let_in(account, &pair, now));
         let keys = [Some(pair), by_address, stranger_to].into_iter().flatten();
-        Ok(Attempt { pair, counted: keys.map(|key| self.failures.reserve(key, now)).collect() })
+        let counted = keys.map(|key| self.failures.reserve(key, now)).collect();
+        Ok(Attempt { pair, counted, waited_since })
     }
 
     /// It had the right password: its owner mistyped before, and is known here from now on.
     pub(super) fn succeeded(&self, attempt: Attempt, now: Time) {
-        let pair = attempt.pair;
-        self.unchecked(attempt);
-        self.failures.forget(&pair);
-        self.known.insert(pair, now);
+        self.give_back(&attempt);
+        self.failures.forget(&attempt.pair);
+        self.known.insert(attempt.pair, now);
     }
 
     /// A device of the account is at this address: its owner may log in another one there.
@@ -123,8 +123,15 @@ impl Attempts {
         self.known.insert(pair(account, address), now);
     }
 
-    /// Nobody got round to looking at its password.
+    /// Nobody got round to looking at its password: whoever waited for it need not wait again.
     pub(super) fn unchecked(&self, attempt: Attempt) {
+        self.give_back(&attempt);
+        if let Some(since) = attempt.waited_since {
+            self.waiting.insert(attempt.pair, since);
+        }
+    }
+
+    fn give_back(&self, attempt: &Attempt) {
         let _turn = self.turn.lock();
         attempt.counted.iter().for_each(|reserved| self.failures.give_back(reserved));
     }
@@ -147,12 +154,12 @@ impl Attempts {
         until.min(turn.max(since + PATIENCE))
     }
 
-    /// A stranger whose wait is over tries.
-    fn let_in(&self, account: Key, pair: &Key, now: Time) {
-        self.waiting.remove(pair);
+    /// A stranger whose wait is over tries. Returns since when they waited.
+    fn let_in(&self, account: Key, pair: &Key, now: Time) -> Option<Time> {
         if self.failures.blocked_until(&ACCOUNT, &account, now) > now {
             self.next_patient.insert(account, now + BETWEEN_PATIENT);
         }
+        self.waiting.remove(pair).map(|(_, since)| since)
     }
 
     /// Refuses an address that asks for too many codes.

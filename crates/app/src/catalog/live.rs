@@ -90,6 +90,8 @@ pub(super) async fn get(
 }
 
 /// The counters at once and whenever they change, at most twice a second. The events are named `live`.
+///
+/// Ends when the access token expires or is logged out: connect again with a newer one.
 #[utoipa::path(
     get, path = "/api/v1/admin/offers/{id}/live/stream", tag = "admin", params(("id" = String, Path)),
     responses((status = 200, description = "Server-sent events `live`", content_type = "text/event-stream")),

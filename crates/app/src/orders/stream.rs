@@ -16,6 +16,8 @@ use firstcome_core::order::OrderState;
 const TICK: Duration = Duration::from_millis(250);
 
 /// The order at once, and again whenever its state changes. The events are named `order`.
+///
+/// Ends when the access token expires or is logged out: connect again with a newer one.
 #[utoipa::path(
     get, path = "/api/v1/orders/{id}/stream", tag = "orders",
     params(("id" = String, Path, description = "The order's id")),

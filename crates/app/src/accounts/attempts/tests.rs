@@ -132,6 +132,24 @@ fn an_owner_elsewhere_waits_half_a_minute_once() {
 }
 
 #[test]
+fn whoever_waited_and_was_not_looked_at_need_not_wait_again() {
+    let attempts = attempts();
+    attempts.flood(b"kim", 0..1_000, NOW);
+    // Every other attempt makes the account's wait longer; this one comes in the middle of the longest.
+    let mut now = NOW;
+    for number in 1_000..1_010 {
+        now = now + PATIENCE;
+        attempts.flood(b"kim", number..number + 1, now);
+    }
+    assert!(!attempts.fails(b"kim", HERE, now));
+    attempts.flood(b"kim", 2_000..2_001, now + PATIENCE);
+    now = now + PATIENCE + Duration::from_secs(1);
+    let attempt = attempts.begin(b"kim", HERE, now).unwrap();
+    attempts.unchecked(attempt);
+    assert!(attempts.succeeds(b"kim", HERE, now + BETWEEN_PATIENT));
+}
+
+#[test]
 fn what_is_said_to_whoever_waits_is_true() {
     let attempts = attempts();
     attempts.flood(b"kim", 0..1_000, NOW);
