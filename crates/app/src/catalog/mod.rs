@@ -38,13 +38,8 @@ pub use product::NewProduct;
 pub use store::Catalog;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[
-    store::ProductRow::TABLE,
-    store::OfferRow::TABLE,
-    store::AdjustRequest::TABLE,
-    adjustments::AdjustmentRow::TABLE,
-    DeadLetter::TABLE,
-];
+pub const TABLES: &[&Table] =
+    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
 
 /// What the role needs.
 #[derive(Clone)]

@@ -6,17 +6,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{EventId, OfferId, UserId};
+use firstcome_core::ids::{EventId, OfferId};
 use firstcome_core::ledger::{Command, MAX_STOCK, Outcome as LedgerOutcome};
-use firstcome_core::ports::Committed;
-use firstcome_core::records::{RecordsExt as _, Unit};
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Catalog;
 use super::adjustments::AdjustmentRow;
-use super::store::AdjustRequest;
 use super::view::OfferView;
 use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
@@ -145,14 +142,14 @@ pub(super) async fn adjust(
 ) -> Outcome<Json<OfferView>> {
     let stored = catalog.offer(parse(&id)?).await?;
     let number = stored.record.number;
-    catalog.remember_adjustment(seller.user, &key, stored.record.offer_id, body.digest).await?;
-    let id = EventId::derived(&[b"adjust", &number.0.to_be_bytes(), &seller.user.0, key.as_bytes()]);
-    let delta = body.value.delta;
+    let Adjustment { delta, reason } = body.value;
+    let (id, offer) = (EventId::derived(&[b"adjust", &seller.user.0, key.as_bytes()]), stored.record.offer_id);
+    let (digest, at) = ([&offer.0[..], &body.digest.to_be_bytes()].concat(), catalog.ports.clock.now());
+    let row = AdjustmentRow { id, digest, offer, by: seller.user, at, delta, reason };
+    catalog.intend(&row).await?;
     match catalog.ports.ledger.decide(number, Command::Adjust { id, delta }).await? {
         LedgerOutcome::Done { seq } => {
-            tracing::info!(offer = %stored.record.offer_id, by = %seller.user, delta, seq, reason = %body.value.reason, "stock adjusted");
-            let (offer, at, reason) = (stored.record.offer_id, catalog.ports.clock.now(), body.value.reason);
-            catalog.keep_adjustment(AdjustmentRow { id, offer, by: seller.user, at, delta, reason }).await?;
+            tracing::info!(%offer, by = %seller.user, delta, seq, reason = row.reason, "stock adjusted");
             catalog.view(stored.record).await.map(Json)
         }
         LedgerOutcome::WouldGoNegative { .. } if delta > 0 => {
@@ -175,19 +172,6 @@ fn draft() -> Problem {
 }
 
 impl Catalog {
-    /// Keeps what the key was used for; another change under it is refused.
-    async fn remember_adjustment(&self, person: UserId, key: &str, offer: OfferId, body: u64) -> Outcome<()> {
-        let digest = [&offer.0[..], &body.to_be_bytes()].concat();
-        let id = EventId::derived(&[b"adjust", &person.0, key.as_bytes()]);
-        let request = AdjustRequest { key: id, digest, at: self.ports.clock.now() };
-        if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
-            return Ok(());
-        }
-        let first = self.ports.records.load::<AdjustRequest>(id).await?;
-        let is_same = first.is_some_and(|first| first.record.digest == request.digest);
-        if is_same { Ok(()) } else { Err(Problem::new(ErrorCode::IdempotencyKeyReused)) }
-    }
-
     async fn set_frozen(&self, offer: OfferId, command: Command) -> Outcome<OfferView> {
         let stored = self.offer(offer).await?;
         match self.ports.ledger.decide(offer.number(), command).await? {

@@ -2,7 +2,7 @@
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{EventId, OfferId, OfferNumber, ProductId};
+use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
 use firstcome_core::ledger::Command;
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
 use firstcome_core::product::{OfferInfo, Product, ProductKind};
@@ -69,20 +69,6 @@ record! {
         index "offers_by_opening" ("opens_at"),
         index "offers_by_product" ("product_id"),
     ]
-}
-
-record! {
-    /// A request to change the stock, so that its key means the same when it comes again.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct AdjustRequest in "adjust_requests" {
-        /// Person and key.
-        pub(super) key: EventId,
-        /// Offer and body.
-        pub(super) digest: Vec<u8>,
-        /// When it came first.
-        pub(super) at: Time,
-    }
-    indexes []
 }
 
 /// How often a commit is tried again when someone else was faster.

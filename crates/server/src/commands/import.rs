@@ -62,8 +62,11 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     let folder = match Folder::existing(&config.server.data) {
         Err(FolderError::Missing(path)) => {
             // A shop may be filled before it is opened for the first time; a mistyped folder must be noticed.
-            writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
-            Folder::create(&path)?
+            let folder = Folder::create(&path)?;
+            if folder.is_new() {
+                writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
+            }
+            folder
         }
         folder => folder?,
     };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandError, account, import};
 use crate::accept::{self, AcceptOptions};
 use crate::cli::ServeArguments;
-use crate::config::{Config, check_serving, load};
+use crate::config::{Config, load, missing};
 use crate::folder::Folder;
 use crate::lifecycle::{Workers, stop_requested};
 use crate::telemetry;
@@ -19,8 +19,10 @@ use crate::wire::Shop;
 /// Runs the shop until it is stopped.
 pub fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     let config = load(arguments.config.as_deref(), &arguments.overrides())?;
-    check_serving(&config)?;
     telemetry::begin(&config.log)?;
+    if let Some(missing) = missing(&config) {
+        tracing::error!("{missing}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(&config));
     // Threads that wait for a disk are not waited for any longer than this.

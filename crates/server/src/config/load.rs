@@ -88,14 +88,11 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     ranges::check(config)
 }
 
-/// Refuses what can be looked at with this configuration, but not served.
-pub fn check_serving(config: &Config) -> Result<(), ConfigError> {
-    if config.development() {
-        return Ok(());
-    }
-    let message = "server.environment is production, but this version cannot send e-mail yet: no buyer would get the \
-                   code to sign up with. To try the shop out, leave server.environment at development, on this machine only";
-    Err(ConfigError::Refused(message.to_owned()))
+/// What this configuration cannot do, for whoever starts a server with it; nothing in development.
+pub fn missing(config: &Config) -> Option<&'static str> {
+    let message = "this version cannot send e-mail yet: nobody gets the code to sign up with. Accounts come from \
+                   `firstcome account add` only";
+    (!config.development()).then_some(message)
 }
 
 #[cfg(test)]
@@ -141,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn production_is_not_served_without_mail() {
-        check_serving(&loaded("").expect("the defaults")).expect("development");
+    fn production_says_that_it_cannot_send_mail() {
+        assert_eq!(missing(&loaded("").expect("the defaults")), None);
         let production = "[server]\nenvironment = \"production\"\n\
                           [payments]\nprovider_url = \"https://psp.example\"\nsecret_key = \"live_sk\"\n";
-        let error = check_serving(&loaded(production).expect("it can be looked at")).expect_err("no mail");
-        assert!(error.to_string().contains("cannot send e-mail"), "{error}");
+        let missing = missing(&loaded(production).expect("it can be served"));
+        assert!(missing.is_some_and(|missing| missing.contains("cannot send e-mail")), "{missing:?}");
     }
 }

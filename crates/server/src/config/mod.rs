@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{Overrides, check_serving, load};
+pub use load::{Overrides, load, missing};
 pub use show::{Setting, settings};
 
 /// All settings.
@@ -58,7 +58,7 @@ pub struct Server {
     /// The address to listen on. Port 0 takes a free one.
     #[config(default = "127.0.0.1:8080", env = "FIRSTCOME_SERVER_LISTEN")]
     pub listen: SocketAddr,
-    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens; it is not served yet, because this version cannot send e-mail.
+    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens. This version cannot send e-mail yet, so nobody can sign up in production: accounts come from `firstcome account add`.
     #[config(default = "development", env = "FIRSTCOME_SERVER_ENVIRONMENT")]
     pub environment: Environment,
     /// Fill an empty data folder with the demo catalogue. Only in development.
