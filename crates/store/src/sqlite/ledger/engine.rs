@@ -158,15 +158,23 @@ impl Engine {
             tracing::warn!("the journal's disk has space again");
         }
         self.head = batch.head;
-        for change in batch.changes.drain(..) {
-            change.lane.publish(change.published, change.granted);
-        }
+        // The journal first: whoever sees what became of an order must find its record there. Vouchers are taken back after
+        // the journal was read to its end, and what is not in it then is delivered afterwards.
         let mut recent = self.shared.recent.lock();
         for row in batch.rows.drain(..) {
             recent.push(row.entry);
         }
         drop(recent);
-        self.shared.progress.send_modify(|progress| progress.position = self.head.position);
+        let position = self.head.position;
+        self.shared.progress.send_if_modified(|progress| {
+            progress.position = position;
+            false
+        });
+        for change in batch.changes.drain(..) {
+            change.lane.publish(change.published, change.granted);
+        }
+        // Wakes those who wait, now that they find both.
+        self.shared.progress.send_modify(|_| {});
     }
 
     /// Keeps a batch for which there is no space. Memory is ahead of the disk and cannot go back, so it is tried again
