@@ -1,3 +1,9 @@
 //! Every adapter of every port, one folder per technology.
 
+#[cfg(feature = "cluster")]
+pub mod kafka;
+#[cfg(feature = "cluster")]
+pub mod redis;
+#[cfg(feature = "cluster")]
+pub mod sql;
 pub mod sqlite;

@@ -1,0 +1,1 @@
+//! Adapters on MySQL, MariaDB and PostgreSQL.
