@@ -10,6 +10,7 @@ pub mod history;
 mod memory_archive;
 mod memory_ledger;
 mod memory_records;
+mod memory_registry;
 mod model;
 #[cfg(test)]
 mod proof;
@@ -24,5 +25,6 @@ pub use harness::LedgerHarness;
 pub use memory_archive::MemoryArchive;
 pub use memory_ledger::{MemoryHarness, MemoryJournal, MemoryLedger};
 pub use memory_records::{MemoryLog, MemoryRecords};
+pub use memory_registry::MemoryRegistry;
 pub use model::Model;
 pub use random::TestRandom;
