@@ -9,6 +9,7 @@ pub mod catalog;
 mod conformance;
 pub mod consumer;
 pub mod gateway;
+pub mod guard;
 pub mod http;
 pub mod orders;
 pub mod pages;

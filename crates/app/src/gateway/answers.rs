@@ -34,7 +34,7 @@ async fn wrong_method() -> Problem {
 }
 
 /// The router with problem documents for unknown paths (a page for browsers outside the API) and wrong methods; axum adds `Allow` to the latter.
-pub(super) fn with_problems(router: Router) -> Router {
+pub(crate) fn with_problems(router: Router) -> Router {
     router.fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
 

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use axum::Router;
 use firstcome_core::ports::{Clock, EventLog};
 
+pub(crate) use answers::with_problems;
 pub use limits::Rate;
 pub use service::Protected;
 
