@@ -73,3 +73,18 @@ async fn a_redis_that_is_not_there_is_unavailable() {
     let answer = RedisTurns::new(redis, "one", LONG).take(OFFER).await;
     assert!(matches!(&answer, Err(PortError::Unavailable(reason)) if !reason.contains("secret")), "{answer:?}");
 }
+
+/// Three masters; each offer's keys are on one of them, and the functions on all.
+#[tokio::test]
+async fn turns_on_a_redis_cluster() {
+    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
+    let redis = redis(nodes.split(',').map(str::to_owned).collect(), true);
+    let [one, two] = ["one", "two"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
+    for number in 1..=50 {
+        let offer = OfferNumber(number);
+        assert_eq!(one.take(offer).await.unwrap(), 0);
+        assert_eq!(two.take(offer).await.unwrap(), 1);
+        one.give(offer).await.unwrap();
+        assert_eq!(two.take(offer).await.unwrap(), 0);
+    }
+}
