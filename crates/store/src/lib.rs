@@ -3,6 +3,8 @@
 #[cfg(feature = "cluster")]
 pub mod kafka;
 #[cfg(feature = "cluster")]
+pub mod outbox;
+#[cfg(feature = "cluster")]
 pub mod redis;
 #[cfg(feature = "cluster")]
 pub mod sql;
