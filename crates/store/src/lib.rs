@@ -1,7 +1,11 @@
 //! Every adapter of every port, one folder per technology.
 
 #[cfg(feature = "cluster")]
+pub mod check;
+#[cfg(feature = "cluster")]
 pub mod kafka;
+#[cfg(feature = "cluster")]
+pub mod outbox;
 #[cfg(feature = "cluster")]
 pub mod redis;
 #[cfg(feature = "cluster")]
