@@ -10,6 +10,7 @@ mod conformance;
 pub mod consumer;
 pub mod gateway;
 pub mod guard;
+pub mod heartbeat;
 pub mod http;
 pub mod orders;
 pub mod pages;

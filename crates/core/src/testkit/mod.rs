@@ -16,6 +16,7 @@ mod model;
 mod proof;
 mod random;
 pub mod records;
+pub mod registry;
 pub mod runtime;
 
 pub use auditor::{Audit, Auditor, Tally, audit};
