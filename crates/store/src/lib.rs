@@ -1,6 +1,8 @@
 //! Every adapter of every port, one folder per technology.
 
 #[cfg(feature = "cluster")]
+pub mod check;
+#[cfg(feature = "cluster")]
 pub mod kafka;
 #[cfg(feature = "cluster")]
 pub mod outbox;
