@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 pub mod kafka;
+mod lane;
 #[cfg(feature = "cluster")]
 pub mod redis;
 #[cfg(feature = "cluster")]

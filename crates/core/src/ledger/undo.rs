@@ -140,8 +140,10 @@ mod tests {
     fn all(offer: &Offer) -> impl PartialEq + std::fmt::Debug + use<> {
         let holds: BTreeMap<_, _> = offer.holds().map(|hold| (hold.order, hold.clone())).collect();
         let persons: BTreeMap<_, _> = offer.persons().collect();
-        let due: Vec<Vec<OrderId>> =
-            (0..400_u32).step_by(5).map(|millis| offer.due(START + Duration::from_millis(1) * millis).collect()).collect();
+        let due: Vec<Vec<OrderId>> = (0..400_u32)
+            .step_by(5)
+            .map(|millis| offer.due(START + Duration::from_millis(1) * millis).collect())
+            .collect();
         (offer.snapshot(), offer.seq(), offer.next_deadline(), persons, holds, due)
     }
 

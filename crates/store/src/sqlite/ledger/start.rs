@@ -16,9 +16,9 @@ use hashbrown::HashMap;
 use super::super::connection::port_error;
 use super::LedgerOptions;
 use super::journal::{Reader, Writer, open_for_reading};
-use super::lane::Lane;
 use super::verify::{Check, VerifyError};
 use super::witness::{Head, Witness};
+use crate::lane::Lane;
 
 /// Records that the archive takes at a time.
 const CHUNK: usize = 256;
