@@ -159,6 +159,13 @@ impl Lanes {
         Err(refused)
     }
 
+    /// Puts commands that were taken back to the front of a lane's queue. The caller announces the lane.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn put_back(&self, lane: &Lane, commands: Vec<Pending>) {
+        self.waiting.fetch_add(commands.len(), Ordering::Relaxed);
+        lane.put_back(commands);
+    }
+
     /// So many commands do not wait any more.
     pub(crate) fn taken(&self, commands: usize) {
         self.waiting.fetch_sub(commands, Ordering::Relaxed);

@@ -145,6 +145,26 @@ impl Lane {
         queue.scheduled
     }
 
+    /// Puts commands that were taken back to the front of the queue. The caller announces the lane.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn put_back(&self, commands: Vec<Pending>) {
+        let mut queue = self.queue.lock();
+        queue.scheduled = true;
+        commands.into_iter().rev().for_each(|pending| queue.waiting.push_front(pending));
+    }
+
+    /// Whether what everyone may know refuses as well, when the state that refused may be taken back.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn confirms(&self, refusal: &Refusal, quantity: u32) -> bool {
+        let published = self.published.lock();
+        match refusal {
+            Refusal::SoldOut { .. } => published.stock.available() < u64::from(quantity),
+            Refusal::Frozen => published.frozen,
+            Refusal::Closed | Refusal::NotOpenYet { .. } | Refusal::TooMany { .. } => true,
+            Refusal::OverLimit { .. } | Refusal::UnknownOffer => false,
+        }
+    }
+
     /// Takes nothing any more.
     pub(crate) fn close(&self, out: &mut Vec<Pending>) {
         let mut queue = self.queue.lock();

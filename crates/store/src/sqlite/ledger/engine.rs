@@ -9,9 +9,9 @@ use firstcome_core::ports::PortError;
 use tokio::runtime::Handle;
 
 use super::batch::Batch;
-use super::journal::{WriteError, Writer};
 use super::shared::{Shared, storage_full};
 use super::witness::{Head, Witness};
+use super::{WriteError, Writer};
 use crate::lane::{Alarms, Lane, Leaving, Life, Pending};
 
 /// A clock that is not the machine's can jump; deadlines are looked at this often at least.

@@ -47,15 +47,20 @@ use tokio::sync::oneshot;
 
 pub use crate::lane::LedgerWork;
 pub use options::LedgerOptions;
+#[cfg(feature = "cluster")]
+pub(crate) use start::{catch_up, check_archive, lock, restore, unusable};
 #[cfg(feature = "testkit")]
 pub use stepped::{Died, SteppedEngine};
 pub use verify::{Verified, VerifyError, verify_journal};
 pub use witness::Head;
 
 use engine::Engine;
-use journal::{Reader, Stored, open_for_reading};
+#[cfg(feature = "cluster")]
+pub(crate) use journal::Row;
+pub(crate) use journal::{Reader, Stored, WriteError, Writer, open_for_reading};
 use shared::{Shared, storage_full};
-use start::{Files, Started};
+pub(crate) use start::Files;
+use start::Started;
 
 use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
 
