@@ -1,8 +1,12 @@
 //! Every adapter of every port, one folder per technology.
 
 #[cfg(feature = "cluster")]
+pub mod check;
+#[cfg(feature = "cluster")]
 pub mod kafka;
 mod lane;
+#[cfg(feature = "cluster")]
+pub mod outbox;
 #[cfg(feature = "cluster")]
 pub mod redis;
 #[cfg(feature = "cluster")]

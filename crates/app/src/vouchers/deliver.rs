@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId, VoucherId};
-use firstcome_core::ledger::Event;
+use firstcome_core::ids::{OfferNumber, OrderId, UserId, VoucherId};
+use firstcome_core::ledger::{Event, HoldState};
 use firstcome_core::ports::{JournalEntry, Random, random_bytes};
 use firstcome_core::product::{Product, ProductKind};
 use firstcome_core::records::{Field as _, Record as _, Unit, Value};
@@ -14,7 +14,7 @@ use firstcome_core::time::Time;
 
 use super::Ports;
 use super::products::Products;
-use super::store::{Movement, MovementKind, TakenBack, Voucher};
+use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{HandleError, Handler};
 
 /// Letters of a code: Crockford's base 32, which has no I, L, O and U to be misread.
@@ -56,10 +56,8 @@ impl Handler<JournalEntry> for Delivery {
         let taken_back = self.taken_back(&sales).await?;
         let mut unit = Unit::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
-            let product = self.products.of(sale.offer).await?;
-            let product = product.ok_or_else(|| HandleError::Rejected(format!("offer {} is unknown", sale.offer)))?;
-            if product.kind != ProductKind::Goods {
-                unit = self.issue(unit, sale, &product)?;
+            for voucher in self.vouchers(sale).await? {
+                unit = unit.insert(&voucher).insert(&Movement::issued(&voucher));
             }
         }
         Ok(unit)
@@ -96,38 +94,45 @@ impl Delivery {
         Ok(rows.into_iter().filter_map(|row| TakenBack::from_values(row.values).ok()).map(|row| row.order).collect())
     }
 
-    fn issue(&self, mut unit: Unit, sale: &Sale, product: &Product) -> Result<Unit, HandleError> {
-        let valid_until = self.valid_until(product, sale.at)?;
-        for number in 0..sale.quantity {
-            let parts: [&[u8]; 3] = [&sale.order.0, &sale.offer.0.to_be_bytes(), &number.to_be_bytes()];
-            let face = product.face_value.map_or(1, |money| money.amount);
-            let voucher = Voucher {
-                id: VoucherId::derived(&parts),
-                code: new_code(&*self.ports.random),
-                order: sale.order,
-                user: sale.person,
-                kind: product.kind,
-                product_name: product.name.clone(),
-                face,
-                currency: product.face_value.map_or(firstcome_core::money::Currency::KRW, |money| money.currency),
-                balance: face,
-                valid_until,
-                voided: false,
-                issued_at: sale.at,
-            };
-            let movement = Movement {
-                id: EventId::derived(&[b"issued", &voucher.id.0]),
-                voucher: voucher.id,
-                kind: MovementKind::Issued,
-                amount: face,
-                balance: face,
-                by: None,
-                digest: None,
-                at: sale.at,
-            };
-            unit = unit.insert(&voucher).insert(&movement);
+    /// Every voucher that an order is due, as it is issued at `at`; none for goods and for what was never sold.
+    pub(super) async fn due(&self, order: OrderId, at: Time) -> Result<Vec<Voucher>, HandleError> {
+        let hold = self.ports.ledger.find(order).await?;
+        let Some(hold) = hold.filter(|hold| matches!(hold.state, HoldState::Sold | HoldState::Returned)) else {
+            return Ok(Vec::new());
+        };
+        let home = std::iter::once((order.home(), hold.quantity));
+        let others = hold.other_lines().iter().map(|line| (line.offer.number(), line.quantity));
+        let mut due = Vec::new();
+        for (offer, quantity) in home.chain(others) {
+            due.extend(self.vouchers(&Sale { offer, order, person: hold.person, quantity, at }).await?);
         }
-        Ok(unit)
+        Ok(due)
+    }
+
+    /// The vouchers of one sale; none for goods.
+    async fn vouchers(&self, sale: &Sale) -> Result<Vec<Voucher>, HandleError> {
+        let product = self.products.of(sale.offer).await?;
+        let product = product.ok_or_else(|| HandleError::Rejected(format!("offer {} is unknown", sale.offer)))?;
+        if product.kind == ProductKind::Goods {
+            return Ok(Vec::new());
+        }
+        let valid_until = self.valid_until(&product, sale.at)?;
+        let face = product.face_value.map_or(1, |money| money.amount);
+        let voucher = |number: u32| Voucher {
+            id: VoucherId::derived(&[&sale.order.0, &sale.offer.0.to_be_bytes(), &number.to_be_bytes()]),
+            code: new_code(&*self.ports.random),
+            order: sale.order,
+            user: sale.person,
+            kind: product.kind,
+            product_name: product.name.clone(),
+            face,
+            currency: product.face_value.map_or(firstcome_core::money::Currency::KRW, |money| money.currency),
+            balance: face,
+            valid_until,
+            voided: false,
+            issued_at: sale.at,
+        };
+        Ok((0..sale.quantity).map(voucher).collect())
     }
 
     fn valid_until(&self, product: &Product, at: Time) -> Result<Time, HandleError> {

@@ -12,12 +12,14 @@ mod products;
 mod redeem;
 mod store;
 mod take_back;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, StockLedger};
 use firstcome_core::records::{Record, Table};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -64,27 +66,45 @@ struct Vouchers {
     ports: Ports,
 }
 
+/// What the role does by itself.
+struct Workers {
+    products: Arc<products::Products>,
+    delivery: Arc<Consumer<JournalEntry, deliver::Delivery>>,
+    taking_back: Arc<Consumer<LoggedEvent, take_back::TakeBack>>,
+}
+
+impl Workers {
+    async fn create(options: Options, ports: &Ports) -> Result<Self, PortError> {
+        let products = Arc::new(products::Products::create(ports).await?);
+        let delivery = Arc::new(Consumer {
+            records: ports.records.clone(),
+            source: Arc::new(Journal(ports.ledger.clone())),
+            topic: "journal",
+            handler: deliver::Delivery {
+                ports: ports.clone(),
+                products: products.clone(),
+                time_zone: options.time_zone,
+            },
+            clock: ports.clock.clone(),
+            batch: BATCH,
+            turn: tokio::sync::Mutex::default(),
+        });
+        let taking_back = Arc::new(Consumer {
+            records: ports.records.clone(),
+            source: Arc::new(Topic { log: ports.events.clone(), name: topics::ORDERS }),
+            topic: topics::ORDERS,
+            handler: take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() },
+            clock: ports.clock.clone(),
+            batch: BATCH,
+            turn: tokio::sync::Mutex::default(),
+        });
+        Ok(Self { products, delivery, taking_back })
+    }
+}
+
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
-    let products = Arc::new(products::Products::create(&ports).await?);
-    let delivery = Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Journal(ports.ledger.clone())),
-        topic: "journal",
-        handler: deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone: options.time_zone },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-    });
-    let taking_back = Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Topic { log: ports.events.clone(), name: topics::ORDERS }),
-        topic: topics::ORDERS,
-        handler: take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-    });
+    let Workers { products, delivery, taking_back } = Workers::create(options, &ports).await?;
     let router = OpenApiRouter::new()
         .routes(routes!(list::get))
         .routes(routes!(get::get))

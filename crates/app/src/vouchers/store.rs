@@ -115,6 +115,36 @@ impl Voucher {
     }
 }
 
+impl Movement {
+    /// A voucher was issued.
+    pub(super) fn issued(voucher: &Voucher) -> Self {
+        Self {
+            id: EventId::derived(&[b"issued", &voucher.id.0]),
+            voucher: voucher.id,
+            kind: MovementKind::Issued,
+            amount: voucher.face,
+            balance: voucher.face,
+            by: None,
+            digest: None,
+            at: voucher.issued_at,
+        }
+    }
+
+    /// What was left on a voucher was taken back.
+    pub(super) fn voided(voucher: &Voucher, at: Time) -> Self {
+        Self {
+            id: EventId::derived(&[b"voided", &voucher.id.0]),
+            voucher: voucher.id,
+            kind: MovementKind::Voided,
+            amount: voucher.balance,
+            balance: 0,
+            by: None,
+            digest: None,
+            at,
+        }
+    }
+}
+
 impl Vouchers {
     /// The voucher with this code, however it is typed, if this caller may see it.
     pub(super) async fn visible(&self, caller: Identity, code: &str) -> Outcome<Stored<Voucher>> {

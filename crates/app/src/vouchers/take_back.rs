@@ -1,17 +1,18 @@
 //! Taking back what was delivered, before money goes back: all vouchers of the order, or none when one was used.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{EventId, OrderId, RefundId};
+use firstcome_core::ids::{OrderId, RefundId, VoucherId};
 use firstcome_core::ports::{JournalEntry, LoggedEvent};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
 
 use super::Ports;
 use super::deliver::Delivery;
-use super::store::{Movement, MovementKind, TakenBack, Voucher};
+use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
 /// Vouchers read at a time; an order has at most as many as its units.
@@ -46,25 +47,25 @@ impl TakeBack {
         self.delivery.catch_up().await?;
         let now = self.ports.clock.now();
         let mut unit = Unit::new();
-        for mut stored in self.vouchers(order).await? {
+        let issued = self.vouchers(order).await?;
+        let known: HashSet<VoucherId> = issued.iter().map(|stored| stored.record.id).collect();
+        for mut stored in issued {
             match stored.record.account().void(forced) {
                 Voiding::InUse => return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now)),
                 Voiding::Done(account) if account != stored.record.account() => {
                     stored.record.set(account);
-                    let movement = Movement {
-                        id: EventId::derived(&[b"voided", &stored.record.id.0]),
-                        voucher: stored.record.id,
-                        kind: MovementKind::Voided,
-                        amount: stored.record.balance,
-                        balance: 0,
-                        by: None,
-                        digest: None,
-                        at: now,
-                    };
-                    unit = unit.update(&stored).insert(&movement);
+                    unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
                 }
                 Voiding::Done(_) => {}
             }
+        }
+        // What was not delivered yet, by another process perhaps, is issued void: a delivery that comes at the same time
+        // meets these rows, and one that comes later sees that the order was taken back.
+        let due = self.delivery.handler.due(order, now).await?;
+        for mut voucher in due.into_iter().filter(|voucher| !known.contains(&voucher.id)) {
+            unit = unit.insert(&Movement::issued(&voucher)).insert(&Movement::voided(&voucher, now));
+            voucher.voided = true;
+            unit = unit.insert(&voucher);
         }
         let taken_back = unit.advance(&TakenBack { order, at: now }, 1);
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))

@@ -69,7 +69,7 @@ impl Table {
 }
 
 /// One value.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Value {
     /// Empty.
     Null,
