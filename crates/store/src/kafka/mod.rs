@@ -2,6 +2,7 @@
 
 mod aside;
 mod event_log;
+pub mod ledger;
 pub mod options;
 mod pause;
 mod reader;
@@ -11,5 +12,6 @@ mod testing;
 pub mod topics;
 
 pub use event_log::KafkaEventLog;
+pub use ledger::{KafkaLedger, KafkaLedgerOptions};
 pub use options::KafkaOptions;
 pub use relay::Relay;
