@@ -308,7 +308,11 @@ impl StockLedger for KafkaLedger {
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(self.shared.lanes.get(offer).and_then(|lane| lane.durable_state()))
+        let lane = match self.shared.lanes.get(offer) {
+            None => self.lane_made_elsewhere(offer).await?,
+            lane => lane,
+        };
+        Ok(lane.and_then(|lane| lane.durable_state()))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
