@@ -33,6 +33,7 @@ mod tests;
 mod topic;
 mod trouble;
 mod turns;
+mod verify;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use tokio::sync::oneshot;
 pub use crate::lane::LedgerWork;
 pub use options::KafkaLedgerOptions;
 pub use turns::Turns;
+pub use verify::{VerifiedTopic, verify_topic};
 
 use crate::kafka::topics;
 use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
