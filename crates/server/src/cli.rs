@@ -102,12 +102,7 @@ impl DataArguments {
 impl ServeArguments {
     /// What goes over the file and the environment.
     pub fn overrides(&self) -> Overrides {
-        Overrides {
-            data: self.data.clone(),
-            listen: self.listen,
-            no_demo: self.no_demo,
-            roles: self.roles.clone(),
-        }
+        Overrides { data: self.data.clone(), listen: self.listen, no_demo: self.no_demo, roles: self.roles.clone() }
     }
 }
 
