@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::lifecycle::Fatal;
-use crate::metrics::LedgerMetrics;
+use crate::metrics::{LedgerFigures, LedgerMetrics};
 use crate::operate::{self, Operation};
 
 /// The name of the database that the ledger's archive is in.
@@ -119,7 +119,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     if config.development() {
         routes = routes.merge(mailbox.router());
     }
-    metrics.register_collector(Box::new(LedgerMetrics(ledger.clone())));
+    metrics.register_collector(Box::new(figures(ledger.clone())));
     let operation = Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(openapi) });
     let routes = routes.merge(operate::router(operation.clone()));
     let api = gateway.protect(routes);
@@ -132,6 +132,15 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
         storage: Box::new(Embedded { databases, ledger }),
         farewell: None,
     })
+}
+
+fn figures(ledger: Arc<SqliteLedger>) -> LedgerMetrics {
+    LedgerMetrics(Box::new(move || LedgerFigures {
+        work: ledger.work(),
+        holds: ledger.holds_in_memory(),
+        stuck: ledger.is_full(),
+        races_lost: None,
+    }))
 }
 
 /// The files of the shop.

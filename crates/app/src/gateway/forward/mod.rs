@@ -32,6 +32,7 @@ use axum::Router;
 use firstcome_core::ports::{Clock, Instance, PortError, Registry, RoleName};
 use prometheus_client::registry::Registry as Metrics;
 use tokio::time::Instant;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use breaker::{BreakerOptions, Circuit};
@@ -85,6 +86,11 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The description of what a gateway with a forwarder answers by itself.
+pub fn openapi() -> OpenApi {
+    status::routes().into_openapi()
+}
+
 /// Hands requests on.
 pub struct Forwarder {
     options: Options,
@@ -121,7 +127,7 @@ impl Forwarder {
 
     /// What a gateway with a forwarder answers by itself: the state of the instances.
     pub fn router(self: &Arc<Self>) -> OpenApiRouter {
-        status::router(Arc::clone(self))
+        status::routes().with_state(Arc::clone(self))
     }
 
     /// Keeps asking.
