@@ -1,6 +1,7 @@
 //! Adapters on Apache Kafka: the journal of the ledger and the log of events.
 
 mod aside;
+mod check;
 mod event_log;
 pub mod options;
 mod pause;
@@ -10,6 +11,7 @@ mod relay;
 mod testing;
 pub mod topics;
 
+pub use check::check;
 pub use event_log::KafkaEventLog;
 pub use options::KafkaOptions;
 pub use relay::Relay;
