@@ -4,6 +4,7 @@
 pub mod check;
 #[cfg(feature = "cluster")]
 pub mod kafka;
+mod lane;
 #[cfg(feature = "cluster")]
 pub mod outbox;
 #[cfg(feature = "cluster")]

@@ -3,6 +3,7 @@
 mod aside;
 mod check;
 mod event_log;
+pub mod ledger;
 pub mod options;
 mod pause;
 mod reader;
@@ -13,5 +14,6 @@ pub mod topics;
 
 pub use check::check;
 pub use event_log::KafkaEventLog;
+pub use ledger::{KafkaLedger, KafkaLedgerOptions};
 pub use options::KafkaOptions;
 pub use relay::Relay;

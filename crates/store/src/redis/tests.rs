@@ -5,6 +5,7 @@ use std::time::Duration;
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ports::PortError;
 
+use super::registry::RedisRegistry;
 use super::turns::RedisTurns;
 use super::{Redis, RedisOptions};
 
@@ -87,4 +88,22 @@ async fn turns_on_a_redis_cluster() {
         one.give(offer).await.unwrap();
         assert_eq!(two.take(offer).await.unwrap(), 0);
     }
+}
+
+async fn registry_on(redis: Redis) {
+    let expiry = Duration::from_secs(2);
+    let registry = RedisRegistry::new(redis, expiry);
+    let pass = async |time| tokio::time::sleep(time).await;
+    firstcome_core::testkit::registry::check(&registry, pass, expiry).await;
+}
+
+#[tokio::test]
+async fn registry() {
+    registry_on(redis(vec![server()], false)).await;
+}
+
+#[tokio::test]
+async fn registry_on_a_redis_cluster() {
+    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
+    registry_on(redis(nodes.split(',').map(str::to_owned).collect(), true)).await;
 }

@@ -1,0 +1,1 @@
+//! Kafka stops in mid-sale, and comes back.
