@@ -73,6 +73,9 @@ pub struct ServeArguments {
     /// A configuration file in TOML; see `firstcome config`.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Run only some roles of a cluster, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, sandbox.
+    #[arg(long, value_name = "LIST")]
+    pub roles: Option<String>,
     /// Leave a new data folder empty.
     #[arg(long)]
     pub no_demo: bool,
@@ -99,7 +102,7 @@ impl DataArguments {
 impl ServeArguments {
     /// What goes over the file and the environment.
     pub fn overrides(&self) -> Overrides {
-        Overrides { data: self.data.clone(), listen: self.listen, no_demo: self.no_demo }
+        Overrides { data: self.data.clone(), listen: self.listen, no_demo: self.no_demo, roles: self.roles.clone() }
     }
 }
 

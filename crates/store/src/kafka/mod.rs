@@ -1,8 +1,17 @@
 //! Adapters on Apache Kafka: the journal of the ledger and the log of events.
 
+mod aside;
+mod event_log;
 pub mod ledger;
 pub mod options;
+mod pause;
+mod reader;
+mod relay;
+#[cfg(test)]
+mod testing;
 pub mod topics;
 
+pub use event_log::KafkaEventLog;
 pub use ledger::{KafkaLedger, KafkaLedgerOptions};
 pub use options::KafkaOptions;
+pub use relay::Relay;

@@ -33,6 +33,7 @@ mod tests;
 mod topic;
 mod trouble;
 mod turns;
+mod verify;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use tokio::sync::oneshot;
 pub use crate::lane::LedgerWork;
 pub use options::KafkaLedgerOptions;
 pub use turns::Turns;
+pub use verify::{VerifiedTopic, verify_topic};
 
 use crate::kafka::topics;
 use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
@@ -307,7 +309,11 @@ impl StockLedger for KafkaLedger {
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(self.shared.lanes.get(offer).and_then(|lane| lane.durable_state()))
+        let lane = match self.shared.lanes.get(offer) {
+            None => self.lane_made_elsewhere(offer).await?,
+            lane => lane,
+        };
+        Ok(lane.and_then(|lane| lane.durable_state()))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

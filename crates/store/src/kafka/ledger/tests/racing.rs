@@ -144,7 +144,10 @@ async fn what_one_process_did_the_other_knows_at_once() {
         let again = two.decide(offer, hold(1, offer)).await.expect("decided");
         assert_eq!(again, Outcome::AlreadyHeld(granted));
     }
-    assert_eq!(two.decide(OfferNumber(99), Command::Freeze).await.expect("decided"), Outcome::Refused(firstcome_core::ledger::Refusal::UnknownOffer));
+    assert_eq!(
+        two.decide(OfferNumber(99), Command::Freeze).await.expect("decided"),
+        Outcome::Refused(firstcome_core::ledger::Refusal::UnknownOffer)
+    );
     assert_eq!(two.find(order(7, OfferNumber(99))).await.expect("known"), None);
 }
 
