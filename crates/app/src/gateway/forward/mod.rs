@@ -37,6 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use breaker::{BreakerOptions, Circuit};
 pub use service::Forward;
 
+use super::with_problems;
 use crate::http::Signatures;
 use crate::role::Worker;
 use pool::Pool;
@@ -100,6 +101,7 @@ impl Forwarder {
     pub fn new(options: Options, ports: Ports, local: HashMap<RoleName, Router>, metrics: &mut Metrics) -> Arc<Self> {
         let remote = RoleName::ALL.into_iter().filter(|role| *role != RoleName::Gateway && !local.contains_key(role));
         let pools = remote.map(|role| (role, Pool::new(&options))).collect();
+        let local = local.into_iter().map(|(role, router)| (role, with_problems(router))).collect();
         let counters = metrics::Counters::register(metrics);
         let forwarder = Arc::new(Self { options, ports, pools, local, metrics: counters });
         metrics.register_collector(Box::new(metrics::State(Arc::downgrade(&forwarder))));
