@@ -270,7 +270,6 @@ impl StockLedger for KafkaLedger {
         let lane = match (&command, self.shared.lanes.get(offer)) {
             (_, Some(lane)) => lane,
             (Command::SetTerms(_), None) => self.shared.lanes.get_or_new(offer),
-            (Command::Hold(_), None) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
             (_, None) => match (self.lane_made_elsewhere(offer).await?, &command) {
                 (Some(lane), _) => lane,
                 (None, Command::Expire) => return Ok(Outcome::ReleasedByTime(Vec::new())),

@@ -157,11 +157,11 @@ async fn a_deadline_passes_once_for_all() {
     let other = place.another();
     let (one, two) = (place.open().await, other.open().await);
     sell(&one, &place, OFFER, 2_000).await;
+    two.current().await.expect("Kafka answers");
     let tasks: Vec<_> = (0..1_200)
         .map(|number| (number, if number % 2 == 0 { one.clone() } else { two.clone() }))
         .map(|(number, ledger)| tokio::spawn(async move { held(&ledger, number).await }))
         .collect();
-    two.current().await.expect("Kafka answers");
     for task in tasks {
         task.await.expect("held");
     }
