@@ -26,6 +26,7 @@ use crate::lifecycle::Fatal;
 use crate::operate::Operation;
 
 pub use embedded::{ARCHIVE, Databases};
+pub use roles::tables;
 
 /// The shop could not be put together.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,8 @@ use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, RoleName, StockLedger};
+use firstcome_core::records::Table;
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -147,15 +148,9 @@ pub(super) fn payments_role(
 
 /// `shop` is the address of the shop, to which it sends its notices.
 pub(super) fn sandbox_role(parts: &Parts, records: Arc<dyn Records>, shop: &str) -> Role {
-    let options = sandbox::Options {
-        webhook_url: Some(format!("{shop}/api/v1/webhooks/toss")),
-        ..sandbox::Options::default()
-    };
-    let ports = sandbox::Ports {
-        records,
-        clock: parts.clock.clone(),
-        random: parts.random.clone(),
-    };
+    let options =
+        sandbox::Options { webhook_url: Some(format!("{shop}/api/v1/webhooks/toss")), ..sandbox::Options::default() };
+    let ports = sandbox::Ports { records, clock: parts.clock.clone(), random: parts.random.clone() };
     sandbox::create(options, ports)
 }
 
@@ -188,4 +183,17 @@ pub(super) fn open_gateway(config: &Config, parts: &Parts, revocations: &Arc<Rev
         clock: parts.clock.clone(),
     };
     gateway::create(options, ports)
+}
+
+/// The tables of a role's database.
+pub fn tables(role: RoleName) -> &'static [&'static Table] {
+    match role {
+        RoleName::Gateway => &[],
+        RoleName::Accounts => accounts::TABLES,
+        RoleName::Catalog => catalog::TABLES,
+        RoleName::Orders => orders::TABLES,
+        RoleName::Payments => payments::TABLES,
+        RoleName::Vouchers => vouchers::TABLES,
+        RoleName::Sandbox => sandbox::TABLES,
+    }
 }

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::operate::{self, Operation};
 
-pub use outside::{kafka, records, redis, sql, tables};
+pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
 
 /// The keys that all processes share.
