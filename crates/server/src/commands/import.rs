@@ -1,5 +1,6 @@
 //! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
 
+mod books;
 mod csv;
 mod fields;
 mod json;
@@ -8,22 +9,17 @@ mod times;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, Imported, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, Imported, NewProduct};
 use firstcome_app::http::Problem;
-use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
 use firstcome_core::ports::{Clock, SystemClock};
 use firstcome_core::time::Time;
-use firstcome_store::sqlite::SqliteRecords;
 use garde::Validate;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::ledger::ReadLedger;
 use super::CommandError;
 use crate::cli::ImportArguments;
-use crate::folder::{Folder, FolderError};
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -59,29 +55,9 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     };
     let config = arguments.data.load()?;
     let catalogue = read(file, SystemClock.now())?;
-    let folder = match Folder::existing(&config.server.data) {
-        Err(FolderError::Missing(path)) => {
-            // A shop may be filled before it is opened for the first time; a mistyped folder must be noticed.
-            let folder = Folder::create(&path)?;
-            if folder.is_new() {
-                writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
-            }
-            folder
-        }
-        folder => folder?,
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let records = SqliteRecords::open(folder.database("catalog"), firstcome_app::catalog::TABLES)?;
-        let events =
-            firstcome_store::sqlite::SqliteEventLog::new([(firstcome_core::events::topics::CATALOG, records.clone())]);
-        let catalog = Catalog::new(Ports {
-            records,
-            ledger: Arc::new(ReadLedger::open(&folder)?),
-            events,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-        });
+        let catalog = Catalog::new(books::open(&config).await?);
         compare(&catalog, &catalogue).await?;
         let counts = take(&catalog, catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;

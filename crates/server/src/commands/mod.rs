@@ -3,7 +3,9 @@
 pub mod account;
 pub mod audit;
 pub mod config;
+pub mod doctor;
 pub mod import;
+pub mod migrate;
 pub mod serve;
 pub mod tokens;
 
@@ -88,6 +90,8 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Config(arguments)) => config::run(&arguments),
+        Some(Command::Migrate(arguments)) => migrate::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Storm(arguments)) => match storm::run(arguments.try_into()?)? {
             Verdict::Passed => Ok(()),
             Verdict::Failed => Err(CommandError::Disagrees),

@@ -53,7 +53,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     }
     if let Some(catalog) = shop.catalog.as_ref().filter(|_| demo) {
         import::demo(catalog).await?;
-        account::demo(&folder).await?;
+        account::demo(config, &folder).await?;
         folder.end_demo()?;
     }
 
