@@ -75,8 +75,9 @@ fn of_mysql(number: u16, reason: String) -> Fault {
     match number {
         1022 | 1062 | 1169 | 1586 => Fault::Taken(reason),
         1205 | 1213 | 1614 | 1020 => Fault::InTheWay(reason),
-        // Also what a server says that is about to stop or has thrown us out.
-        1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1927 | 3024 | 4031 => Fault::Lost(reason),
+        // Also what a server says that is about to stop, has thrown us out, or has become one that only reads: another
+        // connection may find one that writes.
+        1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1290 | 1792 | 1836 | 1927 | 4031 => Fault::Lost(reason),
         3 | 1021 | 1114 => Fault::Full(reason),
         1030 | 1026 if reason.contains("28") => Fault::Full(reason),
         126 | 127 | 1034 | 1035 | 1194 | 1195 | 1712 => Fault::Damaged(reason),
@@ -105,7 +106,7 @@ fn of_postgres(code: &str, reason: String) -> Fault {
     match code {
         "23505" => Fault::Taken(reason),
         "40001" | "40P01" | "55P03" => Fault::InTheWay(reason),
-        "57P01" | "57P02" | "57P03" | "25P03" | "57P05" => Fault::Lost(reason),
+        "57P01" | "57P02" | "57P03" | "25P03" | "57P05" | "25006" => Fault::Lost(reason),
         "53100" => Fault::Full(reason),
         "XX001" | "XX002" => Fault::Damaged(reason),
         // The database is not there, or the password is wrong.
