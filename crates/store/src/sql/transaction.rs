@@ -86,6 +86,12 @@ impl Session {
 
     async fn first_refused(&mut self, statements: &Statements, unit: &Unit) -> Result<Option<usize>, Fault> {
         let work = Work::new(unit);
+        // All rows that decide, before anything is done: what is done after one of them was waited for must see what its
+        // holder did.
+        for (table, keys) in statements.tables.iter().zip(keys_to_lock(&statements.tables, std::slice::from_ref(&work)))
+        {
+            self.lock(table, &keys).await?;
+        }
         if let Some((row, from, to)) = work.position() {
             let table = statements.tables.last().expect("positions are the last table");
             let put = Put { values: row, version: to };
