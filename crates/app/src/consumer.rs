@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::role::{Worker, WorkerFailed};
 
+#[cfg(test)]
+mod tests;
+
 /// Events that are handled in one commit at most, where nothing speaks for another number.
 pub const BATCH: usize = 512;
 /// How often one event is tried before it goes to the dead letters.
@@ -31,6 +34,10 @@ const KEEP_EVERY: i64 = 4_096;
 /// less.
 const CROWD: usize = 8;
 const GATHERING: Duration = Duration::from_millis(3);
+/// A process that was overtaken by another process of the same consumer looks again after this, whether the other goes on.
+const STAND_BY: Duration = Duration::from_millis(500);
+/// How long to wait for what must be on its way from another process.
+const ON_ITS_WAY: Duration = Duration::from_secs(3);
 /// The first pause between tries; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -153,6 +160,11 @@ pub trait Handler<I>: Send + Sync + 'static {
     async fn handle(&self, items: &[I]) -> Result<Unit, HandleError>;
     /// Called after these items are committed.
     fn committed(&self, _items: &[I]) {}
+    /// Whether it also keeps something in memory, so that every process must see every item, also those that another
+    /// process of the same consumer has committed. What it commits must then be safe to leave to that process.
+    fn keeps_memory(&self) -> bool {
+        false
+    }
 }
 
 /// Reads an event; one that this version does not know is rejected.
@@ -182,11 +194,29 @@ pub struct Consumer<I, H> {
 #[derive(Default)]
 pub struct Turn(Option<Place>);
 
+impl Turn {
+    /// Begins where the database said that the consumer was, before what it keeps in memory was read from there.
+    pub fn at(position: i64) -> Self {
+        Self(Some(Place::kept(position)))
+    }
+}
+
+/// What a step came to.
+enum Step {
+    /// It moved on.
+    Moved(usize),
+    /// There is nothing after this position.
+    Idle(i64),
+    /// Another process was faster.
+    Overtaken,
+}
+
 #[derive(Clone, Copy)]
 struct Place {
     /// Up to here everything is handled.
     now: i64,
-    /// What the database says, which may be behind by items that changed nothing.
+    /// What the database says: behind by items that changed nothing, or ahead of what a consumer that keeps something in
+    /// memory has seen, because another process was faster.
     kept: i64,
 }
 
@@ -197,30 +227,56 @@ impl Place {
 }
 
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
-    /// Handles the next batch, if there is one. Returns how many items it moved on by.
-    pub async fn step(&self) -> Result<usize, PortError> {
-        self.next().await.map(|(items, _)| items)
-    }
-
-    /// Handles the next batch. Returns how many items it moved on by, and where it was before.
-    async fn next(&self) -> Result<(usize, i64), PortError> {
+    /// Handles the next batch. Whatever goes wrong, the next step begins with what the database says, and a consumer that
+    /// keeps something in memory with what it has not seen yet.
+    async fn step(&self) -> Result<Step, PortError> {
         let mut turn = self.turn.lock().await;
-        // Whatever goes wrong, the next step begins with what the database says.
         let place = match turn.0.take() {
             Some(place) => place,
             None => Place::kept(self.records.position(self.handler.name()).await?),
         };
+        if self.handler.keeps_memory() {
+            // What it has not seen it must not skip.
+            turn.0 = Some(place);
+        }
         let items = self.source.read(place.now, self.batch).await?;
         if items.is_empty() {
             turn.0 = Some(place);
-        } else {
-            turn.0 = match self.apply(&items, place).await {
-                Ok(next) => Some(next),
-                Err(HandleError::Overtaken) => None,
-                Err(_) => self.one_by_one(&items, place).await?,
-            };
+            return Ok(Step::Idle(place.now));
         }
-        Ok((items.len(), place.now))
+        if place.now < place.kept {
+            turn.0 = Some(self.follow(&items, place).await?);
+            return Ok(Step::Moved(items.len()));
+        }
+        let next = match self.apply(&items, place).await {
+            Ok(next) => Some(next),
+            Err(HandleError::Overtaken) => None,
+            Err(_) => self.one_by_one(&items, place).await?,
+        };
+        if next.is_some() {
+            turn.0 = next;
+            return Ok(Step::Moved(items.len()));
+        }
+        if self.handler.keeps_memory() {
+            let kept = self.records.position(self.handler.name()).await?;
+            turn.0 = Some(Place { kept, ..place });
+        }
+        Ok(Step::Overtaken)
+    }
+
+    /// Another process has committed what these items change, up to where it came; what they mean for this one's memory
+    /// is still to be seen.
+    async fn follow(&self, items: &[I], place: Place) -> Result<Place, PortError> {
+        let theirs = &items[..items.partition_point(|item| item.position() <= place.kept)];
+        if !theirs.is_empty() {
+            match self.handler.handle(theirs).await {
+                Ok(_) => self.handler.committed(theirs),
+                Err(HandleError::Port(error)) => return Err(error),
+                // The other process has buried one of them, with the reason.
+                Err(error) => tracing::warn!(consumer = self.handler.name(), %error, "passed over"),
+            }
+        }
+        Ok(Place { now: theirs.last().map_or(place.kept, Item::position), ..place })
     }
 
     async fn apply(&self, items: &[I], place: Place) -> Result<Place, HandleError> {
@@ -294,10 +350,21 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         Ok(buried.then(|| Place::kept(item.position())))
     }
 
-    /// Handles everything that is there now.
+    /// Handles everything that is there now, unless another process of the same consumer does.
     pub async fn catch_up(&self) -> Result<(), PortError> {
-        while self.step().await? > 0 {}
+        while let Step::Moved(_) | Step::Overtaken = self.step().await? {}
         Ok(())
+    }
+
+    /// For whoever waits, since that moment, for what another process has announced: handles what has come after a short
+    /// pause. False when it has been waited for long enough.
+    pub async fn look_again(&self, since: tokio::time::Instant) -> Result<bool, PortError> {
+        if since.elapsed() >= ON_ITS_WAY {
+            return Ok(false);
+        }
+        tokio::time::sleep(FIRST_PAUSE).await;
+        self.catch_up().await?;
+        Ok(true)
     }
 
     /// Runs until stopped: handles what comes, waits when nothing does, and tries again when infrastructure fails.
@@ -323,15 +390,13 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     }
 
     async fn step_or_wait(&self) -> Result<(), PortError> {
-        match self.next().await? {
-            (0, position) => self.source.wait(position).await,
-            (items, _) => {
-                if (CROWD..self.batch).contains(&items) {
-                    tokio::time::sleep(GATHERING).await;
-                }
-                Ok(())
-            }
+        match self.step().await? {
+            Step::Idle(position) => return self.source.wait(position).await,
+            Step::Overtaken if !self.handler.keeps_memory() => tokio::time::sleep(STAND_BY).await,
+            Step::Moved(items) if (CROWD..self.batch).contains(&items) => tokio::time::sleep(GATHERING).await,
+            Step::Moved(_) | Step::Overtaken => {}
         }
+        Ok(())
     }
 
     /// The consumer as a worker of its role.

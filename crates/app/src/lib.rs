@@ -9,6 +9,8 @@ pub mod catalog;
 mod conformance;
 pub mod consumer;
 pub mod gateway;
+pub mod guard;
+pub mod heartbeat;
 pub mod http;
 pub mod orders;
 pub mod pages;

@@ -1,6 +1,5 @@
 //! The accept loop: HTTP/1.1 connections, bounded in number, with time limits, drained on the way out.
 
-mod endless;
 mod refusal;
 mod stream;
 
@@ -13,6 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Response;
+use firstcome_app::http::end_event_stream;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Connection;
 use hyper::service::HttpService;
@@ -63,7 +63,7 @@ where
             request.extensions_mut().insert(ConnectInfo(address));
             let answer = service.clone().call(request);
             let stop = stop.clone();
-            async move { answer.await.map(|response| endless::until(response, stop)) }
+            async move { answer.await.map(|response| end_event_stream(response, stop.cancelled_owned())) }
         });
         let mut connection = http.serve_connection(Stream::new(stream), service);
         let mut stopping = stopping.subscribe();

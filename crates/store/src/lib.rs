@@ -4,6 +4,7 @@
 pub mod check;
 #[cfg(feature = "cluster")]
 pub mod kafka;
+mod lane;
 #[cfg(feature = "cluster")]
 pub mod outbox;
 #[cfg(feature = "cluster")]
@@ -11,3 +12,5 @@ pub mod redis;
 #[cfg(feature = "cluster")]
 pub mod sql;
 pub mod sqlite;
+
+pub use lane::LedgerWork;

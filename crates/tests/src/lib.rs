@@ -12,10 +12,14 @@
 
 mod api;
 mod program;
+mod proxy;
 mod random;
 mod shop;
+mod storefront;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
 pub use program::{Finished, program, run};
+pub use proxy::{Link, Proxy};
 pub use random::Random;
 pub use shop::{Shop, ShopOptions};
+pub use storefront::Storefront;

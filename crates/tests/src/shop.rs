@@ -9,18 +9,15 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use hyper::Method;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::program::{clean, program, run};
-use crate::{Api, Finished, Random};
+use crate::{Api, Finished, Random, Storefront};
 
 /// How long the program may take to be ready, on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(100);
 /// How long the program may take to stop when asked to.
 const STOPPED_WITHIN: Duration = Duration::from_secs(50);
-/// The password of every account that a test makes.
-const PASSWORD: &str = "a long enough password 7";
 
 /// How a shop is started.
 #[derive(Debug, Clone, Default)]
@@ -157,11 +154,6 @@ impl Shop {
         self.child.as_ref().expect("the shop runs").id()
     }
 
-    /// A caller that is not logged in.
-    pub fn api(&self) -> Api {
-        self.api.clone()
-    }
-
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -185,50 +177,15 @@ impl Shop {
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("log")
     }
+}
 
-    /// Runs a command of the program on this shop's data.
-    pub fn run(&self, arguments: &[&str], input: &str) -> Finished {
+impl Storefront for Shop {
+    fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Finished {
         run(&[arguments, &["--data", &self.data]].concat(), input)
-    }
-
-    /// Makes an account with these roles (`"seller"`, `"buyer,merchant"`) and logs it in.
-    pub async fn account(&self, roles: &str, email: &str) -> Api {
-        self.add_account(roles, email);
-        self.api.log_in(email, PASSWORD).await
-    }
-
-    /// Makes an account without logging it in, also while the shop is stopped; returns its password.
-    pub fn add_account(&self, roles: &str, email: &str) -> &'static str {
-        self.run(&["account", "add", "--role", roles, "--email", email, "--password-stdin"], PASSWORD).ok();
-        PASSWORD
-    }
-
-    /// A seller, logged in.
-    pub async fn seller(&self) -> Api {
-        self.account("seller", "seller@shop.test").await
-    }
-
-    /// A merchant, logged in.
-    pub async fn merchant(&self) -> Api {
-        self.account("merchant", "merchant@shop.test").await
-    }
-
-    /// New buyers, logged in.
-    pub fn buyers(&self, count: usize) -> Vec<Api> {
-        let printed = self.run(&["dev", "tokens", "--count", &count.to_string()], "").ok();
-        let buyers: Vec<Api> = printed.lines().map(|token| self.api.with_token(token.trim())).collect();
-        assert_eq!(buyers.len(), count, "one token per line: {printed}");
-        buyers
-    }
-
-    /// The audit's verdict: its exit code is 0 only if all books agree.
-    pub fn audit(&self) -> Finished {
-        self.run(&["audit"], "")
-    }
-
-    /// The audit as JSON.
-    pub fn audit_json(&self) -> Value {
-        serde_json::from_str(&self.run(&["audit", "--format", "json"], "").out).expect("the audit prints JSON")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, gift_card, run, ticket};
+use firstcome_tests::{Api, Shop, Storefront as _, gift_card, run, ticket};
 use serde_json::{Value, json};
 
 /// How often something that comes by itself is looked for, and how long in between.

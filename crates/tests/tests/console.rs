@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, gift_card};
+use firstcome_tests::{Api, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 

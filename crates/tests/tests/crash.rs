@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Random, Shop, ShopOptions};
+use firstcome_tests::{Random, Shop, ShopOptions, Storefront as _};
 
 use crate::faults;
 use crate::sale::Sale;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Shop, gift_card};
+use firstcome_tests::{Answer, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, Shop, gift_card, ticket};
+use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card, ticket};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 

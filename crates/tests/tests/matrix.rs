@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, Shop, gift_card};
+use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use firstcome_tests::{Shop, gift_card, program};
+use firstcome_tests::{Shop, Storefront as _, gift_card, program};
 use serde_json::json;
 
 /// A shop that has sold something and stopped.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use firstcome_core::ids::OrderId;
-use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

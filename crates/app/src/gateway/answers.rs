@@ -20,7 +20,12 @@ const NO_PAGE: &str = r#"<!doctype html>
 </html>
 "#;
 
-async fn not_found(uri: Uri, headers: HeaderMap) -> Response<Body> {
+async fn no_route(uri: Uri, headers: HeaderMap) -> Response<Body> {
+    not_found(&uri, &headers)
+}
+
+/// There is no such path.
+pub(super) fn not_found(uri: &Uri, headers: &HeaderMap) -> Response<Body> {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/html") && !uri.path().starts_with(API) {
         return (StatusCode::NOT_FOUND, Html(NO_PAGE)).into_response();
@@ -34,8 +39,8 @@ async fn wrong_method() -> Problem {
 }
 
 /// The router with problem documents for unknown paths (a page for browsers outside the API) and wrong methods; axum adds `Allow` to the latter.
-pub(super) fn with_problems(router: Router) -> Router {
-    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
+pub(crate) fn with_problems(router: Router) -> Router {
+    router.fallback(no_route).method_not_allowed_fallback(wrong_method)
 }
 
 /// Every answer: the client may not guess another type than is said.

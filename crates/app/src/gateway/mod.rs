@@ -17,6 +17,7 @@
 mod answers;
 mod callers;
 mod follower;
+pub mod forward;
 mod limits;
 mod service;
 mod streams;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use axum::Router;
 use firstcome_core::ports::{Clock, EventLog};
 
+pub(crate) use answers::with_problems;
 pub use limits::Rate;
 pub use service::Protected;
 
@@ -103,6 +105,12 @@ impl Gateway {
     /// problem documents for unknown paths and wrong methods.
     pub fn protect(self: &Arc<Self>, router: Router) -> Protected<Router> {
         Protected::new(Arc::clone(self), answers::with_problems(router))
+    }
+
+    /// Puts the gateway in front of a router that answers unknown paths and wrong methods itself, as one that
+    /// [forwards](forward::Forward) does.
+    pub fn protect_whole(self: &Arc<Self>, router: Router) -> Protected<Router> {
+        Protected::new(Arc::clone(self), router)
     }
 
     /// What the gateway does besides answering: follows log-outs and forgets idle limits.

@@ -43,6 +43,16 @@ impl Roles {
         self.0 & (1 << role as u8) != 0
     }
 
+    /// One bit per role.
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of these bits.
+    pub(super) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// The roles in the set.
     pub fn iter(self) -> impl Iterator<Item = AccountRole> {
         [AccountRole::Buyer, AccountRole::Merchant, AccountRole::Seller, AccountRole::Operator]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{AddressId, OfferId, OfferNumber, UserId};
-use firstcome_core::ports::{LoggedEvent, PortError, Records};
+use firstcome_core::ports::{LoggedEvent, PortError, Records, StockLedger};
 use firstcome_core::product::{ProductKind, RefundPolicy};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
 use crate::role::Worker;
 
 record! {
@@ -46,6 +47,7 @@ record! {
     indexes []
 }
 
+const CATALOG_CONSUMER: &str = "orders.catalog";
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
 
@@ -55,6 +57,7 @@ type Offers = Arc<RwLock<HashMap<OfferNumber, OfferFacts>>>;
 pub(super) struct Facts {
     offers: Offers,
     records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
     catalog: Arc<Consumer<LoggedEvent, CatalogFacts>>,
     accounts: Arc<Consumer<LoggedEvent, AccountFacts>>,
 }
@@ -62,6 +65,7 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
         let offers = Offers::default();
+        let position = ports.records.position(CATALOG_CONSUMER).await?;
         let mut after = None;
         loop {
             let query =
@@ -77,8 +81,9 @@ impl Facts {
         }
         Ok(Self {
             records: ports.records.clone(),
-            catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }),
-            accounts: consumer(ports, topics::ACCOUNTS, AccountFacts),
+            ledger: ports.ledger.clone(),
+            catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }, Turn::at(position)),
+            accounts: consumer(ports, topics::ACCOUNTS, AccountFacts, Turn::default()),
             offers,
         })
     }
@@ -90,6 +95,15 @@ impl Facts {
             return Ok(Some(facts));
         }
         self.catalog.catch_up().await?;
+        if let Some(facts) = known() {
+            return Ok(Some(facts));
+        }
+        // The catalog announces an offer before it tells the ledger: what the ledger knows is on its way here.
+        if self.ledger.snapshot(offer.number()).await?.is_none_or(|state| state.offer.terms.offer != offer) {
+            return Ok(None);
+        }
+        let since = Instant::now();
+        while known().is_none() && self.catalog.look_again(since).await? {}
         Ok(known())
     }
 
@@ -100,13 +114,16 @@ impl Facts {
 
     /// Where goods for this buyer are sent; none when there is no address.
     pub(super) async fn address(&self, user: UserId) -> Result<Option<AddressId>, PortError> {
-        let known = self.records.load::<BuyerFacts>(user).await?;
-        let known = if let Some(known) = known {
-            Some(known)
-        } else {
+        let mut known = self.records.load::<BuyerFacts>(user).await?;
+        if known.is_none() {
             self.accounts.catch_up().await?;
-            self.records.load::<BuyerFacts>(user).await?
-        };
+            known = self.records.load::<BuyerFacts>(user).await?;
+        }
+        // Whoever is logged in has registered, so it is announced.
+        let since = Instant::now();
+        while known.is_none() && self.accounts.look_again(since).await? {
+            known = self.records.load::<BuyerFacts>(user).await?;
+        }
         Ok(known.and_then(|stored| stored.record.address))
     }
 
@@ -115,7 +132,12 @@ impl Facts {
     }
 }
 
-fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler: H) -> Arc<Consumer<LoggedEvent, H>> {
+fn consumer<H: Handler<LoggedEvent>>(
+    ports: &Ports,
+    name: &'static str,
+    handler: H,
+    turn: Turn,
+) -> Arc<Consumer<LoggedEvent, H>> {
     Arc::new(Consumer {
         records: ports.records.clone(),
         source: topic(ports, name),
@@ -123,7 +145,7 @@ fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler:
         handler,
         clock: ports.clock.clone(),
         batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
+        turn: tokio::sync::Mutex::new(turn),
     })
 }
 
@@ -134,7 +156,11 @@ struct CatalogFacts {
 #[async_trait]
 impl Handler<LoggedEvent> for CatalogFacts {
     fn name(&self) -> &'static str {
-        "orders.catalog"
+        CATALOG_CONSUMER
+    }
+
+    fn keeps_memory(&self) -> bool {
+        true
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {

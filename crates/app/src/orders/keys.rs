@@ -250,6 +250,9 @@ mod tests {
         fn apply(&self, entries: &[JournalEntry]) -> Result<(), PortError> {
             self.rows.apply(entries)
         }
+        fn clear(&self) -> Result<(), PortError> {
+            self.rows.clear()
+        }
         fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
             self.rows.offers()
         }

@@ -13,7 +13,7 @@ use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 
 use super::Ports;
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, Turn, parse};
 use crate::role::Worker;
 
 record! {
@@ -28,6 +28,7 @@ record! {
     indexes []
 }
 
+const CONSUMER: &str = "vouchers.catalog";
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
 
@@ -42,6 +43,7 @@ pub(super) struct Products {
 impl Products {
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
         let by_offer = ByOffer::default();
+        let position = ports.records.position(CONSUMER).await?;
         let mut after = None;
         loop {
             let query = Query::all(SoldProduct::TABLE, PAGE).after(after.take());
@@ -61,18 +63,20 @@ impl Products {
             handler: Follow { by_offer: by_offer.clone() },
             clock: ports.clock.clone(),
             batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::new(Turn::at(position)),
         });
         Ok(Self { by_offer, consumer })
     }
 
-    /// What the offer sells. An offer that was only just created is found.
+    /// What the offer sells. An offer that was only just created is waited for: only what exists is asked for here.
     pub(super) async fn of(&self, offer: OfferNumber) -> Result<Option<Arc<Product>>, PortError> {
         let known = || self.by_offer.read().get(&offer).cloned();
         if let Some(product) = known() {
             return Ok(Some(product));
         }
         self.consumer.catch_up().await?;
+        let since = tokio::time::Instant::now();
+        while known().is_none() && self.consumer.look_again(since).await? {}
         Ok(known())
     }
 
@@ -88,7 +92,11 @@ struct Follow {
 #[async_trait]
 impl Handler<LoggedEvent> for Follow {
     fn name(&self) -> &'static str {
-        "vouchers.catalog"
+        CONSUMER
+    }
+
+    fn keeps_memory(&self) -> bool {
+        true
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {

@@ -43,6 +43,15 @@ impl Deadlines {
         }
     }
 
+    /// Removes the deadline that was added last of this time and place, if it is there.
+    pub(super) fn remove(&mut self, deadline: Time, place: u32) {
+        let after = self.first_after(deadline);
+        let mut run = self.0.range(..after).rev().take_while(|other| other.deadline() == deadline);
+        if let Some(distance) = run.position(|other| other.place == place) {
+            self.0.remove(after - 1 - distance);
+        }
+    }
+
     fn first_after(&self, deadline: Time) -> usize {
         if self.0.back().is_none_or(|last| last.deadline() <= deadline) {
             return self.0.len();
@@ -86,5 +95,8 @@ mod tests {
         assert_eq!(due, [(Time(1), vec![2]), (Time(3), vec![3, 5]), (Time(4), vec![6]), (Time(5), vec![1])]);
         deadlines.drop_front();
         assert_eq!(deadlines.first(), Some((Time(3), 3)));
+        deadlines.remove(Time(3), 3);
+        deadlines.remove(Time(3), 9);
+        assert_eq!(deadlines.first(), Some((Time(3), 5)));
     }
 }

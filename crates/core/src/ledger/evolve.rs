@@ -98,7 +98,7 @@ impl Offer {
         }
     }
 
-    fn set_units(&mut self, person: UserId, before: u32, after: u32) {
+    pub(super) fn set_units(&mut self, person: UserId, before: u32, after: u32) {
         if before == after {
             return;
         }

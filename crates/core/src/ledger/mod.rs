@@ -15,6 +15,7 @@ mod offer;
 mod outcome;
 mod record;
 mod terms;
+mod undo;
 
 pub use command::{Command, HoldRequest};
 pub use event::{Event, Granted, ReleaseReason};
@@ -23,3 +24,4 @@ pub use offer::{EXPIRE_AT_MOST, Offer, OfferSnapshot, Persons, Stock};
 pub use outcome::{Outcome, Refusal};
 pub use record::{Digest, Record, RecordError};
 pub use terms::{InvalidTerms, MAX_STOCK, Terms};
+pub use undo::Undo;

@@ -28,6 +28,9 @@ pub trait HoldArchive: Send + Sync + 'static {
     /// Takes the records that follow [`HoldArchive::head`], in order: all of them or none. Those that it has already
     /// change nothing. Called by one thread at a time.
     fn apply(&self, entries: &[JournalEntry]) -> Result<(), PortError>;
+    /// Forgets everything, so that it can be made again from the beginning of the journal. Called before anyone else uses
+    /// it.
+    fn clear(&self) -> Result<(), PortError>;
     /// Every offer as of the head.
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError>;
     /// The open holds of an offer as of the head.

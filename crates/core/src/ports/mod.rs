@@ -11,6 +11,7 @@ mod mailer;
 mod provider;
 mod random;
 mod records;
+mod registry;
 
 pub use archive::{ArchiveHead, HoldArchive, ListedOrder, OrderArchive, OrderQuery};
 pub use clock::{Clock, SystemClock};
@@ -20,6 +21,7 @@ pub use mailer::{Mail, Mailer};
 pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
+pub use registry::{Instance, Registry, RoleName};
 
 /// The infrastructure did not do its part.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -54,6 +54,11 @@ impl HoldArchive for MemoryArchive {
         Ok(())
     }
 
+    fn clear(&self) -> Result<(), PortError> {
+        *self.books() = Books::default();
+        Ok(())
+    }
+
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
         Ok(self.books().offers.values().filter_map(Offer::snapshot).collect())
     }

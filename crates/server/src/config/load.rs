@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use confique::Config as _;
 
-use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges};
+use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles};
 
 /// What the command line says; it goes over everything else.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// `--no-demo`.
     pub no_demo: bool,
+    /// `--roles`.
+    pub roles: Option<String>,
 }
 
 /// Loads the configuration and checks that its settings go together.
@@ -32,6 +34,9 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, Config
     }
     if let Some(listen) = overrides.listen {
         config.server.listen = listen;
+    }
+    if let Some(roles) = &overrides.roles {
+        config.server.roles = Some(roles.clone());
     }
     config.server.demo &= !overrides.no_demo;
     check(&mut config)?;
@@ -85,7 +90,8 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
     }
-    ranges::check(config)
+    ranges::check(config)?;
+    roles::check(config)
 }
 
 /// What this configuration cannot do, for whoever starts a server with it; nothing in development.

@@ -3,9 +3,11 @@
 //! Every setting is documented where it is declared; `firstcome config` prints those words, the value in force and where
 //! it came from.
 
+mod cluster;
 mod known;
 mod load;
 mod ranges;
+mod roles;
 mod show;
 
 use std::net::SocketAddr;
@@ -13,7 +15,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
 pub use load::{Overrides, load, missing};
+pub use roles::Mode;
 pub use show::{Setting, settings};
 
 /// All settings.
@@ -37,6 +41,21 @@ pub struct Config {
     /// What is written to standard error.
     #[config(nested)]
     pub log: Log,
+    /// Roles as processes of their own: the processes.
+    #[config(nested)]
+    pub cluster: Cluster,
+    /// How the gateway hands requests on to the roles.
+    #[config(nested)]
+    pub forwarding: Forwarding,
+    /// Apache Kafka.
+    #[config(nested)]
+    pub kafka: Kafka,
+    /// Redis.
+    #[config(nested)]
+    pub redis: Redis,
+    /// The database of each role.
+    #[config(nested)]
+    pub databases: Databases,
 }
 
 /// Where the program runs.
@@ -58,6 +77,9 @@ pub struct Server {
     /// The address to listen on. Port 0 takes a free one.
     #[config(default = "127.0.0.1:8080", env = "FIRSTCOME_SERVER_LISTEN")]
     pub listen: SocketAddr,
+    /// The roles that this process runs, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, sandbox. All if left out. Some of them only as a part of a cluster.
+    #[config(env = "FIRSTCOME_SERVER_ROLES")]
+    pub roles: Option<String>,
     /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens. This version cannot send e-mail yet, so nobody can sign up in production: accounts come from `firstcome account add`.
     #[config(default = "development", env = "FIRSTCOME_SERVER_ENVIRONMENT")]
     pub environment: Environment,

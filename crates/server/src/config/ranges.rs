@@ -8,7 +8,7 @@ const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, limits, payments, .. } = config;
+    let Config { server, tokens, limits, payments, cluster, forwarding, kafka, .. } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
@@ -23,6 +23,17 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("limits.password_threads", limits.password_threads as u64, 1..=256),
         ("payments.deadline_seconds", payments.deadline_seconds, 1..=300),
         ("payments.quarantine_hours", payments.quarantine_hours, 1..=8_760),
+        ("cluster.heartbeat_milliseconds", cluster.heartbeat_milliseconds, 50..=60_000),
+        ("cluster.expiry_milliseconds", cluster.expiry_milliseconds, 100..=600_000),
+        ("cluster.farewell_milliseconds", cluster.farewell_milliseconds, 0..=60_000),
+        ("forwarding.deadline_seconds", forwarding.deadline_seconds, 1..=600),
+        ("forwarding.connect_milliseconds", forwarding.connect_milliseconds, 10..=60_000),
+        ("forwarding.max_in_flight", forwarding.max_in_flight as u64, COUNT),
+        ("forwarding.retry_percent", forwarding.retry_percent.into(), 0..=100),
+        ("forwarding.breaker_failures", forwarding.breaker_failures.into(), 1..=1_000),
+        ("forwarding.breaker_milliseconds", forwarding.breaker_milliseconds, 10..=60_000),
+        ("kafka.replication", kafka.replication.max(0) as u64, 1..=32),
+        ("kafka.min_in_sync", kafka.min_in_sync.max(0) as u64, 1..=32),
     ];
     for (name, value, range) in all {
         if !range.contains(&value) {

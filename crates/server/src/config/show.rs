@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Config, ConfigError, Overrides};
 
 /// Names of settings whose values are never shown.
-const SECRET: &[&str] = &["secret_key"];
+const SECRET: &[&str] = &["secret_key", "secret"];
 
 /// One setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,7 @@ fn on_command_line(name: &str, overrides: &Overrides) -> bool {
         "server.data" => overrides.data.is_some(),
         "server.listen" => overrides.listen.is_some(),
         "server.demo" => overrides.no_demo,
+        "server.roles" => overrides.roles.is_some(),
         _ => false,
     }
 }
@@ -82,9 +83,21 @@ fn show(name: &str, value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
         _ if SECRET.contains(&name) => "(hidden)".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => without_passwords(text),
         other => other.to_string(),
     }
+}
+
+/// Addresses of servers, with what stands between the name of the user and the `@` hidden.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let hide = |address: &str| {
+        let (scheme, rest) = address.split_once("://")?;
+        let (user, host) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:(hidden)@{host}"))
+    };
+    let addresses = text.split(',').map(|address| hide(address).unwrap_or_else(|| address.to_owned()));
+    addresses.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -108,5 +121,13 @@ mod tests {
         assert!(
             all.iter().all(|setting| !setting.description.is_empty() && setting.variable.starts_with("FIRSTCOME_"))
         );
+    }
+
+    #[test]
+    fn passwords_are_hidden_in_addresses() {
+        assert_eq!(without_passwords("mysql://root:a:b@c@db:3306/orders"), "mysql://root:(hidden)@db:3306/orders");
+        let two = "redis://:secret@one:6379,redis://two:6379";
+        assert_eq!(without_passwords(two), "redis://:(hidden)@one:6379,redis://two:6379");
+        assert_eq!(without_passwords("Asia/Seoul"), "Asia/Seoul");
     }
 }

@@ -1,6 +1,19 @@
 //! Adapters on Apache Kafka: the journal of the ledger and the log of events.
 
+mod aside;
+mod check;
+mod event_log;
+pub mod ledger;
 pub mod options;
+mod pause;
+mod reader;
+mod relay;
+#[cfg(test)]
+mod testing;
 pub mod topics;
 
+pub use check::check;
+pub use event_log::KafkaEventLog;
+pub use ledger::{KafkaLedger, KafkaLedgerOptions};
 pub use options::KafkaOptions;
+pub use relay::Relay;

@@ -13,6 +13,9 @@ use super::options::unavailable;
 /// How long Kafka may take to create a topic.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes of a message at most; one is a batch of records.
+const LARGEST_MESSAGE: &str = "8388608";
+
 /// Creates a topic that keeps everything for ever, if it is not there.
 ///
 /// One partition, on purpose: the topic is one total order, its offsets are the positions that every projection keeps,
@@ -25,6 +28,7 @@ pub async fn ensure(options: &KafkaOptions, name: &str) -> Result<(), PortError>
         .set("retention.ms", "-1")
         .set("retention.bytes", "-1")
         .set("cleanup.policy", "delete")
+        .set("max.message.bytes", LARGEST_MESSAGE)
         .set("min.insync.replicas", &in_sync)
         .set("unclean.leader.election.enable", "false")
         .set("message.timestamp.type", "LogAppendTime");

@@ -1,6 +1,7 @@
 //! Adapters on Redis. Nothing that Redis holds is the only copy of anything: emptied, rolled back or gone, it costs time.
 
 mod library;
+pub mod registry;
 #[cfg(test)]
 mod tests;
 pub mod turns;
@@ -15,6 +16,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::OnceCell;
 
 pub use library::Library;
+pub use registry::RedisRegistry;
 
 /// Where Redis is.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ mod visitor;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, ShopOptions, gift_card};
+use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

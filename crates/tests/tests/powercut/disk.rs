@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Random, Shop};
+use firstcome_tests::{Random, Shop, Storefront as _};
 
 use super::{cut, put_on_forgetful_disk, put_on_good_disk};
 use crate::sale::Sale;

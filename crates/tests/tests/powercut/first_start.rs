@@ -1,6 +1,6 @@
 //! The power is cut while the shop starts for the first time: at any moment of it, the next start must go well.
 
-use firstcome_tests::{Shop, ShopOptions, gift_card};
+use firstcome_tests::{Shop, ShopOptions, Storefront as _, gift_card};
 use serde_json::json;
 
 use super::{cut, put_on_forgetful_disk, put_on_good_disk};

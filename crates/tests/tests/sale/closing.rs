@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::Shop;
+use firstcome_tests::Storefront;
 use futures_util::{StreamExt as _, stream};
 
 use super::Sale;
@@ -15,7 +15,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(200);
 
 impl Sale {
     /// Asks everything again and waits until the books agree; gives what is wrong if they do not. The shop must run.
-    pub(crate) async fn settle(&self, shop: &Shop) -> Vec<Finding> {
+    pub(crate) async fn settle(&self, shop: &impl Storefront) -> Vec<Finding> {
         self.ask_everything_again(shop).await;
         let give_up = tokio::time::Instant::now() + SETTLED_WITHIN;
         loop {
@@ -29,13 +29,13 @@ impl Sale {
     }
 
     /// Asks everything again and gives what is wrong at this moment.
-    pub(crate) async fn findings_now(&self, shop: &Shop) -> Vec<Finding> {
+    pub(crate) async fn findings_now(&self, shop: &impl Storefront) -> Vec<Finding> {
         self.ask_everything_again(shop).await;
         let books = self.read().await.expect("a shop that answers");
         check(&self.history(), &self.offers, &books)
     }
 
-    async fn ask_everything_again(&self, shop: &Shop) {
+    async fn ask_everything_again(&self, shop: &impl Storefront) {
         self.refresh_staff().await;
         faults::set(&shop.api(), &[]).await;
         self.ask_again().await;

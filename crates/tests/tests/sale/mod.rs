@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
-use firstcome_tests::{Api, Random, Shop};
+use firstcome_tests::{Api, Random, Storefront};
 use tokio::task::JoinSet;
 
 use self::history::{History, Terms};
@@ -43,7 +43,7 @@ pub(crate) struct Sale {
 
 impl Sale {
     /// Makes the offers and the people in a running shop.
-    pub(crate) async fn prepare(shop: &Shop) -> Arc<Self> {
+    pub(crate) async fn prepare(shop: &impl Storefront) -> Arc<Self> {
         let (staff, offers) = setup::stage(shop).await;
         Arc::new(Self {
             buyers: shop.buyers(BUYERS),

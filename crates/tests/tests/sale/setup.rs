@@ -1,6 +1,6 @@
 //! What is sold, and by whom.
 
-use firstcome_tests::{Api, Shop, gift_card, ticket};
+use firstcome_tests::{Api, Storefront, gift_card, ticket};
 use serde_json::{Value, json};
 
 use super::history::{Kind, Terms};
@@ -9,7 +9,7 @@ use super::staff::Staff;
 /// Units of each offer at the start: few, so that they sell out again and again.
 const STOCK: i64 = 60;
 
-pub(super) async fn stage(shop: &Shop) -> (Staff, Vec<Terms>) {
+pub(super) async fn stage(shop: &impl Storefront) -> (Staff, Vec<Terms>) {
     let staff = Staff::hire(shop).await;
     let seller = &staff.seller;
     let coupon = json!({"kind": "coupon", "name": "Ten percent", "discount": {"percent": 10, "max_amount": 5000}});

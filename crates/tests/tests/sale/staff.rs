@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_tests::{Api, NoAnswer, Random, Shop};
+use firstcome_tests::{Api, NoAnswer, Random, Storefront};
 use serde_json::Value;
 
 use super::Sale;
@@ -20,7 +20,7 @@ const SELLER: &str = "seller@sale.test";
 const MERCHANT: &str = "merchant@sale.test";
 
 impl Staff {
-    pub(super) async fn hire(shop: &Shop) -> Self {
+    pub(super) async fn hire(shop: &impl Storefront) -> Self {
         let password = shop.add_account("seller", SELLER);
         shop.add_account("merchant", MERCHANT);
         Self { seller: shop.api(), merchant: shop.api(), password }.log_in().await.expect("answers")

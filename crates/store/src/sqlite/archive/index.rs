@@ -88,6 +88,12 @@ impl Index {
         }
     }
 
+    /// Forgets everything: there are no rows any more.
+    pub(super) fn clear(&self) {
+        *self.state.write() = State::default();
+        self.merged.lock().clear();
+    }
+
     /// Entries in memory.
     pub(super) fn recent(&self) -> usize {
         self.state.read().recent.len()

@@ -208,6 +208,23 @@ impl HoldArchive for SqliteArchive {
         Ok(())
     }
 
+    fn clear(&self) -> Result<(), PortError> {
+        let mut writer = self.writer.lock();
+        let empty = "BEGIN IMMEDIATE; DELETE FROM holds; DELETE FROM offers; DELETE FROM runs; DELETE FROM run_pages;
+            DELETE FROM unit_changes; UPDATE progress SET position = 0, hash = x'', indexed = 0; COMMIT;";
+        let emptied = writer.connection.execute_batch(empty);
+        if emptied.is_err() && !writer.connection.is_autocommit() {
+            let _ = writer.connection.execute_batch("ROLLBACK");
+        }
+        emptied.map_err(|error| self.unwritten(&error))?;
+        writer.offers.clear();
+        writer.last_row = 0;
+        self.indexes.keys.clear();
+        self.indexes.persons.clear();
+        *self.head.lock() = ArchiveHead::default();
+        Ok(())
+    }
+
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
         Ok(self.writer.lock().offers.values().cloned().collect())
     }

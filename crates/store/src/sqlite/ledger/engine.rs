@@ -1,6 +1,5 @@
 //! The one thread that decides: takes what waits, decides it, makes it durable, makes it visible, answers.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,20 +8,16 @@ use std::time::{Duration, Instant};
 use firstcome_core::ports::PortError;
 use tokio::runtime::Handle;
 
-use super::alarms::Alarms;
-use super::batch::{Batch, Settled};
-use super::journal::{WriteError, Writer};
-use super::lane::{Lane, Pending};
-use super::shared::{Life, Shared, storage_full};
+use super::batch::Batch;
+use super::shared::{Shared, storage_full};
 use super::witness::{Head, Witness};
+use super::{WriteError, Writer};
+use crate::lane::{Alarms, Lane, Leaving, Life, Pending};
 
 /// A clock that is not the machine's can jump; deadlines are looked at this often at least.
 const CLOCK_LOOK: Duration = Duration::from_millis(50);
 /// How often a full disk is tried again.
 const SPACE_LOOK: Duration = Duration::from_millis(200);
-/// Orders forgotten between two batches at most, so that nobody waits for housekeeping.
-const FORGET_AT_MOST: usize = 2_048;
-
 /// Commands in one batch that make a crowd.
 const CROWD: usize = 8;
 
@@ -34,7 +29,7 @@ pub(super) struct Engine {
     pub(super) witness: Witness,
     pub(super) head: Head,
     pub(super) alarms: Alarms,
-    pub(super) settled: VecDeque<Settled>,
+    pub(super) leaving: Leaving,
     pub(super) runtime: Option<Handle>,
     /// Commands on their way from a queue to a decision; kept to be used again.
     pub(super) commands: Vec<Pending>,
@@ -49,11 +44,11 @@ impl Engine {
     pub(super) fn run(mut self) {
         loop {
             // Read before the work is: what was accepted before the closing is still answered.
-            let closing = self.shared.closing.load(Ordering::Acquire);
+            let closing = self.shared.lanes.is_closing();
             match self.step() {
                 Ok(true) => {}
                 Ok(false) if closing => return self.end(Life::Closed),
-                Ok(false) => self.shared.sleep(self.patience()),
+                Ok(false) => self.shared.lanes.sleep(self.patience()),
                 Err(failure) => {
                     tracing::error!(%failure, "the ledger failed and takes nothing any more");
                     return self.end(Life::Failed(failure));
@@ -65,7 +60,7 @@ impl Engine {
     /// One batch and a little housekeeping. Returns whether to go on without sleeping.
     pub(super) fn step(&mut self) -> Result<bool, PortError> {
         if let Some(batch) = self.stuck.take() {
-            self.refuse_waiting();
+            self.shared.lanes.refuse_waiting(&storage_full());
             return self.finish(batch);
         }
         self.gather();
@@ -75,12 +70,13 @@ impl Engine {
             self.crowd = None;
         }
         if worked {
-            self.count(&batch);
+            self.shared.lanes.count(batch.answers.len(), batch.rows.len(), batch.events);
             if !self.finish(batch)? {
                 return Ok(false);
             }
         }
-        Ok(self.forget() || worked)
+        let archived = self.shared.lanes.archived();
+        Ok(self.leaving.forget(archived, |_| false) || worked)
     }
 
     /// Makes a batch durable and visible, and answers. Returns false when the disk is full and the batch must wait.
@@ -100,7 +96,7 @@ impl Engine {
                 }
             }
         }
-        self.settled.extend(batch.settled);
+        self.leaving.add(batch.settled);
         batch.answers.give(self.runtime.as_ref());
         Ok(true)
     }
@@ -120,11 +116,11 @@ impl Engine {
         let now = self.shared.options.clock.now();
         while room > 0 && batch.events < self.shared.options.batch {
             let Some(offer) = self.alarms.take(now) else { break };
-            let Some(lane) = self.shared.lane(offer) else { continue };
+            let Some(lane) = self.shared.lanes.get(offer) else { continue };
             room -= self.decide_lane(&mut batch, &lane, true, room).clamp(1, room);
         }
         while room > 0 {
-            let Some(lane) = self.shared.next_ready() else { break };
+            let Some(lane) = self.shared.lanes.next_ready() else { break };
             room -= self.decide_lane(&mut batch, &lane, false, room);
         }
         batch
@@ -133,10 +129,10 @@ impl Engine {
     /// Decides what waits in one lane. Returns how many commands that were.
     fn decide_lane(&mut self, batch: &mut Batch, lane: &Arc<Lane>, expire: bool, room: usize) -> usize {
         if lane.take(room, &mut self.commands) {
-            self.shared.announce(lane.clone());
+            self.shared.lanes.announce(lane.clone());
         }
         let taken = self.commands.len();
-        self.shared.waiting.fetch_sub(taken, Ordering::Relaxed);
+        self.shared.lanes.taken(taken);
         self.commands.retain(|pending| !pending.is_abandoned());
         if expire || !self.commands.is_empty() {
             let options = &self.shared.options;
@@ -160,13 +156,13 @@ impl Engine {
         self.head = batch.head;
         // The journal first: whoever sees what became of an order must find its record there. Vouchers are taken back after
         // the journal was read to its end, and what is not in it then is delivered afterwards.
-        let mut recent = self.shared.recent.lock();
+        let mut recent = self.shared.lanes.recent.lock();
         for row in batch.rows.drain(..) {
             recent.push(row.entry);
         }
         drop(recent);
         let position = self.head.position;
-        self.shared.progress.send_if_modified(|progress| {
+        self.shared.lanes.progress.send_if_modified(|progress| {
             progress.position = position;
             false
         });
@@ -174,7 +170,7 @@ impl Engine {
             change.lane.publish(change.published, change.granted);
         }
         // Wakes those who wait, now that they find both.
-        self.shared.progress.send_modify(|_| {});
+        self.shared.lanes.progress.send_modify(|_| {});
     }
 
     /// Keeps a batch for which there is no space. Memory is ahead of the disk and cannot go back, so it is tried again
@@ -186,46 +182,8 @@ impl Engine {
         }
         batch.answers.fail(&storage_full());
         std::mem::take(&mut batch.answers).give(self.runtime.as_ref());
-        self.refuse_waiting();
+        self.shared.lanes.refuse_waiting(&storage_full());
         self.stuck = Some(batch);
-    }
-
-    /// Refuses what slipped into the lanes while the disk became full. Nothing of it is decided.
-    fn refuse_waiting(&mut self) {
-        while let Some(lane) = self.shared.next_ready() {
-            lane.take(usize::MAX, &mut self.commands);
-        }
-        self.refuse(&storage_full());
-    }
-
-    fn refuse(&mut self, error: &PortError) {
-        self.shared.waiting.fetch_sub(self.commands.len(), Ordering::Relaxed);
-        for pending in self.commands.drain(..) {
-            let _ = pending.reply.send(Err(error.clone()));
-        }
-    }
-
-    /// Lets settled holds that the archive has leave memory.
-    fn forget(&mut self) -> bool {
-        let archived = self.shared.archived.load(Ordering::Acquire);
-        let mut forgotten = 0;
-        while forgotten < FORGET_AT_MOST && self.settled.front().is_some_and(|first| first.position <= archived) {
-            let Some(Settled { lane, seq, orders, .. }) = self.settled.pop_front() else { break };
-            let mut state = lane.state.write();
-            for order in &orders {
-                state.offer.forget(*order, seq);
-            }
-            forgotten += orders.len();
-        }
-        forgotten > 0
-    }
-
-    fn count(&self, batch: &Batch) {
-        let work = &self.shared.work;
-        work.batches.fetch_add(1, Ordering::Relaxed);
-        work.commands.fetch_add(batch.answers.len() as u64, Ordering::Relaxed);
-        work.records.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
-        work.events.fetch_add(batch.events as u64, Ordering::Relaxed);
     }
 
     /// How long the engine may sleep.
@@ -243,25 +201,15 @@ impl Engine {
     }
 
     fn end(self, life: Life) {
-        self.shared.progress.send_modify(|progress| progress.life = life);
+        self.shared.lanes.end(life);
     }
 }
 
 impl Drop for Engine {
     /// However the thread ends, nobody is left waiting and nobody is let in.
     fn drop(&mut self) {
-        self.shared.progress.send_if_modified(|progress| {
-            let lost = matches!(progress.life, Life::Serving);
-            if lost {
-                progress.life = Life::Failed(failed("its thread ended unexpectedly"));
-            }
-            lost
-        });
-        let lanes: Vec<_> = self.shared.lanes.read().values().cloned().collect();
-        for lane in lanes {
-            lane.close(&mut self.commands);
-        }
-        self.refuse(&self.shared.ended());
+        self.shared.lanes.end(Life::Failed(failed("its thread ended unexpectedly")));
+        self.shared.lanes.shut();
     }
 }
 

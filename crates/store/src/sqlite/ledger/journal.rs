@@ -26,14 +26,14 @@ const SCHEMA: &str = "
 ";
 
 /// A record with all that its row says of it.
-pub(super) struct Row {
-    pub(super) entry: JournalEntry,
-    pub(super) chain: Digest,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Row {
+    pub(crate) entry: JournalEntry,
+    pub(crate) chain: Digest,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Why a batch is not in the journal.
-pub(super) enum WriteError {
+pub(crate) enum WriteError {
     /// There is no space. Nothing of the batch was made durable for anyone to see; the very same batch may be written again.
     Full(String),
     /// The disk did not do its part; what it holds is unknown.
@@ -55,13 +55,13 @@ impl From<rusqlite::Error> for WriteError {
 }
 
 /// The one connection that writes.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     connection: Connection,
 }
 
 impl Writer {
     /// Opens or creates the journal.
-    pub(super) fn open(path: &Path) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         // An audit may look at the file at any time; it never holds a lock that lasts.
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -73,8 +73,16 @@ impl Writer {
         Ok(Self { connection })
     }
 
+    /// Opens or creates a copy of a journal that is kept elsewhere: it may lose its end in a power cut, and gets it again.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn open_copy(path: &Path) -> Result<Self, rusqlite::Error> {
+        let writer = Self::open(path)?;
+        writer.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(writer)
+    }
+
     /// Makes rows durable, all of them or none.
-    pub(super) fn append(&mut self, rows: &[Row]) -> Result<(), WriteError> {
+    pub(crate) fn append(&mut self, rows: &[Row]) -> Result<(), WriteError> {
         let written = self.insert(rows);
         if written.is_err() && !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
@@ -105,20 +113,20 @@ impl Writer {
     }
 
     /// The same file for reading.
-    pub(super) fn reader(&self) -> Reader<'_> {
+    pub(crate) fn reader(&self) -> Reader<'_> {
         Reader(&self.connection)
     }
 }
 
 /// A stored row, before anyone has checked it.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     pub(super) position: i64,
     pub(super) offer: OfferNumber,
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
-    pub(super) hash: Digest,
-    pub(super) chain: Digest,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) hash: Digest,
+    pub(crate) chain: Digest,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Stored {
@@ -128,7 +136,7 @@ impl Stored {
     }
 
     /// The record, if it is what was written.
-    pub(super) fn open(&self) -> Result<JournalEntry, String> {
+    pub(crate) fn open(&self) -> Result<JournalEntry, String> {
         if Record::hash(&self.bytes) != self.hash {
             return Err(format!("{}: the record was altered, its hash does not match its contents", self.place()));
         }
@@ -169,7 +177,7 @@ fn digest(row: &rusqlite::Row<'_>, column: usize) -> Result<Digest, rusqlite::Er
 }
 
 /// Opens a journal that may be in use, for reading only.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, rusqlite::Error> {
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -177,11 +185,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, rusqlite::Erro
 }
 
 /// Reads rows. Every call is a short transaction of its own, so that the log can always be taken over into the database.
-pub(super) struct Reader<'a>(pub(super) &'a Connection);
+pub(crate) struct Reader<'a>(pub(crate) &'a Connection);
 
 impl Reader<'_> {
     /// Calls `each` with the rows after `position` up to `to`, in order, at most `limit`.
-    pub(super) fn after<E: From<rusqlite::Error>>(
+    pub(crate) fn after<E: From<rusqlite::Error>>(
         &self,
         position: i64,
         to: i64,
@@ -199,7 +207,7 @@ impl Reader<'_> {
     }
 
     /// The rows of one offer from the one that contains `from_seq` on, up to position `to`, at most `limit`.
-    pub(super) fn of_offer(
+    pub(crate) fn of_offer(
         &self,
         offer: OfferNumber,
         from_seq: u64,
@@ -216,23 +224,36 @@ impl Reader<'_> {
     }
 
     /// The last position; 0 when the journal is empty.
-    pub(super) fn last_position(&self) -> Result<i64, rusqlite::Error> {
+    pub(crate) fn last_position(&self) -> Result<i64, rusqlite::Error> {
         self.0.query_row("SELECT coalesce(max(position), 0) FROM journal", [], |row| row.get(0))
     }
 
     /// The row at a position, without checking it.
-    pub(super) fn at(&self, position: i64) -> Result<Option<Stored>, rusqlite::Error> {
+    pub(crate) fn at(&self, position: i64) -> Result<Option<Stored>, rusqlite::Error> {
         let text = format!("SELECT {COLUMNS} FROM journal WHERE position = ?");
         self.0.prepare_cached(&text)?.query_row([position], stored).optional()
     }
 
     /// The head as of a row; the empty journal's at 0.
-    pub(super) fn head_at(&self, position: i64) -> Result<Option<Head>, rusqlite::Error> {
+    pub(crate) fn head_at(&self, position: i64) -> Result<Option<Head>, rusqlite::Error> {
         if position == 0 {
             return Ok(Some(Head::default()));
         }
         let mut select = self.0.prepare_cached("SELECT chain FROM journal WHERE position = ?")?;
         select.query_row([position], |row| Ok(Head { position, chain: digest(row, 0)? })).optional()
+    }
+
+    /// The last record of each offer: its last sequence number and its hash.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn tails(&self) -> Result<Vec<(OfferNumber, u64, Digest)>, rusqlite::Error> {
+        let text = "SELECT offer, last_seq, hash FROM journal JOIN
+            (SELECT offer AS one, max(last_seq) AS seq FROM journal GROUP BY offer) ON offer = one AND last_seq = seq";
+        let mut select = self.0.prepare(text)?;
+        let rows = select.query_map([], |row| {
+            let offer = OfferNumber(row.get::<_, i64>(0)?.try_into().unwrap_or(u32::MAX));
+            Ok((offer, row.get::<_, i64>(1)? as u64, digest(row, 2)?))
+        })?;
+        rows.collect()
     }
 
     /// The hash of an offer's record that ends with `seq`, if it stands at `position` or before.

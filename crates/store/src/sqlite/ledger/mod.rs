@@ -1,10 +1,10 @@
 //! The stock ledger in memory, with its journal in SQLite: the embedded [`StockLedger`].
 //!
 //! # How a command goes
-//! Each offer has a [`lane`]: a bounded queue and the offer's state. One [`engine`] thread serves all lanes, so ten
+//! Each offer has a [lane](crate::lane): a bounded queue and the offer's state. One [`engine`] thread serves all lanes, so ten
 //! thousand offers cost ten thousand small structs. It takes what waits up to a limit, decides it in order, writes one
 //! [record](firstcome_core::ledger::Record) per offer in one SQLite transaction with one sync, notes the synced head in
-//! the [`witness`] with another, makes the batch visible and [answers](answers). While it syncs, the next batch gathers:
+//! the [`witness`] with another, makes the batch visible and answers. While it syncs, the next batch gathers:
 //! the slower the disk, the larger the batch. A fast disk would make many small batches of a crowd, each with its system
 //! calls, on cores that the crowd itself needs; so in a crowd a batch begins [`LedgerOptions::gather`] after the one
 //! before at the earliest. The next batch is not decided during a
@@ -22,14 +22,10 @@
 //! is durable. A full disk does not: the batch that did not fit is kept and tried again, nothing of it is visible before
 //! it is durable, and until then new commands get `StorageFull`; refusals and reading go on.
 
-mod alarms;
-mod answers;
 mod batch;
 mod engine;
 mod journal;
-mod lane;
 mod options;
-mod recent;
 mod shared;
 mod start;
 #[cfg(feature = "testkit")]
@@ -40,7 +36,7 @@ mod verify;
 mod witness;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
@@ -49,17 +45,24 @@ use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+pub use crate::lane::LedgerWork;
 pub use options::LedgerOptions;
+#[cfg(feature = "cluster")]
+pub(crate) use start::{catch_up, check_archive, lock, restore, unusable};
 #[cfg(feature = "testkit")]
 pub use stepped::{Died, SteppedEngine};
 pub use verify::{Verified, VerifyError, verify_journal};
 pub use witness::Head;
 
 use engine::Engine;
-use journal::{Reader, Stored, open_for_reading};
-use lane::Lane;
-use shared::{Life, Shared, storage_full};
-use start::{Files, Started};
+#[cfg(feature = "cluster")]
+pub(crate) use journal::Row;
+pub(crate) use journal::{Reader, Stored, WriteError, Writer, open_for_reading};
+use shared::{Shared, storage_full};
+pub(crate) use start::Files;
+use start::Started;
+
+use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
 
 /// See the [module](self).
 pub struct SqliteLedger {
@@ -67,21 +70,6 @@ pub struct SqliteLedger {
     reader: Arc<Mutex<rusqlite::Connection>>,
     engine: Mutex<Option<std::thread::JoinHandle<()>>>,
     files: Files,
-}
-
-/// What a ledger has done since it started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LedgerWork {
-    /// Batches decided.
-    pub batches: u64,
-    /// Commands decided in them.
-    pub commands: u64,
-    /// Records written.
-    pub records: u64,
-    /// Events in them.
-    pub events: u64,
-    /// Commands that wait now.
-    pub waiting: u64,
 }
 
 impl SqliteLedger {
@@ -102,12 +90,13 @@ impl SqliteLedger {
         let Started { lock, writer, witness, head, lanes } = start::start(&options)?;
         let files = Files::in_directory(&options.directory);
         let reader = open_for_reading(&files.journal).map_err(|error| files.unreadable(&error))?;
-        let mut alarms = alarms::Alarms::default();
+        let mut alarms = Alarms::default();
         for lane in lanes.values() {
             alarms.set(lane.number, lane.state.read().offer.next_deadline());
         }
-        let shared = Arc::new(Shared::new(options, lanes, head.position));
-        shared.archived.store(head.position, Ordering::Release);
+        let room = Room { queue: options.queue, total: options.queue_total };
+        let lanes = Lanes::new(lanes, head.position, room, options.recent_events);
+        let shared = Arc::new(Shared { options, lanes, full: AtomicBool::new(false) });
         let engine = Engine {
             shared: shared.clone(),
             _lock: lock,
@@ -115,7 +104,7 @@ impl SqliteLedger {
             witness,
             head,
             alarms,
-            settled: std::collections::VecDeque::new(),
+            leaving: Leaving::default(),
             runtime: tokio::runtime::Handle::try_current().ok(),
             commands: Vec::new(),
             stuck: None,
@@ -132,27 +121,17 @@ impl SqliteLedger {
 
     /// Every offer that the ledger knows, in order of number.
     pub fn offers(&self) -> Vec<OfferNumber> {
-        let lanes = self.shared.lanes.read();
-        let mut offers: Vec<_> = lanes.values().filter(|lane| lane.durable_seq() > 0).map(|lane| lane.number).collect();
-        offers.sort_unstable();
-        offers
+        self.shared.lanes.offers()
     }
 
     /// Holds in memory, of all offers.
     pub fn holds_in_memory(&self) -> usize {
-        self.shared.lanes.read().values().map(|lane| lane.state.read().offer.hold_count()).sum()
+        self.shared.lanes.holds_in_memory()
     }
 
     /// What has been done since the start.
     pub fn work(&self) -> LedgerWork {
-        let work = &self.shared.work;
-        LedgerWork {
-            batches: work.batches.load(Ordering::Relaxed),
-            commands: work.commands.load(Ordering::Relaxed),
-            records: work.records.load(Ordering::Relaxed),
-            events: work.events.load(Ordering::Relaxed),
-            waiting: self.shared.waiting.load(Ordering::Relaxed) as u64,
-        }
+        self.shared.lanes.work()
     }
 
     /// Whether the disk takes no more for now.
@@ -163,21 +142,12 @@ impl SqliteLedger {
     /// Returns when the ledger has failed for good, with the reason. The process must end then: memory is ahead of the
     /// disk. Never returns for a ledger that is closed in order.
     pub async fn failed(&self) -> PortError {
-        let mut progress = self.shared.progress.subscribe();
-        loop {
-            if let Life::Failed(failure) = &progress.borrow_and_update().life {
-                return failure.clone();
-            }
-            if progress.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+        self.shared.lanes.failed().await
     }
 
     /// Takes nothing any more, decides and answers what waits, and returns when all is durable. Blocks for a moment.
     pub fn close(&self) {
-        self.shared.closing.store(true, Ordering::Release);
-        self.shared.ring();
+        self.shared.lanes.close();
         if let Some(thread) = self.engine.lock().take() {
             // A thread that panicked has marked the ledger as failed already.
             let _ = thread.join();
@@ -199,17 +169,17 @@ impl SqliteLedger {
 
     /// Waits until an event of the lane is durable.
     async fn durable(&self, lane: &Lane, seq: u64) -> Result<(), PortError> {
-        let mut progress = self.shared.progress.subscribe();
+        let mut progress = self.shared.lanes.progress.subscribe();
         while lane.durable_seq() < seq {
             if self.shared.is_full() {
                 return Err(storage_full());
             }
             if !matches!(progress.borrow_and_update().life, Life::Serving) {
-                return Err(self.shared.ended());
+                return Err(self.shared.lanes.ended());
             }
             let changed = tokio::time::timeout(std::time::Duration::from_millis(200), progress.changed()).await;
             if let Ok(Err(_)) = changed {
-                return Err(self.shared.ended());
+                return Err(self.shared.lanes.ended());
             }
         }
         Ok(())
@@ -251,9 +221,9 @@ impl Drop for SqliteLedger {
 #[async_trait]
 impl StockLedger for SqliteLedger {
     async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError> {
-        let lane = match (&command, self.shared.lane(offer)) {
+        let lane = match (&command, self.shared.lanes.get(offer)) {
             (_, Some(lane)) => lane,
-            (Command::SetTerms(_), None) => self.shared.lane_or_new(offer),
+            (Command::SetTerms(_), None) => self.shared.lanes.get_or_new(offer),
             (Command::Expire, None) => return Ok(Outcome::ReleasedByTime(Vec::new())),
             (_, None) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
         };
@@ -276,12 +246,12 @@ impl StockLedger for SqliteLedger {
             return Err(storage_full());
         }
         let (reply, answer) = oneshot::channel();
-        self.shared.submit(&lane, command, reply)?;
-        answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+        self.shared.lanes.submit(&lane, command, reply)?;
+        answer.await.unwrap_or_else(|_| Err(self.shared.lanes.ended()))
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
-        let Some(lane) = self.shared.lane(order.home()) else { return Ok(None) };
+        let Some(lane) = self.shared.lanes.get(order.home()) else { return Ok(None) };
         let hold = lane.state.read().offer.hold(order).cloned();
         let Some(hold) = hold else { return self.find_archived(order).await };
         self.durable(&lane, hold.seq).await?;
@@ -289,21 +259,21 @@ impl StockLedger for SqliteLedger {
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(self.shared.lane(offer).and_then(|lane| lane.durable_state()))
+        Ok(self.shared.lanes.get(offer).and_then(|lane| lane.durable_state()))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
-        let to = self.shared.position();
+        let to = self.shared.lanes.position();
         let rows = self.read(move |reader| reader.of_offer(offer, from_seq, to, limit)).await?;
         self.entries_of(&rows)
     }
 
     async fn entries(&self, after: i64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
-        let to = self.shared.position();
+        let to = self.shared.lanes.position();
         if after >= to {
             return Ok(Vec::new());
         }
-        if let Some(recent) = self.shared.recent.lock().after(after, limit) {
+        if let Some(recent) = self.shared.lanes.recent.lock().after(after, limit) {
             return Ok(recent);
         }
         let read = move |reader: &Reader<'_>| {
@@ -319,23 +289,10 @@ impl StockLedger for SqliteLedger {
     }
 
     async fn wait(&self, after: i64) -> Result<(), PortError> {
-        let mut progress = self.shared.progress.subscribe();
-        loop {
-            let ended = {
-                let progress = progress.borrow_and_update();
-                if progress.position > after {
-                    return Ok(());
-                }
-                !matches!(progress.life, Life::Serving)
-            };
-            if ended || progress.changed().await.is_err() {
-                return Err(self.shared.ended());
-            }
-        }
+        self.shared.lanes.wait(after).await
     }
 
     fn archived(&self, position: i64) {
-        self.shared.archived.fetch_max(position, Ordering::AcqRel);
-        self.shared.ring();
+        self.shared.lanes.set_archived(position);
     }
 }

@@ -16,35 +16,35 @@ use hashbrown::HashMap;
 use super::super::connection::port_error;
 use super::LedgerOptions;
 use super::journal::{Reader, Writer, open_for_reading};
-use super::lane::Lane;
 use super::verify::{Check, VerifyError};
 use super::witness::{Head, Witness};
+use crate::lane::Lane;
 
 /// Records that the archive takes at a time.
 const CHUNK: usize = 256;
 
 /// Where the files of a ledger are.
 #[derive(Clone)]
-pub(super) struct Files {
-    pub(super) lock: PathBuf,
-    pub(super) journal: PathBuf,
+pub(crate) struct Files {
+    pub(crate) lock: PathBuf,
+    pub(crate) journal: PathBuf,
     pub(super) witness: PathBuf,
 }
 
 impl Files {
-    pub(super) fn in_directory(directory: &Path) -> Self {
+    pub(crate) fn in_directory(directory: &Path) -> Self {
         let [lock, journal, witness] =
             ["journal.lock", "journal.db", "journal.witness"].map(|name| directory.join(name));
         Self { lock, journal, witness }
     }
 
     /// What a failure to read the journal means to callers of the port.
-    pub(super) fn unreadable(&self, error: &rusqlite::Error) -> PortError {
+    pub(crate) fn unreadable(&self, error: &rusqlite::Error) -> PortError {
         port_error(&self.journal, error)
     }
 
     /// A journal that is not what was written, and how it shows.
-    pub(super) fn corrupt(&self, reason: &str) -> PortError {
+    pub(crate) fn corrupt(&self, reason: &str) -> PortError {
         PortError::Corrupt(format!("{}: {reason}", self.journal.display()))
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn start(options: &LedgerOptions) -> Result<Started, PortError> {
 }
 
 /// Refuses an archive that was made from another journal, or from more of it than there is.
-fn check_archive(files: &Files, reader: &Reader<'_>, archived: ArchiveHead) -> Result<(), PortError> {
+pub(crate) fn check_archive(files: &Files, reader: &Reader<'_>, archived: ArchiveHead) -> Result<(), PortError> {
     let ArchiveHead { position, hash } = archived;
     let unreadable = |error| files.unreadable(&error);
     if position == 0 {
@@ -144,7 +144,12 @@ fn refused(files: &Files, error: VerifyError) -> PortError {
 }
 
 /// Gives the archive what it does not have yet. The records were checked.
-fn catch_up(files: &Files, reader: &Reader<'_>, mut archived: i64, archive: &dyn HoldArchive) -> Result<(), PortError> {
+pub(crate) fn catch_up(
+    files: &Files,
+    reader: &Reader<'_>,
+    mut archived: i64,
+    archive: &dyn HoldArchive,
+) -> Result<(), PortError> {
     loop {
         let mut rows = Vec::new();
         let read = reader.after(archived, i64::MAX, CHUNK, |row| {
@@ -161,7 +166,7 @@ fn catch_up(files: &Files, reader: &Reader<'_>, mut archived: i64, archive: &dyn
 }
 
 /// Every offer as the archive has it, tied to the journal by the hash of its last record.
-fn restore(
+pub(crate) fn restore(
     files: &Files,
     reader: &Reader<'_>,
     archive: &dyn HoldArchive,
@@ -193,7 +198,7 @@ fn lane(
 }
 
 /// Keeps other processes out: each would be ahead of what the other has in memory.
-fn lock(path: &Path) -> Result<File, PortError> {
+pub(crate) fn lock(path: &Path) -> Result<File, PortError> {
     let file = File::create(path).map_err(|error| unusable(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -205,7 +210,7 @@ fn lock(path: &Path) -> Result<File, PortError> {
     }
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> PortError {
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> PortError {
     PortError::Unavailable(format!("{}: {error}", path.display()))
 }
 

@@ -99,13 +99,15 @@ impl Check {
     ) -> Result<(), VerifyError> {
         let corrupt = |reason: &str| Err(VerifyError::Corrupt(format!("{}: {reason}", row.place())));
         let entry = row.open().map_err(VerifyError::Corrupt)?;
-        let head = self.verified.head.after(&entry.hash);
-        if row.position != head.position || row.chain != head.chain {
+        let before = self.verified.head;
+        let head = before.after(row.position, &entry.hash);
+        // Positions in the copy of a cluster's journal have gaps; the chain ties each row to the one before it.
+        if row.position <= before.position || row.chain != head.chain {
             return corrupt("it does not follow the record at the position before it");
         }
         let (last, record) = (entry.record.last_seq(), &entry.record);
-        let before = self.offers.insert(row.offer, (last, entry.hash)).or(self.whole.then(Default::default));
-        if before.is_some_and(|(seq, tail)| record.prev != tail || record.first_seq != seq + 1) {
+        let tail = self.offers.insert(row.offer, (last, entry.hash)).or(self.whole.then(Default::default));
+        if tail.is_some_and(|(seq, tail)| record.prev != tail || record.first_seq != seq + 1) {
             return corrupt("it does not follow its offer's record before it");
         }
         if self.witnessed.is_some_and(|witnessed| witnessed.position == head.position && witnessed != head) {

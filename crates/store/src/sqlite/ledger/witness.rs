@@ -29,10 +29,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head after one more record.
-    pub(super) fn after(self, record: &Digest) -> Self {
+    /// The head after one more record, which stands at `position`.
+    pub(crate) fn after(self, position: i64, record: &Digest) -> Self {
         let chain = Sha256::new().chain_update(self.chain).chain_update(record).finalize().into();
-        Self { position: self.position + 1, chain }
+        Self { position, chain }
     }
 
     fn to_bytes(self) -> [u8; LENGTH] {

@@ -85,6 +85,9 @@ impl HoldArchive for Broken {
     fn apply(&self, _: &[JournalEntry]) -> Result<(), PortError> {
         Ok(())
     }
+    fn clear(&self) -> Result<(), PortError> {
+        Ok(())
+    }
     fn offers(&self) -> Result<Vec<OfferSnapshot>, PortError> {
         Ok(Vec::new())
     }

@@ -10,14 +10,14 @@ use hashbrown::HashMap;
 /// One alarm per offer at most. An alarm may ring too early for its offer, never too late: a deadline that moves away
 /// leaves it where it is, so that the common case costs nothing.
 #[derive(Default)]
-pub(super) struct Alarms {
+pub(crate) struct Alarms {
     heap: BinaryHeap<Reverse<(Time, OfferNumber)>>,
     set: HashMap<OfferNumber, Time>,
 }
 
 impl Alarms {
     /// Sees to it that the alarm of an offer rings at `deadline` at the latest.
-    pub(super) fn set(&mut self, offer: OfferNumber, deadline: Option<Time>) {
+    pub(crate) fn set(&mut self, offer: OfferNumber, deadline: Option<Time>) {
         let Some(deadline) = deadline else { return };
         if self.set.get(&offer).is_none_or(|present| deadline < *present) {
             self.set.insert(offer, deadline);
@@ -26,7 +26,7 @@ impl Alarms {
     }
 
     /// Takes an offer whose alarm rings at `now`.
-    pub(super) fn take(&mut self, now: Time) -> Option<OfferNumber> {
+    pub(crate) fn take(&mut self, now: Time) -> Option<OfferNumber> {
         while let Some(Reverse((deadline, offer))) = self.heap.peek().copied() {
             if deadline > now {
                 return None;
@@ -42,7 +42,7 @@ impl Alarms {
     }
 
     /// When the next one rings.
-    pub(super) fn next(&self) -> Option<Time> {
+    pub(crate) fn next(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((deadline, _))| *deadline)
     }
 }

@@ -1,4 +1,16 @@
-//! One offer in memory: who waits for it, its state, and what of it is durable.
+//! What every ledger with a journal is made of, wherever the journal is.
+//!
+//! A [`Lane`] is one offer in memory: who waits for it, its state, and what of it is durable. [`Lanes`] are all of them,
+//! with the bell of the one thread that decides. A [`Turn`] decides commands; [`Answers`] are held back until what they
+//! say is durable; [`Alarms`] say when holds expire; [`Recent`] keeps the journal's end for those who follow it.
+
+mod alarms;
+mod answers;
+mod counters;
+mod lanes;
+mod recent;
+mod settled;
+mod turn;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,23 +18,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ledger::{Command, Digest, Offer, OfferSnapshot, Outcome, Refusal, Stock, Terms};
-use firstcome_core::ports::{LedgerState, LiveCounters, PortError, RefusedCounts};
+use firstcome_core::ports::{LedgerState, PortError};
 use firstcome_core::time::Time;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
+pub(crate) use alarms::Alarms;
+pub(crate) use answers::Answers;
+pub use lanes::LedgerWork;
+pub(crate) use lanes::{Lanes, Life, Room};
+pub(crate) use recent::Recent;
+pub(crate) use settled::{Leaving, Settled};
+pub(crate) use turn::{Turn, granted, next_record, settled_orders};
+
+use counters::Counters;
+
 /// Where an answer goes.
-pub(super) type Reply = oneshot::Sender<Result<Outcome, PortError>>;
+pub(crate) type Reply = oneshot::Sender<Result<Outcome, PortError>>;
 
 /// A command that waits.
-pub(super) struct Pending {
-    pub(super) command: Command,
-    pub(super) reply: Reply,
+pub(crate) struct Pending {
+    pub(crate) command: Command,
+    pub(crate) reply: Reply,
 }
 
 impl Pending {
     /// Whether nobody would notice if it were dropped: a new hold that nobody waits for any more.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         matches!(self.command, Command::Hold(_) | Command::Prepare(_)) && self.reply.is_closed()
     }
 }
@@ -37,24 +59,24 @@ struct Queue {
 
 /// The offer and the hash of its last record. May be ahead of the disk.
 #[derive(Default)]
-pub(super) struct LaneState {
-    pub(super) offer: Offer,
-    pub(super) tail: Digest,
+pub(crate) struct LaneState {
+    pub(crate) offer: Offer,
+    pub(crate) tail: Digest,
 }
 
 /// What everyone may know of an offer: as of the last synced batch. Its adjustments are in [`LaneState`], where their
 /// sequence numbers tell which of them are durable.
 #[derive(Clone, Copy)]
-pub(super) struct Published {
+pub(crate) struct Published {
     terms: Option<Terms>,
     stock: Stock,
     frozen: bool,
-    pub(super) seq: u64,
+    pub(crate) seq: u64,
     last_at: Time,
 }
 
 impl Published {
-    pub(super) fn of(offer: &Offer) -> Self {
+    pub(crate) fn of(offer: &Offer) -> Self {
         Self {
             terms: offer.terms().copied(),
             stock: offer.stock(),
@@ -66,17 +88,17 @@ impl Published {
 }
 
 /// One offer.
-pub(super) struct Lane {
-    pub(super) number: OfferNumber,
+pub(crate) struct Lane {
+    pub(crate) number: OfferNumber,
     queue: Mutex<Queue>,
-    pub(super) state: RwLock<LaneState>,
+    pub(crate) state: RwLock<LaneState>,
     published: Mutex<Published>,
     durable_seq: AtomicU64,
     counters: Counters,
 }
 
 /// What came of putting a command in a lane's queue.
-pub(super) enum Queued {
+pub(crate) enum Queued {
     /// The engine must be told of the lane.
     First,
     /// The engine knows.
@@ -88,7 +110,7 @@ pub(super) enum Queued {
 }
 
 impl Lane {
-    pub(super) fn new(number: OfferNumber, offer: Offer, tail: Digest) -> Arc<Self> {
+    pub(crate) fn new(number: OfferNumber, offer: Offer, tail: Digest) -> Arc<Self> {
         let published = Published::of(&offer);
         Arc::new(Self {
             number,
@@ -101,7 +123,7 @@ impl Lane {
     }
 
     /// Puts a command at the end of the queue.
-    pub(super) fn push(&self, pending: Pending, bound: usize) -> Queued {
+    pub(crate) fn push(&self, pending: Pending, bound: usize) -> Queued {
         let mut queue = self.queue.lock();
         if queue.closed {
             return Queued::Closed;
@@ -115,7 +137,7 @@ impl Lane {
 
     /// Moves up to `limit` commands from the front of the queue to `out`. Returns whether more wait; if none does, the
     /// next command announces the lane again.
-    pub(super) fn take(&self, limit: usize, out: &mut Vec<Pending>) -> bool {
+    pub(crate) fn take(&self, limit: usize, out: &mut Vec<Pending>) -> bool {
         let mut queue = self.queue.lock();
         let count = limit.min(queue.waiting.len());
         out.extend(queue.waiting.drain(..count));
@@ -123,20 +145,40 @@ impl Lane {
         queue.scheduled
     }
 
+    /// Puts commands that were taken back to the front of the queue. The caller announces the lane.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn put_back(&self, commands: Vec<Pending>) {
+        let mut queue = self.queue.lock();
+        queue.scheduled = true;
+        commands.into_iter().rev().for_each(|pending| queue.waiting.push_front(pending));
+    }
+
+    /// Whether what everyone may know refuses as well, when the state that refused may be taken back.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn confirms(&self, refusal: &Refusal, quantity: u32) -> bool {
+        let published = self.published.lock();
+        match refusal {
+            Refusal::SoldOut { .. } => published.stock.available() < u64::from(quantity),
+            Refusal::Frozen => published.frozen,
+            Refusal::Closed | Refusal::NotOpenYet { .. } | Refusal::TooMany { .. } => true,
+            Refusal::OverLimit { .. } | Refusal::UnknownOffer => false,
+        }
+    }
+
     /// Takes nothing any more.
-    pub(super) fn close(&self, out: &mut Vec<Pending>) {
+    pub(crate) fn close(&self, out: &mut Vec<Pending>) {
         let mut queue = self.queue.lock();
         queue.closed = true;
         out.extend(queue.waiting.drain(..));
     }
 
     /// The sequence number up to which everything is durable.
-    pub(super) fn durable_seq(&self) -> u64 {
+    pub(crate) fn durable_seq(&self) -> u64 {
         self.durable_seq.load(Ordering::Acquire)
     }
 
     /// Makes a synced batch visible.
-    pub(super) fn publish(&self, published: Published, granted: u64) {
+    pub(crate) fn publish(&self, published: Published, granted: u64) {
         *self.published.lock() = published;
         self.durable_seq.store(published.seq, Ordering::Release);
         if granted > 0 {
@@ -145,7 +187,7 @@ impl Lane {
     }
 
     /// The offer as of the last synced batch; none before its first terms are durable.
-    pub(super) fn durable_state(&self) -> Option<LedgerState> {
+    pub(crate) fn durable_state(&self) -> Option<LedgerState> {
         let Published { terms, stock, frozen, seq, last_at } = *self.published.lock();
         let mut adjustments = self.state.read().offer.adjustments();
         adjustments.retain(|(_, made)| *made <= seq);
@@ -154,47 +196,7 @@ impl Lane {
     }
 
     /// Counts the refusal of a new hold.
-    pub(super) fn count_refusal(&self, refusal: &Refusal) {
+    pub(crate) fn count_refusal(&self, refusal: &Refusal) {
         self.counters.refuse(refusal);
-    }
-}
-
-/// [`LiveCounters`] while they count.
-#[derive(Default)]
-struct Counters {
-    sold_out: AtomicU64,
-    over_limit: AtomicU64,
-    too_many: AtomicU64,
-    not_open_yet: AtomicU64,
-    closed: AtomicU64,
-    frozen: AtomicU64,
-    granted: AtomicU64,
-}
-
-impl Counters {
-    fn refuse(&self, refusal: &Refusal) {
-        let counter = match refusal {
-            Refusal::UnknownOffer => return,
-            Refusal::Frozen => &self.frozen,
-            Refusal::Closed => &self.closed,
-            Refusal::NotOpenYet { .. } => &self.not_open_yet,
-            Refusal::TooMany { .. } => &self.too_many,
-            Refusal::OverLimit { .. } => &self.over_limit,
-            Refusal::SoldOut { .. } => &self.sold_out,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn read(&self) -> LiveCounters {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let refused = RefusedCounts {
-            sold_out: of(&self.sold_out),
-            over_limit: of(&self.over_limit),
-            too_many: of(&self.too_many),
-            not_open_yet: of(&self.not_open_yet),
-            closed: of(&self.closed),
-            frozen: of(&self.frozen),
-        };
-        LiveCounters { refused, granted: of(&self.granted) }
     }
 }

@@ -10,36 +10,36 @@ use firstcome_core::ledger::Outcome;
 use firstcome_core::ports::PortError;
 use tokio::runtime::Handle;
 
-use super::lane::Reply;
+use super::Reply;
 
 /// Below this many answers handing them over costs more than it saves.
 const WORTH_A_TASK: usize = 4;
 
 /// Answers that are held back until they are durable.
 #[derive(Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     held: Vec<(Reply, Result<Outcome, PortError>)>,
     durable: bool,
 }
 
 impl Answers {
-    pub(super) fn push(&mut self, reply: Reply, answer: Result<Outcome, PortError>) {
+    pub(crate) fn push(&mut self, reply: Reply, answer: Result<Outcome, PortError>) {
         self.held.push((reply, answer));
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
 
     /// Answers every command with this error instead.
-    pub(super) fn fail(&mut self, error: &PortError) {
+    pub(crate) fn fail(&mut self, error: &PortError) {
         for (_, answer) in &mut self.held {
             *answer = Err(error.clone());
         }
     }
 
     /// Gives the answers from a task of this runtime. What they say is durable, or that nothing is known to be.
-    pub(super) fn give(mut self, runtime: Option<&Handle>) {
+    pub(crate) fn give(mut self, runtime: Option<&Handle>) {
         self.durable = true;
         if let Some(runtime) = runtime.filter(|_| self.held.len() >= WORTH_A_TASK) {
             runtime.spawn(async move { drop(self) });

@@ -1,0 +1,67 @@
+//! Proof that what was read is current: a message that says nothing, appended after the question came, acknowledged and
+//! read back. Whatever was acknowledged before the question stands before it in the topic.
+
+use std::time::Instant;
+
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::time::Time;
+
+use super::shared::Current;
+
+/// The key of such messages.
+pub(super) const KEY: &[u8] = b"barrier";
+
+/// Who waits for a barrier.
+#[derive(Default)]
+pub(super) struct Askers {
+    /// Lanes with commands that did nothing.
+    pub(super) lanes: Vec<OfferNumber>,
+    pub(super) callers: Vec<Current>,
+}
+
+impl Askers {
+    fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.callers.is_empty()
+    }
+}
+
+/// A barrier under way.
+pub(super) struct Barrier {
+    pub(super) id: usize,
+    pub(super) name: [u8; 16],
+    pub(super) began: Instant,
+    pub(super) sent: Time,
+    pub(super) acknowledged: bool,
+    pub(super) read: bool,
+    pub(super) askers: Askers,
+}
+
+impl Barrier {
+    pub(super) fn has_landed(&self) -> bool {
+        self.acknowledged && self.read
+    }
+}
+
+/// At most one barrier is under way; who asks meanwhile waits for the next.
+#[derive(Default)]
+pub(super) struct Barriers {
+    pub(super) under_way: Option<Barrier>,
+    pub(super) next: Askers,
+}
+
+impl Barriers {
+    /// Who waits for the next barrier, if it is time to append it.
+    pub(super) fn due(&mut self) -> Option<Askers> {
+        (self.under_way.is_none() && !self.next.is_empty()).then(|| std::mem::take(&mut self.next))
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_none() && self.next.is_empty()
+    }
+
+    /// Takes the barrier that has landed.
+    pub(super) fn landed(&mut self) -> Option<Askers> {
+        let barrier = self.under_way.take_if(|barrier| barrier.has_landed())?;
+        Some(barrier.askers)
+    }
+}

@@ -1,0 +1,34 @@
+//! What callers, the engine and its threads share.
+
+use firstcome_core::ports::PortError;
+use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::AtomicU64;
+use tokio::sync::oneshot;
+
+use super::KafkaLedgerOptions;
+use super::copy::Keeping;
+use super::inbox::Inbox;
+use crate::lane::Lanes;
+
+/// Tells that what was read is as new as the question.
+pub(super) type Current = oneshot::Sender<Result<(), PortError>>;
+
+pub(super) struct Shared {
+    pub(super) options: KafkaLedgerOptions,
+    pub(super) lanes: Lanes,
+    pub(super) inbox: Inbox,
+    pub(super) keeping: Keeping,
+    /// Why nothing can be decided for now.
+    pub(super) trouble: RwLock<Option<PortError>>,
+    /// Who waits to know that what was read is current.
+    pub(super) askers: Mutex<Vec<Current>>,
+    /// Records that lost a race and were decided again.
+    pub(super) races_lost: AtomicU64,
+}
+
+impl Shared {
+    /// Why nothing can be decided for now, if that is so.
+    pub(super) fn trouble(&self) -> Option<PortError> {
+        self.trouble.read().clone()
+    }
+}

@@ -1,0 +1,183 @@
+//! Starting: the local copy is compared with the topic and brought up to its end, the archive follows, and every offer
+//! begins from there.
+//!
+//! A copy whose last record is not what the topic has at that place is thrown away, and so is an archive that does not
+//! match the copy: loudly, because it means that the topic lost or changed something, and then made again.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::ledger::Record;
+use firstcome_core::ports::{JournalEntry, PortError};
+use hashbrown::HashMap;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
+use super::KafkaLedgerOptions;
+use super::accept::{Accepted, Tail};
+use super::copy::rows;
+use super::inbox::Read;
+use super::topic::{self, JOURNAL};
+use crate::kafka::options::unavailable;
+use crate::lane::Lane;
+use crate::sqlite::ledger::{Files, Head, WriteError, Writer, catch_up, check_archive, lock, restore, unusable};
+
+/// How long Kafka may be silent while it is read.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Records written to the copy together.
+const CHUNK: usize = 512;
+
+/// What a ledger starts with.
+pub(super) struct Started {
+    pub(super) lock: File,
+    pub(super) files: Files,
+    pub(super) writer: Writer,
+    pub(super) head: Head,
+    pub(super) lanes: HashMap<OfferNumber, Arc<Lane>>,
+    pub(super) accepted: Accepted,
+    /// Stands behind the last message that was taken.
+    pub(super) consumer: BaseConsumer,
+}
+
+pub(super) fn start(options: &KafkaLedgerOptions) -> Result<Started, PortError> {
+    std::fs::create_dir_all(&options.directory).map_err(|error| unusable(&options.directory, &error))?;
+    let files = Files::in_directory(&options.directory);
+    let lock = lock(&files.lock)?;
+    let consumer = topic::consumer(&options.kafka)?;
+    let (low, high) =
+        consumer.fetch_watermarks(&options.kafka.topic(JOURNAL), 0, SILENCE).map_err(|error| unavailable(&error))?;
+    if low > 0 {
+        let name = options.kafka.topic(JOURNAL);
+        return Err(PortError::Corrupt(format!("the topic {name} begins at offset {low}: its first records are gone")));
+    }
+    let mut mirror = Mirror { options, files: &files, consumer: &consumer, high, began: Instant::now() };
+    let (writer, head, accepted) = mirror.run()?;
+    let reader = writer.reader();
+    let archive = options.archive.as_ref();
+    if let Err(error) = check_archive(&files, &reader, archive.head()?) {
+        tracing::error!(%error, "the archive does not match the journal in Kafka; it is made again");
+        archive.clear()?;
+    }
+    catch_up(&files, &reader, archive.head()?.position, archive)?;
+    let lanes = restore(&files, &reader, archive)?;
+    Ok(Started { lock, files, writer, head, lanes, accepted, consumer })
+}
+
+/// Brings the copy up to the topic's end.
+struct Mirror<'a> {
+    options: &'a KafkaLedgerOptions,
+    files: &'a Files,
+    consumer: &'a BaseConsumer,
+    high: i64,
+    began: Instant,
+}
+
+impl Mirror<'_> {
+    fn run(&mut self) -> Result<(Writer, Head, Accepted), PortError> {
+        let mut writer = match self.open() {
+            Ok(writer) => writer,
+            Err(error) => self.anew(&error.to_string())?,
+        };
+        let mut head = self.head(&writer)?;
+        if let Some(difference) = self.difference(&writer, head)? {
+            drop(writer);
+            writer = self.anew(&difference)?;
+            head = Head::default();
+        }
+        if head.position == 0 {
+            topic::assign(self.consumer, &self.options.kafka, 0)?;
+        }
+        let tails = writer.reader().tails().map_err(|error| self.files.unreadable(&error))?;
+        let tails = tails.into_iter().map(|(offer, seq, hash)| (offer, Tail { hash, seq }));
+        let mut accepted = Accepted::new(tails);
+        let head = self.fill(&mut writer, head, &mut accepted)?;
+        Ok((writer, head, accepted))
+    }
+
+    fn open(&self) -> Result<Writer, PortError> {
+        Writer::open_copy(&self.files.journal).map_err(|error| self.files.unreadable(&error))
+    }
+
+    fn anew(&self, reason: &str) -> Result<Writer, PortError> {
+        tracing::error!(reason, "the local copy of the journal is thrown away and made again from Kafka");
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = self.files.journal.clone().into_os_string();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(unusable(name.as_ref(), &error));
+                }
+                _ => {}
+            }
+        }
+        self.open()
+    }
+
+    fn head(&self, writer: &Writer) -> Result<Head, PortError> {
+        let reader = writer.reader();
+        let head = reader.last_position().and_then(|position| reader.head_at(position));
+        Ok(head.map_err(|error| self.files.unreadable(&error))?.unwrap_or_default())
+    }
+
+    /// How the topic differs from the copy at the copy's last record. Leaves the consumer behind that record.
+    fn difference(&mut self, writer: &Writer, head: Head) -> Result<Option<String>, PortError> {
+        if head.position == 0 {
+            return Ok(None);
+        }
+        if head.position > self.high {
+            return Ok(Some(format!("it ends at position {}, the topic at {}", head.position, self.high)));
+        }
+        let row = writer.reader().at(head.position).map_err(|error| self.files.unreadable(&error))?;
+        topic::assign(self.consumer, &self.options.kafka, head.position - 1)?;
+        let message = self.next()?;
+        let same = message.position == head.position && row.is_some_and(|row| Record::hash(&message.bytes) == row.hash);
+        Ok((!same).then(|| format!("the topic has another record at position {}", head.position)))
+    }
+
+    fn fill(&mut self, writer: &mut Writer, mut head: Head, accepted: &mut Accepted) -> Result<Head, PortError> {
+        let (mut read, mut chunk) = (head.position, Vec::with_capacity(CHUNK));
+        while read < self.high {
+            let message = self.next()?;
+            read = message.position;
+            if let Some(entry) = accept(accepted, &message) {
+                chunk.push((entry, message.bytes));
+            }
+            if chunk.len() == CHUNK || read >= self.high {
+                let (rows, next) = rows(head, std::mem::take(&mut chunk));
+                writer.append(&rows).map_err(|error| match error {
+                    WriteError::Full(reason) => PortError::StorageFull(reason),
+                    WriteError::Failed(reason) => PortError::Unavailable(reason),
+                })?;
+                head = next;
+            }
+        }
+        Ok(head)
+    }
+
+    fn next(&mut self) -> Result<Read, PortError> {
+        loop {
+            match self.consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    self.began = Instant::now();
+                    return Ok(topic::read(&message));
+                }
+                Some(Err(error)) if topic::is_lost(&error) => {
+                    return Err(PortError::Corrupt(format!("the journal's topic cannot be read: {error}")));
+                }
+                Some(Err(error)) => tracing::warn!(%error, "reading the journal's topic"),
+                None => {}
+            }
+            if self.began.elapsed() > SILENCE {
+                return Err(PortError::Unavailable("Kafka does not give the journal's records".to_owned()));
+            }
+        }
+    }
+}
+
+/// The record in a message, if it is one and is accepted.
+pub(super) fn accept(accepted: &mut Accepted, message: &Read) -> Option<JournalEntry> {
+    let record = Record::decode(&message.bytes).ok()?;
+    let hash = Record::hash(&message.bytes);
+    accepted.accept(&record, hash).then(|| JournalEntry { position: message.position, record: Arc::new(record), hash })
+}

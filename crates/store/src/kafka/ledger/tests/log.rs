@@ -1,0 +1,211 @@
+//! The topic and the local copy: strange messages, lost copies, topics that are not what they were.
+
+use firstcome_core::ids::EventId;
+use firstcome_core::ledger::{Event, Record};
+use firstcome_core::testkit::audit;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+
+use super::*;
+use crate::kafka::ledger::topic::JOURNAL;
+use crate::sqlite::ledger::verify_journal;
+
+/// Appends messages by hand.
+struct Stranger {
+    producer: ThreadedProducer<rdkafka::producer::DefaultProducerContext>,
+    topic: String,
+}
+
+impl Stranger {
+    fn at(place: &Place) -> Self {
+        let producer = place.kafka.client().create().expect("a producer");
+        Self { producer, topic: place.kafka.topic(JOURNAL) }
+    }
+
+    fn append(&self, key: &str, bytes: &[u8]) {
+        let record = BaseRecord::to(&self.topic).partition(0).key(key).payload(bytes);
+        assert!(self.producer.send(record).is_ok(), "appended");
+        self.producer.flush(Duration::from_secs(10)).expect("appended");
+    }
+}
+
+async fn history(ledger: &KafkaLedger, place: &Place) {
+    sell(ledger, place, OFFER, 20).await;
+    for number in 0..12 {
+        held(ledger, number).await;
+    }
+    for number in 0..4 {
+        pay(ledger, number).await;
+    }
+}
+
+async fn books(ledger: &KafkaLedger) -> (firstcome_core::ledger::OfferSnapshot, Vec<Option<Hold>>) {
+    let state = ledger.snapshot(OFFER).await.expect("known").expect("there");
+    let mut holds = Vec::new();
+    for number in 0..12 {
+        holds.push(ledger.find(order(number, OFFER)).await.expect("known"));
+    }
+    (state.offer, holds)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strange_messages_change_nothing() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    history(&ledger, &place).await;
+    let (entries, before) = (journal(&ledger).await, books(&ledger).await);
+    let stranger = Stranger::at(&place);
+    for entry in &entries {
+        stranger.append("1", &entry.record.encode());
+    }
+    let last = entries.last().expect("there are some");
+    let record = |prev, first_seq, events| {
+        Record { offer: OFFER, id: EventId([9; 16]), prev, first_seq, at: last.record.at, events }.encode()
+    };
+    let next = last.record.last_seq() + 1;
+    stranger.append("1", &record(entries[3].hash, next, vec![Event::Frozen]));
+    stranger.append("1", &record(last.hash, next + 1, vec![Event::Frozen]));
+    stranger.append("1", &record(last.hash, next, vec![]));
+    stranger.append("1", b"");
+    stranger.append("1", &[0xff; 300]);
+    stranger.append("nobody", &[0x86; 40]);
+    stranger.append("barrier", b"");
+    stranger.append("barrier", &[1; 16]);
+    assert_eq!(journal(&ledger).await, entries);
+    assert_eq!(books(&ledger).await, before);
+    // It goes on, and another process concludes the same from the whole topic.
+    held(&ledger, 12).await;
+    let other = place.another();
+    let second = other.open().await;
+    let all = journal(&ledger).await;
+    assert_eq!(all.len(), entries.len() + 1);
+    assert_eq!(journal(&second).await, all);
+    assert_eq!(books(&second).await, books(&ledger).await);
+    audit(&all).check().expect("every promise is kept");
+}
+
+/// What a lane that died before it was answered left behind counts when it comes, for everyone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_nobody_that_continues_the_offer_counts() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    history(&ledger, &place).await;
+    let entries = journal(&ledger).await;
+    let last = entries.last().expect("there are some");
+    let (prev, first_seq) = (last.hash, last.record.last_seq() + 1);
+    let record =
+        Record { offer: OFFER, id: EventId([9; 16]), prev, first_seq, at: last.record.at, events: vec![Event::Frozen] };
+    Stranger::at(&place).append("1", &record.encode());
+    assert_eq!(journal(&ledger).await.len(), entries.len() + 1);
+    let refused = ledger.decide(OFFER, hold(15, OFFER)).await.expect("decided");
+    assert_eq!(refused, Outcome::Refused(firstcome_core::ledger::Refusal::Frozen));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_copy_is_made_again() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    history(&ledger, &place).await;
+    let (entries, before) = (journal(&ledger).await, books(&ledger).await);
+    ledger.close();
+    let verified = verify_journal(place.directory.path(), |_| Ok(())).expect("whole");
+    assert_eq!((verified.records as usize, verified.witness_missing), (entries.len(), true));
+
+    // Without archive; without copy; with a damaged one; with one of another shop.
+    let fresh = MemoryArchive::default();
+    let ledger = Place { archive: fresh, ..place }.open_again(&entries, &before).await;
+    let place = ledger;
+    std::fs::remove_file(place.directory.path().join("journal.db")).expect("removed");
+    let place = place.open_again(&entries, &before).await;
+    std::fs::write(place.directory.path().join("journal.db"), [7; 10_000]).expect("written");
+    let place = place.open_again(&entries, &before).await;
+    let stranger = Place::new();
+    let ledger = stranger.open().await;
+    sell(&ledger, &stranger, OfferNumber(5), 3).await;
+    ledger.close();
+    stranger.archive.apply(&journal_of(&stranger)).expect("in memory");
+    let mixed = Place { directory: stranger.directory, archive: stranger.archive, ..place };
+    mixed.open_again(&entries, &before).await;
+}
+
+fn journal_of(place: &Place) -> Vec<JournalEntry> {
+    let mut entries = Vec::new();
+    let visit = |entry: &JournalEntry| {
+        entries.push(entry.clone());
+        Ok(())
+    };
+    verify_journal(place.directory.path(), visit).expect("whole");
+    entries
+}
+
+impl Place {
+    /// Opens, compares, and closes.
+    async fn open_again(
+        self,
+        entries: &[JournalEntry],
+        before: &(firstcome_core::ledger::OfferSnapshot, Vec<Option<Hold>>),
+    ) -> Self {
+        let ledger = self.open().await;
+        assert_eq!(journal(&ledger).await, entries);
+        assert_eq!(&books(&ledger).await, before);
+        ledger.close();
+        self
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_records_are_read_from_the_copy_and_settled_orders_from_the_archive() {
+    let place = Place::new();
+    let options = KafkaLedgerOptions { recent_events: 4, writes_archive: true, ..place.options() };
+    let ledger = KafkaLedger::open(options).await.expect("it opens");
+    history(&ledger, &place).await;
+    let entries = journal(&ledger).await;
+    assert_eq!(entries.len(), 21);
+    for after in [0, entries[4].position, entries[15].position] {
+        let expected: Vec<_> = entries.iter().filter(|entry| entry.position > after).take(3).cloned().collect();
+        assert_eq!(ledger.entries(after, 3).await.expect("readable"), expected);
+    }
+    let from = entries[7].record.first_seq;
+    assert_eq!(ledger.journal(OFFER, from, 100).await.expect("readable"), entries[7..]);
+    eventually("settled orders leave memory", async || ledger.holds_in_memory() == 8).await;
+    let (order, attempt) = (order(2, OFFER), attempt(2));
+    let again = ledger.decide(OFFER, Command::Commit { order, attempt }).await.expect("decided");
+    assert!(matches!(again, Outcome::AlreadyCommitted { .. }), "{again:?}");
+    // Another process that has forgotten it as well applies what happens to it.
+    let returned =
+        Command::Return { order, return_id: firstcome_core::ids::RefundId([3; 16]), quantity: 1, restock: true };
+    let other = place.another();
+    let second = other.open().await;
+    let returned = second.decide(OFFER, returned).await;
+    // Its archive was filled at the start.
+    assert!(matches!(returned, Ok(Outcome::Returned { .. })), "{returned:?}");
+    eventually("both agree", async || {
+        let (here, there) = (ledger.snapshot(OFFER).await, second.snapshot(OFFER).await);
+        here.expect("known").map(|state| state.offer) == there.expect("known").map(|state| state.offer)
+    })
+    .await;
+    let hold = ledger.find(order).await.expect("known").expect("there");
+    assert_eq!(hold.returned(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_per_directory() {
+    let place = Place::new();
+    let _ledger = place.open().await;
+    let second = KafkaLedger::open(place.options()).await.map(|_| ()).expect_err("refused");
+    assert!(second.to_string().contains("another process"), "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_that_are_apart_decide_nothing() {
+    let place = Place::new();
+    let options = KafkaLedgerOptions { skew: Some(Duration::from_secs(1)), ..place.options() };
+    let ledger = KafkaLedger::open(options).await.expect("it opens");
+    let command = Command::SetTerms(terms(OFFER, 5, place.clock.now()));
+    let refused = ledger.decide(OFFER, command.clone()).await.expect_err("refused");
+    assert!(refused.is_retryable() && refused.to_string().contains("clock"), "{refused}");
+    // Somebody sets the clock.
+    let real = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_micros() as i64;
+    place.clock.set(Time(real));
+    eventually("it decides again", async || ledger.trouble().is_none()).await;
+    assert_eq!(ledger.decide(OFFER, command).await.expect("decided"), Outcome::Done { seq: 1 });
+}

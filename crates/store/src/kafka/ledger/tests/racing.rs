@@ -1,0 +1,179 @@
+//! Several processes on one journal.
+
+use std::collections::BTreeSet;
+
+use firstcome_core::ledger::{HoldState, ReleaseReason};
+use firstcome_core::testkit::Auditor;
+
+use super::*;
+
+/// Both ledgers know the same, and the journal keeps every promise.
+async fn agree(ledgers: &[&Arc<KafkaLedger>], offers: &[OfferNumber]) -> Vec<JournalEntry> {
+    let entries = journal(ledgers[0]).await;
+    let mut auditor = Auditor::default();
+    entries.iter().for_each(|entry| auditor.take(entry));
+    for ledger in ledgers {
+        assert_eq!(journal(ledger).await, entries);
+        for offer in offers {
+            let state = ledger.snapshot(*offer).await.expect("known").expect("there");
+            assert_eq!(auditor.tally(*offer).map(|tally| tally.seq), Some(state.offer.seq));
+            auditor.compare(*offer, &state.offer);
+        }
+    }
+    auditor.finish().check().expect("every promise is kept");
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_never_oversell() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    sell(&one, &place, OFFER, 100).await;
+    two.current().await.expect("Kafka answers");
+    // Everyone asks both, as someone does whose first answer was lost.
+    let asked: Vec<_> = (0..400)
+        .flat_map(|number| [(number, one.clone()), (number, two.clone())])
+        .map(|(number, ledger)| {
+            tokio::spawn(async move { (number, ledger.decide(OFFER, hold(number, OFFER)).await.expect("decided")) })
+        })
+        .collect();
+    let (mut held, mut again) = (BTreeSet::new(), BTreeSet::new());
+    for task in asked {
+        match task.await.expect("no panic") {
+            (number, Outcome::Held(_)) => assert!(held.insert(number), "granted twice"),
+            (number, Outcome::AlreadyHeld(_)) => assert!(again.insert(number), "found twice by two"),
+            (_, Outcome::Refused(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(held.len(), 100);
+    assert!(again.is_subset(&held));
+    let entries = agree(&[&one, &two], &[OFFER]).await;
+    assert_eq!(entries.iter().map(|entry| entry.record.events.len()).sum::<usize>(), 101);
+    for number in held {
+        let (here, there) = (one.find(order(number, OFFER)).await, two.find(order(number, OFFER)).await);
+        assert_eq!(here.expect("known").expect("there"), there.expect("known").expect("there"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_races_are_decided_again() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    sell(&one, &place, OFFER, 10_000).await;
+    two.current().await.expect("Kafka answers");
+    let mut number = 0;
+    // Rounds of one command each at the same time, until both have lost some.
+    while one.races_lost() < 3 || two.races_lost() < 3 {
+        assert!(number < 4_000, "they never meet: {} and {}", one.races_lost(), two.races_lost());
+        let (first, second) = (hold(number, OFFER), hold(number + 1, OFFER));
+        let (first, second) = tokio::join!(one.decide(OFFER, first), two.decide(OFFER, second));
+        assert!(matches!((first, second), (Ok(Outcome::Held(_)), Ok(Outcome::Held(_)))));
+        number += 2;
+    }
+    let entries = agree(&[&one, &two], &[OFFER]).await;
+    assert_eq!(entries.iter().map(|entry| entry.record.events.len()).sum::<usize>() as u64, number + 1);
+    assert_eq!((one.holds_in_memory() as u64, two.holds_in_memory() as u64), (number, number));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whole_sales_on_three_processes() {
+    let place = Place::new();
+    let others = [place.another(), place.another()];
+    let ledgers = [place.open().await, others[0].open().await, others[1].open().await];
+    let offers = [OfferNumber(1), OfferNumber(2)];
+    for offer in offers {
+        sell(&ledgers[0], &place, offer, 150).await;
+    }
+    for ledger in &ledgers {
+        ledger.current().await.expect("Kafka answers");
+    }
+    // Every step of an order goes to another process.
+    let sales: Vec<_> = (0..300_u64)
+        .map(|number| {
+            let ledgers = ledgers.clone();
+            tokio::spawn(async move {
+                let ledger = |step: u64| &ledgers[(number + step) as usize % 3];
+                let offer = OfferNumber(1 + (number % 2) as u32);
+                let (order, attempt) = (order(number, offer), attempt(number));
+                let held = ledger(0).decide(offer, hold(number, offer)).await.expect("decided");
+                assert!(matches!(held, Outcome::Held(_)), "{held:?}");
+                if number % 5 == 0 {
+                    let release = Command::Release { order, reason: ReleaseReason::Canceled };
+                    let released = ledger(1).decide(offer, release.clone()).await.expect("decided");
+                    assert!(matches!(released, Outcome::Released { .. }), "{released:?}");
+                    let again = ledger(2).decide(offer, release).await.expect("decided");
+                    assert!(matches!(again, Outcome::AlreadyReleased { .. }), "{again:?}");
+                    return;
+                }
+                let paying = ledger(1).decide(offer, Command::BeginPayment { order, attempt }).await.expect("decided");
+                assert!(matches!(paying, Outcome::Paying(_)), "{paying:?}");
+                let committed = ledger(2).decide(offer, Command::Commit { order, attempt }).await.expect("decided");
+                assert!(matches!(committed, Outcome::Committed { .. }), "{committed:?}");
+                let again = ledger(0).decide(offer, Command::Commit { order, attempt }).await.expect("decided");
+                assert!(matches!(again, Outcome::AlreadyCommitted { .. }), "{again:?}");
+            })
+        })
+        .collect();
+    for sale in sales {
+        sale.await.expect("every step knows the one before");
+    }
+    let [one, two, three] = &ledgers;
+    agree(&[one, two, three], &offers).await;
+    let state = one.snapshot(offers[0]).await.expect("known").expect("there").offer;
+    assert_eq!((state.stock.sold, state.stock.held, state.stock.released), (120, 0, 30));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_did_the_other_knows_at_once() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    for round in 1..=20 {
+        let offer = OfferNumber(round);
+        sell(&one, &place, offer, 5).await;
+        let again = two.decide(offer, Command::Freeze).await.expect("decided");
+        assert_eq!(again, Outcome::Done { seq: 2 }, "made elsewhere a moment ago");
+        let thawed = one.decide(offer, Command::Unfreeze).await.expect("decided");
+        assert_eq!(thawed, Outcome::Done { seq: 3 });
+        let granted = one.decide(offer, hold(1, offer)).await.expect("decided");
+        let Outcome::Held(granted) = granted else { panic!("{granted:?}") };
+        assert_eq!(two.find(granted.order).await.expect("known"), Some(granted.clone()));
+        let again = two.decide(offer, hold(1, offer)).await.expect("decided");
+        assert_eq!(again, Outcome::AlreadyHeld(granted));
+    }
+    assert_eq!(
+        two.decide(OfferNumber(99), Command::Freeze).await.expect("decided"),
+        Outcome::Refused(firstcome_core::ledger::Refusal::UnknownOffer)
+    );
+    assert_eq!(two.find(order(7, OfferNumber(99))).await.expect("known"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_passes_once_for_all() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    sell(&one, &place, OFFER, 2_000).await;
+    two.current().await.expect("Kafka answers");
+    let tasks: Vec<_> = (0..1_200)
+        .map(|number| (number, if number % 2 == 0 { one.clone() } else { two.clone() }))
+        .map(|(number, ledger)| tokio::spawn(async move { held(&ledger, number).await }))
+        .collect();
+    for task in tasks {
+        task.await.expect("held");
+    }
+    place.clock.advance(Duration::from_secs(60));
+    for ledger in [&one, &two] {
+        eventually("all are released", async || {
+            let state = ledger.snapshot(OFFER).await.expect("known").expect("there");
+            state.offer.stock.released == 1_200
+        })
+        .await;
+    }
+    agree(&[&one, &two], &[OFFER]).await;
+    let hold = two.find(order(3, OFFER)).await.expect("known").expect("there");
+    assert_eq!((hold.state, hold.reason), (HoldState::Released, ReleaseReason::Expired));
+}

@@ -1,0 +1,159 @@
+//! The journal's topic: appending to it and reading it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::ports::PortError;
+use firstcome_core::time::Time;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
+use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::inbox::{Read, Report};
+use super::shared::Shared;
+use crate::kafka::KafkaOptions;
+use crate::kafka::options::unavailable;
+
+/// The topic's name behind the prefix.
+pub(super) const JOURNAL: &str = "journal";
+/// Bytes of a message at most, as the topic is created.
+pub(super) const LARGEST: usize = 8 << 20;
+/// How long the reader waits for a message before it looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The key of an offer's records.
+pub(super) fn key_of(offer: OfferNumber) -> Vec<u8> {
+    offer.0.to_string().into_bytes()
+}
+
+/// The offer that a key is of.
+pub(super) fn offer_of(key: &[u8]) -> Option<OfferNumber> {
+    std::str::from_utf8(key).ok()?.parse().ok().map(OfferNumber)
+}
+
+// ---- appending
+
+pub(super) struct Context(Arc<Shared>);
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka");
+        self.0.inbox.unreachable(reason.to_owned());
+        self.0.lanes.ring();
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
+        let failed = result.as_ref().err().map(|(error, _)| error.to_string());
+        self.0.inbox.report(Report { id, failed });
+        self.0.lanes.ring();
+    }
+}
+
+/// Appends messages, each with an id by which its fate is reported to the inbox.
+pub(super) struct Appender {
+    shared: Arc<Shared>,
+    topic: String,
+    producer: ThreadedProducer<Context>,
+}
+
+impl Appender {
+    pub(super) fn new(shared: Arc<Shared>) -> Result<Self, PortError> {
+        let topic = shared.options.kafka.topic(JOURNAL);
+        let producer = Self::producer(&shared)?;
+        Ok(Self { shared, topic, producer })
+    }
+
+    fn producer(shared: &Arc<Shared>) -> Result<ThreadedProducer<Context>, PortError> {
+        let mut config = shared.options.kafka.client();
+        let patience = shared.options.patience.as_millis().to_string();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4");
+        config.set("delivery.timeout.ms", &patience).set("request.timeout.ms", &patience);
+        config.set("message.max.bytes", LARGEST.to_string()).set("retry.backoff.ms", "20");
+        config.create_with_context(Context(shared.clone())).map_err(|error| unavailable(&error))
+    }
+
+    pub(super) fn append(&mut self, id: usize, key: &[u8], bytes: &[u8]) -> Result<(), PortError> {
+        if let Some((code, reason)) = self.producer.client().fatal_error() {
+            // It never sends again. What it had under way is reported as failed when it goes.
+            tracing::error!(?code, reason, "the producer of the journal begins anew");
+            self.producer = Self::producer(&self.shared)?;
+        }
+        let record = BaseRecord::with_opaque_to(&self.topic, id).partition(0).key(key).payload(bytes);
+        self.producer.send(record).map_err(|(error, _)| unavailable(&error))
+    }
+}
+
+// ---- reading
+
+/// A consumer of the journal's topic that stands nowhere yet.
+pub(super) fn consumer(options: &KafkaOptions) -> Result<BaseConsumer, PortError> {
+    let mut config = options.client();
+    // It joins no group; the client library only asks for a name.
+    config.set("group.id", options.topic(JOURNAL)).set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false").set("auto.offset.reset", "error");
+    config.set("fetch.wait.max.ms", "100").set("fetch.min.bytes", "1").set("fetch.error.backoff.ms", "20");
+    config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
+    config.set("check.crcs", "true").set("allow.auto.create.topics", "false");
+    config.create().map_err(|error| unavailable(&error))
+}
+
+/// Lets a consumer go on behind `position`.
+pub(super) fn assign(consumer: &BaseConsumer, options: &KafkaOptions, position: i64) -> Result<(), PortError> {
+    let mut partitions = TopicPartitionList::new();
+    let added = partitions.add_partition_offset(&options.topic(JOURNAL), 0, Offset::Offset(position));
+    added.and_then(|()| consumer.assign(&partitions)).map_err(|error| unavailable(&error))
+}
+
+/// A message as the engine takes it.
+pub(super) fn read(message: &BorrowedMessage<'_>) -> Read {
+    Read {
+        position: message.offset() + 1,
+        key: message.key().unwrap_or_default().to_vec(),
+        bytes: message.payload().unwrap_or_default().to_vec(),
+        appended: message.timestamp().to_millis().map(Time::from_millis),
+    }
+}
+
+/// Whether the topic is not the one that was read before; everything else passes.
+pub(super) fn is_lost(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::LogTruncation)
+    )
+}
+
+/// Feeds the inbox until it is closed.
+pub(super) fn follow(shared: &Shared, consumer: &BaseConsumer) {
+    while !shared.inbox.is_closed() {
+        match consumer.poll(LOOK) {
+            None => {}
+            Some(Ok(message)) => {
+                if !shared.inbox.read(read(&message)) {
+                    return;
+                }
+                shared.lanes.ring();
+            }
+            Some(Err(error)) if is_lost(&error) => {
+                let reason = format!("the journal's topic in Kafka is not the one that was read so far: {error}");
+                shared.inbox.lost(PortError::Corrupt(reason));
+                shared.lanes.ring();
+                return;
+            }
+            Some(Err(error)) => {
+                shared.inbox.unreachable(error.to_string());
+                shared.lanes.ring();
+            }
+        }
+    }
+}
