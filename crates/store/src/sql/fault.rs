@@ -116,3 +116,37 @@ fn of_postgres(code: &str, reason: String) -> Fault {
         _ => Fault::Refused(reason),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ports::PortError;
+
+    use super::{Fault, of_mysql, of_postgres};
+
+    /// What both engines said on a full disk, after a failover, and in each other's way.
+    #[test]
+    fn errors_mean_what_they_mean() {
+        let mysql = |number| of_mysql(number, "said".to_owned());
+        let postgres = |code| of_postgres(code, "said".to_owned());
+        let full = |fault: Fault| matches!(fault.into_port_error("db"), PortError::StorageFull(_));
+        assert!(full(mysql(1114)) && full(mysql(1021)) && full(postgres("53100")));
+        for passing in [
+            mysql(1213),
+            mysql(1205),
+            mysql(1290),
+            mysql(1053),
+            postgres("40P01"),
+            postgres("55P03"),
+            postgres("25006"),
+            postgres("57P01"),
+            postgres("53300"),
+        ] {
+            assert!(passing.passes(), "{passing:?}");
+            assert!(passing.into_port_error("db").is_retryable());
+        }
+        for of_a_unit in [mysql(1062), mysql(1406), postgres("23505"), postgres("22001")] {
+            assert!(of_a_unit.is_of_a_unit() && !of_a_unit.into_port_error("db").is_retryable());
+        }
+        assert!(mysql(9_999).into_port_error("db").is_retryable());
+    }
+}
