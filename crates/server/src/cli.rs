@@ -51,6 +51,10 @@ pub enum Command {
     Storm(StormArguments),
     /// Show every setting, its value, and where the value came from.
     Config(ConfigArguments),
+    /// Bring the databases, topics and keys of a cluster up to this version. Twice is once; also while the shop runs.
+    Migrate(DataArguments),
+    /// Check every server and setting of a cluster, and say what to do. Changes nothing; ends with 1 if something is wrong.
+    Doctor(DataArguments),
 }
 
 const IMPORT_HELP: &str = "\

@@ -3,7 +3,9 @@
 pub mod account;
 pub mod audit;
 pub mod config;
+pub mod doctor;
 pub mod import;
+pub mod migrate;
 #[cfg(feature = "cluster")]
 pub mod moving;
 pub mod serve;
@@ -92,6 +94,8 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Config(arguments)) => config::run(&arguments),
         #[cfg(feature = "cluster")]
         Some(Command::Move(arguments)) => moving::run(&arguments),
+        Some(Command::Migrate(arguments)) => migrate::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Storm(arguments)) => match storm::run(arguments.try_into()?)? {
             Verdict::Passed => Ok(()),
             Verdict::Failed => Err(CommandError::Disagrees),

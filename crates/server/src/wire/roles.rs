@@ -12,8 +12,7 @@ use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, RoleName, StockLedger};
-use firstcome_core::records::Table;
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, StockLedger};
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -183,17 +182,4 @@ pub(super) fn open_gateway(config: &Config, parts: &Parts, revocations: &Arc<Rev
         clock: parts.clock.clone(),
     };
     gateway::create(options, ports)
-}
-
-/// The tables of a role's database.
-pub fn tables(role: RoleName) -> &'static [&'static Table] {
-    match role {
-        RoleName::Gateway => &[],
-        RoleName::Accounts => accounts::TABLES,
-        RoleName::Catalog => catalog::TABLES,
-        RoleName::Orders => orders::TABLES,
-        RoleName::Payments => payments::TABLES,
-        RoleName::Vouchers => vouchers::TABLES,
-        RoleName::Sandbox => sandbox::TABLES,
-    }
 }

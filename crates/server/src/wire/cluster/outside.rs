@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::ports::{PortError, RoleName};
+use firstcome_store::check::CheckState;
 use firstcome_store::kafka::KafkaOptions;
 use firstcome_store::redis::{Redis, RedisOptions};
 use firstcome_store::sql::{SqlOptions, SqlRecords};
@@ -41,6 +42,18 @@ pub fn redis(config: &Config) -> Result<Redis, PortError> {
         prefix: config.cluster.name.clone(),
         patience: REDIS_PATIENCE,
     })
+}
+
+/// Refuses a Redis that no process could run with.
+pub(super) async fn check_redis(config: &Config) -> Result<(), PortError> {
+    let lines = firstcome_store::redis::check(&redis(config)?).await;
+    match lines.into_iter().find(|line| line.state == CheckState::Fail) {
+        Some(line) => {
+            let advice = line.advice.unwrap_or_default();
+            Err(PortError::Misused(format!("{}: {}; {advice}", line.what, line.found)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How the database of a role is reached.
