@@ -5,6 +5,7 @@ mod database;
 mod limits;
 mod outbox;
 mod processes;
+mod random;
 mod running;
 mod schema;
 
