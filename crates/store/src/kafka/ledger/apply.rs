@@ -68,6 +68,7 @@ impl Engine {
     fn apply_other(&mut self, entry: JournalEntry, bytes: Vec<u8>) -> Result<(), PortError> {
         let lane = self.shared.lanes.get_or_new(entry.record.offer);
         let lost = self.take_lost(&lane);
+        self.contest.saw_another(lane.number);
         let mut state = lane.state.write();
         if let Some(undo) = lost {
             state.offer.undo(undo);

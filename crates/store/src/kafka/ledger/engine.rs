@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::accept::Accepted;
 use super::barrier::Barriers;
+use super::contest::Contest;
 use super::flight::{Flight, answers, needs_no_proof};
 use super::shared::Shared;
 use super::topic::{self, Appender};
@@ -41,6 +42,8 @@ pub(super) enum Stage {
     Proving(Vec<Pending>),
     /// The record lost its race; its commands are to be decided again.
     Lost(Vec<Pending>),
+    /// Others are at the offer too: these commands, and those that come meanwhile, wait for this process' turn.
+    Asking(Vec<Pending>),
 }
 
 /// Commands to be decided together.
@@ -59,6 +62,7 @@ pub(super) struct Engine {
     pub(super) accepted: Accepted,
     pub(super) busy: HashMap<OfferNumber, Busy>,
     pub(super) barriers: Barriers,
+    pub(super) contest: Contest,
     pub(super) alarms: Alarms,
     pub(super) leaving: Leaving,
     pub(super) runtime: Handle,
@@ -94,6 +98,7 @@ impl Engine {
         let mut worked = self.take_reports();
         worked |= self.take_reads()?;
         worked |= self.land();
+        worked |= self.take_turns();
         self.look_after_kafka();
         worked |= self.decide_again();
         worked |= self.decide_due();
@@ -158,22 +163,34 @@ impl Engine {
             let Some(Busy { lane, since, stage: Stage::Lost(commands), more }) = self.busy.remove(offer) else {
                 continue;
             };
+            if self.contest.wants_turn(*offer) {
+                self.ask_for_turn(lane, commands, since);
+                continue;
+            }
             let work = Work { commands, expire: self.is_due(&lane), current: false, since };
             self.decide(&lane, work, more);
         }
         !lost.is_empty()
     }
 
-    fn is_due(&self, lane: &Lane) -> bool {
+    pub(super) fn is_due(&self, lane: &Lane) -> bool {
         lane.state.read().offer.next_deadline().is_some_and(|deadline| deadline <= self.shared.options.clock.now())
     }
 
     fn take_and_decide(&mut self, lane: &Arc<Lane>, expire: bool) {
-        let mut commands = Vec::new();
-        let more = lane.take(self.shared.options.batch, &mut commands);
-        self.shared.lanes.taken(commands.len());
-        commands.retain(|pending| !pending.is_abandoned());
-        let work = Work { commands, expire, current: false, since: Instant::now() };
+        if self.contest.wants_turn(lane.number) {
+            return self.ask_for_turn(lane.clone(), Vec::new(), Instant::now());
+        }
+        let work = Work { commands: Vec::new(), expire, current: false, since: Instant::now() };
+        self.fill_and_decide(lane, work);
+    }
+
+    /// Decides commands, and as many that wait as there is room for.
+    pub(super) fn fill_and_decide(&mut self, lane: &Arc<Lane>, mut work: Work) {
+        let before = work.commands.len();
+        let more = lane.take(self.shared.options.batch.saturating_sub(before), &mut work.commands);
+        self.shared.lanes.taken(work.commands.len() - before);
+        work.commands.retain(|pending| !pending.is_abandoned());
         self.decide(lane, work, more);
     }
 
@@ -279,6 +296,7 @@ impl Engine {
     /// The lane waits for nothing any more.
     pub(super) fn release(&mut self, lane: Arc<Lane>, more: bool) {
         self.busy.remove(&lane.number);
+        self.contest.give_back(lane.number);
         if more {
             self.shared.lanes.announce(lane);
         }
@@ -379,7 +397,7 @@ impl Drop for Engine {
         for (_, busy) in self.busy.drain() {
             if let Stage::Flying(flight) = busy.stage {
                 refuse(flight.commands, &ended);
-            } else if let Stage::Proving(commands) | Stage::Lost(commands) = busy.stage {
+            } else if let Stage::Proving(commands) | Stage::Lost(commands) | Stage::Asking(commands) = busy.stage {
                 refuse(commands, &ended);
             }
         }

@@ -21,6 +21,7 @@
 mod accept;
 mod apply;
 mod barrier;
+mod contest;
 mod copy;
 mod engine;
 mod flight;
@@ -56,6 +57,7 @@ use crate::kafka::topics;
 use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
 use crate::sqlite::ledger::{Files, Reader, Stored, open_for_reading};
 use barrier::Barriers;
+use contest::Contest;
 use copy::{Keeper, Keeping};
 use engine::Engine;
 use inbox::Inbox;
@@ -104,6 +106,7 @@ impl KafkaLedger {
             accepted,
             busy: hashbrown::HashMap::new(),
             barriers: Barriers::default(),
+            contest: Contest::new(shared.clone(), runtime.clone()),
             alarms: Alarms::default(),
             leaving: Leaving::default(),
             runtime,

@@ -23,7 +23,7 @@ impl Engine {
         let late = |stage: &Stage, since: &Instant| match stage {
             Stage::Flying(flight) => flight.began.elapsed() > patience,
             Stage::Proving(_) => false,
-            Stage::Lost(_) => since.elapsed() > patience,
+            Stage::Lost(_) | Stage::Asking(_) => since.elapsed() > patience,
         };
         let late: Vec<_> =
             self.busy.iter().filter(|(_, busy)| late(&busy.stage, &busy.since)).map(|(offer, _)| *offer).collect();
@@ -84,7 +84,7 @@ impl Engine {
                 refuse(flight.commands, error);
                 self.set_trouble(error);
             }
-            Stage::Proving(commands) | Stage::Lost(commands) => refuse(commands, error),
+            Stage::Proving(commands) | Stage::Lost(commands) | Stage::Asking(commands) => refuse(commands, error),
         }
         let deadline = busy.lane.state.read().offer.next_deadline();
         self.set_alarm(offer, deadline);
