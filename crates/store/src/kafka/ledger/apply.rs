@@ -29,7 +29,10 @@ impl Engine {
         }
         match accept(&mut self.accepted, &read) {
             Some(entry) => self.apply_other(entry, read.bytes),
-            None => Ok(()),
+            None => {
+                topic::offer_of(&read.key).into_iter().for_each(|offer| self.contest.saw_loser(offer));
+                Ok(())
+            }
         }
     }
 
@@ -53,6 +56,7 @@ impl Engine {
         let Stage::Flying(flight) = &mut busy.stage else { return };
         let accepted = self.accepted.accept(&flight.entry.record, flight.entry.hash);
         debug_assert!(accepted, "it was decided on the last accepted record");
+        self.contest.own_counted(flight.entry.record.offer);
         flight.read = true;
         flight.entry.position = read.position;
         let (entry, sent) = (flight.entry.clone(), flight.sent);
@@ -68,7 +72,7 @@ impl Engine {
     fn apply_other(&mut self, entry: JournalEntry, bytes: Vec<u8>) -> Result<(), PortError> {
         let lane = self.shared.lanes.get_or_new(entry.record.offer);
         let lost = self.take_lost(&lane);
-        self.contest.saw_another(lane.number);
+        self.contest.another_counted(lane.number, lost.is_some());
         let mut state = lane.state.write();
         if let Some(undo) = lost {
             state.offer.undo(undo);

@@ -1,4 +1,7 @@
-//! Whether other processes decide about the same offer, and whose turn it is then.
+//! Races for an offer's next record, and whose turn it is where one process keeps losing them.
+//!
+//! A race costs the loser a decision more, some microseconds; to agree whose turn it is costs more than that. So nobody
+//! asks for a turn before the same process has lost many times in a row: then the one that lost and the one that won ask.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,40 +14,59 @@ use super::engine::{Busy, Engine, Stage, Work};
 use super::shared::Shared;
 use crate::lane::{Lane, Pending};
 
-/// Others are at an offer for so long after a record of theirs.
-const CONTESTED: Duration = Duration::from_millis(200);
 /// Whatever an adviser does, nobody waits longer for it.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// Where others are, and which turns are this process'.
+/// Races of one offer.
+#[derive(Default)]
+struct Races {
+    /// Lost, since this process' last record that counted.
+    lost: u32,
+    /// Won, since another process' last record that counted.
+    won: u32,
+}
+
+/// Where processes race, and which turns are this process'.
 pub(super) struct Contest {
     shared: Arc<Shared>,
     runtime: Handle,
-    /// When a record of another process was read last.
-    others: HashMap<OfferNumber, Instant>,
+    races: HashMap<OfferNumber, Races>,
     own_turns: HashSet<OfferNumber>,
 }
 
 impl Contest {
     pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Self {
-        Self { shared, runtime, others: HashMap::new(), own_turns: HashSet::new() }
+        Self { shared, runtime, races: HashMap::new(), own_turns: HashSet::new() }
     }
 
-    /// A record of another process was read.
-    pub(super) fn saw_another(&mut self, offer: OfferNumber) {
+    /// Another process' record counted; with `lost`, instead of this one's.
+    pub(super) fn another_counted(&mut self, offer: OfferNumber, lost: bool) {
+        if lost {
+            self.races.entry(offer).or_default().lost += 1;
+        }
+        if let Some(races) = self.races.get_mut(&offer) {
+            races.won = 0;
+        }
+    }
+
+    /// This process' record counted.
+    pub(super) fn own_counted(&mut self, offer: OfferNumber) {
+        if let Some(races) = self.races.get_mut(&offer) {
+            races.lost = 0;
+        }
+    }
+
+    /// A record did not count.
+    pub(super) fn saw_loser(&mut self, offer: OfferNumber) {
         if self.shared.options.turns.is_some() {
-            self.others.insert(offer, Instant::now());
+            self.races.entry(offer).or_default().won += 1;
         }
     }
 
-    /// Whether to ask before deciding: where nobody else is, nobody has to be asked.
+    /// Whether to ask before deciding.
     pub(super) fn wants_turn(&mut self, offer: OfferNumber) -> bool {
-        let Some(last) = self.others.get(&offer) else { return false };
-        if last.elapsed() > CONTESTED {
-            self.others.remove(&offer);
-            return false;
-        }
-        !self.own_turns.contains(&offer)
+        let (Some(races), Some(_)) = (self.races.get(&offer), &self.shared.options.turns) else { return false };
+        races.lost.max(races.won) >= self.shared.options.races_in_a_row && !self.own_turns.contains(&offer)
     }
 
     fn ask(&self, offer: OfferNumber) {
@@ -90,6 +112,7 @@ impl Engine {
             let Some(Busy { lane, since, stage: Stage::Asking(commands), .. }) = self.busy.remove(&offer) else {
                 continue;
             };
+            self.contest.races.remove(&offer);
             self.contest.own_turns.insert(offer);
             let work = Work { commands, expire: self.is_due(&lane), current: false, since };
             self.fill_and_decide(&lane, work);

@@ -222,7 +222,8 @@ async fn turns_are_advice() {
     for turns in [Arc::new(Adviser::default()) as Arc<dyn super::super::Turns>, Arc::new(Silent)] {
         let place = Place::new();
         let other = place.another();
-        let options = |place: &Place| KafkaLedgerOptions { turns: Some(turns.clone()), ..place.options() };
+        let options =
+            |place: &Place| KafkaLedgerOptions { turns: Some(turns.clone()), races_in_a_row: 1, ..place.options() };
         let one = KafkaLedger::open(options(&place)).await.expect("it opens");
         let two = KafkaLedger::open(options(&other)).await.expect("it opens");
         sell(&one, &place, OFFER, 1_000).await;
