@@ -1,6 +1,7 @@
 //! Adapters on Apache Kafka: the journal of the ledger and the log of events.
 
 mod aside;
+mod check;
 mod event_log;
 pub mod ledger;
 pub mod options;
@@ -11,6 +12,7 @@ mod relay;
 mod testing;
 pub mod topics;
 
+pub use check::check;
 pub use event_log::KafkaEventLog;
 pub use ledger::{KafkaLedger, KafkaLedgerOptions};
 pub use options::KafkaOptions;

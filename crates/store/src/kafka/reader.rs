@@ -45,6 +45,8 @@ impl Reader {
             .set("group.id", &options.prefix)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
+            .set("allow.auto.create.topics", "false")
+            .set("check.crcs", "true")
             // A place that the log does not have is damage, never a reason to begin somewhere else.
             .set("auto.offset.reset", "error")
             .set("fetch.min.bytes", "1")

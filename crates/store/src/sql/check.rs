@@ -34,7 +34,7 @@ pub async fn check(options: &SqlOptions, role: &str) -> Vec<CheckLine> {
     let server = Arc::clone(&session.server);
     let mut lines = vec![CheckLine::ok(what("reachable"), server.name.clone())];
     let found = format!("{} {}.{}", server.engine.name(), server.version.0, server.version.1);
-    lines.push(match server.check_version() {
+    lines.push(match server.check_fitness() {
         Ok(()) => CheckLine::ok(what("version"), found),
         Err(error) => CheckLine::fail(what("version"), found, error.to_string()),
     });

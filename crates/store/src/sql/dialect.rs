@@ -219,23 +219,31 @@ fn array_kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Refuses values that no index could hold where one holds them.
-pub(super) fn check_lengths(unit: &Unit) -> Result<(), PortError> {
+/// Refuses values that no index could hold where one holds them, and rows that the server would not take.
+pub(super) fn check_lengths(unit: &Unit, longest: usize) -> Result<(), PortError> {
     for write in &unit.writes {
         let (table, values) = target(write);
-        for (column, value) in table.columns.iter().zip(values) {
-            let length = match value {
-                Value::Text(text) if text.len() > LONGEST_INDEXED => text.chars().count(),
-                Value::Blob(bytes) => bytes.len(),
-                _ => 0,
-            };
-            if length > LONGEST_INDEXED && is_indexed(table, column) {
-                return Err(PortError::Misused(format!(
-                    "table {}: column {} is part of an index and takes at most {LONGEST_INDEXED} characters or bytes",
-                    table.name, column.name
-                )));
-            }
+        let bytes: usize = values.iter().map(size).sum();
+        if bytes > longest {
+            let reason = format!("table {}: a row of {bytes} bytes; the server takes {longest}", table.name);
+            return Err(PortError::Misused(reason));
+        }
+        let long = |(column, value): &(&Column, &Value)| length(value) > LONGEST_INDEXED && is_indexed(table, column);
+        if let Some((column, _)) = table.columns.iter().zip(values).find(long) {
+            return Err(PortError::Misused(format!(
+                "table {}: column {} is part of an index and takes at most {LONGEST_INDEXED} characters or bytes",
+                table.name, column.name
+            )));
         }
     }
     Ok(())
+}
+
+/// Characters or bytes; texts that are surely short are not counted.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Text(text) if text.len() > LONGEST_INDEXED => text.chars().count(),
+        Value::Blob(bytes) => bytes.len(),
+        _ => 0,
+    }
 }

@@ -86,7 +86,7 @@ impl SqlRecords {
         let mut session =
             Session::connect(&address, options.connect_timeout, options.timeout).await.map_err(outside)?;
         let server = Arc::clone(&session.server);
-        server.check_version()?;
+        server.check_fitness()?;
         migrate::verify(&mut session, role, tables).await?;
         outbox::check(&mut session).await?;
         let sessions = Sessions::new(address.clone(), options.clone());
@@ -184,7 +184,7 @@ impl Records for SqlRecords {
 
     async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
         check_unit(self.tables, &unit)?;
-        dialect::check_lengths(&unit)?;
+        dialect::check_lengths(&unit, self.server.longest_row())?;
         let name = &self.shared.address.name;
         let deadline = Instant::now() + self.shared.options.timeout;
         let answer = self.shared.queue.push(unit, deadline)?;

@@ -27,6 +27,9 @@ impl Publisher {
             // In order and once, as long as this producer lives; for what is left there is the rule of the readers.
             .set("enable.idempotence", "true")
             .set("linger.ms", "1")
+            .set("compression.type", "lz4")
+            // The topic's own limit decides.
+            .set("message.max.bytes", "16777216")
             // What is not acknowledged by then is looked for in the topic.
             .set("message.timeout.ms", "10000");
         let producer = config.create().map_err(|error| unavailable(&error))?;

@@ -1,0 +1,103 @@
+//! What is asked of the brokers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use super::PATIENCE;
+use crate::check::CheckLine;
+use crate::kafka::KafkaOptions;
+use crate::kafka::aside::Aside;
+
+/// The brokers and the topics, as they were when they were asked for.
+pub(super) struct Cluster {
+    pub(super) admin: Arc<Aside<AdminClient<DefaultClientContext>>>,
+    /// Where each broker is.
+    brokers: HashMap<i32, String>,
+    /// The partitions of each topic.
+    pub(super) topics: HashMap<String, Vec<Partition>>,
+}
+
+/// A partition of a topic.
+pub(super) struct Partition {
+    /// How many copies it has.
+    pub(super) copies: usize,
+    /// How many of them have everything.
+    pub(super) in_sync: usize,
+}
+
+impl Cluster {
+    /// Asks Kafka.
+    pub(super) async fn look(options: &KafkaOptions) -> Result<Self, KafkaError> {
+        let admin = Arc::new(Aside::new(options.client().create::<AdminClient<DefaultClientContext>>()?));
+        let asked = Arc::clone(&admin);
+        let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, PATIENCE));
+        let metadata = metadata.await.map_err(|_| KafkaError::Canceled)??;
+        let broker = |broker: &rdkafka::metadata::MetadataBroker| format!("{}:{}", broker.host(), broker.port());
+        let brokers = metadata.brokers().iter().map(|found| (found.id(), broker(found))).collect();
+        Ok(Self { admin, brokers, topics: topics(&metadata) })
+    }
+
+    /// The settings of a topic or a broker.
+    pub(super) async fn settings(&self, of: ResourceSpecifier<'_>) -> Result<ConfigResource, RDKafkaErrorCode> {
+        let patience = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let described = self.admin.describe_configs([&of], &patience).await;
+        let described = described.map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))?;
+        described.into_iter().next().unwrap_or(Err(RDKafkaErrorCode::Fail))
+    }
+
+    /// What is to be said of the brokers.
+    pub(super) async fn lines(&self, options: &KafkaOptions) -> Vec<CheckLine> {
+        let mut places: Vec<&str> = self.brokers.values().map(String::as_str).collect();
+        places.sort_unstable();
+        let found = format!("{} broker(s): {}", places.len(), places.join(", "));
+        let mut lines = vec![if places.len() < usize::try_from(options.replication).unwrap_or(0) {
+            let advice = "start more brokers, or configure fewer copies: new topics cannot be created";
+            CheckLine::fail("Kafka: reachable", found, advice)
+        } else {
+            CheckLine::ok("Kafka: reachable", found)
+        }];
+        let Some(broker) = self.brokers.keys().min() else { return lines };
+        match self.settings(ResourceSpecifier::Broker(*broker)).await {
+            Ok(settings) => lines.extend([version(&settings), automatic_topics(&settings)]),
+            Err(code) => lines.push(CheckLine::warn(
+                "Kafka: version",
+                format!("not told: {code}"),
+                "see yourself that it is 4.0 or later; the user may be given the right to describe the cluster's configs",
+            )),
+        }
+        lines
+    }
+}
+
+fn topics(metadata: &Metadata) -> HashMap<String, Vec<Partition>> {
+    let partition = |found: &rdkafka::metadata::MetadataPartition| Partition {
+        copies: found.replicas().len(),
+        in_sync: found.isr().len(),
+    };
+    let partitions = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().iter().map(partition).collect();
+    metadata.topics().iter().map(|topic| (topic.name().to_owned(), partitions(topic))).collect()
+}
+
+/// Brokers do not say their version. Those before 4.0 say which version they speak among themselves.
+fn version(settings: &ConfigResource) -> CheckLine {
+    match settings.get("inter.broker.protocol.version").and_then(|entry| entry.value.as_deref()) {
+        Some(old) => CheckLine::fail("Kafka: version", old, "upgrade to Kafka 4.0 or later"),
+        None => CheckLine::ok("Kafka: version", "4.0 or later"),
+    }
+}
+
+fn automatic_topics(settings: &ConfigResource) -> CheckLine {
+    let what = "Kafka: auto.create.topics.enable";
+    match settings.get("auto.create.topics.enable").and_then(|entry| entry.value.as_deref()) {
+        Some("false") => CheckLine::ok(what, "false"),
+        found => {
+            let advice = "set it to false: a topic that a mistyped name creates forgets after a week";
+            CheckLine::warn(what, found.unwrap_or("not told"), advice)
+        }
+    }
+}
