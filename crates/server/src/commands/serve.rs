@@ -37,8 +37,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let _lock = folder.lock()?;
     folder.check_complete()?;
     let embedded = config.mode()? == Mode::Embedded;
-    let demo =
-        embedded && config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
+    let demo = embedded && config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
     let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
         CommandError::Broken(format!("cannot listen on {}: {error}; choose another --listen", config.server.listen))
     })?;

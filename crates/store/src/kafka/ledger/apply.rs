@@ -58,6 +58,7 @@ impl Engine {
         debug_assert!(accepted, "it was decided on the last accepted record");
         self.contest.own_counted(flight.entry.record.offer);
         flight.read = true;
+        self.landed.extend(flight.acknowledged.then_some(flight.entry.record.offer));
         flight.entry.position = read.position;
         let (entry, sent) = (flight.entry.clone(), flight.sent);
         let recalled = std::mem::take(&mut flight.recalled);
@@ -94,6 +95,8 @@ impl Engine {
         }
         let Stage::Flying(flight) = std::mem::replace(&mut busy.stage, Stage::Lost(Vec::new())) else { return None };
         busy.stage = Stage::Lost(flight.commands);
+        self.lost.push(lane.number);
+        self.barriers.next.add(flight.askers);
         self.shared.races_lost.fetch_add(1, Ordering::Relaxed);
         Some(flight.undo)
     }
