@@ -24,7 +24,7 @@ pub(super) fn server() -> String {
 }
 
 /// Kafka as the tests reach it, with a prefix of its own.
-pub(super) fn options() -> KafkaOptions {
+pub(crate) fn options() -> KafkaOptions {
     options_at(server())
 }
 

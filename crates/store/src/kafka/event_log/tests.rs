@@ -67,6 +67,7 @@ async fn a_reader_begins_anywhere() {
     }
     assert_eq!(all, events(0, 10_000));
     assert_eq!(log.read(ROLE, 10_000, 10).await.expect("readable"), []);
+    assert_eq!(log.read(ROLE, 0, 20_000).await.expect("readable"), all);
     // In the middle: older than the window, at its border, in it, and at the end.
     for after in [1, 499, 500, 501, 999, 1_023, 1_024, 1_807, 1_808, 1_809, 5_000, 9_999] {
         let log = written.log();
@@ -108,9 +109,7 @@ async fn old_events_are_found_behind_many_repeated_ones() {
     written.write(9_000, 9_100, Place { offset: end, last: 9_000 }).await;
     for after in [0, 1, 700, 899, 900, 908, 8_999, 9_000, 9_099] {
         let some = written.log().read(ROLE, after, 2).await.expect("readable");
-        // At the border of what is in memory one reading ends.
-        assert_eq!(some.first(), Some(&event(after + 1)));
-        assert_eq!(some, events(after, after + some.len() as i64));
+        assert_eq!(some, events(after, (after + 2).min(9_100)), "after {after}");
     }
 }
 
