@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use firstcome_core::ports::{EventLog as _, PortError};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::place::Place;
@@ -151,4 +153,18 @@ async fn a_reader_that_is_further_than_this_process_is_served() {
         // Kafka has it; this process may not have read it yet.
         assert_eq!(log.read(ROLE, next, 1).await.expect("readable"), []);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_made_anew_is_refused() {
+    let written = Written::new().await;
+    written.write(0, 5, Place::default()).await;
+    let log = written.log();
+    assert_eq!(log.read(ROLE, 0, 10).await.expect("readable"), events(0, 5));
+    let topic = written.options.topic(&topic_of(ROLE));
+    let admin: AdminClient<DefaultClientContext> = written.options.client().create().expect("a client");
+    admin.delete_topics(&[&topic], &AdminOptions::new()).await.expect("deleted");
+    topics::ensure(&written.options, &topic_of(ROLE)).await.expect("a topic");
+    assert!(matches!(log.wait(ROLE, 5).await, Err(PortError::Corrupt(_))));
+    assert!(matches!(log.read(ROLE, 0, 10).await, Err(PortError::Corrupt(_))));
 }
