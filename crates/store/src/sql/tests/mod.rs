@@ -2,4 +2,32 @@
 
 mod conformance;
 mod database;
+<<<<<<< HEAD
 mod relayed;
+=======
+mod limits;
+mod outbox;
+mod processes;
+mod random;
+mod running;
+mod schema;
+
+/// Makes a test of each function for each engine.
+macro_rules! on_both_engines {
+    ($($name:ident)*) => {
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name::<crate::sql::tests::database::MariaDb>().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name::<crate::sql::tests::database::Postgres>().await;
+            })*
+        }
+    };
+}
+use on_both_engines;
+>>>>>>> main
