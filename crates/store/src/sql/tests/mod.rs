@@ -2,6 +2,9 @@
 
 mod conformance;
 mod database;
+<<<<<<< HEAD
+mod relayed;
+=======
 mod limits;
 mod outbox;
 mod processes;
@@ -27,3 +30,4 @@ macro_rules! on_both_engines {
     };
 }
 use on_both_engines;
+>>>>>>> main
