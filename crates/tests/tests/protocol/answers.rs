@@ -63,7 +63,9 @@ fn stand(truth: &[(Event, Moment)], order: Order) -> Stand {
 
 fn books(truth: &[(Event, Moment)]) -> Books {
     let mut books = Books::new();
-    truth.iter().for_each(|(event, at)| books.evolve(*event, *at));
+    for (event, at) in truth {
+        books.evolve(*event, *at);
+    }
     books
 }
 

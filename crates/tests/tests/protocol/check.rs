@@ -3,7 +3,7 @@
 use super::explore::{holds, holds_with};
 use super::ledger::Command::{Begin, Commit, End, Hold, Reclaim, Release, Return};
 use super::reached::{ALL_ANSWERED, ANOTHER_HISTORY, BARRIER_ANSWERS, EXPIRES, RACE_LOST, READ_WHAT_IS_GONE, REBUILT};
-use super::rules::{ALL, CutCheck, Rules};
+use super::rules::{ALL, Acceptance, CutCheck, Rules};
 use super::scopes::calm;
 
 #[test]
@@ -67,9 +67,13 @@ fn lanes_die() {
 
 /// Kafka 4 with eligible leader replicas shows nothing that a failover takes back. Then reading back is enough.
 #[test]
-fn three_rules_are_spare_where_readers_see_only_what_stays() {
-    let rules = Rules { acknowledged: false, same_copy: false, cut_check: CutCheck::None, ..ALL };
+fn five_rules_are_spare_where_readers_see_only_what_stays() {
+    let rules =
+        Rules { acknowledged: false, same_copy: false, decided_at_barrier: false, cut_check: CutCheck::None, ..ALL };
     let scope = calm("only what stays", &[Hold(0), Release(0)]).failovers(2).crashes(1).give_ups(1);
+    holds_with(rules, scope.reaches(&[ALL_ANSWERED, BARRIER_ANSWERS, ANOTHER_HISTORY]));
+    let rules = Rules { acceptance: Acceptance::Number, ..rules };
+    let scope = calm("only what stays, by number", &[Hold(0), Release(0), Hold(1)]).failovers(1).log(3);
     holds_with(rules, scope.reaches(&[ALL_ANSWERED, BARRIER_ANSWERS, ANOTHER_HISTORY]));
 }
 

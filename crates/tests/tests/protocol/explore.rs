@@ -38,13 +38,13 @@ pub(super) fn holds_with(rules: Rules, scope: Scope) {
     let checker = builder.spawn_bfs().join();
     let whole = depth().is_none() && checker.state_count() < most_steps();
     let ended = if whole { "all of it" } else { "not all of it" };
-    println!(
+    say(&format!(
         "{name}: {} states, {} steps, depth {}, {ended}, {:.1?}",
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
         start.elapsed()
-    );
+    ));
     assert!(whole || depth().is_some(), "{name}: the scope is larger than was thought");
     for property in protocol.properties() {
         let found = checker.discovery(property.name);
@@ -69,13 +69,19 @@ pub(super) fn is_found(rules: Rules, scope: Scope, property: &'static str) -> us
         panic!("{name}: {property} is not violated in {} states", checker.unique_state_count());
     };
     let length = path.clone().into_actions().len();
-    println!(
+    say(&format!(
         "{name}: \"{property}\" is violated in {length} steps ({} states, {:.1?})\n{}",
         checker.unique_state_count(),
         start.elapsed(),
         told(&protocol, path)
-    );
+    ));
     length
+}
+
+/// Shows how far it went, to whoever runs the tests with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a model's figures are its result")]
+pub(super) fn say(text: &str) {
+    println!("{text}");
 }
 
 /// A trace, one step a line, and how it ends.

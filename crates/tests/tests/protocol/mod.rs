@@ -11,7 +11,7 @@
 //!
 //! **What is claimed** is in `properties.rs`, the rules that bring it about in `rules.rs`. `check.rs` explores with every rule
 //! on and finds nothing; `controls.rs` takes out one rule at a time and finds what it prevents; `real.rs` holds the model's
-//! small ledger to the real one. `FIRSTCOME_MODEL_DEPTH=14` explores larger scopes, to that depth (one test at a time, with
+//! small ledger to the real one. `FIRSTCOME_MODEL_DEPTH=24` explores larger scopes, to that depth (one test at a time, with
 //! some memory: `-- --test-threads=1`).
 //!
 //! The model leaves out: several offers, orders over several of them, changes of terms, several partitions.

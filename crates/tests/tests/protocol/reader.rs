@@ -17,7 +17,9 @@ impl Tail {
     /// The end of a journal.
     pub(super) fn of(journal: &[Arc<Record>]) -> Self {
         let mut tail = Self { id: 0, next_seq: 1 };
-        journal.iter().for_each(|record| tail.move_to(record));
+        for record in journal {
+            tail.move_to(record);
+        }
         tail
     }
 

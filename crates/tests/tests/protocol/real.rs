@@ -10,6 +10,7 @@ use firstcome_core::ledger::{
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::time::Time;
 
+use super::explore::say;
 use super::ledger::Command::{Begin, Commit, End, Hold as HoldUnit, Reclaim, Release, Return};
 use super::ledger::{Attempt, Books, Command, Event, Moment, Order, Outcome, Sale, Stand};
 use super::scopes::{ONE_PERSON, ONE_UNIT};
@@ -24,7 +25,7 @@ const MOMENT: i64 = 1_000_000;
 fn the_small_ledger_decides_like_the_real_one() {
     for sale in [ONE_UNIT, ONE_PERSON] {
         let (states, decisions) = compare(&sale);
-        println!("{states} states, {decisions} decisions alike");
+        say(&format!("{states} states, {decisions} decisions alike"));
         assert!(states > 200, "only {states} states were compared");
     }
 }
@@ -79,7 +80,9 @@ fn follow(
         assert!(books.allows(*event), "{event:?} on {books:?}");
         books.evolve(*event, now);
     }
-    real_events.iter().for_each(|event| offer.evolve(event, time(now)));
+    for event in real_events {
+        offer.evolve(event, time(now));
+    }
     for order in 0..TRIED {
         assert_eq!(offer.hold(order_id(order)).map_or(Stand::Unknown, stand), books.stand(order));
     }

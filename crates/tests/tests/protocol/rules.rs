@@ -22,6 +22,7 @@ pub(super) enum CutCheck {
     None,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a rule is on or off, each by itself")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// Readers look at `prev`.

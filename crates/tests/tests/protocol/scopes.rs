@@ -75,11 +75,9 @@ impl Scope {
 
     /// The same with more of everything, for a run that ends at a depth.
     pub(super) fn longer(mut self) -> Self {
-        self.commands.extend([Command::Hold(0), Command::Hold(2)]);
-        self.log += 2;
+        self.commands.push(Command::Hold(0));
+        self.log += 1;
         self.batch = 2;
-        self.lanes = 3;
-        self.failovers += 1;
         self
     }
 }

@@ -30,25 +30,23 @@ impl Protocol {
     fn tell_lane(&self, world: &World, lane: usize, step: Step) -> String {
         let after = self.after(world, step);
         let before = &world.lanes[lane];
-        match step {
-            Step::Read { .. } => match world.partition.log.get(before.reader.offset) {
+        if matches!(step, Step::Read { .. }) {
+            return match world.partition.log.get(before.reader.offset) {
                 Some(entry) if after.lanes[lane].reader.journal.len() > before.reader.journal.len() => {
                     format!("lane {lane} reads and accepts {}", named(&entry.message))
                 }
                 Some(entry) => format!("lane {lane} reads {}", named(&entry.message)),
                 None => format!("lane {lane} sees that the log was cut"),
-            },
-            _ => {
-                let answers = after.calls.iter().zip(&world.calls).zip(&self.scope.commands);
-                let told: Vec<String> = answers
-                    .filter(|((after, before), _)| after != before)
-                    .map(|((after, _), command)| format!("answers {command:?}: {after:?}"))
-                    .collect();
-                let sent = after.lanes[lane].flights.last().map(|flight| format!("sends {}", named(&flight.message)));
-                let done = if told.is_empty() { sent.unwrap_or_default() } else { told.join(", ") };
-                format!("lane {lane} {done}")
-            }
+            };
         }
+        let answers = after.calls.iter().zip(&world.calls).zip(&self.scope.commands);
+        let told: Vec<String> = answers
+            .filter(|((after, before), _)| after != before)
+            .map(|((after, _), command)| format!("answers {command:?}: {after:?}"))
+            .collect();
+        let sent = after.lanes[lane].flights.last().map(|flight| format!("sends {}", named(&flight.message)));
+        let done = if told.is_empty() { sent.unwrap_or_default() } else { told.join(", ") };
+        format!("lane {lane} {done}")
     }
 }
 
