@@ -65,7 +65,7 @@ fn lanes_die() {
     holds(scope.reaches(&[ALL_ANSWERED, READ_WHAT_IS_GONE, REBUILT]));
 }
 
-/// Kafka 4 with eligible leader replicas shows nothing that a failover takes back. Then reading back is enough.
+/// A Kafka that keeps `min.insync.replicas` for readers too shows nothing that a failover takes back: reading back is enough.
 #[test]
 fn five_rules_are_spare_where_readers_see_only_what_stays() {
     let rules =
