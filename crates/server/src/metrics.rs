@@ -48,7 +48,9 @@ impl Collector for LedgerMetrics {
         // The embedded ledger's name of the same: its disk is full.
         let (name, help) = match races_lost {
             None => ("firstcome_ledger_storage_full", "1 while the disk takes no more"),
-            Some(_) => ("firstcome_ledger_stuck", "1 while nothing can be decided: Kafka is away, or the clocks are apart"),
+            Some(_) => {
+                ("firstcome_ledger_stuck", "1 while nothing can be decided: Kafka is away, or the clocks are apart")
+            }
         };
         let gauges = [
             ("firstcome_ledger_waiting", "Commands that wait for a lane", work.waiting as i64),

@@ -38,7 +38,8 @@ fn main() {
             }
         }
         if wants("one") {
-            for (callers, each, offers) in [(1, 1, 1), (64, 1, 1), (256, 1, 1), (16, 64, 1), (64, 64, 1), (16, 64, 16)] {
+            for (callers, each, offers) in [(1, 1, 1), (64, 1, 1), (256, 1, 1), (16, 64, 1), (64, 64, 1), (16, 64, 16)]
+            {
                 sale(1, callers, each, offers, true).await;
             }
         }

@@ -185,8 +185,5 @@ pub fn openapi() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Payments>> {
-    OpenApiRouter::new()
-        .routes(routes!(confirm::post))
-        .routes(routes!(show::get))
-        .routes(routes!(notice::post))
+    OpenApiRouter::new().routes(routes!(confirm::post)).routes(routes!(show::get)).routes(routes!(notice::post))
 }

@@ -11,9 +11,8 @@ use secrecy::SecretString;
 
 use super::CommandError;
 use crate::cli::AccountArguments;
-use crate::config::Config;
 use crate::folder::Folder;
-use crate::wire::console;
+use crate::place::Place;
 
 /// The accounts of the demo: role and e-mail.
 pub const DEMO: [(&str, &str); 3] =
@@ -26,6 +25,7 @@ const DEMO_MARK: &str = "demo";
 /// Adds an account, or roles to one.
 pub fn run(arguments: &AccountArguments) -> Result<(), CommandError> {
     let config = arguments.data.load()?;
+    let place = Place::existing(config)?;
     let roles = roles(&arguments.role)?;
     if !arguments.password_stdin {
         return Err(CommandError::Input("give the password on standard input, with --password-stdin".to_owned()));
@@ -34,7 +34,7 @@ pub fn run(arguments: &AccountArguments) -> Result<(), CommandError> {
     std::io::stdin().take(1_024).read_to_string(&mut password)?;
     let password = SecretString::from(password.trim_end_matches(['\r', '\n']).to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let added = runtime.block_on(async { add(&ports(&config).await?, roles, &arguments.email, &password).await })?;
+    let added = runtime.block_on(async { add(&ports(&place).await?, roles, &arguments.email, &password).await })?;
     let what = if added.created { "created" } else { "changed" };
     writeln!(std::io::stdout(), "{what} {} with {}", added.user, arguments.role.join(", "))?;
     Ok(())
@@ -51,10 +51,9 @@ fn roles(names: &[String]) -> Result<Roles, CommandError> {
         .collect()
 }
 
-/// What the accounts' functions need, also while a server runs on the same database.
-pub(super) async fn ports(config: &Config) -> Result<Ports, CommandError> {
-    let keys = console::keys(config)?;
-    let records = console::records(config, RoleName::Accounts).await?;
+/// What the accounts' functions need, also while the shop runs.
+pub(super) async fn ports(place: &Place) -> Result<Ports, CommandError> {
+    let (records, keys) = (place.records(RoleName::Accounts).await?, place.keys()?);
     Ok(Ports { records, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), keys })
 }
 
@@ -66,8 +65,8 @@ async fn add(ports: &Ports, roles: Roles, email: &str, password: &SecretString) 
 }
 
 /// Makes the accounts of the demo.
-pub async fn demo(config: &Config, folder: &Folder) -> Result<(), CommandError> {
-    let ports = ports(config).await?;
+pub async fn demo(folder: &Folder) -> Result<(), CommandError> {
+    let ports = ports(&Place::Folder(folder.clone())).await?;
     for (role, email) in DEMO {
         let roles = roles(&[role.to_owned()])?;
         add(&ports, roles, email, &SecretString::from(DEMO_PASSWORD.to_owned())).await?;

@@ -12,7 +12,8 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match config.mode()? {
         Mode::Embedded => {
-            let advice = "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
+            let advice =
+                "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
             writeln!(std::io::stdout(), "{advice}")?;
             Ok(())
         }

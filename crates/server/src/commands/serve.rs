@@ -37,8 +37,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let _lock = folder.lock()?;
     folder.check_complete()?;
     let embedded = config.mode()? == Mode::Embedded;
-    let demo =
-        embedded && config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
+    let demo = embedded && config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
     let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
         CommandError::Broken(format!("cannot listen on {}: {error}; choose another --listen", config.server.listen))
     })?;
@@ -53,7 +52,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     }
     if let Some(catalog) = shop.catalog.as_ref().filter(|_| demo) {
         import::demo(catalog).await?;
-        account::demo(config, &folder).await?;
+        account::demo(&folder).await?;
         folder.end_demo()?;
     }
 

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{CommandError, account};
 use crate::cli::TokensArguments;
 use crate::config::ConfigError;
+use crate::place::Place;
 
 /// Prints one access token a line.
 pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
@@ -18,9 +19,10 @@ pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
         let refused = "tokens for load tools exist in development only (server.environment is production)";
         return Err(ConfigError::Refused(refused.to_owned()).into());
     }
+    let place = Place::existing(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let ports = account::ports(&config).await?;
+        let ports = account::ports(&place).await?;
         let progress = ProgressBar::new(u64::from(arguments.count));
         // A template that does not parse would only cost the look of the bar.
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} buyers") {

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "cluster")]
 pub mod cluster;
-pub mod console;
 mod embedded;
 mod roles;
 

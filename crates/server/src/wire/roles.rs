@@ -147,15 +147,9 @@ pub(super) fn payments_role(
 
 /// `shop` is the address of the shop, to which it sends its notices.
 pub(super) fn sandbox_role(parts: &Parts, records: Arc<dyn Records>, shop: &str) -> Role {
-    let options = sandbox::Options {
-        webhook_url: Some(format!("{shop}/api/v1/webhooks/toss")),
-        ..sandbox::Options::default()
-    };
-    let ports = sandbox::Ports {
-        records,
-        clock: parts.clock.clone(),
-        random: parts.random.clone(),
-    };
+    let options =
+        sandbox::Options { webhook_url: Some(format!("{shop}/api/v1/webhooks/toss")), ..sandbox::Options::default() };
+    let ports = sandbox::Ports { records, clock: parts.clock.clone(), random: parts.random.clone() };
     sandbox::create(options, ports)
 }
 

@@ -8,10 +8,9 @@ use firstcome_core::ledger::{Command, Event, Hold, OfferSnapshot, Outcome, Terms
 use firstcome_core::ports::{JournalEntry, LedgerState, LiveCounters, PortError, StockLedger};
 use firstcome_core::testkit::Auditor;
 use firstcome_core::time::Time;
-use firstcome_store::sqlite::ledger::verify_journal;
 
 use crate::commands::CommandError;
-use crate::folder::Folder;
+use crate::place::Place;
 
 /// Stands in for the ledger, which belongs to the server's process: knows the units of every offer, so that no promise is
 /// broken, and sets no terms. The server reads the announcements of the catalogue, within a second when it runs and else
@@ -20,60 +19,27 @@ pub(super) struct ReadLedger(HashMap<OfferNumber, OfferSnapshot>);
 
 impl ReadLedger {
     /// Reads the journal whole, also while a server writes it.
-    pub(super) fn open(folder: &Folder) -> Result<Self, CommandError> {
-        let mut reading = Reading::default();
-        let read = verify_journal(folder.path(), |entry| {
-            reading.take(entry);
-            Ok(())
+    pub(super) fn open(place: &Place) -> Result<Self, CommandError> {
+        let mut auditor = Auditor::default();
+        let mut terms: HashMap<OfferNumber, Terms> = HashMap::new();
+        let read = place.read_journal(|entry| {
+            auditor.take(entry);
+            for event in &entry.record.events {
+                if let Event::TermsSet(set) = event {
+                    terms.insert(entry.record.offer, *set);
+                }
+            }
         });
-        // In a folder in which no server ran nothing was sold.
-        if folder.database("journal").exists() {
+        if place.has_journal() {
             read.map_err(|error| CommandError::Broken(format!("journal: {error}")))?;
         }
-        Ok(reading.finish())
-    }
-
-    /// Reads the journal of a ledger.
-    #[cfg(feature = "cluster")]
-    pub(super) async fn of(ledger: &dyn StockLedger) -> Result<Self, PortError> {
-        const BATCH: usize = 1_024;
-        let (mut reading, mut position) = (Reading::default(), 0);
-        loop {
-            let entries = ledger.entries(position, BATCH).await?;
-            entries.iter().for_each(|entry| reading.take(entry));
-            match entries.last() {
-                Some(last) => position = last.position,
-                None => return Ok(reading.finish()),
-            }
-        }
-    }
-}
-
-/// The journal while it is read.
-#[derive(Default)]
-struct Reading {
-    auditor: Auditor,
-    terms: HashMap<OfferNumber, Terms>,
-}
-
-impl Reading {
-    fn take(&mut self, entry: &JournalEntry) {
-        self.auditor.take(entry);
-        for event in &entry.record.events {
-            if let Event::TermsSet(set) = event {
-                self.terms.insert(entry.record.offer, *set);
-            }
-        }
-    }
-
-    fn finish(self) -> ReadLedger {
-        let tallies = self.auditor.finish().offers;
-        let known = self.terms.into_iter().map(|(offer, terms)| {
+        let tallies = auditor.finish().offers;
+        let known = terms.into_iter().map(|(offer, terms)| {
             let tally = tallies.get(&offer).cloned().unwrap_or_default();
             let (stock, seq) = (tally.stock, tally.seq);
             (offer, OfferSnapshot { terms, stock, frozen: false, seq, last_at: Time(0), adjustments: Vec::new() })
         });
-        ReadLedger(known.collect())
+        Ok(Self(known.collect()))
     }
 }
 

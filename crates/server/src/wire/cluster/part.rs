@@ -51,7 +51,8 @@ pub(super) async fn open(
 ) -> Result<Opened, StartError> {
     let secret = config.secret()?;
     let signatures = || Signatures::new(secret.expose_secret().as_bytes(), &config.cluster.name);
-    let registry = Arc::new(RedisRegistry::new(outside::redis(config)?, milliseconds(config.cluster.expiry_milliseconds)));
+    let registry =
+        Arc::new(RedisRegistry::new(outside::redis(config)?, milliseconds(config.cluster.expiry_milliseconds)));
     let every = milliseconds(config.cluster.heartbeat_milliseconds);
     let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every);
     let guard = Guard::new(signatures(), parts.clock.clone());
@@ -71,11 +72,8 @@ pub(super) async fn open(
         workers.push(forwarder.worker());
         gateway = Some((checks, forwarder, roles::pages_options(config, parts)));
     }
-    let farewell = Draining {
-        guard: guard.clone(),
-        heartbeat,
-        time: milliseconds(config.cluster.farewell_milliseconds),
-    };
+    let farewell =
+        Draining { guard: guard.clone(), heartbeat, time: milliseconds(config.cluster.farewell_milliseconds) };
     Ok(Opened { routes: Routes { guard, roles: all, gateway }, workers, farewell })
 }
 

@@ -19,6 +19,7 @@
 //!   the [local copy](copy) and the archive again.
 
 mod accept;
+mod adopt;
 mod apply;
 mod barrier;
 mod copy;
@@ -48,6 +49,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use crate::lane::LedgerWork;
+pub use adopt::AdoptedJournal;
 pub use options::KafkaLedgerOptions;
 pub use turns::Turns;
 pub use verify::{VerifiedTopic, verify_topic};

@@ -34,10 +34,7 @@ pub struct VerifiedTopic {
 
 /// Reads the topic from its beginning to what is its end now, and passes every accepted record to `visit`. Changes
 /// nothing. Blocks.
-pub fn verify_topic(
-    options: &KafkaOptions,
-    mut visit: impl FnMut(&JournalEntry),
-) -> Result<VerifiedTopic, PortError> {
+pub fn verify_topic(options: &KafkaOptions, mut visit: impl FnMut(&JournalEntry)) -> Result<VerifiedTopic, PortError> {
     let consumer = topic::consumer(options)?;
     let watermarks = consumer.fetch_watermarks(&options.topic(JOURNAL), 0, SILENCE);
     let (low, high) = watermarks.map_err(|error| unavailable(&error))?;
