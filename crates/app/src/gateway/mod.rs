@@ -102,7 +102,14 @@ pub struct Gateway {
 pub fn create(options: Options, ports: Ports) -> Arc<Gateway> {
     let callers = Callers::new(options.remembered_tokens);
     let limits = Limits::new(&options, ports.limits.clone());
-    Arc::new(Gateway { options, ports, callers, limits, follower: follower::Follower::default(), marks: marks::Marks::default() })
+    Arc::new(Gateway {
+        options,
+        ports,
+        callers,
+        limits,
+        follower: follower::Follower::default(),
+        marks: marks::Marks::default(),
+    })
 }
 
 impl Gateway {

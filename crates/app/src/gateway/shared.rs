@@ -99,7 +99,8 @@ impl Shared {
 
     /// Tells what was granted and learns who must wait.
     pub(super) async fn exchange(&self) -> Result<(), PortError> {
-        let granted: Vec<(Of, u32)> = self.granted.iter().flat_map(|shard| std::mem::take(&mut *shard.lock())).collect();
+        let granted: Vec<(Of, u32)> =
+            self.granted.iter().flat_map(|shard| std::mem::take(&mut *shard.lock())).collect();
         let taken: Vec<Taken> = granted.iter().map(|(of, tokens)| self.taken(*of, *tokens)).collect();
         let waits = if taken.is_empty() { Vec::new() } else { self.limits.take(&taken).await? };
         let now = Instant::now();

@@ -266,7 +266,11 @@ async fn a_log_out_that_is_marked_is_effective_within_a_second() {
     assert_eq!(shop.with_token("POST", "/api/v1/orders", &kim).await.status, 200);
     marks.mark(SessionId([1; 16]), shop.clock.now() + Duration::from_mins(15)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(900)).await;
-    assert_eq!(shop.with_token("POST", "/api/v1/orders", &kim).await.status, 401, "also for a token that is remembered");
+    assert_eq!(
+        shop.with_token("POST", "/api/v1/orders", &kim).await.status,
+        401,
+        "also for a token that is remembered"
+    );
     // The topic goes on telling.
     marks.away.store(true, std::sync::atomic::Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(5)).await;
