@@ -6,6 +6,8 @@ pub mod limits;
 pub mod registry;
 pub mod sessions;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod tests;
 pub mod turns;
 
