@@ -98,6 +98,13 @@ pub struct Guarded {
     inner: Router,
 }
 
+impl Guarded {
+    /// Whether a gateway sent this request.
+    pub fn is_for<B>(&self, request: &Request<B>) -> bool {
+        self.guard.vouched(request).is_some()
+    }
+}
+
 impl<B> Service<Request<B>> for Guarded
 where
     B: HttpBody<Data = Bytes> + Send + 'static,

@@ -1,12 +1,15 @@
-//! Which requests go to the API and which to the pages.
+//! What a process listens with: the API and the pages beside it, or roles behind their guard.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use firstcome_app::gateway::Protected;
+use firstcome_app::guard::Guarded;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use tower::Service;
@@ -16,9 +19,9 @@ const API: [&str; 8] = ["/api/", "/sandbox/", "/dev/", "/healthz", "/readyz", "/
 
 /// The API behind its gateway, and the pages beside it.
 #[derive(Clone)]
-pub struct Front {
+pub struct Front<A = Protected<Router>> {
     /// The API.
-    pub api: Protected<Router>,
+    pub api: A,
     /// The pages, which call the API themselves.
     pub pages: Router,
 }
@@ -42,6 +45,32 @@ impl Service<Request<Incoming>> for Front {
             Either::Left(self.api.call(request))
         } else {
             Either::Right(self.pages.call(request))
+        }
+    }
+}
+
+/// Roles of a cluster in one process.
+#[derive(Clone)]
+pub struct Part {
+    /// What gateways of other processes call.
+    pub inside: Guarded,
+    /// What everyone calls, where the gateway is among the roles.
+    pub outside: Option<Front>,
+}
+
+impl Service<Request<Incoming>> for Part {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        match &mut self.outside {
+            Some(outside) if !self.inside.is_for(&request) => Box::pin(outside.call(request)),
+            _ => self.inside.call(request),
         }
     }
 }

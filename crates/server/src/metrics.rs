@@ -1,15 +1,26 @@
 //! Metrics of the ledger, read when they are asked for: the hot path counts for itself.
 
-use std::sync::Arc;
-
-use firstcome_store::sqlite::SqliteLedger;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use firstcome_store::LedgerWork;
+
+/// What a ledger says of itself.
+pub struct LedgerFigures {
+    /// What it has done.
+    pub work: LedgerWork,
+    /// Holds in memory.
+    pub holds: usize,
+    /// Whether it can decide nothing for now.
+    pub stuck: bool,
+    /// Records that lost a race against another process; none for a ledger that has no other.
+    pub races_lost: Option<u64>,
+}
+
 /// The ledger's own counters.
-pub struct LedgerMetrics(pub Arc<SqliteLedger>);
+pub struct LedgerMetrics(pub Box<dyn Fn() -> LedgerFigures + Send + Sync>);
 
 impl std::fmt::Debug for LedgerMetrics {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,21 +30,32 @@ impl std::fmt::Debug for LedgerMetrics {
 
 impl Collector for LedgerMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let work = self.0.work();
-        let counters = [
+        let LedgerFigures { work, holds, stuck, races_lost } = (self.0)();
+        let mut counters = vec![
             ("firstcome_ledger_batches", "Batches made durable with one sync each", work.batches),
             ("firstcome_ledger_commands", "Commands decided in a lane", work.commands),
             ("firstcome_ledger_records", "Records appended to the journal", work.records),
             ("firstcome_ledger_events", "Events appended to the journal", work.events),
         ];
+        if let Some(lost) = races_lost {
+            let help = "Records that another process' came before, and that were decided again";
+            counters.push(("firstcome_ledger_races_lost", help, lost));
+        }
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        // The embedded ledger's name of the same: its disk is full.
+        let (name, help) = match races_lost {
+            None => ("firstcome_ledger_storage_full", "1 while the disk takes no more"),
+            Some(_) => {
+                ("firstcome_ledger_stuck", "1 while nothing can be decided: Kafka is away, or the clocks are apart")
+            }
+        };
         let gauges = [
             ("firstcome_ledger_waiting", "Commands that wait for a lane", work.waiting as i64),
-            ("firstcome_ledger_holds_in_memory", "Holds in memory, of all offers", self.0.holds_in_memory() as i64),
-            ("firstcome_ledger_storage_full", "1 while the disk takes no more", i64::from(self.0.is_full())),
+            ("firstcome_ledger_holds_in_memory", "Holds in memory, of all offers", holds as i64),
+            (name, help, i64::from(stuck)),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);

@@ -12,3 +12,5 @@ pub mod redis;
 #[cfg(feature = "cluster")]
 pub mod sql;
 pub mod sqlite;
+
+pub use lane::LedgerWork;

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use firstcome_core::ports::{Clock, Mailer, Random, Records};
 use firstcome_core::records::{Record, Table};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -122,7 +123,7 @@ struct Accounts {
 pub fn create(options: Options, ports: Ports) -> Role {
     let accounts = Accounts::new(options, ports);
     let workers = vec![sweeper::worker(Arc::clone(&accounts))];
-    Role { name: "accounts", router: router(accounts), workers }
+    Role { name: "accounts", router: routes().with_state(accounts), workers }
 }
 
 impl Accounts {
@@ -133,7 +134,12 @@ impl Accounts {
     }
 }
 
-fn router(accounts: Arc<Accounts>) -> OpenApiRouter {
+/// The description of its part of the API.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Accounts>> {
     OpenApiRouter::new()
         .routes(routes!(email_codes::post))
         .routes(routes!(email_codes_verify::post))
@@ -145,5 +151,4 @@ fn router(accounts: Arc<Accounts>) -> OpenApiRouter {
         .routes(routes!(me::get))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
-        .with_state(accounts)
 }

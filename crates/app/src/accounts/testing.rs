@@ -93,7 +93,7 @@ impl TestApp {
         let ports = gateway::Ports { keys: keys.clone(), revocations, events: records.clone(), clock: clock_port };
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
-        let router = gateway.protect(super::router(accounts.clone()).split_for_parts().0).into_router();
+        let router = gateway.protect(super::routes().with_state(accounts.clone()).split_for_parts().0).into_router();
         Self { clock, records, mailbox, keys, gateway, accounts, router }
     }
 

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
 use firstcome_core::records::{Record, Table};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,7 +62,17 @@ pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
     let catalog = Arc::new(Catalog::new(ports));
-    let router = OpenApiRouter::new()
+    let router = routes().with_state(catalog);
+    Ok(Role { name: "catalog", router, workers: vec![terms.into_worker()] })
+}
+
+/// The description of its part of the API.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Catalog>> {
+    OpenApiRouter::new()
         .routes(routes!(products_public::list))
         .routes(routes!(products_public::get))
         .routes(routes!(offers_public::list))
@@ -79,6 +90,4 @@ pub async fn create(ports: Ports) -> Result<Role, PortError> {
         .routes(routes!(operate::adjust))
         .routes(routes!(live::get))
         .routes(routes!(live::stream))
-        .with_state(catalog);
-    Ok(Role { name: "catalog", router, workers: vec![terms.into_worker()] })
 }

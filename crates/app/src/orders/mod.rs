@@ -32,6 +32,7 @@ use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, S
 use firstcome_core::records::{Record, Table};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -101,15 +102,23 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));
 
-    let router = OpenApiRouter::new()
+    let router = routes().with_state(orders);
+    Ok(Role { name: "orders", router, workers })
+}
+
+/// The description of its part of the API.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Orders>> {
+    OpenApiRouter::new()
         .routes(routes!(place::post, list::get))
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
         .routes(routes!(cancel::post))
         .routes(routes!(admin::list))
         .routes(routes!(audit::get))
-        .with_state(orders);
-    Ok(Role { name: "orders", router, workers })
 }
 
 fn topic(ports: &Ports, name: &'static str) -> Arc<Topic> {

@@ -43,6 +43,7 @@ use firstcome_core::records::{Record, Table};
 use futures_util::StreamExt as _;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -175,13 +176,14 @@ where
 pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
     let payments = Payments::new(options, ports, metrics);
     let workers = payments.workers();
-    Role { name: "payments", router: router(payments), workers }
+    Role { name: "payments", router: routes().with_state(payments), workers }
 }
 
-fn router(payments: Arc<Payments>) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(confirm::post))
-        .routes(routes!(show::get))
-        .routes(routes!(notice::post))
-        .with_state(payments)
+/// The description of its part of the API.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Payments>> {
+    OpenApiRouter::new().routes(routes!(confirm::post)).routes(routes!(show::get)).routes(routes!(notice::post))
 }

@@ -12,6 +12,10 @@ use zeroize::Zeroizing;
 use super::{BlindIndex, Sealer};
 use crate::http::AccessTokens;
 
+/// The file of the key that signs access tokens.
+const TOKENS: &str = "access-tokens.pkcs8";
+/// The file of the key that finds personal data.
+const INDEX: &str = "blind-index.key";
 /// Only the owner reads and writes.
 const PRIVATE: u32 = 0o600;
 
@@ -48,20 +52,34 @@ impl Keys {
     /// Reads the keys from the folder `keys` of the data folder; makes those that are not there. Two processes that do
     /// this at once end up with the same keys.
     pub fn load_or_create(data: &Path, random: &dyn Random) -> Result<Self, KeyError> {
-        let folder = data.join("keys");
-        fs::create_dir_all(&folder).map_err(|source| KeyError::File { path: folder.clone(), source })?;
-        let path = folder.join("access-tokens.pkcs8");
+        Self::create_in(&data.join("keys"), random)
+    }
+
+    /// The same, in this very folder.
+    pub fn create_in(folder: &Path, random: &dyn Random) -> Result<Self, KeyError> {
+        fs::create_dir_all(folder).map_err(|source| KeyError::File { path: folder.to_owned(), source })?;
+        let path = folder.join(TOKENS);
         let signing = load_or_create(&path, || {
             AccessTokens::generate_key().map(Zeroizing::new).map_err(|_| KeyError::NotAKey { path: path.clone() })
         })?;
         let tokens = AccessTokens::new(&signing).map_err(|_| KeyError::NotAKey { path })?;
-        let path = folder.join("blind-index.key");
+        let path = folder.join(INDEX);
         let index = load_or_create(&path, || Ok(new_key(random)))?;
         if index.len() != 32 {
             return Err(KeyError::NotAKey { path });
         }
-        let sealer = Sealer::new(data_keys(&folder, random)?).ok_or(KeyError::NotAKey { path: folder })?;
+        let sealer = Sealer::new(data_keys(folder, random)?).ok_or(KeyError::NotAKey { path: folder.to_owned() })?;
         Ok(Self { tokens, sealer, index: BlindIndex::new(&index) })
+    }
+
+    /// Reads the keys that several processes share from their folder. None is made: one that had keys of its own could
+    /// not read what the others wrote.
+    pub fn load_shared(folder: &Path, random: &dyn Random) -> Result<Self, KeyError> {
+        for name in [TOKENS, INDEX, "data-1.key"] {
+            let path = folder.join(name);
+            fs::metadata(&path).map_err(|source| KeyError::File { path, source })?;
+        }
+        Self::create_in(folder, random)
     }
 
     /// New keys that are written nowhere.
@@ -167,6 +185,18 @@ mod tests {
         for entry in fs::read_dir(folder.join("keys")).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, PRIVATE);
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn shared_keys_are_never_made() {
+        let folder = scratch("shared");
+        assert!(Keys::load_shared(&folder, &SystemRandom).is_err());
+        Keys::create_in(&folder, &SystemRandom).unwrap();
+        assert!(Keys::load_shared(&folder, &SystemRandom).is_ok());
+        fs::remove_file(folder.join(INDEX)).unwrap();
+        assert!(Keys::load_shared(&folder, &SystemRandom).is_err());
+        assert!(!folder.join(INDEX).exists());
         fs::remove_dir_all(folder).unwrap();
     }
 

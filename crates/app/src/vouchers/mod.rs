@@ -21,6 +21,7 @@ use std::sync::Arc;
 use firstcome_core::events::topics;
 use firstcome_core::ports::{Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, StockLedger};
 use firstcome_core::records::{Record, Table};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -105,12 +106,20 @@ impl Workers {
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
     let Workers { products, delivery, taking_back } = Workers::create(options, &ports).await?;
-    let router = OpenApiRouter::new()
+    let router = routes().with_state(Arc::new(Vouchers { ports }));
+    let workers = vec![delivery.into_worker(), taking_back.into_worker(), products.worker()];
+    Ok(Role { name: "vouchers", router, workers })
+}
+
+/// The description of its part of the API.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Vouchers>> {
+    OpenApiRouter::new()
         .routes(routes!(list::get))
         .routes(routes!(get::get))
         .routes(routes!(history::get))
         .routes(routes!(redeem::post))
-        .with_state(Arc::new(Vouchers { ports }));
-    let workers = vec![delivery.into_worker(), taking_back.into_worker(), products.worker()];
-    Ok(Role { name: "vouchers", router, workers })
 }

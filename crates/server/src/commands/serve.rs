@@ -4,17 +4,19 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use firstcome_core::ports::RoleName;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, account, import};
 use crate::accept::{self, AcceptOptions};
 use crate::cli::ServeArguments;
-use crate::config::{Config, load, missing};
+use crate::config::{Config, Mode, load, missing};
 use crate::folder::Folder;
 use crate::lifecycle::{Workers, stop_requested};
 use crate::telemetry;
-use crate::wire::Shop;
+use crate::wire::{Service, Shop};
 
 /// Runs the shop until it is stopped.
 pub fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
@@ -34,7 +36,8 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let folder = Folder::create(&config.server.data)?;
     let _lock = folder.lock()?;
     folder.check_complete()?;
-    let demo = config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
+    let embedded = config.mode()? == Mode::Embedded;
+    let demo = embedded && config.server.demo && config.development() && (folder.is_new() || folder.demo_is_pending());
     let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
         CommandError::Broken(format!("cannot listen on {}: {error}; choose another --listen", config.server.listen))
     })?;
@@ -44,9 +47,11 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
         folder.begin_demo()?;
     }
     let mut shop = Shop::open(config, &folder, address).await?;
-    folder.note_complete()?;
-    if demo {
-        import::demo(&shop.catalog).await?;
+    if embedded {
+        folder.note_complete()?;
+    }
+    if let Some(catalog) = shop.catalog.as_ref().filter(|_| demo) {
+        import::demo(catalog).await?;
         account::demo(&folder).await?;
         folder.end_demo()?;
     }
@@ -57,8 +62,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
         workers.start(worker);
     }
     let draining = CancellationToken::new();
-    let accepting =
-        tokio::spawn(accept::serve(listener, shop.service.clone(), accept_options(config), draining.clone()));
+    let accepting = accept(listener, shop.service.clone(), accept_options(config), draining.clone());
     // Whether anyone reads it or not, the shop is open.
     let _ = greet(config, address, demo || account::is_demo(&folder));
 
@@ -67,15 +71,25 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
         fatal = workers.unexpected_end() => Err(fatal),
         fatal = shop.failed() => Err(fatal),
     };
-    draining.cancel();
     if outcome.is_ok() {
         tracing::info!("stopping: requests under way are finished first");
+        shop.farewell().await;
+    }
+    draining.cancel();
+    if outcome.is_ok() {
         let _ = accepting.await;
     }
     stop.cancel();
     shop.close().await;
     workers.finish().await;
     outcome.map_err(|fatal| CommandError::Broken(fatal.to_string()))
+}
+
+fn accept(listener: TcpListener, service: Service, options: AcceptOptions, stop: CancellationToken) -> JoinHandle<()> {
+    match service {
+        Service::Whole(front) => tokio::spawn(accept::serve(listener, front, options, stop)),
+        Service::Part(part) => tokio::spawn(accept::serve(listener, part, options, stop)),
+    }
 }
 
 fn accept_options(config: &Config) -> AcceptOptions {
@@ -89,6 +103,11 @@ fn accept_options(config: &Config) -> AcceptOptions {
 /// Says where to look and who can log in.
 fn greet(config: &Config, address: SocketAddr, demo: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    if let Ok(Mode::Cluster(roles)) = config.mode() {
+        let roles: Vec<_> = roles.into_iter().map(RoleName::as_str).collect();
+        writeln!(out, "Firstcome {} runs {} at http://{address}", env!("CARGO_PKG_VERSION"), roles.join(", "))?;
+        return out.flush();
+    }
     writeln!(out, "Firstcome {} is open.", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  shop      http://{address}/")?;
     writeln!(out, "  admin     http://{address}/admin")?;

@@ -32,46 +32,46 @@ fn server() -> String {
 async fn lanes_take_turns_in_the_order_in_which_they_asked() {
     let redis = redis(vec![server()], false);
     let [one, two, three] = ["one", "two", "three"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
-    assert_eq!(one.take(OFFER).await.unwrap(), 0);
-    assert_eq!(one.take(OFFER).await.unwrap(), 0, "its turn lasts");
-    assert_eq!(two.take(OFFER).await.unwrap(), 1);
-    assert_eq!(three.take(OFFER).await.unwrap(), 2);
-    assert_eq!(three.take(OfferNumber(8)).await.unwrap(), 0, "another offer is another matter");
-    assert_eq!(two.give(OFFER).await.unwrap(), 2, "nobody ends the turn of another");
-    assert_eq!(two.take(OFFER).await.unwrap(), 1);
-    assert_eq!(three.take(OFFER).await.unwrap(), 2);
-    one.give(OFFER).await.unwrap();
-    assert_eq!(three.take(OFFER).await.unwrap(), 1, "the one that asked before comes first");
-    assert_eq!(two.take(OFFER).await.unwrap(), 0);
+    assert_eq!(one.ask(OFFER).await.unwrap(), 0);
+    assert_eq!(one.ask(OFFER).await.unwrap(), 0, "its turn lasts");
+    assert_eq!(two.ask(OFFER).await.unwrap(), 1);
+    assert_eq!(three.ask(OFFER).await.unwrap(), 2);
+    assert_eq!(three.ask(OfferNumber(8)).await.unwrap(), 0, "another offer is another matter");
+    assert_eq!(two.end(OFFER).await.unwrap(), 2, "nobody ends the turn of another");
+    assert_eq!(two.ask(OFFER).await.unwrap(), 1);
+    assert_eq!(three.ask(OFFER).await.unwrap(), 2);
+    one.end(OFFER).await.unwrap();
+    assert_eq!(three.ask(OFFER).await.unwrap(), 1, "the one that asked before comes first");
+    assert_eq!(two.ask(OFFER).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn who_no_longer_asks_is_passed_over() {
     let redis = redis(vec![server()], false);
     let [one, two, three] = ["one", "two", "three"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
-    assert_eq!(one.take(OFFER).await.unwrap(), 0);
-    assert!(two.take(OFFER).await.unwrap() > 0);
+    assert_eq!(one.ask(OFFER).await.unwrap(), 0);
+    assert!(two.ask(OFFER).await.unwrap() > 0);
     tokio::time::sleep(super::turns::SILENT * 2).await;
-    one.give(OFFER).await.unwrap();
-    assert_eq!(three.take(OFFER).await.unwrap(), 0);
+    one.end(OFFER).await.unwrap();
+    assert_eq!(three.ask(OFFER).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn an_emptied_redis_has_the_functions_again() {
     let redis = redis(vec![server()], false);
     let lane = RedisTurns::new(redis.clone(), "one", LONG);
-    assert_eq!(lane.take(OFFER).await.unwrap(), 0);
+    assert_eq!(lane.ask(OFFER).await.unwrap(), 0);
     let mut flush = redis::cmd("FUNCTION");
     flush.arg("FLUSH");
     redis.query::<redis::Value>(&flush).await.unwrap();
-    assert_eq!(lane.take(OFFER).await.unwrap(), 0);
+    assert_eq!(lane.ask(OFFER).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn a_redis_that_is_not_there_is_unavailable() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let redis = redis(vec![format!("redis://user:secret@{nobody}")], false);
-    let answer = RedisTurns::new(redis, "one", LONG).take(OFFER).await;
+    let answer = RedisTurns::new(redis, "one", LONG).ask(OFFER).await;
     assert!(matches!(&answer, Err(PortError::Unavailable(reason)) if !reason.contains("secret")), "{answer:?}");
 }
 
@@ -83,10 +83,10 @@ async fn turns_on_a_redis_cluster() {
     let [one, two] = ["one", "two"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
     for number in 1..=50 {
         let offer = OfferNumber(number);
-        assert_eq!(one.take(offer).await.unwrap(), 0);
-        assert_eq!(two.take(offer).await.unwrap(), 1);
-        one.give(offer).await.unwrap();
-        assert_eq!(two.take(offer).await.unwrap(), 0);
+        assert_eq!(one.ask(offer).await.unwrap(), 0);
+        assert_eq!(two.ask(offer).await.unwrap(), 1);
+        one.end(offer).await.unwrap();
+        assert_eq!(two.ask(offer).await.unwrap(), 0);
     }
 }
 

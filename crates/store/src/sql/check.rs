@@ -34,7 +34,7 @@ pub async fn check(options: &SqlOptions, role: &str) -> Vec<CheckLine> {
     let server = Arc::clone(&session.server);
     let mut lines = vec![CheckLine::ok(what("reachable"), server.name.clone())];
     let found = format!("{} {}.{}", server.engine.name(), server.version.0, server.version.1);
-    lines.push(match server.check_version() {
+    lines.push(match server.check_fitness() {
         Ok(()) => CheckLine::ok(what("version"), found),
         Err(error) => CheckLine::fail(what("version"), found, error.to_string()),
     });
@@ -105,6 +105,20 @@ const MYSQL: &[Setting] = &[
         good: |found| matches!(found, "1" | "no binary log"),
         grave: false,
         advice: "set it to 1: otherwise a replica may have commits that a power cut took back here",
+    },
+    Setting {
+        name: "binlog_format",
+        sql: "SELECT CAST(IF(@@log_bin, @@binlog_format, 'no binary log') AS CHAR)",
+        good: |found| found != "STATEMENT",
+        grave: true,
+        advice: "set it to ROW or MIXED: with STATEMENT nothing can be committed",
+    },
+    Setting {
+        name: "max_prepared_stmt_count",
+        sql: "SELECT CAST(@@max_prepared_stmt_count AS CHAR)",
+        good: |found| found.parse::<i64>().is_ok_and(|count| count >= 16_382),
+        grave: false,
+        advice: "set it to 16382 or more: each process of a role wants about 1000",
     },
     Setting {
         name: "isolation",

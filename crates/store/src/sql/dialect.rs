@@ -146,7 +146,7 @@ impl TableSql {
         self.with_rows(&self.replace, rows)
     }
 
-    /// A statement takes keys by the power of two; the last one is repeated to fill it.
+    /// A statement takes keys by the power of four; the last one is repeated to fill it.
     fn by_keys<'s, 'a>(&'s self, sql: &'s Sized, keys: &[&'a Value]) -> Vec<Prepared<'s, 'a>> {
         let kind = self.table.key().kind;
         if self.engine == Engine::Postgres {
@@ -154,7 +154,7 @@ impl TableSql {
             return chunks.map(|keys| (sql.of(1), vec![Param::Many(kind, keys.to_vec())], keys.len())).collect();
         }
         let chunks = keys.chunks(MOST_ROWS).map(|keys| {
-            let size = keys.len().next_power_of_two();
+            let size = 1 << keys.len().next_power_of_two().ilog2().next_multiple_of(2);
             let filled = keys.iter().chain(std::iter::repeat(&keys[keys.len() - 1])).take(size);
             (sql.of(size), filled.map(|key| Param::value(kind, key)).collect(), keys.len())
         });
@@ -219,23 +219,31 @@ fn array_kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Refuses values that no index could hold where one holds them.
-pub(super) fn check_lengths(unit: &Unit) -> Result<(), PortError> {
+/// Refuses values that no index could hold where one holds them, and rows that the server would not take.
+pub(super) fn check_lengths(unit: &Unit, longest: usize) -> Result<(), PortError> {
     for write in &unit.writes {
         let (table, values) = target(write);
-        for (column, value) in table.columns.iter().zip(values) {
-            let length = match value {
-                Value::Text(text) if text.len() > LONGEST_INDEXED => text.chars().count(),
-                Value::Blob(bytes) => bytes.len(),
-                _ => 0,
-            };
-            if length > LONGEST_INDEXED && is_indexed(table, column) {
-                return Err(PortError::Misused(format!(
-                    "table {}: column {} is part of an index and takes at most {LONGEST_INDEXED} characters or bytes",
-                    table.name, column.name
-                )));
-            }
+        let bytes: usize = values.iter().map(size).sum();
+        if bytes > longest {
+            let reason = format!("table {}: a row of {bytes} bytes; the server takes {longest}", table.name);
+            return Err(PortError::Misused(reason));
+        }
+        let long = |(column, value): &(&Column, &Value)| length(value) > LONGEST_INDEXED && is_indexed(table, column);
+        if let Some((column, _)) = table.columns.iter().zip(values).find(long) {
+            return Err(PortError::Misused(format!(
+                "table {}: column {} is part of an index and takes at most {LONGEST_INDEXED} characters or bytes",
+                table.name, column.name
+            )));
         }
     }
     Ok(())
+}
+
+/// Characters or bytes; texts that are surely short are not counted.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Text(text) if text.len() > LONGEST_INDEXED => text.chars().count(),
+        Value::Blob(bytes) => bytes.len(),
+        _ => 0,
+    }
 }

@@ -32,7 +32,7 @@ pub async fn migrate(
     let address = options.address()?;
     let outside = |fault: Fault| fault.into_port_error(&address.name);
     let mut session = Session::connect(&address, options.connect_timeout, PATIENCE).await.map_err(outside)?;
-    session.server.check_version()?;
+    session.server.check_fitness()?;
     let steps = Migration { session: &mut session, role, tables, taken: Vec::new() }.run().await?;
     session.close().await;
     Ok(steps)

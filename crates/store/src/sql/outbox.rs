@@ -20,9 +20,9 @@ use crate::outbox::Outbox;
 /// How often a waiting reader looks for events of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 /// Published events that are kept, for whoever wants to compare.
-const KEPT: i64 = 100_000;
+const KEPT: i64 = if cfg!(test) { 100 } else { 100_000 };
 /// Events that are forgotten at once.
-const FORGOTTEN: i64 = 1_000;
+const FORGOTTEN: i64 = if cfg!(test) { 20 } else { 1_000 };
 
 #[async_trait]
 impl Outbox for SqlRecords {

@@ -51,15 +51,18 @@ impl Session {
         let (link, server) = match &address.target {
             Target::MySql(options) => {
                 let mut link = options.connect().await?;
-                let row = sqlx::query("SELECT VERSION()").persistent(false).fetch_one(&mut link).await?;
-                let server = Server::mysql(name, &row.try_get_unchecked::<String, _>(0)?);
+                let row = sqlx::query("SELECT VERSION(), CAST(@@max_allowed_packet AS SIGNED)")
+                    .persistent(false)
+                    .fetch_one(&mut link)
+                    .await?;
+                let server = Server::mysql(name, &row.try_get_unchecked::<String, _>(0)?, row.try_get_unchecked(1)?);
                 (Link::MySql(link), server)
             }
             Target::Postgres(options) => {
                 let mut link = options.connect().await?;
-                let sql = "SELECT current_setting('server_version_num')";
+                let sql = "SELECT current_setting('server_version_num'), current_setting('server_encoding')";
                 let row = sqlx::query(sql).persistent(false).fetch_one(&mut link).await?;
-                let server = Server::postgres(name, &row.try_get_unchecked::<String, _>(0)?);
+                let server = Server::postgres(name, &row.try_get_unchecked::<String, _>(0)?, row.try_get_unchecked(1)?);
                 (Link::Postgres(link), server)
             }
         };

@@ -135,8 +135,7 @@ impl Forwarder {
         let parts = request.parts;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri: Uri = format!("http://{}{path}", target.instance.address).parse().ok()?;
-        let signature =
-            self.ports.signatures.sign(&request.vouched, &parts.method, &uri, self.ports.clock.now());
+        let signature = self.ports.signatures.sign(&request.vouched, &parts.method, &uri, self.ports.clock.now());
         let mut outgoing = Request::new(Full::new(request.body.clone()));
         *outgoing.method_mut() = parts.method.clone();
         *outgoing.uri_mut() = uri;

@@ -32,11 +32,13 @@ use axum::Router;
 use firstcome_core::ports::{Clock, Instance, PortError, Registry, RoleName};
 use prometheus_client::registry::Registry as Metrics;
 use tokio::time::Instant;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use breaker::{BreakerOptions, Circuit};
 pub use service::Forward;
 
+use super::with_problems;
 use crate::http::Signatures;
 use crate::role::Worker;
 use pool::Pool;
@@ -84,6 +86,11 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The description of what a gateway with a forwarder answers by itself.
+pub fn openapi() -> OpenApi {
+    status::routes().into_openapi()
+}
+
 /// Hands requests on.
 pub struct Forwarder {
     options: Options,
@@ -100,6 +107,7 @@ impl Forwarder {
     pub fn new(options: Options, ports: Ports, local: HashMap<RoleName, Router>, metrics: &mut Metrics) -> Arc<Self> {
         let remote = RoleName::ALL.into_iter().filter(|role| *role != RoleName::Gateway && !local.contains_key(role));
         let pools = remote.map(|role| (role, Pool::new(&options))).collect();
+        let local = local.into_iter().map(|(role, router)| (role, with_problems(router))).collect();
         let counters = metrics::Counters::register(metrics);
         let forwarder = Arc::new(Self { options, ports, pools, local, metrics: counters });
         metrics.register_collector(Box::new(metrics::State(Arc::downgrade(&forwarder))));
@@ -119,7 +127,7 @@ impl Forwarder {
 
     /// What a gateway with a forwarder answers by itself: the state of the instances.
     pub fn router(self: &Arc<Self>) -> OpenApiRouter {
-        status::router(Arc::clone(self))
+        status::routes().with_state(Arc::clone(self))
     }
 
     /// Keeps asking.

@@ -69,9 +69,9 @@ fn order(path: &str, body: &[u8]) -> Option<String> {
 
 /// FNV-1a and a last mixing: the same in every gateway, of every version.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
-    let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let fnv = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     mix(fnv)
 }
 
@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn payments_belong_to_their_order() {
         assert_eq!(order("/api/v1/payments/ord_1", b"").as_deref(), Some("ord_1"));
-        assert_eq!(order("/api/v1/payments/confirm", br#"{"order_id": "ord_1", "amount": 1}"#).as_deref(), Some("ord_1"));
+        assert_eq!(
+            order("/api/v1/payments/confirm", br#"{"order_id": "ord_1", "amount": 1}"#).as_deref(),
+            Some("ord_1")
+        );
         assert_eq!(order("/api/v1/payments/confirm", b"[]"), None);
         assert_eq!(order("/api/v1/webhooks/toss", b"{}"), None);
     }

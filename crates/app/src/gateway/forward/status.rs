@@ -83,6 +83,6 @@ pub(super) async fn get(State(forwarder): State<Arc<Forwarder>>, _: Operator) ->
 }
 
 /// What the gateway answers by itself.
-pub(super) fn router(forwarder: Arc<Forwarder>) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(get)).with_state(forwarder)
+pub(super) fn routes() -> OpenApiRouter<Arc<Forwarder>> {
+    OpenApiRouter::new().routes(routes!(get))
 }

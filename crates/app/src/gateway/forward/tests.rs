@@ -46,7 +46,6 @@ struct Server {
     serving: JoinHandle<()>,
 }
 
-
 struct Leaves(Arc<Seen>);
 
 impl Drop for Leaves {
@@ -76,7 +75,10 @@ fn routes(id: &'static str, seen: &Arc<Seen>) -> Router {
     let counting = Arc::clone(seen);
     Router::new()
         .route("/api/v1/products", any(busy))
-        .route("/api/v1/orders", post(async |Buyer(caller): Buyer| caller.user.to_string()).get(move || async move { id }))
+        .route(
+            "/api/v1/orders",
+            post(async |Buyer(caller): Buyer| caller.user.to_string()).get(move || async move { id }),
+        )
         .route("/api/v1/offers/slow", get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/offers/stream", get(stream))
         .route("/api/v1/offers/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
@@ -108,7 +110,13 @@ impl Server {
 
     fn instance(&self) -> Instance {
         let roles = vec![RoleName::Catalog, RoleName::Orders, RoleName::Accounts];
-        Instance { id: self.id.to_owned(), address: self.address.to_string(), roles, draining: false, started_at: Time(1) }
+        Instance {
+            id: self.id.to_owned(),
+            address: self.address.to_string(),
+            roles,
+            draining: false,
+            started_at: Time(1),
+        }
     }
 
     /// Ends it with all its connections, as a kill does.

@@ -19,6 +19,7 @@
 //!   the [local copy](copy) and the archive again.
 
 mod accept;
+mod adopt;
 mod apply;
 mod barrier;
 mod copy;
@@ -33,6 +34,7 @@ mod tests;
 mod topic;
 mod trouble;
 mod turns;
+mod verify;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -47,8 +49,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use crate::lane::LedgerWork;
+pub use adopt::AdoptedJournal;
 pub use options::KafkaLedgerOptions;
 pub use turns::Turns;
+pub use verify::{VerifiedTopic, verify_topic};
 
 use crate::kafka::topics;
 use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
@@ -268,7 +272,6 @@ impl StockLedger for KafkaLedger {
         let lane = match (&command, self.shared.lanes.get(offer)) {
             (_, Some(lane)) => lane,
             (Command::SetTerms(_), None) => self.shared.lanes.get_or_new(offer),
-            (Command::Hold(_), None) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
             (_, None) => match (self.lane_made_elsewhere(offer).await?, &command) {
                 (Some(lane), _) => lane,
                 (None, Command::Expire) => return Ok(Outcome::ReleasedByTime(Vec::new())),
@@ -308,7 +311,11 @@ impl StockLedger for KafkaLedger {
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(self.shared.lanes.get(offer).and_then(|lane| lane.durable_state()))
+        let lane = match self.shared.lanes.get(offer) {
+            None => self.lane_made_elsewhere(offer).await?,
+            lane => lane,
+        };
+        Ok(lane.and_then(|lane| lane.durable_state()))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

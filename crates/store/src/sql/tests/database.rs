@@ -19,7 +19,12 @@ pub(super) const ROLE: &str = "tested";
 
 /// A server that the environment names.
 pub(super) trait Place: Send + Sync + 'static {
+    /// The variable with its address.
     const VARIABLE: &'static str;
+    /// What `scripts/servers` calls it.
+    const SERVER: &'static str;
+    /// The module of its tests.
+    const MODULE: &'static str;
     const CREATE: &'static str;
     const DROP: &'static str;
 }
@@ -29,6 +34,8 @@ pub(super) struct MariaDb;
 
 impl Place for MariaDb {
     const VARIABLE: &'static str = "FIRSTCOME_TEST_MARIADB";
+    const SERVER: &'static str = "mariadb";
+    const MODULE: &'static str = "mariadb";
     const CREATE: &'static str = "CREATE DATABASE NAME";
     const DROP: &'static str = "DROP DATABASE IF EXISTS NAME";
 }
@@ -38,6 +45,8 @@ pub(super) struct Postgres;
 
 impl Place for Postgres {
     const VARIABLE: &'static str = "FIRSTCOME_TEST_POSTGRES";
+    const SERVER: &'static str = "postgresql";
+    const MODULE: &'static str = "postgres";
     const CREATE: &'static str = "CREATE DATABASE NAME TEMPLATE template0 ENCODING 'UTF8'";
     const DROP: &'static str = "DROP DATABASE IF EXISTS NAME WITH (FORCE)";
 }
@@ -50,11 +59,15 @@ pub(super) struct Database<P: Place> {
 }
 
 impl<P: Place> Database<P> {
-    /// Makes one.
+    /// Makes one on the server that all tests share.
     pub(super) async fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var(P::VARIABLE);
-        let server = server.unwrap_or_else(|_| panic!("{} names no server: see scripts/servers", P::VARIABLE));
+        Self::on(server.unwrap_or_else(|_| panic!("{} names no server: see scripts/servers", P::VARIABLE))).await
+    }
+
+    /// Makes one on a server.
+    pub(super) async fn on(server: String) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         run(&server, &P::DROP.replace("NAME", &name)).await;
         run(&server, &P::CREATE.replace("NAME", &name)).await;

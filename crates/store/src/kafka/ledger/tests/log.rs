@@ -92,7 +92,8 @@ async fn a_record_of_nobody_that_continues_the_offer_counts() {
     let entries = journal(&ledger).await;
     let last = entries.last().expect("there are some");
     let (prev, first_seq) = (last.hash, last.record.last_seq() + 1);
-    let record = Record { offer: OFFER, id: EventId([9; 16]), prev, first_seq, at: last.record.at, events: vec![Event::Frozen] };
+    let record =
+        Record { offer: OFFER, id: EventId([9; 16]), prev, first_seq, at: last.record.at, events: vec![Event::Frozen] };
     Stranger::at(&place).append("1", &record.encode());
     assert_eq!(journal(&ledger).await.len(), entries.len() + 1);
     let refused = ledger.decide(OFFER, hold(15, OFFER)).await.expect("decided");
@@ -170,12 +171,8 @@ async fn old_records_are_read_from_the_copy_and_settled_orders_from_the_archive(
     let again = ledger.decide(OFFER, Command::Commit { order, attempt }).await.expect("decided");
     assert!(matches!(again, Outcome::AlreadyCommitted { .. }), "{again:?}");
     // Another process that has forgotten it as well applies what happens to it.
-    let returned = Command::Return {
-        order,
-        return_id: firstcome_core::ids::RefundId([3; 16]),
-        quantity: 1,
-        restock: true,
-    };
+    let returned =
+        Command::Return { order, return_id: firstcome_core::ids::RefundId([3; 16]), quantity: 1, restock: true };
     let other = place.another();
     let second = other.open().await;
     let returned = second.decide(OFFER, returned).await;

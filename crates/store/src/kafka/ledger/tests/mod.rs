@@ -26,8 +26,13 @@ const OFFER: OfferNumber = OfferNumber(1);
 fn kafka() -> KafkaOptions {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let servers = std::env::var("FIRSTCOME_TEST_KAFKA").expect("FIRSTCOME_TEST_KAFKA names a running Kafka");
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_micros();
-    let prefix = format!("ledger-{}-{started}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let prefix = format!("ledger-{}-{started}-{number}", std::process::id());
+    at(servers, prefix)
+}
+
+fn at(servers: String, prefix: String) -> KafkaOptions {
     KafkaOptions { servers, prefix, replication: 1, min_in_sync: 1 }
 }
 

@@ -144,7 +144,10 @@ async fn what_one_process_did_the_other_knows_at_once() {
         let again = two.decide(offer, hold(1, offer)).await.expect("decided");
         assert_eq!(again, Outcome::AlreadyHeld(granted));
     }
-    assert_eq!(two.decide(OfferNumber(99), Command::Freeze).await.expect("decided"), Outcome::Refused(firstcome_core::ledger::Refusal::UnknownOffer));
+    assert_eq!(
+        two.decide(OfferNumber(99), Command::Freeze).await.expect("decided"),
+        Outcome::Refused(firstcome_core::ledger::Refusal::UnknownOffer)
+    );
     assert_eq!(two.find(order(7, OfferNumber(99))).await.expect("known"), None);
 }
 
@@ -154,11 +157,11 @@ async fn a_deadline_passes_once_for_all() {
     let other = place.another();
     let (one, two) = (place.open().await, other.open().await);
     sell(&one, &place, OFFER, 2_000).await;
+    two.current().await.expect("Kafka answers");
     let tasks: Vec<_> = (0..1_200)
         .map(|number| (number, if number % 2 == 0 { one.clone() } else { two.clone() }))
         .map(|(number, ledger)| tokio::spawn(async move { held(&ledger, number).await }))
         .collect();
-    two.current().await.expect("Kafka answers");
     for task in tasks {
         task.await.expect("held");
     }

@@ -1,0 +1,150 @@
+//! The one place where ports get their adapters and roles their ports: [`embedded`] or [`cluster`], by the configuration.
+
+#[cfg(feature = "cluster")]
+pub mod cluster;
+mod embedded;
+mod roles;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use firstcome_app::catalog;
+use firstcome_app::gateway::Protected;
+use firstcome_app::payments::InvalidTossOptions;
+use firstcome_app::role::{Role, Worker};
+use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
+use firstcome_core::ports::{PortError, RoleName};
+use firstcome_core::records::Table;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::config::{Config, ConfigError, Mode};
+use crate::folder::{Folder, FolderError};
+use crate::front::{Front, Part};
+use crate::lifecycle::Fatal;
+use crate::operate::Operation;
+
+pub use embedded::{ARCHIVE, Databases};
+
+/// The shop could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A database or the journal.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The payment provider's settings.
+    #[error(transparent)]
+    Provider(#[from] InvalidTossOptions),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+#[cfg(not(feature = "cluster"))]
+fn no_cluster() -> StartError {
+    // Refused when the configuration was loaded already.
+    ConfigError::Refused("this program was built without what a cluster needs".to_owned()).into()
+}
+
+/// The tables of a role.
+pub fn tables(role: RoleName) -> &'static [&'static Table] {
+    match role {
+        RoleName::Gateway => &[],
+        RoleName::Accounts => firstcome_app::accounts::TABLES,
+        RoleName::Catalog => catalog::TABLES,
+        RoleName::Orders => firstcome_app::orders::TABLES,
+        RoleName::Payments => firstcome_app::payments::TABLES,
+        RoleName::Vouchers => firstcome_app::vouchers::TABLES,
+        RoleName::Sandbox => firstcome_app::sandbox::TABLES,
+    }
+}
+
+/// The keys of a data folder.
+pub fn keys(path: &Path) -> Result<Arc<Keys>, KeyError> {
+    Keys::load_or_create(path, &SystemRandom).map(Arc::new)
+}
+
+/// What answers requests.
+#[derive(Clone)]
+pub enum Service {
+    /// The whole shop: the API behind its gateway, and the pages.
+    Whole(Front<Protected<axum::Router>>),
+    /// Some roles of a cluster.
+    Part(Part),
+}
+
+/// What a shop keeps its books in.
+#[async_trait]
+pub(crate) trait Storage: Send + Sync {
+    /// Returns when something durable has failed for good.
+    async fn failed(&self) -> Fatal;
+    /// Flushes what was answered.
+    async fn close(&self);
+}
+
+/// What a process of a cluster does when it is asked to stop, before it takes no more requests.
+#[async_trait]
+pub(crate) trait Farewell: Send + Sync {
+    /// Returns when everyone knows that nothing new should come here.
+    async fn say(&self);
+}
+
+/// A shop, or a part of one, ready to be served.
+pub struct Shop {
+    /// Every route.
+    pub service: Service,
+    /// Everything that runs beside the requests.
+    pub workers: Vec<Worker>,
+    /// Health and metrics.
+    pub operation: Arc<Operation>,
+    /// For the demo; only the embedded shop has one.
+    pub catalog: Option<catalog::Catalog>,
+    storage: Box<dyn Storage>,
+    farewell: Option<Box<dyn Farewell>>,
+}
+
+impl Shop {
+    /// Puts a shop together. `address` is where it will listen.
+    pub async fn open(config: &Config, folder: &Folder, address: SocketAddr) -> Result<Self, StartError> {
+        match config.mode()? {
+            Mode::Embedded => embedded::open(config, folder, address).await,
+            #[cfg(feature = "cluster")]
+            Mode::Cluster(roles) => cluster::open(config, &roles, folder, address).await,
+            #[cfg(not(feature = "cluster"))]
+            Mode::Cluster(_) => Err(no_cluster()),
+        }
+    }
+
+    /// Returns when something durable has failed for good: nothing that is answered from then on could be believed.
+    pub async fn failed(&self) -> Fatal {
+        self.storage.failed().await
+    }
+
+    /// Has the others send nothing new here; requests that come all the same are answered.
+    pub async fn farewell(&self) {
+        self.operation.ready.store(false, Ordering::Relaxed);
+        if let Some(farewell) = &self.farewell {
+            farewell.say().await;
+        }
+    }
+
+    /// Takes no new work, flushes the lanes, and returns when everything that was answered is on the disk.
+    pub async fn close(self) {
+        self.operation.ready.store(false, Ordering::Relaxed);
+        self.storage.close().await;
+    }
+}
+
+/// All routes and the description of those that have one.
+fn merge(roles: Vec<Role>) -> (axum::Router, utoipa::openapi::OpenApi) {
+    let merged = roles.into_iter().fold(OpenApiRouter::new(), |all, role| all.merge(role.router));
+    merged.split_for_parts()
+}

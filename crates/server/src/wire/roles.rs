@@ -1,0 +1,185 @@
+//! Roles from the configuration and their ports, whatever the adapters are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_app::accounts::{self, DevMailbox};
+use firstcome_app::gateway::{self, Gateway, Rate};
+use firstcome_app::http::Revocations;
+use firstcome_app::pages::PagesOptions;
+use firstcome_app::payments::{TossOptions, TossProvider};
+use firstcome_app::role::Role;
+use firstcome_app::secrets::Keys;
+use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, StockLedger};
+use prometheus_client::registry::Registry;
+
+use super::StartError;
+use crate::config::{Config, SANDBOX_SECRET_KEY};
+
+/// What every role is given.
+pub(super) struct Parts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) events: Arc<dyn EventLog>,
+    pub(super) keys: Arc<Keys>,
+}
+
+pub(super) fn catalog_ports(parts: &Parts, records: Arc<dyn Records>, ledger: Arc<dyn StockLedger>) -> catalog::Ports {
+    catalog::Ports {
+        records,
+        ledger,
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+    }
+}
+
+pub(super) async fn orders_role(
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+    archive: Arc<dyn OrderArchive>,
+    metrics: &mut Registry,
+) -> Result<Role, PortError> {
+    let ports = orders::Ports {
+        records,
+        ledger,
+        archive,
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+        keys: parts.keys.clone(),
+    };
+    orders::create(ports, metrics).await
+}
+
+pub(super) async fn vouchers_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+) -> Result<Role, PortError> {
+    let ports = vouchers::Ports {
+        records,
+        ledger,
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+    };
+    vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
+}
+
+pub(super) fn accounts_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    revocations: &Arc<Revocations>,
+    mailbox: &Arc<DevMailbox>,
+) -> Role {
+    let options = accounts::Options {
+        access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
+        session_lifetime: Duration::from_secs(config.tokens.refresh_days * 24 * 60 * 60),
+        passwords: accounts::PasswordOptions {
+            threads: config.limits.password_threads,
+            ..accounts::PasswordOptions::default()
+        },
+        development: config.development(),
+        ..accounts::Options::default()
+    };
+    let ports = accounts::Ports {
+        records,
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        mailer: mailbox.clone(),
+        keys: parts.keys.clone(),
+        revocations: revocations.clone(),
+    };
+    accounts::create(options, ports)
+}
+
+fn time_zone(config: &Config) -> jiff::tz::TimeZone {
+    // Checked when the configuration was loaded.
+    jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
+}
+
+pub(super) fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
+    PagesOptions {
+        public_url: config.server.public_url.clone(),
+        checkout_url: format!("{}/checkout", sandbox::PREFIX),
+        mailbox: config.development(),
+        time_zone: time_zone(config),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+    }
+}
+
+/// `sandbox` is the address of the sandbox, where the configuration names no provider.
+pub(super) fn payments_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+    sandbox: String,
+    metrics: &mut Registry,
+) -> Result<Role, StartError> {
+    let deadline = Duration::from_secs(config.payments.deadline_seconds);
+    let provider = TossProvider::new(&TossOptions {
+        base_url: config.payments.provider_url.clone().unwrap_or(sandbox),
+        secret_key: config.payments.secret_key.clone().unwrap_or_else(|| SANDBOX_SECRET_KEY.to_owned()).into(),
+        deadline,
+        idle_connections: 256,
+    })?;
+    let options = payments::Options {
+        lease: deadline * 3,
+        quarantine_after: Duration::from_secs(config.payments.quarantine_hours * 60 * 60),
+        ..payments::Options::default()
+    };
+    let ports = payments::Ports {
+        records,
+        ledger,
+        events: parts.events.clone(),
+        provider: Arc::new(provider),
+        clock: parts.clock.clone(),
+    };
+    Ok(payments::create(options, ports, metrics))
+}
+
+/// `shop` is the address of the shop, to which it sends its notices.
+pub(super) fn sandbox_role(parts: &Parts, records: Arc<dyn Records>, shop: &str) -> Role {
+    let options =
+        sandbox::Options { webhook_url: Some(format!("{shop}/api/v1/webhooks/toss")), ..sandbox::Options::default() };
+    let ports = sandbox::Ports { records, clock: parts.clock.clone(), random: parts.random.clone() };
+    sandbox::create(options, ports)
+}
+
+/// Where the sandbox is in a shop at this address.
+pub(super) fn sandbox_url(shop: &str) -> String {
+    format!("{shop}{}", sandbox::PREFIX)
+}
+
+/// An address that this machine can reach: listening everywhere includes loopback.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+pub(super) fn open_gateway(config: &Config, parts: &Parts, revocations: &Arc<Revocations>) -> Arc<Gateway> {
+    let limits = &config.limits;
+    let options = gateway::Options {
+        per_user: Rate { per_second: limits.user_per_second, burst: limits.user_burst },
+        per_address: Rate { per_second: limits.address_per_second, burst: limits.address_burst },
+        trusted_proxies: config.server.trusted_proxies,
+        development: config.development(),
+        ..gateway::Options::default()
+    };
+    let ports = gateway::Ports {
+        keys: parts.keys.clone(),
+        revocations: revocations.clone(),
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+    };
+    gateway::create(options, ports)
+}
