@@ -2,11 +2,13 @@
 
 mod conformance;
 mod database;
+<<<<<<< HEAD
+mod relayed;
+=======
 mod limits;
 mod outbox;
 mod processes;
 mod random;
-mod relayed;
 mod running;
 mod schema;
 
@@ -28,3 +30,4 @@ macro_rules! on_both_engines {
     };
 }
 use on_both_engines;
+>>>>>>> main
