@@ -3,10 +3,10 @@
 mod check;
 mod library;
 pub mod limits;
-pub mod registry;
-pub mod sessions;
 #[cfg(test)]
 mod nodes;
+pub mod registry;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod turns;

@@ -30,8 +30,10 @@ impl Nodes {
             assert!(since.elapsed() < PATIENCE, "the nodes do not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
-        let create: Vec<&str> = ["--cluster", "create"].into_iter().chain(addresses.iter().map(String::as_str)).collect();
-        let created = Command::new("redis-cli").args(create).arg("--cluster-yes").output().expect("redis-cli can be run");
+        let create: Vec<&str> =
+            ["--cluster", "create"].into_iter().chain(addresses.iter().map(String::as_str)).collect();
+        let created =
+            Command::new("redis-cli").args(create).arg("--cluster-yes").output().expect("redis-cli can be run");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
         while !nodes.ports.iter().all(|port| nodes.cli(*port, &["cluster", "info"]).contains("cluster_state:ok")) {
             assert!(since.elapsed() < PATIENCE, "the nodes do not come together");
@@ -50,7 +52,17 @@ impl Nodes {
         std::fs::create_dir(&home).expect("a folder");
         let port = free_port();
         let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes", "--dir"])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--cluster-enabled",
+                "yes",
+                "--dir",
+            ])
             .arg(&home)
             .stdout(Stdio::null())
             .spawn()

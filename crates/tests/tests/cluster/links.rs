@@ -87,6 +87,7 @@ impl Links {
                     redis(),
                     mariadb("payments", "FIRSTCOME_DATABASES_PAYMENTS"),
                     variable("FIRSTCOME_PAYMENTS_PROVIDER_URL", provider),
+                    variable("FIRSTCOME_PAYMENTS_SECRET_KEY", "test_sk_firstcome_sandbox".to_owned()),
                 ],
             ),
             ("vouchers-1", vec![redis(), variable("FIRSTCOME_DATABASES_VOUCHERS", vouchers)]),
