@@ -2,13 +2,11 @@
 
 mod conformance;
 mod database;
-<<<<<<< HEAD
-mod relayed;
-=======
 mod limits;
 mod outbox;
 mod processes;
 mod random;
+mod relayed;
 mod running;
 mod schema;
 
@@ -30,4 +28,3 @@ macro_rules! on_both_engines {
     };
 }
 use on_both_engines;
->>>>>>> main
