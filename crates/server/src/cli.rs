@@ -42,10 +42,19 @@ pub enum Command {
     Dev(DevCommand),
     /// Read everything back and compare: units, money, deliveries. Also while the shop runs.
     Audit(AuditArguments),
+    /// Move an embedded shop's data to the servers of a cluster, audited on both sides. The shop must not run.
+    ///
+    /// Topics and databases must be empty. The folder is only read, except that its keys are copied to `cluster.keys`.
+    #[cfg(feature = "cluster")]
+    Move(MoveArguments),
     /// A sale under load, with a result table, the ratio to the floor, and the audit at its end.
     Storm(StormArguments),
     /// Show every setting, its value, and where the value came from.
     Config(ConfigArguments),
+    /// Bring the databases, topics and keys of a cluster up to this version. Twice is once; also while the shop runs.
+    Migrate(DataArguments),
+    /// Check every server and setting of a cluster, and say what to do. Changes nothing; ends with 1 if something is wrong.
+    Doctor(DataArguments),
 }
 
 const IMPORT_HELP: &str = "\
@@ -169,6 +178,18 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// What to move.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct MoveArguments {
+    /// The data folder of the embedded shop.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The configuration of the cluster.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 /// What to audit.

@@ -10,6 +10,7 @@ pub mod front;
 pub mod lifecycle;
 pub mod metrics;
 pub mod operate;
+pub mod place;
 pub mod storm;
 pub mod telemetry;
 pub mod wire;

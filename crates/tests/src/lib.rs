@@ -11,6 +11,7 @@
 #![expect(clippy::missing_panics_doc, reason = "in support for tests every failure is a panic with its reason")]
 
 mod api;
+mod cluster;
 mod program;
 mod proxy;
 mod random;
@@ -18,6 +19,7 @@ mod shop;
 mod storefront;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
+pub use cluster::Cluster;
 pub use program::{Finished, program, run};
 pub use proxy::{Link, Proxy};
 pub use random::Random;

@@ -3,6 +3,8 @@
 mod browser;
 mod catalog;
 mod checker;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod console;
 mod crash;
 mod faults;

@@ -1,12 +1,12 @@
 //! The journal: whole, unaltered, and what it says of every order.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ledger::{Event, Hold};
 use firstcome_core::testkit::{Audit, Auditor};
-use firstcome_store::sqlite::ledger::verify_journal;
+
+use crate::place::{JournalRead, Place};
 
 /// What the journal says.
 pub(super) struct Journal {
@@ -20,6 +20,8 @@ pub(super) struct Journal {
     pub(super) records: u64,
     /// Whether nobody can tell that its end is its end.
     pub(super) witness_missing: bool,
+    /// Where records were found that continue nothing: before them something was lost or changed.
+    pub(super) strays: Vec<i64>,
 }
 
 impl Journal {
@@ -34,12 +36,12 @@ impl Journal {
     }
 }
 
-/// Reads the journal of a data folder, also while a server writes it. The error names the place.
-pub(super) fn read(folder: &Path) -> Result<Journal, String> {
+/// Reads the journal, also while it is written. The error names the place.
+pub(super) fn read(place: &Place) -> Result<Journal, String> {
     let mut auditor = Auditor::default();
     let mut holds: HashMap<(OrderId, OfferNumber), Hold> = HashMap::new();
     let mut offers = BTreeMap::new();
-    let verified = verify_journal(folder, |entry| {
+    let JournalRead { records, witness_missing, strays } = place.read_journal(|entry| {
         auditor.take(entry);
         let offer = entry.record.offer;
         for (seq, event) in entry.record.numbered() {
@@ -53,9 +55,6 @@ pub(super) fn read(folder: &Path) -> Result<Journal, String> {
                 hold.evolve(event, seq);
             }
         }
-        Ok(())
-    });
-    let verified = verified.map_err(|error| error.to_string())?;
-    let (records, witness_missing) = (verified.records, verified.witness_missing);
-    Ok(Journal { audit: auditor.finish(), holds, offers, records, witness_missing })
+    })?;
+    Ok(Journal { audit: auditor.finish(), holds, offers, records, witness_missing, strays })
 }

@@ -65,6 +65,12 @@ impl Report {
         if journal.witness_missing {
             self.differ("journal.witness".to_owned(), WITNESS_MISSING.to_owned());
         }
+        for position in &journal.strays {
+            self.differ(
+                format!("journal, position {position}"),
+                "the record there continues no record before it: something was lost or changed".to_owned(),
+            );
+        }
         for (place, violation) in journal.audit.violations.iter().enumerate() {
             self.differ(format!("journal, finding {}", place + 1), violation.to_string());
         }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use firstcome_app::accounts::admin::{AddAccountError, AddedAccount, Ports, add_account};
 use firstcome_app::http::{AccountRole, Roles};
 use firstcome_app::secrets::SystemRandom;
-use firstcome_core::ports::SystemClock;
-use firstcome_store::sqlite::SqliteRecords;
+use firstcome_core::ports::{RoleName, SystemClock};
 use secrecy::SecretString;
 
 use super::CommandError;
 use crate::cli::AccountArguments;
 use crate::folder::Folder;
-use crate::wire::{self, StartError};
+use crate::place::Place;
 
 /// The accounts of the demo: role and e-mail.
 pub const DEMO: [(&str, &str); 3] =
@@ -26,7 +25,7 @@ const DEMO_MARK: &str = "demo";
 /// Adds an account, or roles to one.
 pub fn run(arguments: &AccountArguments) -> Result<(), CommandError> {
     let config = arguments.data.load()?;
-    let folder = Folder::existing(&config.server.data)?;
+    let place = Place::existing(config)?;
     let roles = roles(&arguments.role)?;
     if !arguments.password_stdin {
         return Err(CommandError::Input("give the password on standard input, with --password-stdin".to_owned()));
@@ -35,7 +34,7 @@ pub fn run(arguments: &AccountArguments) -> Result<(), CommandError> {
     std::io::stdin().take(1_024).read_to_string(&mut password)?;
     let password = SecretString::from(password.trim_end_matches(['\r', '\n']).to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let added = runtime.block_on(add(&ports(&folder)?, roles, &arguments.email, &password))?;
+    let added = runtime.block_on(async { add(&ports(&place).await?, roles, &arguments.email, &password).await })?;
     let what = if added.created { "created" } else { "changed" };
     writeln!(std::io::stdout(), "{what} {} with {}", added.user, arguments.role.join(", "))?;
     Ok(())
@@ -52,10 +51,9 @@ fn roles(names: &[String]) -> Result<Roles, CommandError> {
         .collect()
 }
 
-/// What the accounts' functions need, also while a server runs on the folder.
-pub(super) fn ports(folder: &Folder) -> Result<Ports, CommandError> {
-    let records = SqliteRecords::open(folder.database("accounts"), firstcome_app::accounts::TABLES)?;
-    let keys = wire::keys(folder.path()).map_err(StartError::from)?;
+/// What the accounts' functions need, also while the shop runs.
+pub(super) async fn ports(place: &Place) -> Result<Ports, CommandError> {
+    let (records, keys) = (place.records(RoleName::Accounts).await?, place.keys()?);
     Ok(Ports { records, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), keys })
 }
 
@@ -68,7 +66,7 @@ async fn add(ports: &Ports, roles: Roles, email: &str, password: &SecretString) 
 
 /// Makes the accounts of the demo.
 pub async fn demo(folder: &Folder) -> Result<(), CommandError> {
-    let ports = ports(folder)?;
+    let ports = ports(&Place::Folder(folder.clone())).await?;
     for (role, email) in DEMO {
         let roles = roles(&[role.to_owned()])?;
         add(&ports, roles, email, &SecretString::from(DEMO_PASSWORD.to_owned())).await?;

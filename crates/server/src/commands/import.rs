@@ -14,16 +14,17 @@ use firstcome_app::catalog::{Catalog, GivenOffer, Imported, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
-use firstcome_core::ports::{Clock, SystemClock};
+use firstcome_core::ports::{Clock, RoleName, SystemClock};
 use firstcome_core::time::Time;
-use firstcome_store::sqlite::SqliteRecords;
 use garde::Validate;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::ledger::ReadLedger;
 use super::CommandError;
 use crate::cli::ImportArguments;
+use crate::config::Config;
 use crate::folder::{Folder, FolderError};
+use crate::place::Place;
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -59,26 +60,13 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     };
     let config = arguments.data.load()?;
     let catalogue = read(file, SystemClock.now())?;
-    let folder = match Folder::existing(&config.server.data) {
-        Err(FolderError::Missing(path)) => {
-            // A shop may be filled before it is opened for the first time; a mistyped folder must be noticed.
-            let folder = Folder::create(&path)?;
-            if folder.is_new() {
-                writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
-            }
-            folder
-        }
-        folder => folder?,
-    };
+    let place = place(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let records = SqliteRecords::open(folder.database("catalog"), firstcome_app::catalog::TABLES)?;
-        let events =
-            firstcome_store::sqlite::SqliteEventLog::new([(firstcome_core::events::topics::CATALOG, records.clone())]);
         let catalog = Catalog::new(Ports {
-            records,
-            ledger: Arc::new(ReadLedger::open(&folder)?),
-            events,
+            records: place.records(RoleName::Catalog).await?,
+            ledger: Arc::new(tokio::task::block_in_place(|| ReadLedger::open(&place))?),
+            events: Place::no_events(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         });
@@ -87,6 +75,21 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
     })
+}
+
+/// A shop may be filled before it is opened for the first time; a mistyped folder must be noticed.
+fn place(config: Config) -> Result<Place, CommandError> {
+    let path = config.server.data.clone();
+    match Place::existing(config) {
+        Err(CommandError::Folder(FolderError::Missing(_))) => {
+            let folder = Folder::create(&path)?;
+            if folder.is_new() {
+                writeln!(std::io::stderr(), "{} is a new data folder", path.display())?;
+            }
+            Ok(Place::Folder(folder))
+        }
+        place => place,
+    }
 }
 
 /// Takes the catalogue of the demo.

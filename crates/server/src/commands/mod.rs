@@ -3,7 +3,11 @@
 pub mod account;
 pub mod audit;
 pub mod config;
+pub mod doctor;
 pub mod import;
+pub mod migrate;
+#[cfg(feature = "cluster")]
+pub mod moving;
 pub mod serve;
 pub mod tokens;
 
@@ -88,6 +92,10 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Config(arguments)) => config::run(&arguments),
+        #[cfg(feature = "cluster")]
+        Some(Command::Move(arguments)) => moving::run(&arguments),
+        Some(Command::Migrate(arguments)) => migrate::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Storm(arguments)) => match storm::run(arguments.try_into()?)? {
             Verdict::Passed => Ok(()),
             Verdict::Failed => Err(CommandError::Disagrees),

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{CommandError, account};
 use crate::cli::TokensArguments;
 use crate::config::ConfigError;
-use crate::folder::Folder;
+use crate::place::Place;
 
 /// Prints one access token a line.
 pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
@@ -19,10 +19,10 @@ pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
         let refused = "tokens for load tools exist in development only (server.environment is production)";
         return Err(ConfigError::Refused(refused.to_owned()).into());
     }
-    let folder = Folder::existing(&config.server.data)?;
-    let ports = account::ports(&folder)?;
+    let place = Place::existing(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let ports = account::ports(&place).await?;
         let progress = ProgressBar::new(u64::from(arguments.count));
         // A template that does not parse would only cost the look of the bar.
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} buyers") {

@@ -16,11 +16,12 @@ use firstcome_app::gateway::Protected;
 use firstcome_app::payments::InvalidTossOptions;
 use firstcome_app::role::{Role, Worker};
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
-use firstcome_core::ports::PortError;
+use firstcome_core::ports::{PortError, RoleName};
+use firstcome_core::records::Table;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{Config, ConfigError, Mode};
-use crate::folder::Folder;
+use crate::folder::{Folder, FolderError};
 use crate::front::{Front, Part};
 use crate::lifecycle::Fatal;
 use crate::operate::Operation;
@@ -42,6 +43,28 @@ pub enum StartError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+#[cfg(not(feature = "cluster"))]
+fn no_cluster() -> StartError {
+    // Refused when the configuration was loaded already.
+    ConfigError::Refused("this program was built without what a cluster needs".to_owned()).into()
+}
+
+/// The tables of a role.
+pub fn tables(role: RoleName) -> &'static [&'static Table] {
+    match role {
+        RoleName::Gateway => &[],
+        RoleName::Accounts => firstcome_app::accounts::TABLES,
+        RoleName::Catalog => catalog::TABLES,
+        RoleName::Orders => firstcome_app::orders::TABLES,
+        RoleName::Payments => firstcome_app::payments::TABLES,
+        RoleName::Vouchers => firstcome_app::vouchers::TABLES,
+        RoleName::Sandbox => firstcome_app::sandbox::TABLES,
+    }
 }
 
 /// The keys of a data folder.
@@ -95,9 +118,8 @@ impl Shop {
             Mode::Embedded => embedded::open(config, folder, address).await,
             #[cfg(feature = "cluster")]
             Mode::Cluster(roles) => cluster::open(config, &roles, folder, address).await,
-            // Refused when the configuration was loaded.
             #[cfg(not(feature = "cluster"))]
-            Mode::Cluster(_) => Err(ConfigError::Refused("this build has no cluster".to_owned()).into()),
+            Mode::Cluster(_) => Err(no_cluster()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Adapters on Redis. Nothing that Redis holds is the only copy of anything: emptied, rolled back or gone, it costs time.
 
+mod check;
 mod library;
 pub mod registry;
 #[cfg(test)]
@@ -12,9 +13,11 @@ use firstcome_core::ports::PortError;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::OnceCell;
 
+pub use check::check;
 pub use library::Library;
 pub use registry::RedisRegistry;
 
@@ -77,6 +80,26 @@ impl Redis {
     /// Runs a command. It may have run when this answers with an error.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PortError> {
         self.run(command).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Runs a command on one node, whichever: in a cluster the library would ask all of them.
+    async fn query_one<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PortError> {
+        let answer = match &self.connection {
+            Connection::Server(_) => self.run(command).await,
+            Connection::Cluster(nodes) => {
+                let connect = || nodes.client.get_async_connection();
+                let connection = nodes.connection.get_or_try_init(connect).await;
+                match connection {
+                    Ok(connection) => {
+                        let one = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+                        let answer = connection.clone().route_command(command.clone(), one).await;
+                        answer.and_then(|value| Ok(redis::from_redis_value(value)?))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        answer.map_err(|error| unavailable(&error))
     }
 
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {

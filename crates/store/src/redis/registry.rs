@@ -22,6 +22,11 @@ impl RedisRegistry {
         Self { redis, expiry }
     }
 
+    /// Loads the functions.
+    pub(super) async fn prepare(&self) -> Result<(), PortError> {
+        LIBRARY.load(&self.redis).await
+    }
+
     fn call(&self, function: &str) -> redis::Cmd {
         let keys = ["until", "instances"].map(|name| self.redis.key("registry", name));
         LIBRARY.call(function, &[&keys[0], &keys[1]])

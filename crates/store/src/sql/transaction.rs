@@ -234,7 +234,7 @@ fn keys_to_lock<'u>(tables: &[TableSql], works: &'u [Work<'u>]) -> Vec<Vec<&'u V
     for work in works {
         let position = work.position().map(|(row, ..)| (positions, &row[0]));
         let versioned = work.unit.writes.iter().filter(|write| matches!(write, Write::Update(..) | Write::Advance(..)));
-        let versioned = versioned.map(|write| target(write)).map(|(table, row)| (place_of(tables, table), &row[0]));
+        let versioned = versioned.map(target).map(|(table, row)| (place_of(tables, table), &row[0]));
         for (table, key) in position.into_iter().chain(versioned) {
             if seen.insert((table, key)) {
                 keys[table].push(key);

@@ -25,19 +25,22 @@ const TRIES: u32 = 100;
 
 impl Sale {
     /// Sends a request until its answer is definite. Who is not stubborn gives up at the first answer that is lost and stays
-    /// in doubt. A refusal after a lost answer is definite too: the process that lost it is dead.
+    /// in doubt. A refusal after a lost answer is definite too where the process that lost it is dead; of many processes
+    /// another may still do what was in doubt.
     pub(super) async fn insist<T, F: Future<Output = Result<Answer, NoAnswer>>>(
         &self,
         stubborn: bool,
         request: impl Fn() -> F,
         read: impl Fn(&Answer) -> Step<T>,
     ) -> Told<T> {
-        let mut waits = 0;
+        let (mut waits, mut doubt) = (0, false);
+        let many_processes = self.many_processes.load(Ordering::SeqCst);
         while waits < TRIES {
             match request().await {
                 Err(NoAnswer::NotSent(_)) => {}
                 Err(NoAnswer::Lost(_)) => {
                     self.history().lost += 1;
+                    doubt = true;
                     if !stubborn {
                         return Told::Unknown;
                     }
@@ -46,9 +49,13 @@ impl Sale {
                     self.surprise("a request was not answered for a very long time".to_owned());
                     return Told::Unknown;
                 }
-                Ok(answer) if self.is_busy(&answer) => waits += 1,
+                Ok(answer) if self.is_busy(&answer) => {
+                    doubt |= answer.code() == "unavailable";
+                    waits += 1;
+                }
                 Ok(answer) => match read(&answer) {
                     Step::Done(value) => return Told::Ok(value),
+                    Step::No if doubt && many_processes => return Told::Unknown,
                     Step::No => {
                         *self.history().refused.entry(answer.code().to_owned()).or_default() += 1;
                         return Told::No(answer.code().to_owned());

@@ -39,6 +39,8 @@ pub(crate) struct Sale {
     disk_may_fail: AtomicBool,
     /// How often it was a reason to refuse.
     disk_refusals: AtomicU64,
+    /// Another process may still do what one did not answer for, so a refusal by the next is not the last word.
+    many_processes: AtomicBool,
 }
 
 impl Sale {
@@ -54,6 +56,7 @@ impl Sale {
             visits: AtomicU64::new(0),
             disk_may_fail: AtomicBool::new(false),
             disk_refusals: AtomicU64::new(0),
+            many_processes: AtomicBool::new(false),
         })
     }
 
@@ -83,6 +86,11 @@ impl Sale {
     /// From now on (or no longer) the shop may say that its disk is full.
     pub(crate) fn let_disk_fail(&self, may: bool) {
         self.disk_may_fail.store(may, Ordering::SeqCst);
+    }
+
+    /// The shop is many processes.
+    pub(crate) fn expect_many_processes(&self) {
+        self.many_processes.store(true, Ordering::SeqCst);
     }
 
     /// How often somebody was refused because the disk failed.

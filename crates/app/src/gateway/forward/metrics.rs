@@ -73,11 +73,14 @@ impl std::fmt::Debug for State {
     }
 }
 
+/// What is measured of an instance.
+type Measure = fn(&super::status::InstanceView) -> i64;
+
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let Some(forwarder) = self.0.upgrade() else { return Ok(()) };
         let status = forwarder.status();
-        let measures: [(&str, &str, fn(&super::status::InstanceView) -> i64); 4] = [
+        let measures: [(&str, &str, Measure); 4] = [
             ("firstcome_gateway_in_flight", "Requests under way to an instance", |view| view.in_flight as i64),
             ("firstcome_gateway_latency_microseconds", "How fast an instance answered lately", |view| {
                 view.latency_micros as i64

@@ -8,10 +8,9 @@ use firstcome_core::ledger::{Command, Event, Hold, OfferSnapshot, Outcome, Terms
 use firstcome_core::ports::{JournalEntry, LedgerState, LiveCounters, PortError, StockLedger};
 use firstcome_core::testkit::Auditor;
 use firstcome_core::time::Time;
-use firstcome_store::sqlite::ledger::verify_journal;
 
 use crate::commands::CommandError;
-use crate::folder::Folder;
+use crate::place::Place;
 
 /// Stands in for the ledger, which belongs to the server's process: knows the units of every offer, so that no promise is
 /// broken, and sets no terms. The server reads the announcements of the catalogue, within a second when it runs and else
@@ -20,20 +19,18 @@ pub(super) struct ReadLedger(HashMap<OfferNumber, OfferSnapshot>);
 
 impl ReadLedger {
     /// Reads the journal whole, also while a server writes it.
-    pub(super) fn open(folder: &Folder) -> Result<Self, CommandError> {
+    pub(super) fn open(place: &Place) -> Result<Self, CommandError> {
         let mut auditor = Auditor::default();
         let mut terms: HashMap<OfferNumber, Terms> = HashMap::new();
-        let read = verify_journal(folder.path(), |entry| {
+        let read = place.read_journal(|entry| {
             auditor.take(entry);
             for event in &entry.record.events {
                 if let Event::TermsSet(set) = event {
                     terms.insert(entry.record.offer, *set);
                 }
             }
-            Ok(())
         });
-        // In a folder in which no server ran nothing was sold.
-        if folder.database("journal").exists() {
+        if place.has_journal() {
             read.map_err(|error| CommandError::Broken(format!("journal: {error}")))?;
         }
         let tallies = auditor.finish().offers;

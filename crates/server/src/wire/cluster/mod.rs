@@ -27,8 +27,12 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::operate::{self, Operation};
 
-pub use outside::{kafka, records, redis, sql, tables};
+pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
+
+/// The topics in Kafka, by their short names: the ledger's journal, and what the roles announce.
+pub const TOPICS: [&str; 6] =
+    ["journal", "events.accounts", "events.catalog", "events.orders", "events.payments", "events.vouchers"];
 
 /// The keys that all processes share.
 pub fn keys(config: &Config) -> Result<Arc<Keys>, KeyError> {
@@ -43,6 +47,7 @@ pub(super) async fn open(
     folder: &Folder,
     address: SocketAddr,
 ) -> Result<Shop, StartError> {
+    outside::check_redis(config).await?;
     let servers = Servers::open(config, names, folder, &outside::place(config, address).0).await?;
     let parts = Parts {
         clock: Arc::new(SystemClock),

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::{accounts, catalog, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{PortError, RoleName};
-use firstcome_core::records::Table;
+use firstcome_store::check::CheckState;
 use firstcome_store::kafka::KafkaOptions;
 use firstcome_store::redis::{Redis, RedisOptions};
 use firstcome_store::sql::{SqlOptions, SqlRecords};
 
 use crate::config::Config;
 use crate::wire::roles::reachable;
+use crate::wire::tables;
 
 /// How long Redis may take: everyone can do without it.
 const REDIS_PATIENCE: Duration = Duration::from_millis(250);
@@ -44,25 +44,24 @@ pub fn redis(config: &Config) -> Result<Redis, PortError> {
     })
 }
 
+/// Refuses a Redis that no process could run with.
+pub(super) async fn check_redis(config: &Config) -> Result<(), PortError> {
+    let lines = firstcome_store::redis::check(&redis(config)?).await;
+    match lines.into_iter().find(|line| line.state == CheckState::Fail) {
+        Some(line) => {
+            let advice = line.advice.unwrap_or_default();
+            Err(PortError::Misused(format!("{}: {}; {advice}", line.what, line.found)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// How the database of a role is reached.
 pub fn sql(config: &Config, role: RoleName) -> Result<SqlOptions, PortError> {
     let url = config.databases.of(role).ok_or_else(|| {
         PortError::Misused(format!("databases.{0} is needed to open the database of {0}", role.as_str()))
     })?;
     Ok(SqlOptions { migrate: config.cluster.migrate, ..SqlOptions::new(url) })
-}
-
-/// The tables of a role.
-pub fn tables(role: RoleName) -> &'static [&'static Table] {
-    match role {
-        RoleName::Gateway => &[],
-        RoleName::Accounts => accounts::TABLES,
-        RoleName::Catalog => catalog::TABLES,
-        RoleName::Orders => orders::TABLES,
-        RoleName::Payments => payments::TABLES,
-        RoleName::Vouchers => vouchers::TABLES,
-        RoleName::Sandbox => sandbox::TABLES,
-    }
 }
 
 /// Opens the database of a role.

@@ -27,13 +27,11 @@ impl Engine {
             self.busy.insert(offer, busy);
             return Ok(());
         }
-        match accept(&mut self.accepted, &read) {
-            Some(entry) => self.apply_other(entry, read.bytes),
-            None => {
-                topic::offer_of(&read.key).into_iter().for_each(|offer| self.contest.saw_loser(offer));
-                Ok(())
-            }
+        if let Some(entry) = accept(&mut self.accepted, &read) {
+            return self.apply_other(entry, read.bytes);
         }
+        topic::offer_of(&read.key).into_iter().for_each(|offer| self.contest.saw_loser(offer));
+        Ok(())
     }
 
     fn apply_barrier(&mut self, read: &Read) {

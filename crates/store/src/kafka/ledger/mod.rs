@@ -19,6 +19,7 @@
 //!   the [local copy](copy) and the archive again.
 
 mod accept;
+mod adopt;
 mod apply;
 mod barrier;
 mod contest;
@@ -52,6 +53,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 
 pub use crate::lane::LedgerWork;
+pub use adopt::AdoptedJournal;
 pub use options::KafkaLedgerOptions;
 pub use turns::Turns;
 pub use verify::{VerifiedTopic, verify_topic};

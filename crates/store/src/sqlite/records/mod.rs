@@ -90,6 +90,15 @@ impl SqliteRecords {
         }))
     }
 
+    /// Every consumer with its position, for a move to another database.
+    pub fn positions(&self) -> Result<Vec<(String, i64)>, PortError> {
+        self.readers.read(|connection| {
+            let mut statement = connection.prepare("SELECT consumer, position FROM positions ORDER BY consumer")?;
+            let positions = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            positions.collect()
+        })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.shared.path

@@ -189,7 +189,7 @@ impl super::super::Turns for Adviser {
             {
                 let mut turn = self.0.lock();
                 turn.1 += 1;
-                if !turn.0 || turn.1 % 37 == 0 {
+                if !turn.0 || turn.1.is_multiple_of(37) {
                     turn.0 = true;
                     return;
                 }
@@ -209,11 +209,11 @@ struct Silent;
 #[async_trait::async_trait]
 impl super::super::Turns for Silent {
     async fn take(&self, _: OfferNumber) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn give_back(&self, _: OfferNumber) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,0 +1,80 @@
+//! `firstcome doctor`.
+
+use std::io::Write as _;
+
+use super::CommandError;
+use crate::cli::DataArguments;
+use crate::config::{Config, Mode};
+
+/// Checks everything and prints a table.
+pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
+    let config = arguments.load()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match config.mode()? {
+        Mode::Embedded => {
+            let advice =
+                "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
+            writeln!(std::io::stdout(), "{advice}")?;
+            Ok(())
+        }
+        Mode::Cluster(_) => runtime.block_on(check(&config)),
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn check(_: &Config) -> Result<(), CommandError> {
+    Err(CommandError::Input("this build has no cluster".to_owned()))
+}
+
+#[cfg(feature = "cluster")]
+async fn check(config: &Config) -> Result<(), CommandError> {
+    use firstcome_store::check::CheckState;
+
+    let lines = look(config).await?;
+    let mut out = std::io::stdout().lock();
+    let width = lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default();
+    for line in &lines {
+        let state = match line.state {
+            CheckState::Ok => "ok",
+            CheckState::Warn => "WARN",
+            CheckState::Fail => "FAIL",
+        };
+        let padding = width - line.what.chars().count();
+        writeln!(out, "{state:<5} {}{:padding$}  {}", line.what, "", line.found)?;
+        if let Some(advice) = &line.advice {
+            writeln!(out, "{:width$}         -> {advice}", "")?;
+        }
+    }
+    let count = |state| lines.iter().filter(|line| line.state == state).count();
+    let (warned, failed) = (count(CheckState::Warn), count(CheckState::Fail));
+    writeln!(out, "{} checks, {warned} warnings, {failed} failures", lines.len())?;
+    out.flush()?;
+    if failed == 0 { Ok(()) } else { Err(CommandError::Disagrees) }
+}
+
+#[cfg(feature = "cluster")]
+async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
+    use firstcome_core::events::topics;
+    use firstcome_store::check::CheckLine;
+
+    use crate::wire::cluster;
+
+    // Whatever is wrong with the file itself was refused when it was loaded.
+    let mut lines = vec![CheckLine::ok("configuration", "can be read, and its settings go together")];
+    lines.push(match cluster::keys(config) {
+        Ok(_) => CheckLine::ok("keys", "are there"),
+        Err(error) => {
+            let advice = "`firstcome migrate` makes them once; copy them to every machine";
+            CheckLine::fail("keys", error.to_string(), advice)
+        }
+    });
+    lines.extend(firstcome_store::redis::check(&cluster::redis(config)?).await);
+    let roles = [topics::ACCOUNTS, topics::CATALOG, topics::ORDERS, topics::PAYMENTS, topics::VOUCHERS];
+    lines.extend(firstcome_store::kafka::check(&cluster::kafka(config), &roles).await);
+    for (role, url) in config.databases.all() {
+        if url.is_some() {
+            lines.extend(firstcome_store::sql::check(&cluster::sql(config, role)?, role.as_str()).await);
+        }
+    }
+    Ok(lines)
+}

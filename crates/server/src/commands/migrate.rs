@@ -1,0 +1,56 @@
+//! `firstcome migrate`.
+
+use std::io::Write as _;
+
+use super::CommandError;
+use crate::cli::DataArguments;
+use crate::config::{Config, Mode};
+
+/// Brings everything up to this version.
+pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
+    let config = arguments.load()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match config.mode()? {
+        Mode::Embedded => {
+            writeln!(std::io::stdout(), "The embedded databases are brought up to date at every start.")?;
+            Ok(())
+        }
+        Mode::Cluster(_) => runtime.block_on(migrate(&config)),
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn migrate(_: &Config) -> Result<(), CommandError> {
+    Err(CommandError::Input("this build has no cluster".to_owned()))
+}
+
+#[cfg(feature = "cluster")]
+async fn migrate(config: &Config) -> Result<(), CommandError> {
+    use firstcome_app::secrets::{Keys, SystemRandom};
+
+    use crate::wire::{StartError, cluster, tables};
+
+    let mut out = std::io::stdout().lock();
+    let keys = config.cluster.keys.as_deref().expect("the configuration was checked");
+    Keys::create_in(keys, &SystemRandom).map_err(StartError::from)?;
+    writeln!(out, "keys        {}", keys.display())?;
+    for (role, url) in config.databases.all() {
+        if url.is_none() {
+            continue;
+        }
+        let steps = firstcome_store::sql::migrate(&cluster::sql(config, role)?, role.as_str(), tables(role)).await?;
+        let name = role.as_str();
+        if steps.is_empty() {
+            writeln!(out, "{name:<11} is up to date")?;
+        }
+        for step in steps {
+            writeln!(out, "{name:<11} {step}")?;
+        }
+    }
+    for topic in cluster::TOPICS {
+        firstcome_store::kafka::topics::ensure(&cluster::kafka(config), topic).await?;
+        writeln!(out, "{:<11} {}", "topic", cluster::kafka(config).topic(topic))?;
+    }
+    out.flush()?;
+    Ok(())
+}

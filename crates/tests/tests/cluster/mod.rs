@@ -1,0 +1,73 @@
+//! The shop as a cluster: real servers, every role a process, a sale that goes on while something breaks. Whatever breaks,
+//! at the end testing's point 7 holds: what was answered is there, nothing is sold twice, every charge is matched.
+
+mod breakdowns;
+mod rolling;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_tests::{Cluster, Random, Storefront as _};
+use tokio::task::JoinSet;
+
+use crate::sale::Sale;
+
+/// A sale in a cluster, with people in it.
+struct Running {
+    cluster: Cluster,
+    sale: Arc<Sale>,
+    visitors: JoinSet<()>,
+    random: Random,
+    seed: u64,
+    name: &'static str,
+}
+
+impl Running {
+    /// Starts a cluster and lets people in.
+    #[expect(clippy::print_stderr, reason = "the seed of the run")]
+    async fn start(name: &'static str) -> Self {
+        let seed = Random::seed("FIRSTCOME_SEED");
+        eprintln!("{name}: FIRSTCOME_SEED={seed}");
+        let mut random = Random::new(seed);
+        let cluster = tokio::task::block_in_place(Cluster::up);
+        let sale = Sale::prepare(&cluster).await;
+        sale.expect_many_processes();
+        let visitors = sale.open(&mut random);
+        Self { cluster, sale, visitors, random, seed, name }
+    }
+
+    /// Runs `scripts/cluster`.
+    fn control(&self, arguments: &[&str]) -> String {
+        tokio::task::block_in_place(|| self.cluster.control(arguments))
+    }
+
+    /// Lets the sale go on for a while.
+    async fn go_on(&self, milliseconds: u64) {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+
+    /// Waits until an order is placed again, and prints how long that took.
+    #[expect(clippy::print_stderr, reason = "the time to recover")]
+    async fn recover(&self, from: &str) {
+        let (before, since) = (self.sale.history().placed(), std::time::Instant::now());
+        while self.sale.history().placed() <= before {
+            assert!(since.elapsed() < Duration::from_mins(2), "nothing is sold any more after {from}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        eprintln!("{}: the first order after {from} was placed within {:?}", self.name, since.elapsed());
+    }
+
+    /// Closes the sale and compares everything.
+    #[expect(clippy::print_stderr, reason = "the figures of the run")]
+    async fn end(self, rounds: u64) {
+        let Self { cluster, sale, visitors, seed, name, .. } = self;
+        sale.refresh_staff().await;
+        sale.shut(visitors).await;
+        let findings = sale.settle(&cluster).await;
+        eprintln!("{name}: {}", sale.summary());
+        assert!(findings.is_empty(), "seed {seed}: {findings:#?}");
+        sale.assert_busy(rounds);
+        let audited = tokio::task::block_in_place(|| cluster.audit());
+        audited.ok();
+    }
+}
