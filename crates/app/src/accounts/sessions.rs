@@ -89,6 +89,11 @@ impl Accounts {
         for session in &sessions {
             self.ports.revocations.revoke(session.record.id, session.record.tokens_until, now);
         }
+        let told = sessions.iter().map(|session| {
+            let Session { id, tokens_until, .. } = session.record;
+            self.ports.revocations.tell(id, tokens_until)
+        });
+        futures_util::future::join_all(told).await;
         Ok(true)
     }
 }

@@ -90,7 +90,13 @@ impl TestApp {
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
         let accounts = Accounts::new(Options { passwords, ..Options::default() }, ports);
         let clock_port = Arc::new(clock.clone());
-        let ports = gateway::Ports { keys: keys.clone(), revocations, events: records.clone(), clock: clock_port };
+        let ports = gateway::Ports {
+            keys: keys.clone(),
+            revocations,
+            events: records.clone(),
+            limits: None,
+            clock: clock_port,
+        };
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
         let router = gateway.protect(super::routes().with_state(accounts.clone()).split_for_parts().0).into_router();

@@ -22,9 +22,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Follower {
     position: AtomicI64,
     loaded: AtomicBool,
+    failing: AtomicBool,
 }
 
 impl Follower {
+    /// Whether the log answered when it was last asked.
+    pub(super) fn reads(&self) -> bool {
+        !self.failing.load(Ordering::Acquire)
+    }
+
     /// Whether everything that was there at the start has been read.
     pub(super) fn is_loaded(&self) -> bool {
         self.loaded.load(Ordering::Acquire)
@@ -97,6 +103,7 @@ impl Gateway {
 pub(super) fn worker(gateway: Arc<Gateway>) -> Worker {
     Worker::new("gateway-revocations", move |stop| async move {
         while let Some(followed) = stop.run_until_cancelled(gateway.follow()).await {
+            gateway.follower.failing.store(followed.is_err(), Ordering::Release);
             match followed {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => {

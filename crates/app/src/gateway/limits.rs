@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::UserId;
+use firstcome_core::ports::SharedLimits;
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::shared::{Of, Shared};
 use super::{Gateway, Options};
 use crate::http::{ClientAddress, Identity, Problem};
 use crate::role::Worker;
@@ -59,12 +61,15 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 pub(super) struct Limits {
     users: Limit<UserId>,
     addresses: Limit<u128>,
+    /// With other gateways, if there are any.
+    shared: Option<Shared>,
     development: bool,
 }
 
 impl Limits {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, shared: Option<Arc<dyn SharedLimits>>) -> Self {
         Self {
+            shared: shared.map(|limits| Shared::new(limits, options.per_user, options.per_address)),
             users: Limit::new(options.per_user),
             addresses: Limit::new(options.per_address),
             development: options.development,
@@ -76,7 +81,8 @@ impl Limits {
         if identity.unlimited && self.development {
             return Ok(());
         }
-        self.users.check(&identity.user)
+        self.users.check(&identity.user)?;
+        self.shared.as_ref().map_or(Ok(()), |shared| shared.check(Of::User(identity.user)))
     }
 
     /// A request of nobody known.
@@ -84,7 +90,13 @@ impl Limits {
         if self.development && is_loopback(address.0) {
             return Ok(());
         }
-        self.addresses.check(&address.network())
+        self.addresses.check(&address.network())?;
+        self.shared.as_ref().map_or(Ok(()), |shared| shared.check(Of::Network(address.network())))
+    }
+
+    /// What is shared with other gateways.
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
     }
 
     fn clean(&self) {
@@ -116,7 +128,7 @@ mod tests {
 
     fn limits(development: bool) -> Limits {
         let rate = Rate { per_second: 1, burst: 3 };
-        Limits::new(&Options { per_user: rate, per_address: rate, development, ..Options::default() })
+        Limits::new(&Options { per_user: rate, per_address: rate, development, ..Options::default() }, None)
     }
 
     fn identity(user: u8, unlimited: bool) -> Identity {
@@ -164,7 +176,7 @@ mod tests {
     #[test]
     fn off_is_off() {
         let off = Rate { per_second: 0, burst: 0 };
-        let limits = Limits::new(&Options { per_user: off, per_address: off, ..Options::default() });
+        let limits = Limits::new(&Options { per_user: off, per_address: off, ..Options::default() }, None);
         assert_eq!(allowed(|| limits.check_user(&identity(1, false))), 100);
     }
 }

@@ -19,7 +19,9 @@ mod callers;
 mod follower;
 pub mod forward;
 mod limits;
+mod marks;
 mod service;
+mod shared;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use firstcome_core::ports::{Clock, EventLog};
+use firstcome_core::ports::{Clock, EventLog, SharedLimits};
 
 pub(crate) use answers::with_problems;
 pub use limits::Rate;
@@ -80,6 +82,8 @@ pub struct Ports {
     pub revocations: Arc<Revocations>,
     /// Where log-outs in other processes are read.
     pub events: Arc<dyn EventLog>,
+    /// Limits that are shared with other gateways, if there are any.
+    pub limits: Option<Arc<dyn SharedLimits>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -91,13 +95,21 @@ pub struct Gateway {
     callers: Callers,
     limits: Limits,
     follower: follower::Follower,
+    marks: marks::Marks,
 }
 
 /// A gateway. Until its worker has read who was logged out it answers every token with 503.
 pub fn create(options: Options, ports: Ports) -> Arc<Gateway> {
     let callers = Callers::new(options.remembered_tokens);
-    let limits = Limits::new(&options);
-    Arc::new(Gateway { options, ports, callers, limits, follower: follower::Follower::default() })
+    let limits = Limits::new(&options, ports.limits.clone());
+    Arc::new(Gateway {
+        options,
+        ports,
+        callers,
+        limits,
+        follower: follower::Follower::default(),
+        marks: marks::Marks::default(),
+    })
 }
 
 impl Gateway {
@@ -115,6 +127,11 @@ impl Gateway {
 
     /// What the gateway does besides answering: follows log-outs and forgets idle limits.
     pub fn workers(self: &Arc<Self>) -> Vec<Worker> {
-        vec![follower::worker(Arc::clone(self)), limits::worker(Arc::clone(self))]
+        vec![
+            follower::worker(Arc::clone(self)),
+            marks::worker(Arc::clone(self)),
+            limits::worker(Arc::clone(self)),
+            shared::worker(Arc::clone(self)),
+        ]
     }
 }

@@ -116,6 +116,9 @@ impl Gateway {
         if !self.follower.is_loaded() {
             return Err(Problem::new(ErrorCode::Unavailable).detail("Starting; log-outs are still being read"));
         }
+        if !self.knows_log_outs() {
+            return Err(Problem::new(ErrorCode::Unavailable).detail("Log-outs cannot be read at the moment"));
+        }
         let now = self.ports.clock.now();
         let hash = callers::hash(token);
         let verified = if let Some(verified) = self.callers.find(&hash, now) {

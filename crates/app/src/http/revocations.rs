@@ -1,9 +1,11 @@
 //! Sessions that ended before their tokens did, as this process knows them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firstcome_core::ids::SessionId;
+use firstcome_core::ports::SessionMarks;
 use firstcome_core::time::Time;
 use parking_lot::RwLock;
 
@@ -14,9 +16,10 @@ const SMALL: usize = 1_024;
 /// large as the log-outs of a token's lifetime.
 ///
 /// The accounts role and the gateway of one process share a value, which makes a log-out effective before it is
-/// answered. What happens in other processes the gateway learns from the `accounts` topic.
+/// answered. What happens in other processes the gateway learns from the `accounts` topic, and sooner from the marks.
 #[derive(Default)]
 pub struct Revocations {
+    marks: Option<Arc<dyn SessionMarks>>,
     sessions: RwLock<Sessions>,
     /// How many there are: without any, nobody takes the lock.
     count: AtomicUsize,
@@ -31,6 +34,24 @@ struct Sessions {
 }
 
 impl Revocations {
+    /// Revocations that other processes are told of at once, beside the topic.
+    pub fn told_by(marks: Arc<dyn SessionMarks>) -> Self {
+        Self { marks: Some(marks), ..Self::default() }
+    }
+
+    /// What tells processes of each other's log-outs, if there are several.
+    pub fn marks(&self) -> Option<&dyn SessionMarks> {
+        self.marks.as_deref()
+    }
+
+    /// Tells the other processes. That a mark is lost costs a moment: the topic tells the same.
+    pub async fn tell(&self, session: SessionId, tokens_until: Time) {
+        let Some(marks) = &self.marks else { return };
+        if let Err(error) = marks.mark(session, tokens_until).await {
+            tracing::warn!(%error, "other processes learn of a log-out from the topic only");
+        }
+    }
+
     /// The session is over from now on.
     pub fn revoke(&self, session: SessionId, tokens_until: Time, now: Time) {
         if tokens_until <= now {

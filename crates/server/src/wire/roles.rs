@@ -12,7 +12,7 @@ use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger};
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -166,7 +166,13 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-pub(super) fn open_gateway(config: &Config, parts: &Parts, revocations: &Arc<Revocations>) -> Arc<Gateway> {
+/// `shared` are the limits of several gateways together.
+pub(super) fn open_gateway(
+    config: &Config,
+    parts: &Parts,
+    revocations: &Arc<Revocations>,
+    shared: Option<Arc<dyn SharedLimits>>,
+) -> Arc<Gateway> {
     let limits = &config.limits;
     let options = gateway::Options {
         per_user: Rate { per_second: limits.user_per_second, burst: limits.user_burst },
@@ -179,6 +185,7 @@ pub(super) fn open_gateway(config: &Config, parts: &Parts, revocations: &Arc<Rev
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
         events: parts.events.clone(),
+        limits: shared,
         clock: parts.clock.clone(),
     };
     gateway::create(options, ports)

@@ -2,7 +2,11 @@
 
 mod check;
 mod library;
+pub mod limits;
+#[cfg(test)]
+mod nodes;
 pub mod registry;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod turns;
@@ -19,7 +23,9 @@ use tokio::sync::OnceCell;
 
 pub use check::check;
 pub use library::Library;
+pub use limits::RedisLimits;
 pub use registry::RedisRegistry;
+pub use sessions::RedisSessions;
 
 /// Where Redis is.
 #[derive(Clone)]

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use firstcome_core::ids::OfferNumber;
-use firstcome_core::ports::PortError;
+use firstcome_core::ids::{OfferNumber, SessionId};
+use firstcome_core::ports::{PortError, SessionMarks as _, SharedLimits as _, Taken};
+use firstcome_core::time::Time;
 
+use super::limits::RedisLimits;
+use super::nodes::Nodes;
 use super::registry::RedisRegistry;
+use super::sessions::RedisSessions;
 use super::turns::RedisTurns;
 use super::{Redis, RedisOptions};
 
@@ -78,8 +82,8 @@ async fn a_redis_that_is_not_there_is_unavailable() {
 /// Three masters; each offer's keys are on one of them, and the functions on all.
 #[tokio::test]
 async fn turns_on_a_redis_cluster() {
-    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
-    let redis = redis(nodes.split(',').map(str::to_owned).collect(), true);
+    let nodes = Nodes::start();
+    let redis = redis(nodes.urls(), true);
     let [one, two] = ["one", "two"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
     for number in 1..=50 {
         let offer = OfferNumber(number);
@@ -104,6 +108,48 @@ async fn registry() {
 
 #[tokio::test]
 async fn registry_on_a_redis_cluster() {
-    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
-    registry_on(redis(nodes.split(',').map(str::to_owned).collect(), true)).await;
+    let nodes = Nodes::start();
+    registry_on(redis(nodes.urls(), true)).await;
+}
+
+#[tokio::test]
+async fn log_outs_are_told_to_all() {
+    let redis = redis(vec![server()], false);
+    let [one, two] = [RedisSessions(redis.clone()), RedisSessions(redis)];
+    let (nothing, begin) = two.marked(0).await.unwrap();
+    assert_eq!(nothing, []);
+    one.mark(SessionId([1; 16]), Time(77)).await.unwrap();
+    let (ended, after) = two.marked(begin).await.unwrap();
+    assert_eq!(ended, [(SessionId([1; 16]), Time(77))]);
+    assert!(after > begin);
+    one.mark(SessionId([2; 16]), Time(78)).await.unwrap();
+    assert!(two.marked(after).await.unwrap().0.contains(&(SessionId([2; 16]), Time(78))));
+}
+
+fn taken(key: &str, tokens: u32) -> Taken {
+    Taken { key: key.to_owned(), tokens, per_second: 1, burst: 10 }
+}
+
+async fn limits_on(redis: Redis) {
+    let [one, two] = [RedisLimits(redis.clone()), RedisLimits(redis)];
+    let zero = Duration::ZERO;
+    assert_eq!(one.take(&[taken("a", 9), taken("b", 1)]).await.unwrap(), [zero, zero]);
+    assert_eq!(two.take(&[taken("b", 1), taken("c", 1)]).await.unwrap(), [zero, zero], "each has its own");
+    let waits = two.take(&[taken("c", 1), taken("a", 4)]).await.unwrap();
+    assert!(waits[0] == zero && waits[1] > Duration::from_millis(500), "13 of 10 in all: {waits:?}");
+    let wait = one.take(&[taken("a", 1_000)]).await.unwrap()[0];
+    assert!(wait <= Duration::from_secs(10), "nobody is locked out for long: {wait:?}");
+    let many: Vec<Taken> = (0..1_000).map(|number| taken(&format!("user-{number}"), 1)).collect();
+    assert_eq!(one.take(&many).await.unwrap(), vec![zero; 1_000]);
+}
+
+#[tokio::test]
+async fn limits_are_shared() {
+    limits_on(redis(vec![server()], false)).await;
+}
+
+#[tokio::test]
+async fn limits_are_shared_on_a_redis_cluster() {
+    let nodes = Nodes::start();
+    limits_on(redis(nodes.urls(), true)).await;
 }

@@ -18,6 +18,7 @@ use firstcome_app::http::Revocations;
 use firstcome_app::role::{Role, Worker};
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
 use firstcome_core::ports::{RoleName, SystemClock};
+use firstcome_store::redis::RedisSessions;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 
@@ -56,7 +57,8 @@ pub(super) async fn open(
         keys: keys(config)?,
     };
     let mut metrics = Registry::default();
-    let revocations = Arc::new(Revocations::default());
+    let marks = Arc::new(RedisSessions(outside::redis(config)?));
+    let revocations = Arc::new(Revocations::told_by(marks));
     let mut routers = Vec::new();
     let mut workers: Vec<Worker> = servers.relays(config);
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {

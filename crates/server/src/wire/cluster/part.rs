@@ -15,7 +15,7 @@ use firstcome_app::http::{Revocations, Signatures};
 use firstcome_app::pages::{self, PagesOptions};
 use firstcome_app::role::Worker;
 use firstcome_core::ports::{Instance, RoleName};
-use firstcome_store::redis::RedisRegistry;
+use firstcome_store::redis::{RedisLimits, RedisRegistry};
 use prometheus_client::registry::Registry as Metrics;
 use secrecy::ExposeSecret as _;
 
@@ -66,7 +66,8 @@ pub(super) async fn open(
         if let Err(error) = forwarder.refresh().await {
             tracing::warn!(%error, "the registry does not answer yet");
         }
-        let checks = roles::open_gateway(config, parts, revocations);
+        let limits = Arc::new(RedisLimits(outside::redis(config)?));
+        let checks = roles::open_gateway(config, parts, revocations, Some(limits));
         workers.extend(checks.workers());
         workers.push(forwarder.worker());
         gateway = Some((checks, forwarder, roles::pages_options(config, parts)));

@@ -16,9 +16,8 @@ use super::inbox::{Read, Report};
 use super::shared::Shared;
 use crate::kafka::KafkaOptions;
 use crate::kafka::options::unavailable;
+pub(super) use crate::kafka::topics::JOURNAL;
 
-/// The topic's name behind the prefix.
-pub(super) const JOURNAL: &str = "journal";
 /// Bytes of a message at most, as the topic is created.
 pub(super) const LARGEST: usize = 8 << 20;
 /// How long the reader waits for a message before it looks whether it should end.
