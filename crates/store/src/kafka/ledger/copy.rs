@@ -39,6 +39,8 @@ pub(super) struct Keeping {
     waiting: Mutex<Waiting>,
     bell: Condvar,
     kept: AtomicI64,
+    /// Why the disk takes nothing for now.
+    full: Mutex<Option<String>>,
 }
 
 impl Keeping {
@@ -64,6 +66,11 @@ impl Keeping {
         self.kept.load(Ordering::Acquire)
     }
 
+    /// Why the disk takes nothing for now, if that is so.
+    pub(super) fn full(&self) -> Option<String> {
+        self.full.lock().clone()
+    }
+
     /// Nothing comes any more.
     pub(super) fn close(&self) {
         self.waiting.lock().closed = true;
@@ -87,6 +94,7 @@ impl Keeping {
     fn done(&self, entries: &[JournalEntry]) {
         let events: usize = entries.iter().map(|entry| entry.record.events.len()).sum();
         self.waiting.lock().events -= events;
+        *self.full.lock() = None;
         if let Some(last) = entries.last() {
             self.kept.store(last.position, Ordering::Release);
         }
@@ -152,7 +160,9 @@ impl Keeper {
 
     /// Meanwhile the engine applies nothing that does not fit into memory, and so decides nothing.
     fn wait_for_space(&self, reason: &str) -> Result<(), PortError> {
-        tracing::error!(reason, "the disk of the local copy of the journal takes nothing");
+        if self.shared.keeping.full.lock().replace(reason.to_owned()).is_none() {
+            tracing::error!(reason, "the disk of the local copy of the journal takes nothing");
+        }
         if self.shared.keeping.is_closed() {
             return Err(PortError::StorageFull(reason.to_owned()));
         }
