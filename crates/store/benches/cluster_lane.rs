@@ -3,7 +3,8 @@
 //!
 //! Prints figures next to the floor that Kafka sets in the same run: one message of a batch's size at a time, acknowledged
 //! and read back. Every decision is acknowledged and read back before it is answered. Arguments choose sections by name:
-//! `floor`, `one`, `two`, `quiet`, `rebuild`.
+//! `floor`, `one`, `two`, `quiet`, `rebuild`. With `FIRSTCOME_TEST_REDIS=redis://host:port` the ledgers of `two` also take
+//! turns.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::BTreeSet;
@@ -18,7 +19,10 @@ use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{HoldArchive, StockLedger, SystemClock};
 use firstcome_core::testkit::MemoryArchive;
 use firstcome_core::time::Time;
+use firstcome_store::kafka::ledger::Turns;
 use firstcome_store::kafka::{KafkaLedger, KafkaLedgerOptions, KafkaOptions};
+use firstcome_store::redis::turns::RedisTurns;
+use firstcome_store::redis::{Redis, RedisOptions};
 use firstcome_store::sqlite::SqliteArchive;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -40,14 +44,17 @@ fn main() {
         if wants("one") {
             for (callers, each, offers) in [(1, 1, 1), (64, 1, 1), (256, 1, 1), (16, 64, 1), (64, 64, 1), (16, 64, 16)]
             {
-                sale(1, callers, each, offers, true).await;
+                sale(1, callers, each, offers, true, None).await;
             }
         }
         if wants("two") {
             for (callers, each, offers, shared) in
                 [(2, 1, 1, true), (256, 1, 1, true), (32, 64, 1, true), (32, 64, 2, false), (32, 64, 16, true)]
             {
-                sale(2, callers, each, offers, shared).await;
+                sale(2, callers, each, offers, shared, None).await;
+                if let Ok(redis) = std::env::var("FIRSTCOME_TEST_REDIS") {
+                    sale(2, callers, each, offers, shared, Some(redis)).await;
+                }
             }
         }
         if wants("quiet") {
@@ -143,22 +150,43 @@ async fn sell(ledger: &KafkaLedger, offer: OfferNumber) {
 }
 
 async fn open(kafka: &KafkaOptions, directory: &Path, archive: Arc<dyn HoldArchive>) -> Arc<KafkaLedger> {
+    open_with(kafka, directory, archive, None).await
+}
+
+async fn open_with(
+    kafka: &KafkaOptions,
+    directory: &Path,
+    archive: Arc<dyn HoldArchive>,
+    turns: Option<Arc<dyn Turns>>,
+) -> Arc<KafkaLedger> {
     let options = KafkaLedgerOptions::new(kafka.clone(), directory, Arc::new(SystemClock), archive);
     let batch = number_from("BATCH", 256) as usize;
-    let options = KafkaLedgerOptions { queue: 1 << 20, queue_total: 1 << 20, batch, ..options };
+    let options = KafkaLedgerOptions { queue: 1 << 20, queue_total: 1 << 20, batch, turns, ..options };
     KafkaLedger::open(options).await.expect("it opens")
+}
+
+fn turns(server: &str, prefix: &str, lane: usize) -> Arc<dyn Turns> {
+    let options = RedisOptions {
+        servers: vec![server.to_owned()],
+        cluster: false,
+        prefix: prefix.to_owned(),
+        patience: Duration::from_millis(100),
+    };
+    let redis = Redis::new(options).expect("an address");
+    Arc::new(RedisTurns::new(redis, format!("lane-{lane}"), Duration::from_millis(50)))
 }
 
 // ---- decisions per second
 
 /// So many ledgers on one journal, `callers` tasks with `each` commands under way at any time. With `shared` every caller
 /// asks for every offer in turn, else each ledger has offers of its own.
-async fn sale(ledgers: usize, callers: u64, each: u64, offers: u32, shared: bool) {
+async fn sale(ledgers: usize, callers: u64, each: u64, offers: u32, shared: bool, redis: Option<String>) {
     let kafka = kafka();
     let directories: Vec<_> = (0..ledgers).map(|_| tempfile::tempdir().expect("a directory")).collect();
     let mut opened = Vec::new();
-    for directory in &directories {
-        opened.push(open(&kafka, directory.path(), Arc::new(MemoryArchive::default())).await);
+    for (lane, directory) in directories.iter().enumerate() {
+        let turns = redis.as_ref().map(|server| turns(server, &kafka.prefix, lane));
+        opened.push(open_with(&kafka, directory.path(), Arc::new(MemoryArchive::default()), turns).await);
     }
     for offer in 0..offers {
         sell(&opened[0], OfferNumber(1 + offer)).await;
@@ -192,7 +220,11 @@ async fn sale(ledgers: usize, callers: u64, each: u64, offers: u32, shared: bool
     };
     let records: u64 = sum(|work| work.records).iter().sum();
     let lost: Vec<_> = opened.iter().map(|ledger| ledger.races_lost()).collect();
-    let kind = if shared { "shared" } else { "own" };
+    let kind = match (shared, &redis) {
+        (true, None) => "shared",
+        (true, Some(_)) => "shared (by turns)",
+        (false, _) => "own",
+    };
     println!(
         "sale: {ledgers} ledgers, {callers:>3} callers x {each:>2}, {offers:>2} {kind} offers: {:>7.0} decisions/s, by ledger {:?}; \
          {records} records of {:.0}, races lost {lost:?}; µs p50 {}, p99 {}, max {}; processor µs per decision: engines {:.2}, all {:.2}",
@@ -217,6 +249,15 @@ fn processor(name: &str) -> f64 {
         (name.is_empty() || comm.trim() == name).then_some(nanos / 1e9)
     };
     tasks.flatten().filter_map(|task| of(task.path())).sum()
+}
+
+/// Seconds of processor time that the process has used so far, ended threads included.
+fn process_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<_> = stat.rsplit(')').next().expect("a name before").split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).expect("a number");
+    // User and system time, in hundredths of a second.
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 /// One caller; returns the microseconds that each command took.
@@ -294,9 +335,10 @@ async fn rebuild(events: u64) {
     drop(ledger);
     let directory = tempfile::tempdir().expect("a directory");
     for name in ["from Kafka alone", "from the copy and the archive"] {
-        let began = Instant::now();
+        let (began, cpu) = (Instant::now(), process_time());
         let archive = SqliteArchive::open(directory.path().join("holds.db")).expect("it opens");
         let ledger = open(&kafka, directory.path(), archive).await;
-        println!("rebuild: {name}: {:.2} s; {} holds", began.elapsed().as_secs_f64(), ledger.holds_in_memory());
+        let (elapsed, cpu) = (began.elapsed().as_secs_f64(), process_time() - cpu);
+        println!("rebuild: {name}: {elapsed:.2} s, processor {cpu:.2} s; {} holds", ledger.holds_in_memory());
     }
 }

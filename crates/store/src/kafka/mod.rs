@@ -9,7 +9,7 @@ mod pause;
 mod reader;
 mod relay;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod topics;
 
 pub use check::check;

@@ -24,7 +24,7 @@ pub(super) fn server() -> String {
 }
 
 /// Kafka as the tests reach it, with a prefix of its own.
-pub(super) fn options() -> KafkaOptions {
+pub(crate) fn options() -> KafkaOptions {
     options_at(server())
 }
 
@@ -106,9 +106,13 @@ impl MemoryOutbox {
 
     /// Returns when everything up to a number is noted as published.
     pub(super) async fn noted(&self, number: i64) {
-        while self.noted.load(Ordering::Relaxed) < number {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let noted = async {
+            while self.noted.load(Ordering::Relaxed) < number {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Only so that a test that fails does not run for ever.
+        tokio::time::timeout(Duration::from_secs(90), noted).await.expect("a relay notes it");
     }
 }
 

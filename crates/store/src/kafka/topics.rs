@@ -10,6 +10,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::KafkaOptions;
 use super::options::unavailable;
 
+/// The topic of the ledger, without the prefix.
+pub const JOURNAL: &str = "journal";
 /// How long Kafka may take to create a topic.
 const PATIENCE: Duration = Duration::from_secs(30);
 

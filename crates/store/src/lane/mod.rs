@@ -29,7 +29,7 @@ pub use lanes::LedgerWork;
 pub(crate) use lanes::{Lanes, Life, Room};
 pub(crate) use recent::Recent;
 pub(crate) use settled::{Leaving, Settled};
-pub(crate) use turn::{Turn, granted, next_record, settled_orders};
+pub(crate) use turn::{Turn, batch_id, granted, next_record, settled_orders};
 
 use counters::Counters;
 

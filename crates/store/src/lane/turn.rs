@@ -113,13 +113,14 @@ pub(crate) fn granted(record: &Record) -> u64 {
 
 /// The record of these events, not yet at any position, and its bytes.
 pub(crate) fn next_record(
+    id: EventId,
     offer: OfferNumber,
     prev: &Digest,
     first_seq: u64,
     at: Time,
     events: Vec<Event>,
 ) -> (JournalEntry, Vec<u8>) {
-    let record = Record { offer, id: batch_id(offer, first_seq, at), prev: *prev, first_seq, at, events };
+    let record = Record { offer, id, prev: *prev, first_seq, at, events };
     let bytes = record.encode();
     let hash = Record::hash(&bytes);
     (JournalEntry { position: 0, record: Arc::new(record), hash }, bytes)
@@ -127,7 +128,7 @@ pub(crate) fn next_record(
 
 /// The name of a batch: its time, offer and first sequence number, in the free bits of a UUIDv7. The same history has
 /// the same names.
-fn batch_id(offer: OfferNumber, first_seq: u64, at: Time) -> EventId {
+pub(crate) fn batch_id(offer: OfferNumber, first_seq: u64, at: Time) -> EventId {
     let high = ((first_seq >> 30) & 0xfff) as u16;
     let low = (u64::from(offer.0) << 30) | (first_seq & 0x3fff_ffff);
     let mut free = [0; 10];

@@ -3,6 +3,8 @@
 mod check;
 mod library;
 pub mod limits;
+#[cfg(test)]
+mod nodes;
 pub mod registry;
 pub mod sessions;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use firstcome_core::ports::{PortError, SessionMarks as _, SharedLimits as _, Tak
 use firstcome_core::time::Time;
 
 use super::limits::RedisLimits;
+use super::nodes::Nodes;
 use super::registry::RedisRegistry;
 use super::sessions::RedisSessions;
 use super::turns::RedisTurns;
@@ -81,8 +82,8 @@ async fn a_redis_that_is_not_there_is_unavailable() {
 /// Three masters; each offer's keys are on one of them, and the functions on all.
 #[tokio::test]
 async fn turns_on_a_redis_cluster() {
-    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
-    let redis = redis(nodes.split(',').map(str::to_owned).collect(), true);
+    let nodes = Nodes::start();
+    let redis = redis(nodes.urls(), true);
     let [one, two] = ["one", "two"].map(|lane| RedisTurns::new(redis.clone(), lane, LONG));
     for number in 1..=50 {
         let offer = OfferNumber(number);
@@ -107,8 +108,8 @@ async fn registry() {
 
 #[tokio::test]
 async fn registry_on_a_redis_cluster() {
-    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
-    registry_on(redis(nodes.split(',').map(str::to_owned).collect(), true)).await;
+    let nodes = Nodes::start();
+    registry_on(redis(nodes.urls(), true)).await;
 }
 
 #[tokio::test]
@@ -149,6 +150,6 @@ async fn limits_are_shared() {
 
 #[tokio::test]
 async fn limits_are_shared_on_a_redis_cluster() {
-    let nodes = std::env::var("FIRSTCOME_TEST_REDIS_CLUSTER").expect("its nodes, as scripts/servers prints them");
-    limits_on(redis(nodes.split(',').map(str::to_owned).collect(), true)).await;
+    let nodes = Nodes::start();
+    limits_on(redis(nodes.urls(), true)).await;
 }

@@ -107,6 +107,20 @@ const MYSQL: &[Setting] = &[
         advice: "set it to 1: otherwise a replica may have commits that a power cut took back here",
     },
     Setting {
+        name: "binlog_format",
+        sql: "SELECT CAST(IF(@@log_bin, @@binlog_format, 'no binary log') AS CHAR)",
+        good: |found| found != "STATEMENT",
+        grave: true,
+        advice: "set it to ROW or MIXED: with STATEMENT nothing can be committed",
+    },
+    Setting {
+        name: "max_prepared_stmt_count",
+        sql: "SELECT CAST(@@max_prepared_stmt_count AS CHAR)",
+        good: |found| found.parse::<i64>().is_ok_and(|count| count >= 16_382),
+        grave: false,
+        advice: "set it to 16382 or more: each process of a role wants about 1000",
+    },
+    Setting {
         name: "isolation",
         sql: "SELECT /*M! CAST(@@tx_isolation AS CHAR) */ /*!80000 CAST(@@transaction_isolation AS CHAR) */",
         good: |found| found == "READ-COMMITTED",

@@ -146,7 +146,7 @@ impl TableSql {
         self.with_rows(&self.replace, rows)
     }
 
-    /// A statement takes keys by the power of two; the last one is repeated to fill it.
+    /// A statement takes keys by the power of four; the last one is repeated to fill it.
     fn by_keys<'s, 'a>(&'s self, sql: &'s Sized, keys: &[&'a Value]) -> Vec<Prepared<'s, 'a>> {
         let kind = self.table.key().kind;
         if self.engine == Engine::Postgres {
@@ -154,7 +154,7 @@ impl TableSql {
             return chunks.map(|keys| (sql.of(1), vec![Param::Many(kind, keys.to_vec())], keys.len())).collect();
         }
         let chunks = keys.chunks(MOST_ROWS).map(|keys| {
-            let size = keys.len().next_power_of_two();
+            let size = 1 << keys.len().next_power_of_two().ilog2().next_multiple_of(2);
             let filled = keys.iter().chain(std::iter::repeat(&keys[keys.len() - 1])).take(size);
             (sql.of(size), filled.map(|key| Param::value(kind, key)).collect(), keys.len())
         });

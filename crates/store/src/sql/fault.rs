@@ -75,8 +75,9 @@ fn of_mysql(number: u16, reason: String) -> Fault {
     match number {
         1022 | 1062 | 1169 | 1586 => Fault::Taken(reason),
         1205 | 1213 | 1614 | 1020 => Fault::InTheWay(reason),
-        // Also what a server says that is about to stop or has thrown us out.
-        1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1927 | 3024 | 4031 => Fault::Lost(reason),
+        // Also what a server says that is about to stop, has thrown us out, or has become one that only reads: another
+        // connection may find one that writes.
+        1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1290 | 1792 | 1836 | 1927 | 4031 => Fault::Lost(reason),
         3 | 1021 | 1114 => Fault::Full(reason),
         1030 | 1026 if reason.contains("28") => Fault::Full(reason),
         126 | 127 | 1034 | 1035 | 1194 | 1195 | 1712 => Fault::Damaged(reason),
@@ -105,7 +106,7 @@ fn of_postgres(code: &str, reason: String) -> Fault {
     match code {
         "23505" => Fault::Taken(reason),
         "40001" | "40P01" | "55P03" => Fault::InTheWay(reason),
-        "57P01" | "57P02" | "57P03" | "25P03" | "57P05" => Fault::Lost(reason),
+        "57P01" | "57P02" | "57P03" | "25P03" | "57P05" | "25006" => Fault::Lost(reason),
         "53100" => Fault::Full(reason),
         "XX001" | "XX002" => Fault::Damaged(reason),
         // The database is not there, or the password is wrong.
@@ -113,5 +114,39 @@ fn of_postgres(code: &str, reason: String) -> Fault {
         _ if ["08", "53"].iter().any(|class| code.starts_with(class)) => Fault::Lost(reason),
         _ if ["22", "23", "42", "0A", "54"].iter().any(|class| code.starts_with(class)) => Fault::Unfit(reason),
         _ => Fault::Refused(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ports::PortError;
+
+    use super::{Fault, of_mysql, of_postgres};
+
+    /// What both engines said on a full disk, after a failover, and in each other's way.
+    #[test]
+    fn errors_mean_what_they_mean() {
+        let mysql = |number| of_mysql(number, "said".to_owned());
+        let postgres = |code| of_postgres(code, "said".to_owned());
+        let full = |fault: Fault| matches!(fault.into_port_error("db"), PortError::StorageFull(_));
+        assert!(full(mysql(1114)) && full(mysql(1021)) && full(postgres("53100")));
+        for passing in [
+            mysql(1213),
+            mysql(1205),
+            mysql(1290),
+            mysql(1053),
+            postgres("40P01"),
+            postgres("55P03"),
+            postgres("25006"),
+            postgres("57P01"),
+            postgres("53300"),
+        ] {
+            assert!(passing.passes(), "{passing:?}");
+            assert!(passing.into_port_error("db").is_retryable());
+        }
+        for of_a_unit in [mysql(1062), mysql(1406), postgres("23505"), postgres("22001")] {
+            assert!(of_a_unit.is_of_a_unit() && !of_a_unit.into_port_error("db").is_retryable());
+        }
+        assert!(mysql(9_999).into_port_error("db").is_retryable());
     }
 }

@@ -135,10 +135,14 @@ impl Statements {
         let all = tables.iter().copied().chain([&POSITIONS]);
         let name = |name: &str| engine.quoted(name);
         let (of, version, consumer) = (name(POSITIONS.name), name("version"), name(POSITIONS.key().name));
+        let (outbox, columns, position) = (name(OUTBOX.name), dialect::column_list(engine, &OUTBOX), name("position"));
         let count = match engine {
-            Engine::Postgres => {
-                format!("UPDATE {of} SET {version} = {version} + $1 WHERE {consumer} = $2 RETURNING {version}")
-            }
+            Engine::Postgres => format!(
+                "WITH counted AS (UPDATE {of} SET {version} = {version} + $1 WHERE {consumer} = $2 RETURNING {version}) \
+                 INSERT INTO {outbox} ({columns}) SELECT counted.{version} - $1 + place, a, b, c, d, e, 1 FROM counted, \
+                 unnest($3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::text[]) WITH ORDINALITY \
+                 AS event(a, b, c, d, e, place) RETURNING {position}"
+            ),
             Engine::MariaDb | Engine::MySql => {
                 format!("UPDATE {of} SET {version} = LAST_INSERT_ID({version} + ?) WHERE {consumer} = ?")
             }

@@ -7,8 +7,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-/// Statements that a connection keeps prepared; a role has about a hundred.
-const STATEMENTS: usize = 512;
+/// Statements that a connection keeps prepared. A server of MySQL has only some thousands for all its clients.
+const STATEMENTS: usize = 100;
+/// The same for PostgreSQL, where each belongs to its connection.
+const STATEMENTS_POSTGRES: usize = 512;
 
 /// Where the database of a role is, and how patient its clients are.
 #[derive(Debug, Clone)]
@@ -72,7 +74,7 @@ impl SqlOptions {
                 return wrong("names no database");
             };
             let name = format!("{}:{}/{database}", options.get_host(), options.get_port());
-            let options = options.application_name("firstcome").statement_cache_capacity(STATEMENTS);
+            let options = options.application_name("firstcome").statement_cache_capacity(STATEMENTS_POSTGRES);
             return Ok(Address { name, target: Target::Postgres(Box::new(options)) });
         }
         wrong("begins with neither mysql:// nor postgres://")

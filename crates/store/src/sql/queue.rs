@@ -110,7 +110,9 @@ impl Queue {
             state.weight = 0;
             std::mem::take(&mut state.jobs)
         };
-        waiting.into_iter().for_each(|job| job.answer(Err(reason.clone())));
+        for job in waiting {
+            job.answer(Err(reason.clone()));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use firstcome_core::records::{Kind, NewEvent, Unit, Value, Write};
 
 use super::dialect::{Prepared, Put, TableSql};
 use super::fault::Fault;
-use super::own::LAST_EVENT;
+use super::own::{LAST_EVENT, OUTBOX};
 use super::plan::{Deed, Plan, Verdict, Work, place_of, target};
 use super::server::Engine;
 use super::session::Session;
@@ -18,7 +18,7 @@ pub(super) struct Statements {
     /// Of the role's tables, and last of the consumers' positions.
     pub(super) tables: Vec<TableSql>,
     pub(super) outbox: TableSql,
-    /// Takes the next numbers for events.
+    /// Takes the next numbers for events; with PostgreSQL also writes them.
     pub(super) count: Arc<str>,
 }
 
@@ -42,8 +42,12 @@ impl Session {
             versions.push(self.lock(table, keys).await?);
         }
         for (at, keys) in locked.iter().enumerate() {
-            keys.iter().for_each(|key| plan.know(at, key, None));
-            versions[at].iter().for_each(|(key, version)| plan.know(at, key, Some(*version)));
+            for key in keys {
+                plan.know(at, key, None);
+            }
+            for (key, version) in &versions[at] {
+                plan.know(at, key, Some(*version));
+            }
         }
         let verdicts: Vec<Verdict> = works.iter().map(|work| plan.add(work)).collect();
         for (table, step) in plan.steps() {
@@ -82,6 +86,12 @@ impl Session {
 
     async fn first_refused(&mut self, statements: &Statements, unit: &Unit) -> Result<Option<usize>, Fault> {
         let work = Work::new(unit);
+        // All rows that decide, before anything is done: what is done after one of them was waited for must see what its
+        // holder did.
+        for (table, keys) in statements.tables.iter().zip(keys_to_lock(&statements.tables, std::slice::from_ref(&work)))
+        {
+            self.lock(table, &keys).await?;
+        }
         if let Some((row, from, to)) = work.position() {
             let table = statements.tables.last().expect("positions are the last table");
             let put = Put { values: row, version: to };
@@ -175,28 +185,44 @@ impl Session {
         Ok(())
     }
 
-    /// Writes events with the next numbers. It comes last, because the row that counts them is held until the commit.
+    /// Writes events with the next numbers and returns the last. It comes last, because the row that counts them is held
+    /// until the commit.
     async fn announce(&mut self, statements: &Statements, events: &[&NewEvent]) -> Result<Option<i64>, Fault> {
         if events.is_empty() {
             return Ok(None);
         }
         let count = events.len() as i64;
-        let params = [Param::number(count), Param::text(LAST_EVENT)];
-        let last = if self.server.engine == Engine::Postgres {
-            let rows = self.rows(&statements.count, &params, &[Kind::Integer]).await?;
-            rows.first().and_then(|row| if let Value::Integer(last) = row[0] { Some(last) } else { None })
-        } else {
-            let effect = self.execute(&statements.count, &params).await?;
-            (effect.rows == 1).then_some(effect.last_id)
-        };
-        let last = last.ok_or_else(|| Fault::Damaged("the row that counts events is not there".to_owned()))?;
-        let rows: Vec<[Value; 6]> =
-            (last - count + 1..).zip(events).map(|(position, event)| outbox_row(position, event)).collect();
-        let puts: Vec<Put<'_>> = rows.iter().map(|values| Put { values, version: 1 }).collect();
-        if self.insert(&statements.outbox, &puts).await? {
-            return Ok(Some(last));
+        let mut rows: Vec<[Value; 6]> = events.iter().map(|event| outbox_row(event)).collect();
+        if self.server.engine == Engine::Postgres {
+            return self.announce_at_once(statements, &rows).await.map(Some);
         }
-        Err(Fault::Damaged("an event stands where the next one belongs".to_owned()))
+        let counted = self.execute(&statements.count, &[Param::number(count), Param::text(LAST_EVENT)]).await?;
+        if counted.rows != 1 {
+            return Err(Fault::Damaged("the row that counts events is not there".to_owned()));
+        }
+        for (row, position) in rows.iter_mut().zip(counted.last_id - count + 1..) {
+            row[0] = Value::Integer(position);
+        }
+        let puts: Vec<Put<'_>> = rows.iter().map(|values| Put { values, version: 1 }).collect();
+        match self.insert(&statements.outbox, &puts).await {
+            Ok(_) => Ok(Some(counted.last_id)),
+            Err(Fault::Taken(_)) => Err(taken_place()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// PostgreSQL counts and writes in one statement.
+    async fn announce_at_once(&mut self, statements: &Statements, rows: &[[Value; 6]]) -> Result<i64, Fault> {
+        let column = |at: usize| Param::Many(OUTBOX.columns[at].kind, rows.iter().map(|row| &row[at]).collect());
+        let mut params = vec![Param::number(rows.len() as i64), Param::text(LAST_EVENT)];
+        params.extend((1..OUTBOX.columns.len()).map(column));
+        let written = match self.rows(&statements.count, &params, &[Kind::Integer]).await {
+            Err(Fault::Taken(_)) => return Err(taken_place()),
+            written => written?,
+        };
+        let numbers = written.iter().filter_map(|row| if let [Value::Integer(n)] = row[..] { Some(n) } else { None });
+        let missing = || Fault::Damaged("the row that counts events is not there".to_owned());
+        numbers.max().filter(|_| written.len() == rows.len()).ok_or_else(missing)
     }
 
     /// A connection that is lost now leaves it open whether the transaction happened.
@@ -215,9 +241,14 @@ fn taken_is_false(done: Result<bool, Fault>) -> Result<bool, Fault> {
     }
 }
 
-fn outbox_row(position: i64, event: &NewEvent) -> [Value; 6] {
+fn taken_place() -> Fault {
+    Fault::Damaged("an event stands where the next one belongs".to_owned())
+}
+
+/// An event whose place is not known yet.
+fn outbox_row(event: &NewEvent) -> [Value; 6] {
     [
-        Value::Integer(position),
+        Value::Null,
         Value::Blob(event.id.0.to_vec()),
         Value::Text(event.kind.clone()),
         Value::Text(event.subject.clone()),

@@ -83,10 +83,14 @@ impl Writer<'_> {
         let mut waiting = vec![jobs];
         while let Some(mut jobs) = waiting.pop() {
             let late = jobs.extract_if(.., |job| job.deadline <= Instant::now()).collect::<Vec<_>>();
-            late.into_iter().for_each(|job| job.answer(Err(self.no_time())));
+            for job in late {
+                job.answer(Err(self.no_time()));
+            }
             if jobs.len() == 1 {
                 let answer = self.settle_one(&jobs[0]).await;
-                jobs.into_iter().for_each(|job| job.answer(answer.clone()));
+                for job in jobs {
+                    job.answer(answer.clone());
+                }
                 continue;
             }
             if jobs.is_empty() {
@@ -100,7 +104,9 @@ impl Writer<'_> {
                 }
                 Err(fault) => {
                     let reason = self.say(fault);
-                    jobs.into_iter().for_each(|job| job.answer(Err(reason.clone())));
+                    for job in jobs {
+                        job.answer(Err(reason.clone()));
+                    }
                 }
             }
         }
@@ -152,9 +158,14 @@ impl Writer<'_> {
     /// Leaves a session only if nothing of the transaction is left in it.
     async fn transaction(&mut self, units: &[&Unit], way: Way, deadline: Instant) -> Result<Vec<Verdict>, Fault> {
         let Shared { address, options, statements, .. } = self.shared;
-        let mut session = match self.session.take().filter(|session| !session.is_stale()) {
-            Some(session) => session,
-            None => Session::connect(address, options.connect_timeout, options.timeout).await?,
+        let mut session = match self.session.take() {
+            Some(session) if !session.is_stale() => session,
+            stale => {
+                if let Some(stale) = stale {
+                    stale.close().await;
+                }
+                Session::connect(address, options.connect_timeout, options.timeout).await?
+            }
         };
         let work = async {
             match way {
@@ -176,7 +187,9 @@ impl Writer<'_> {
         let late = |_| Fault::Refused("no answer in time".to_owned());
         match tokio::time::timeout_at(deadline, work).await.map_err(late)? {
             Ok((verdicts, last_event)) => {
-                last_event.into_iter().for_each(|last| self.shared.announce(last));
+                if let Some(last) = last_event {
+                    self.shared.announce(last);
+                }
                 self.session = Some(session);
                 Ok(verdicts)
             }

@@ -3,6 +3,7 @@
 
 mod breakdowns;
 mod gateway;
+mod links;
 mod rolling;
 
 use std::sync::Arc;

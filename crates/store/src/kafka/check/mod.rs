@@ -11,12 +11,11 @@ use self::cluster::Cluster;
 use super::KafkaOptions;
 use super::event_log::topic_of;
 use super::options::unavailable;
+use super::topics::JOURNAL;
 use crate::check::CheckLine;
 
 /// How long Kafka may take to answer a question.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The topic of the ledger.
-const JOURNAL: &str = "journal";
 
 /// Looks at Kafka and at the topics of the ledger and of these roles. It creates and changes nothing; to see that it may
 /// write, it appends to every topic that exists a message which says nothing and which every reader skips.

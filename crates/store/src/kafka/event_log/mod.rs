@@ -65,23 +65,31 @@ impl Topic {
     }
 
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<LoggedEvent>, PortError> {
-        match self.tail().recent(after, limit).await? {
-            Recent::Events(events) => Ok(events),
-            Recent::Older(until) => self.history.read(after, limit, until).await,
-            Recent::Ahead(_) => self.read_ahead(after, limit).await,
+        let mut events: Vec<LoggedEvent> = Vec::new();
+        while events.len() < limit {
+            let (from, room) = (events.last().map_or(after, |event| event.position), limit - events.len());
+            match self.tail().recent(from, room).await? {
+                Recent::Events(recent) => {
+                    events.extend(recent);
+                    break;
+                }
+                // What is older comes first, and then what is in memory.
+                Recent::Older(until) => events.extend(self.history.read(from, room, until).await?),
+                Recent::Ahead => self.come_up_to(from).await?,
+            }
         }
+        Ok(events)
     }
 
-    /// The reader comes from another process, which has read more than this one; or from another log.
-    async fn read_ahead(&self, after: i64, limit: usize) -> Result<Vec<LoggedEvent>, PortError> {
+    /// A reader comes from another process, which has read more than this one; or from another log.
+    async fn come_up_to(&self, position: i64) -> Result<(), PortError> {
         self.tail().read_up_to(self.history.end().await?).await?;
-        match self.tail().recent(after, limit).await? {
-            Recent::Events(events) => Ok(events),
-            Recent::Older(until) => self.history.read(after, limit, until).await,
-            Recent::Ahead(last) => Err(PortError::Corrupt(format!(
-                "the topic {} ends with event {last}, but a reader has handled {after}: it is not the same log",
+        match self.tail().recent(position, 0).await? {
+            Recent::Ahead => Err(PortError::Corrupt(format!(
+                "a reader of the topic {} has handled event {position}, which is not there: it is not the same log",
                 self.options.topic(&self.name)
             ))),
+            Recent::Events(_) | Recent::Older(_) => Ok(()),
         }
     }
 }

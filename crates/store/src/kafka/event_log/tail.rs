@@ -40,8 +40,8 @@ pub(super) enum Recent {
     Events(Vec<LoggedEvent>),
     /// They are older than the window, which begins after this event.
     Older(i64),
-    /// The reader has come further than the window, which ends with this event.
-    Ahead(i64),
+    /// The reader has come further than the window.
+    Ahead,
 }
 
 impl Tail {
@@ -59,7 +59,7 @@ impl Tail {
         self.reached(|_| true).await?;
         let window = self.window.lock();
         if after > window.last() {
-            return Ok(Recent::Ahead(window.last()));
+            return Ok(Recent::Ahead);
         }
         Ok(window.read(after, limit).map_or(Recent::Older(window.before()), Recent::Events))
     }

@@ -29,7 +29,10 @@ impl Engine {
         }
         match accept(&mut self.accepted, &read) {
             Some(entry) => self.apply_other(entry, read.bytes),
-            None => Ok(()),
+            None => {
+                topic::offer_of(&read.key).into_iter().for_each(|offer| self.contest.saw_loser(offer));
+                Ok(())
+            }
         }
     }
 
@@ -53,7 +56,9 @@ impl Engine {
         let Stage::Flying(flight) = &mut busy.stage else { return };
         let accepted = self.accepted.accept(&flight.entry.record, flight.entry.hash);
         debug_assert!(accepted, "it was decided on the last accepted record");
+        self.contest.own_counted(flight.entry.record.offer);
         flight.read = true;
+        self.landed.extend(flight.acknowledged.then_some(flight.entry.record.offer));
         flight.entry.position = read.position;
         let (entry, sent) = (flight.entry.clone(), flight.sent);
         let recalled = std::mem::take(&mut flight.recalled);
@@ -68,6 +73,7 @@ impl Engine {
     fn apply_other(&mut self, entry: JournalEntry, bytes: Vec<u8>) -> Result<(), PortError> {
         let lane = self.shared.lanes.get_or_new(entry.record.offer);
         let lost = self.take_lost(&lane);
+        self.contest.another_counted(lane.number, lost.is_some());
         let mut state = lane.state.write();
         if let Some(undo) = lost {
             state.offer.undo(undo);
@@ -89,6 +95,8 @@ impl Engine {
         }
         let Stage::Flying(flight) = std::mem::replace(&mut busy.stage, Stage::Lost(Vec::new())) else { return None };
         busy.stage = Stage::Lost(flight.commands);
+        self.lost.push(lane.number);
+        self.barriers.next.add(flight.askers);
         self.shared.races_lost.fetch_add(1, Ordering::Relaxed);
         Some(flight.undo)
     }

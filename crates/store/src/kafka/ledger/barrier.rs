@@ -1,5 +1,6 @@
 //! Proof that what was read is current: a message that says nothing, appended after the question came, acknowledged and
-//! read back. Whatever was acknowledged before the question stands before it in the topic.
+//! read back. Whatever was acknowledged before the question stands before it in the topic. A record that is appended anyway
+//! does as well.
 
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::shared::Current;
 /// The key of such messages.
 pub(super) const KEY: &[u8] = b"barrier";
 
-/// Who waits for a barrier.
+/// Who waits for proof.
 #[derive(Default)]
 pub(super) struct Askers {
     /// Lanes with commands that did nothing.
@@ -20,6 +21,11 @@ pub(super) struct Askers {
 }
 
 impl Askers {
+    pub(super) fn add(&mut self, others: Self) {
+        self.lanes.extend(others.lanes);
+        self.callers.extend(others.callers);
+    }
+
     fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.callers.is_empty()
     }

@@ -6,23 +6,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use firstcome_core::ids::OfferNumber;
-use firstcome_core::ledger::Command;
+use firstcome_core::ids::{EventId, OfferNumber};
 use firstcome_core::ports::PortError;
+use firstcome_core::time::Time;
 use hashbrown::HashMap;
 use tokio::runtime::Handle;
 
 use super::accept::Accepted;
 use super::barrier::Barriers;
-use super::flight::{Flight, answers, needs_no_proof};
+use super::contest::Contest;
+use super::flight::Flight;
 use super::shared::Shared;
-use super::topic::{self, Appender};
-use crate::lane::{Alarms, Answers, Lane, Leaving, Life, Pending, Settled, Turn, next_record, settled_orders};
+use super::topic::Appender;
+use crate::lane::{Alarms, Answers, Lane, Leaving, Life, Pending};
 
 /// A clock that is not the machine's can jump; deadlines are looked at this often at least.
 const CLOCK_LOOK: Duration = Duration::from_millis(50);
-/// Messages applied before what waits is looked at again.
-const READ_AT_MOST: usize = 256;
 
 /// An offer that waits for Kafka.
 pub(super) struct Busy {
@@ -41,6 +40,8 @@ pub(super) enum Stage {
     Proving(Vec<Pending>),
     /// The record lost its race; its commands are to be decided again.
     Lost(Vec<Pending>),
+    /// Others are at the offer too: these commands, and those that come meanwhile, wait for this process' turn.
+    Asking(Vec<Pending>),
 }
 
 /// Commands to be decided together.
@@ -58,7 +59,14 @@ pub(super) struct Engine {
     pub(super) appender: Appender,
     pub(super) accepted: Accepted,
     pub(super) busy: HashMap<OfferNumber, Busy>,
+    /// The offers of records under way, by the names of their messages.
+    pub(super) flights: HashMap<usize, OfferNumber>,
+    /// Offers whose records have landed.
+    pub(super) landed: Vec<OfferNumber>,
+    /// Offers whose records have lost their race.
+    pub(super) lost: Vec<OfferNumber>,
     pub(super) barriers: Barriers,
+    pub(super) contest: Contest,
     pub(super) alarms: Alarms,
     pub(super) leaving: Leaving,
     pub(super) runtime: Handle,
@@ -68,6 +76,7 @@ pub(super) struct Engine {
     /// How far this machine's clock is off, if it is.
     pub(super) skewed: Option<String>,
     pub(super) last_probe: Option<Instant>,
+    pub(super) last_look: Instant,
 }
 
 impl Engine {
@@ -94,6 +103,7 @@ impl Engine {
         let mut worked = self.take_reports();
         worked |= self.take_reads()?;
         worked |= self.land();
+        worked |= self.take_turns();
         self.look_after_kafka();
         worked |= self.decide_again();
         worked |= self.decide_due();
@@ -116,246 +126,18 @@ impl Engine {
         alarm.into_iter().chain(look).min().unwrap_or(Duration::from_secs(1))
     }
 
-    // ---- deciding
-
-    fn decide_due(&mut self) -> bool {
-        if self.shared.trouble().is_some() {
-            return false;
-        }
-        let mut worked = false;
-        while let Some(offer) = self.alarms.take(self.shared.options.clock.now()) {
-            let Some(lane) = self.shared.lanes.get(offer) else { continue };
-            // Of an offer that is busy the alarm is set again when it is not.
-            if !self.busy.contains_key(&offer) {
-                self.take_and_decide(&lane, true);
-                worked = true;
-            }
-        }
-        worked
+    /// Takes an offer that waits like this.
+    pub(super) fn take_busy(&mut self, offer: OfferNumber, wanted: impl Fn(&Stage) -> bool) -> Option<Busy> {
+        let is_wanted = self.busy.get(&offer).is_some_and(|busy| wanted(&busy.stage));
+        is_wanted.then(|| self.busy.remove(&offer)).flatten()
     }
 
-    fn decide_waiting(&mut self) -> bool {
-        if let Some(trouble) = self.shared.trouble() {
-            self.shared.lanes.refuse_waiting(&trouble);
-            return false;
-        }
-        let mut worked = false;
-        while let Some(lane) = self.shared.lanes.next_ready() {
-            if let Some(busy) = self.busy.get_mut(&lane.number) {
-                busy.more = true;
-                continue;
-            }
-            self.take_and_decide(&lane, false);
-            worked = true;
-        }
-        worked
-    }
-
-    fn decide_again(&mut self) -> bool {
-        let lost = |busy: &Busy| matches!(busy.stage, Stage::Lost(_));
-        let lost: Vec<_> = self.busy.iter().filter(|(_, busy)| lost(busy)).map(|(offer, _)| *offer).collect();
-        for offer in &lost {
-            let Some(Busy { lane, since, stage: Stage::Lost(commands), more }) = self.busy.remove(offer) else {
-                continue;
-            };
-            let work = Work { commands, expire: self.is_due(&lane), current: false, since };
-            self.decide(&lane, work, more);
-        }
-        !lost.is_empty()
-    }
-
-    fn is_due(&self, lane: &Lane) -> bool {
-        lane.state.read().offer.next_deadline().is_some_and(|deadline| deadline <= self.shared.options.clock.now())
-    }
-
-    fn take_and_decide(&mut self, lane: &Arc<Lane>, expire: bool) {
-        let mut commands = Vec::new();
-        let more = lane.take(self.shared.options.batch, &mut commands);
-        self.shared.lanes.taken(commands.len());
-        commands.retain(|pending| !pending.is_abandoned());
-        let work = Work { commands, expire, current: false, since: Instant::now() };
-        self.decide(lane, work, more);
-    }
-
-    /// Decides commands on the accepted state. Those that did something fly; of the others, those that need proof wait for
-    /// it; the rest is answered.
-    pub(super) fn decide(&mut self, lane: &Arc<Lane>, work: Work, more: bool) {
-        let Work { commands, expire, current, since } = work;
-        let options = &self.shared.options;
-        let mut state = lane.state.write();
-        let first_seq = state.offer.seq() + 1;
-        let prev = state.tail;
-        let archive = options.archive.clone();
-        let mut turn = Turn::new(lane, &mut state, archive.as_ref(), options.clock.now(), commands.len()).undoable();
-        if expire {
-            // It is about no order, so nothing is read that could fail.
-            let _ = turn.decide(&Command::Expire);
-        }
-        let outcomes: Vec<_> = commands.iter().map(|pending| turn.decide(&pending.command)).collect();
-        let Turn { events, recalled, at, undo, .. } = turn;
-        if events.is_empty() {
-            let (seq, orders) = (state.offer.seq(), settled_orders(&state, recalled, &[]));
-            let deadline = state.offer.next_deadline();
-            drop(state);
-            self.set_alarm(lane.number, deadline);
-            self.leaving.add([Settled { position: self.shared.lanes.position(), lane: lane.clone(), seq, orders }]);
-            return self.answer_or_prove(lane, commands, outcomes, current, since, more);
-        }
-        let undo = undo.expect("the turn is undoable");
-        let (entry, bytes) = next_record(lane.number, &prev, first_seq, at, events);
-        if bytes.len() > topic::LARGEST / 2 {
-            state.offer.undo(undo);
-            drop(state);
-            return self.decide_half(lane, Work { commands, expire, current, since }, more);
-        }
-        drop(state);
-        let sent = self.shared.options.clock.now();
-        let id = self.next_id();
-        let began = Instant::now();
-        let appended = self.appender.append(id, &topic::key_of(lane.number), &bytes);
-        let flight = Flight {
-            id,
-            entry,
-            bytes,
-            undo,
-            commands,
-            outcomes,
-            recalled,
-            began,
-            sent,
-            acknowledged: false,
-            read: false,
-        };
-        let busy = Busy { lane: lane.clone(), since, stage: Stage::Flying(Box::new(flight)), more };
-        self.busy.insert(lane.number, busy);
-        if let Err(error) = appended {
-            self.give_up(lane.number, &error);
-        }
-    }
-
-    /// A record that is too large for a message: the first half of its commands goes first.
-    fn decide_half(&mut self, lane: &Arc<Lane>, mut work: Work, more: bool) {
-        let rest = work.commands.split_off(work.commands.len() / 2);
-        if work.commands.is_empty() {
-            let error = PortError::Misused("the command is too large for the journal".to_owned());
-            let outcomes = rest.iter().map(|_| Err(error.clone())).collect();
-            answers(lane, rest, outcomes).give(Some(&self.runtime));
-            return self.release(lane.clone(), more);
-        }
-        // Nothing was decided of the rest, and it has been in the queue: it goes to its front again.
-        self.shared.lanes.put_back(lane, rest);
-        self.decide(lane, work, true);
-    }
-
-    fn answer_or_prove(
-        &mut self,
-        lane: &Arc<Lane>,
-        commands: Vec<Pending>,
-        outcomes: super::flight::Outcomes,
-        current: bool,
-        since: Instant,
-        more: bool,
-    ) {
-        let (mut told, mut said, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
-        for (pending, outcome) in commands.into_iter().zip(outcomes) {
-            if current || needs_no_proof(&pending.command, &outcome) {
-                told.push(pending);
-                said.push(outcome);
-            } else {
-                unproven.push(pending);
-            }
-        }
-        if !told.is_empty() {
-            self.shared.lanes.count(told.len(), 0, 0);
-        }
-        answers(lane, told, said).give(Some(&self.runtime));
-        if unproven.is_empty() {
-            return self.release(lane.clone(), more);
-        }
-        self.barriers.next.lanes.push(lane.number);
-        self.busy.insert(lane.number, Busy { lane: lane.clone(), since, stage: Stage::Proving(unproven), more });
-    }
-
-    /// The lane waits for nothing any more.
-    pub(super) fn release(&mut self, lane: Arc<Lane>, more: bool) {
-        self.busy.remove(&lane.number);
-        if more {
-            self.shared.lanes.announce(lane);
-        }
-    }
-
-    // ---- landing
-
-    /// Answers what has landed, and decides again what has been proven current.
-    fn land(&mut self) -> bool {
-        let landed = |busy: &Busy| matches!(&busy.stage, Stage::Flying(flight) if flight.has_landed());
-        let landed: Vec<_> = self.busy.iter().filter(|(_, busy)| landed(busy)).map(|(offer, _)| *offer).collect();
-        for offer in &landed {
-            let Some(Busy { lane, stage: Stage::Flying(flight), more, .. }) = self.busy.remove(offer) else { continue };
-            let Flight { commands, outcomes, entry, .. } = *flight;
-            self.shared.lanes.count(commands.len(), 1, entry.record.events.len());
-            answers(&lane, commands, outcomes).give(Some(&self.runtime));
-            self.release(lane, more);
-        }
-        let Some(askers) = self.barriers.landed() else { return !landed.is_empty() };
-        self.end_trouble();
-        for asker in askers.callers {
-            let _ = asker.send(Ok(()));
-        }
-        for offer in askers.lanes {
-            let Some(Busy { lane, since, stage: Stage::Proving(commands), more }) = self.busy.remove(&offer) else {
-                continue;
-            };
-            let work = Work { commands, expire: false, current: true, since };
-            self.decide(&lane, work, more);
-        }
-        true
-    }
-
-    // ---- reading
-
-    fn take_reports(&mut self) -> bool {
-        let reports = self.shared.inbox.take_reports();
-        let any = !reports.is_empty();
-        for report in reports {
-            if let Some(barrier) = self.barriers.under_way.as_mut().filter(|barrier| barrier.id == report.id) {
-                match report.failed {
-                    None => barrier.acknowledged = true,
-                    Some(reason) => self.fail_barrier(&unavailable(&reason)),
-                }
-                continue;
-            }
-            let flying = |busy: &&mut Busy| matches!(&busy.stage, Stage::Flying(flight) if flight.id == report.id);
-            let Some(busy) = self.busy.values_mut().find(flying) else { continue };
-            match (&mut busy.stage, report.failed) {
-                (Stage::Flying(flight), None) => flight.acknowledged = true,
-                (_, failed) => {
-                    let offer = busy.lane.number;
-                    self.give_up(offer, &unavailable(&failed.unwrap_or_default()));
-                }
-            }
-        }
-        any
-    }
-
-    fn take_reads(&mut self) -> Result<bool, PortError> {
-        if let Some(failure) = self.shared.inbox.take_lost() {
-            return Err(failure);
-        }
-        let position = self.shared.lanes.position();
-        // What the local copy does not have yet must fit into memory.
-        let bound = self.shared.options.recent_events / 2;
-        let mut count = 0;
-        while count < READ_AT_MOST && self.shared.keeping.events() < bound {
-            let Some(read) = self.shared.inbox.take_read() else { break };
-            self.apply(read)?;
-            count += 1;
-        }
-        if self.shared.lanes.position() > position {
-            // Wakes those who wait, now that they find the journal and what it did.
-            self.shared.lanes.progress.send_modify(|_| {});
-        }
-        Ok(count > 0)
+    /// The name of a record: no two processes write the same bytes, so nobody takes another's record for its own.
+    pub(super) fn record_id(&self, id: usize, at: Time) -> EventId {
+        let mut free = [0; 10];
+        free[..8].copy_from_slice(&self.own.wrapping_add(id as u64).to_be_bytes());
+        free[8..].copy_from_slice(&(id as u16).to_be_bytes());
+        EventId::at(at, free)
     }
 
     pub(super) fn next_id(&mut self) -> usize {
@@ -379,12 +161,12 @@ impl Drop for Engine {
         for (_, busy) in self.busy.drain() {
             if let Stage::Flying(flight) = busy.stage {
                 refuse(flight.commands, &ended);
-            } else if let Stage::Proving(commands) | Stage::Lost(commands) = busy.stage {
+            } else if let Stage::Proving(commands) | Stage::Lost(commands) | Stage::Asking(commands) = busy.stage {
                 refuse(commands, &ended);
             }
         }
         // Callers who ask for proof learn it from the closed channel.
-        self.shared.askers.lock().clear();
+        *self.shared.askers.lock() = None;
         self.shared.inbox.close();
         self.shared.keeping.close();
     }

@@ -7,6 +7,7 @@ use firstcome_core::ledger::{Command, Outcome, Refusal, Undo};
 use firstcome_core::ports::{JournalEntry, PortError};
 use firstcome_core::time::Time;
 
+use super::barrier::Askers;
 use crate::lane::{Answers, Lane, Pending};
 
 pub(super) type Outcomes = Vec<Result<Outcome, PortError>>;
@@ -22,6 +23,8 @@ pub(super) struct Flight {
     pub(super) commands: Vec<Pending>,
     pub(super) outcomes: Outcomes,
     pub(super) recalled: Vec<OrderId>,
+    /// Who asked before it was appended whether what was read is current: it proves that as well as a barrier.
+    pub(super) askers: Askers,
     pub(super) began: Instant,
     /// The lane's clock when it was appended.
     pub(super) sent: Time,

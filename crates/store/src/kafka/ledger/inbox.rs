@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use firstcome_core::ids::OfferNumber;
 use firstcome_core::ports::PortError;
 use firstcome_core::time::Time;
 use parking_lot::{Condvar, Mutex};
@@ -31,6 +32,8 @@ struct Waiting {
     reads: VecDeque<Read>,
     bytes: usize,
     reports: Vec<Report>,
+    /// Offers at which it is this process' turn.
+    turns: Vec<OfferNumber>,
     /// Kafka seems to be out of reach.
     unreachable: Option<String>,
     /// The topic is not what it was.
@@ -60,6 +63,10 @@ impl Inbox {
         self.waiting.lock().reports.push(report);
     }
 
+    pub(super) fn turn(&self, offer: OfferNumber) {
+        self.waiting.lock().turns.push(offer);
+    }
+
     pub(super) fn unreachable(&self, reason: String) {
         self.waiting.lock().unreachable = Some(reason);
     }
@@ -81,6 +88,10 @@ impl Inbox {
 
     pub(super) fn take_reports(&self) -> Vec<Report> {
         std::mem::take(&mut self.waiting.lock().reports)
+    }
+
+    pub(super) fn take_turns(&self) -> Vec<OfferNumber> {
+        std::mem::take(&mut self.waiting.lock().turns)
     }
 
     pub(super) fn take_unreachable(&self) -> Option<String> {

@@ -22,11 +22,15 @@ mod accept;
 mod adopt;
 mod apply;
 mod barrier;
+mod contest;
 mod copy;
+mod decide;
 mod engine;
 mod flight;
 mod inbox;
+mod land;
 mod options;
+mod port;
 mod shared;
 mod start;
 #[cfg(test)]
@@ -40,13 +44,13 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal};
-use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
+use std::time::Instant;
+
+use firstcome_core::ids::OfferNumber;
+use firstcome_core::ports::PortError;
+use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 pub use crate::lane::LedgerWork;
 pub use adopt::AdoptedJournal;
@@ -55,9 +59,10 @@ pub use turns::Turns;
 pub use verify::{VerifiedTopic, verify_topic};
 
 use crate::kafka::topics;
-use crate::lane::{Alarms, Lane, Lanes, Leaving, Life, Room};
-use crate::sqlite::ledger::{Files, Reader, Stored, open_for_reading};
+use crate::lane::{Alarms, Lanes, Leaving, Room};
+use crate::sqlite::ledger::{Files, open_for_reading};
 use barrier::Barriers;
+use contest::Contest;
 use copy::{Keeper, Keeping};
 use engine::Engine;
 use inbox::Inbox;
@@ -96,7 +101,7 @@ impl KafkaLedger {
             inbox: Inbox::default(),
             keeping: Keeping::from(head.position),
             trouble: RwLock::default(),
-            askers: Mutex::default(),
+            askers: Mutex::new(Some(Vec::new())),
             races_lost: AtomicU64::new(0),
             options,
         });
@@ -104,8 +109,12 @@ impl KafkaLedger {
             appender: Appender::new(shared.clone())?,
             shared: shared.clone(),
             accepted,
-            busy: hashbrown::HashMap::new(),
+            busy: HashMap::new(),
+            flights: HashMap::new(),
+            landed: Vec::new(),
+            lost: Vec::new(),
             barriers: Barriers::default(),
+            contest: Contest::new(shared.clone(), runtime.clone()),
             alarms: Alarms::default(),
             leaving: Leaving::default(),
             runtime,
@@ -113,6 +122,7 @@ impl KafkaLedger {
             last_id: 0,
             skewed: None,
             last_probe: None,
+            last_look: Instant::now(),
         };
         for lane in shared.lanes.all() {
             let deadline = lane.state.read().offer.next_deadline();
@@ -172,87 +182,6 @@ impl KafkaLedger {
             let _ = thread.join();
         }
     }
-
-    /// Returns when everything that was acknowledged to anyone before is read here.
-    async fn current(&self) -> Result<(), PortError> {
-        let (asker, answer) = oneshot::channel();
-        {
-            let mut askers = self.shared.askers.lock();
-            if askers.len() >= self.shared.options.queue_total {
-                return Err(PortError::Overloaded);
-            }
-            askers.push(asker);
-        }
-        self.shared.lanes.ring();
-        answer.await.unwrap_or_else(|_| Err(self.shared.lanes.ended()))
-    }
-
-    /// The refusal of a new hold, if that is what is known already.
-    fn refusal(&self, lane: &Lane, command: &Command, request: &HoldRequest) -> Option<Refusal> {
-        let state = lane.state.read();
-        if state.offer.hold(request.order).is_some() {
-            return None;
-        }
-        let now = self.shared.options.clock.now();
-        let Outcome::Refused(refusal) = state.offer.decide(command, now, &mut Vec::new()) else { return None };
-        // A record that is under way may be taken back, and with it what refuses.
-        if state.offer.seq() != lane.durable_seq() && !lane.confirms(&refusal, request.quantity) {
-            return None;
-        }
-        // A forgotten hold must be recalled before its order is refused. Asked last: refusals are the common case only
-        // when there are many.
-        (!self.shared.options.archive.may_contain(request.order.key_hash())).then_some(refusal)
-    }
-
-    /// The lane of an offer that is not known here: it may have been made elsewhere a moment ago.
-    async fn lane_made_elsewhere(&self, offer: OfferNumber) -> Result<Option<Arc<Lane>>, PortError> {
-        self.current().await?;
-        Ok(self.shared.lanes.get(offer))
-    }
-
-    /// The accepted hold of an order, from memory or from the archive.
-    async fn look_up(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
-        let Some(lane) = self.shared.lanes.get(order.home()) else { return Ok(None) };
-        let mut progress = self.shared.lanes.progress.subscribe();
-        loop {
-            progress.mark_unchanged();
-            {
-                let state = lane.state.read();
-                match state.offer.hold(order) {
-                    None => break,
-                    Some(hold) if hold.seq <= lane.durable_seq() => return Ok(Some(hold.clone())),
-                    // Its record is under way, and may be taken back.
-                    Some(_) => {}
-                }
-            }
-            if let Some(trouble) = self.shared.trouble() {
-                return Err(trouble);
-            }
-            if !matches!(progress.borrow().life, Life::Serving) {
-                return Err(self.shared.lanes.ended());
-            }
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(50), progress.changed()).await;
-        }
-        let archive = Arc::clone(&self.shared.options.archive);
-        if !archive.may_contain(order.key_hash()) {
-            return Ok(None);
-        }
-        let found = tokio::task::spawn_blocking(move || archive.hold(order.home(), order)).await;
-        found.map_err(|_| PortError::Unavailable("the reading of the archive was given up".to_owned()))?
-    }
-
-    /// Reads the copy's file on a thread that may block.
-    async fn read(
-        &self,
-        work: impl FnOnce(&Reader<'_>) -> Result<Vec<Stored>, rusqlite::Error> + Send + 'static,
-    ) -> Result<Vec<JournalEntry>, PortError> {
-        let reader = self.reader.clone();
-        let read = tokio::task::spawn_blocking(move || work(&Reader(&reader.lock())));
-        let read =
-            read.await.map_err(|_| PortError::Unavailable("the reading of the journal was given up".to_owned()))?;
-        let rows = read.map_err(|error| self.files.unreadable(&error))?;
-        rows.iter().map(|row| row.open().map_err(|reason| self.files.corrupt(&reason))).collect()
-    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, PortError> {
@@ -263,97 +192,5 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread
 impl Drop for KafkaLedger {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-#[async_trait]
-impl StockLedger for KafkaLedger {
-    async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError> {
-        let lane = match (&command, self.shared.lanes.get(offer)) {
-            (_, Some(lane)) => lane,
-            (Command::SetTerms(_), None) => self.shared.lanes.get_or_new(offer),
-            (_, None) => match (self.lane_made_elsewhere(offer).await?, &command) {
-                (Some(lane), _) => lane,
-                (None, Command::Expire) => return Ok(Outcome::ReleasedByTime(Vec::new())),
-                (None, _) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
-            },
-        };
-        match &command {
-            Command::Hold(request) => {
-                if let Some(refusal) = self.refusal(&lane, &command, request) {
-                    lane.count_refusal(&refusal);
-                    return Ok(Outcome::Refused(refusal));
-                }
-            }
-            Command::SetTerms(terms) => {
-                terms.check().map_err(|error| PortError::Misused(error.to_string()))?;
-                if terms.offer.number() != offer {
-                    return Err(PortError::Misused(format!("the terms of {} are not for offer {offer}", terms.offer)));
-                }
-            }
-            _ => {}
-        }
-        if let Some(trouble) = self.shared.trouble() {
-            return Err(trouble);
-        }
-        let (reply, answer) = oneshot::channel();
-        self.shared.lanes.submit(&lane, command, reply)?;
-        answer.await.unwrap_or_else(|_| Err(self.shared.lanes.ended()))
-    }
-
-    async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
-        if let Some(hold) = self.look_up(order).await? {
-            return Ok(Some(hold));
-        }
-        // Another process may have granted it a moment ago.
-        self.current().await?;
-        self.look_up(order).await
-    }
-
-    async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        let lane = match self.shared.lanes.get(offer) {
-            None => self.lane_made_elsewhere(offer).await?,
-            lane => lane,
-        };
-        Ok(lane.and_then(|lane| lane.durable_state()))
-    }
-
-    async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
-        let kept = self.shared.keeping.kept();
-        let mut entries = self.read(move |reader| reader.of_offer(offer, from_seq, kept, limit)).await?;
-        // What the copy does not have yet is in memory.
-        let later = self.shared.lanes.recent.lock().after(kept, usize::MAX).unwrap_or_default();
-        let wanted = |entry: &JournalEntry| entry.record.offer == offer && entry.record.last_seq() >= from_seq;
-        let room = limit.saturating_sub(entries.len());
-        entries.extend(later.into_iter().filter(wanted).take(room));
-        Ok(entries)
-    }
-
-    async fn entries(&self, after: i64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
-        let to = self.shared.lanes.position();
-        if after >= to {
-            return Ok(Vec::new());
-        }
-        if let Some(recent) = self.shared.lanes.recent.lock().after(after, limit) {
-            return Ok(recent);
-        }
-        // What has left memory is in the copy.
-        let read = move |reader: &Reader<'_>| {
-            let mut rows = Vec::new();
-            reader.after(after, to, limit, |row| {
-                rows.push(row);
-                Ok::<_, rusqlite::Error>(())
-            })?;
-            Ok(rows)
-        };
-        self.read(read).await
-    }
-
-    async fn wait(&self, after: i64) -> Result<(), PortError> {
-        self.shared.lanes.wait(after).await
-    }
-
-    fn archived(&self, position: i64) {
-        self.shared.lanes.set_archived(position);
     }
 }

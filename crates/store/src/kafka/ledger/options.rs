@@ -25,6 +25,8 @@ pub struct KafkaLedgerOptions {
     pub writes_archive: bool,
     /// Advice on whose turn it is, if there is any.
     pub turns: Option<Arc<dyn Turns>>,
+    /// Races that one process loses in a row before it and the other ask for turns.
+    pub races_in_a_row: u32,
     /// Commands that may wait for one offer; one more is refused at once.
     pub queue: usize,
     /// Commands that may wait for all offers together.
@@ -56,6 +58,7 @@ impl KafkaLedgerOptions {
             archive,
             writes_archive: false,
             turns: None,
+            races_in_a_row: 8,
             queue: 8_192,
             queue_total: 32_768,
             batch: 1_024,

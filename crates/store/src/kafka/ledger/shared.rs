@@ -21,7 +21,8 @@ pub(super) struct Shared {
     /// Why nothing can be decided for now.
     pub(super) trouble: RwLock<Option<PortError>>,
     /// Who waits to know that what was read is current.
-    pub(super) askers: Mutex<Vec<Current>>,
+    /// None when nobody will tell any more.
+    pub(super) askers: Mutex<Option<Vec<Current>>>,
     /// Records that lost a race and were decided again.
     pub(super) races_lost: AtomicU64,
 }

@@ -6,25 +6,21 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ledger::Record;
 use firstcome_core::ports::{JournalEntry, PortError};
 use hashbrown::HashMap;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 
 use super::KafkaLedgerOptions;
 use super::accept::{Accepted, Tail};
 use super::copy::rows;
 use super::inbox::Read;
-use super::topic::{self, JOURNAL};
-use crate::kafka::options::unavailable;
+use super::topic::{self, Catching};
 use crate::lane::Lane;
 use crate::sqlite::ledger::{Files, Head, WriteError, Writer, catch_up, check_archive, lock, restore, unusable};
 
-/// How long Kafka may be silent while it is read.
-const SILENCE: Duration = Duration::from_secs(30);
 /// Records written to the copy together.
 const CHUNK: usize = 512;
 
@@ -45,14 +41,8 @@ pub(super) fn start(options: &KafkaLedgerOptions) -> Result<Started, PortError> 
     let files = Files::in_directory(&options.directory);
     let lock = lock(&files.lock)?;
     let consumer = topic::consumer(&options.kafka)?;
-    let (low, high) =
-        consumer.fetch_watermarks(&options.kafka.topic(JOURNAL), 0, SILENCE).map_err(|error| unavailable(&error))?;
-    if low > 0 {
-        let name = options.kafka.topic(JOURNAL);
-        return Err(PortError::Corrupt(format!("the topic {name} begins at offset {low}: its first records are gone")));
-    }
-    let mut mirror = Mirror { options, files: &files, consumer: &consumer, high, began: Instant::now() };
-    let (writer, head, accepted) = mirror.run()?;
+    let topic = Catching::up(&consumer, &options.kafka)?;
+    let (writer, head, accepted) = Mirror { files: &files, topic }.run()?;
     let reader = writer.reader();
     let archive = options.archive.as_ref();
     if let Err(error) = check_archive(&files, &reader, archive.head()?) {
@@ -66,11 +56,8 @@ pub(super) fn start(options: &KafkaLedgerOptions) -> Result<Started, PortError> 
 
 /// Brings the copy up to the topic's end.
 struct Mirror<'a> {
-    options: &'a KafkaLedgerOptions,
     files: &'a Files,
-    consumer: &'a BaseConsumer,
-    high: i64,
-    began: Instant,
+    topic: Catching<'a>,
 }
 
 impl Mirror<'_> {
@@ -86,7 +73,7 @@ impl Mirror<'_> {
             head = Head::default();
         }
         if head.position == 0 {
-            topic::assign(self.consumer, &self.options.kafka, 0)?;
+            self.topic.from(0)?;
         }
         let tails = writer.reader().tails().map_err(|error| self.files.unreadable(&error))?;
         let tails = tails.into_iter().map(|(offer, seq, hash)| (offer, Tail { hash, seq }));
@@ -125,25 +112,25 @@ impl Mirror<'_> {
         if head.position == 0 {
             return Ok(None);
         }
-        if head.position > self.high {
-            return Ok(Some(format!("it ends at position {}, the topic at {}", head.position, self.high)));
+        if head.position > self.topic.end {
+            return Ok(Some(format!("it ends at position {}, the topic at {}", head.position, self.topic.end)));
         }
         let row = writer.reader().at(head.position).map_err(|error| self.files.unreadable(&error))?;
-        topic::assign(self.consumer, &self.options.kafka, head.position - 1)?;
-        let message = self.next()?;
+        self.topic.from(head.position - 1)?;
+        let message = self.topic.next()?;
         let same = message.position == head.position && row.is_some_and(|row| Record::hash(&message.bytes) == row.hash);
         Ok((!same).then(|| format!("the topic has another record at position {}", head.position)))
     }
 
     fn fill(&mut self, writer: &mut Writer, mut head: Head, accepted: &mut Accepted) -> Result<Head, PortError> {
         let (mut read, mut chunk) = (head.position, Vec::with_capacity(CHUNK));
-        while read < self.high {
-            let message = self.next()?;
+        while read < self.topic.end {
+            let message = self.topic.next()?;
             read = message.position;
             if let Some(entry) = accept(accepted, &message) {
                 chunk.push((entry, message.bytes));
             }
-            if chunk.len() == CHUNK || read >= self.high {
+            if chunk.len() == CHUNK || read >= self.topic.end {
                 let (rows, next) = rows(head, std::mem::take(&mut chunk));
                 writer.append(&rows).map_err(|error| match error {
                     WriteError::Full(reason) => PortError::StorageFull(reason),
@@ -153,25 +140,6 @@ impl Mirror<'_> {
             }
         }
         Ok(head)
-    }
-
-    fn next(&mut self) -> Result<Read, PortError> {
-        loop {
-            match self.consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => {
-                    self.began = Instant::now();
-                    return Ok(topic::read(&message));
-                }
-                Some(Err(error)) if topic::is_lost(&error) => {
-                    return Err(PortError::Corrupt(format!("the journal's topic cannot be read: {error}")));
-                }
-                Some(Err(error)) => tracing::warn!(%error, "reading the journal's topic"),
-                None => {}
-            }
-            if self.began.elapsed() > SILENCE {
-                return Err(PortError::Unavailable("Kafka does not give the journal's records".to_owned()));
-            }
-        }
     }
 }
 

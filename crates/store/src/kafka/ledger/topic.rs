@@ -1,7 +1,7 @@
 //! The journal's topic: appending to it and reading it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ports::PortError;
@@ -16,13 +16,14 @@ use super::inbox::{Read, Report};
 use super::shared::Shared;
 use crate::kafka::KafkaOptions;
 use crate::kafka::options::unavailable;
+pub(super) use crate::kafka::topics::JOURNAL;
 
-/// The topic's name behind the prefix.
-pub(super) const JOURNAL: &str = "journal";
 /// Bytes of a message at most, as the topic is created.
 pub(super) const LARGEST: usize = 8 << 20;
 /// How long the reader waits for a message before it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long Kafka may be silent while its topic is caught up with.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The key of an offer's records.
 pub(super) fn key_of(offer: OfferNumber) -> Vec<u8> {
@@ -108,15 +109,8 @@ pub(super) fn consumer(options: &KafkaOptions) -> Result<BaseConsumer, PortError
     config.create().map_err(|error| unavailable(&error))
 }
 
-/// Lets a consumer go on behind `position`.
-pub(super) fn assign(consumer: &BaseConsumer, options: &KafkaOptions, position: i64) -> Result<(), PortError> {
-    let mut partitions = TopicPartitionList::new();
-    let added = partitions.add_partition_offset(&options.topic(JOURNAL), 0, Offset::Offset(position));
-    added.and_then(|()| consumer.assign(&partitions)).map_err(|error| unavailable(&error))
-}
-
 /// A message as the engine takes it.
-pub(super) fn read(message: &BorrowedMessage<'_>) -> Read {
+fn read(message: &BorrowedMessage<'_>) -> Read {
     Read {
         position: message.offset() + 1,
         key: message.key().unwrap_or_default().to_vec(),
@@ -125,8 +119,59 @@ pub(super) fn read(message: &BorrowedMessage<'_>) -> Read {
     }
 }
 
+/// Reads messages up to where the topic ends now; blocks, and gives up when Kafka is silent.
+pub(super) struct Catching<'a> {
+    consumer: &'a BaseConsumer,
+    options: &'a KafkaOptions,
+    /// The position of the last message.
+    pub(super) end: i64,
+    heard: Instant,
+}
+
+impl<'a> Catching<'a> {
+    /// Refuses a topic whose beginning is gone.
+    pub(super) fn up(consumer: &'a BaseConsumer, options: &'a KafkaOptions) -> Result<Self, PortError> {
+        let name = options.topic(JOURNAL);
+        let watermarks = consumer.fetch_watermarks(&name, 0, SILENCE);
+        let (low, end) = watermarks.map_err(|error| unavailable(&error))?;
+        if low > 0 {
+            let reason = format!("the topic {name} begins at offset {low}: its first records are gone");
+            return Err(PortError::Corrupt(reason));
+        }
+        Ok(Self { consumer, options, end, heard: Instant::now() })
+    }
+
+    /// Goes on behind `position`.
+    pub(super) fn from(&mut self, position: i64) -> Result<(), PortError> {
+        let mut partitions = TopicPartitionList::new();
+        let added = partitions.add_partition_offset(&self.options.topic(JOURNAL), 0, Offset::Offset(position));
+        self.heard = Instant::now();
+        added.and_then(|()| self.consumer.assign(&partitions)).map_err(|error| unavailable(&error))
+    }
+
+    /// The next message.
+    pub(super) fn next(&mut self) -> Result<Read, PortError> {
+        loop {
+            match self.consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    self.heard = Instant::now();
+                    return Ok(read(&message));
+                }
+                Some(Err(error)) if is_lost(&error) => {
+                    return Err(PortError::Corrupt(format!("the journal's topic cannot be read: {error}")));
+                }
+                Some(Err(error)) => tracing::debug!(%error, "reading the journal's topic"),
+                None => {}
+            }
+            if self.heard.elapsed() > SILENCE {
+                return Err(PortError::Unavailable("Kafka does not give the journal's records".to_owned()));
+            }
+        }
+    }
+}
+
 /// Whether the topic is not the one that was read before; everything else passes.
-pub(super) fn is_lost(error: &KafkaError) -> bool {
+fn is_lost(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::LogTruncation)

@@ -11,20 +11,28 @@ use super::engine::{Engine, Stage, refuse, unavailable};
 
 /// How long after [`super::KafkaLedgerOptions::patience`], by which the client gives up by itself, the engine does.
 const LAST_WORD: Duration = Duration::from_secs(1);
-/// The least time between two looks whether Kafka is back.
+/// The least time between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+/// The least time between two tries whether Kafka is back.
 const PROBE: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Gives up what takes too long, and looks whether a trouble is over.
     pub(super) fn look_after_kafka(&mut self) {
-        let askers = std::mem::take(&mut *self.shared.askers.lock());
-        self.barriers.next.callers.extend(askers);
+        if self.barriers.next.callers.len() < self.shared.options.queue_total {
+            let callers = self.shared.askers.lock().as_mut().map(std::mem::take);
+            self.barriers.next.callers.extend(callers.into_iter().flatten());
+        }
         let patience = self.shared.options.patience + LAST_WORD;
         let late = |stage: &Stage, since: &Instant| match stage {
             Stage::Flying(flight) => flight.began.elapsed() > patience,
             Stage::Proving(_) => false,
-            Stage::Lost(_) => since.elapsed() > patience,
+            Stage::Lost(_) | Stage::Asking(_) => since.elapsed() > patience,
         };
+        if self.last_look.elapsed() < LOOK {
+            return;
+        }
+        self.last_look = Instant::now();
         let late: Vec<_> =
             self.busy.iter().filter(|(_, busy)| late(&busy.stage, &busy.since)).map(|(offer, _)| *offer).collect();
         for offer in late {
@@ -33,7 +41,9 @@ impl Engine {
         if self.barriers.under_way.as_ref().is_some_and(|barrier| barrier.began.elapsed() > patience) {
             self.fail_barrier(&unavailable("no answer in time"));
         }
-        let suspicious = self.shared.inbox.take_unreachable().is_some() || self.shared.trouble().is_some();
+        // A ledger that closes does not wait for Kafka to come back.
+        let suspicious = !self.shared.lanes.is_closing()
+            && (self.shared.inbox.take_unreachable().is_some() || self.shared.trouble().is_some());
         if suspicious && self.barriers.is_idle() && self.last_probe.is_none_or(|last| last.elapsed() > PROBE) {
             self.last_probe = Some(Instant::now());
             self.send_barrier(Askers::default());
@@ -64,11 +74,17 @@ impl Engine {
     pub(super) fn fail_barrier(&mut self, error: &PortError) {
         let Some(barrier) = self.barriers.under_way.take() else { return };
         self.set_trouble(error);
-        for caller in barrier.askers.callers {
+        self.fail_askers(barrier.askers, error);
+    }
+
+    fn fail_askers(&mut self, askers: Askers, error: &PortError) {
+        for caller in askers.callers {
             let _ = caller.send(Err(error.clone()));
         }
-        for offer in barrier.askers.lanes {
-            self.give_up(offer, error);
+        for offer in askers.lanes {
+            if self.busy.get(&offer).is_some_and(|busy| matches!(busy.stage, Stage::Proving(_))) {
+                self.give_up(offer, error);
+            }
         }
     }
 
@@ -83,8 +99,9 @@ impl Engine {
                 }
                 refuse(flight.commands, error);
                 self.set_trouble(error);
+                self.fail_askers(flight.askers, error);
             }
-            Stage::Proving(commands) | Stage::Lost(commands) => refuse(commands, error),
+            Stage::Proving(commands) | Stage::Lost(commands) | Stage::Asking(commands) => refuse(commands, error),
         }
         let deadline = busy.lane.state.read().offer.next_deadline();
         self.set_alarm(offer, deadline);

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use firstcome_core::ids::OfferNumber;
 
-/// Lets the processes of a shop take turns at an offer, so that they rarely race for its next record. Only advice: who
+/// Lets the processes of a shop take turns at an offer where one of them keeps losing the race for the next record. Only advice: who
 /// does not wait for its turn, or believes to have one that another has too, loses a race and decides again.
 #[async_trait]
 pub trait Turns: Send + Sync + 'static {

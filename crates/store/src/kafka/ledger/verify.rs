@@ -1,20 +1,14 @@
 //! Reading the journal's whole topic, as every process reads it, also while they write it.
 
-use std::time::{Duration, Instant};
-
 use firstcome_core::ledger::{Digest, Record};
 use firstcome_core::ports::{JournalEntry, PortError};
 use hashbrown::HashSet;
-use rdkafka::consumer::Consumer as _;
 
 use super::accept::Accepted;
 use super::start::accept;
-use super::topic::{self, JOURNAL};
+use super::topic::{self, Catching};
 use crate::kafka::KafkaOptions;
-use crate::kafka::options::unavailable;
 
-/// How long Kafka may be silent while it is read.
-const SILENCE: Duration = Duration::from_secs(30);
 /// Strange records that are named.
 const NAMED: usize = 20;
 
@@ -36,27 +30,13 @@ pub struct VerifiedTopic {
 /// nothing. Blocks.
 pub fn verify_topic(options: &KafkaOptions, mut visit: impl FnMut(&JournalEntry)) -> Result<VerifiedTopic, PortError> {
     let consumer = topic::consumer(options)?;
-    let watermarks = consumer.fetch_watermarks(&options.topic(JOURNAL), 0, SILENCE);
-    let (low, high) = watermarks.map_err(|error| unavailable(&error))?;
-    if low > 0 {
-        let name = options.topic(JOURNAL);
-        return Err(PortError::Corrupt(format!("the topic {name} begins at offset {low}: its first records are gone")));
-    }
-    topic::assign(&consumer, options, 0)?;
+    let mut topic = Catching::up(&consumer, options)?;
+    topic.from(0)?;
     let (mut found, mut accepted, mut known) = (VerifiedTopic::default(), Accepted::default(), Known::default());
-    let (mut read, mut heard) = (0, Instant::now());
-    while read < high {
-        let message = match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => topic::read(&message),
-            Some(Err(error)) if topic::is_lost(&error) => {
-                return Err(PortError::Corrupt(format!("the journal's topic cannot be read: {error}")));
-            }
-            _ if heard.elapsed() > SILENCE => {
-                return Err(PortError::Unavailable("Kafka does not give the journal's records".to_owned()));
-            }
-            _ => continue,
-        };
-        (read, heard) = (message.position, Instant::now());
+    let mut read = 0;
+    while read < topic.end {
+        let message = topic.next()?;
+        read = message.position;
         if let Some(entry) = accept(&mut accepted, &message) {
             found.records += 1;
             found.events += entry.record.events.len() as u64;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_core::ports::{EventLog as _, PortError};
+use firstcome_core::ports::{EventLog as _, LoggedEvent, PortError};
 use tokio::task::JoinHandle;
 
 use super::Relay;
@@ -115,12 +115,36 @@ async fn a_database_of_another_time_or_shop_is_refused() {
     assert!(matches!(older.await.expect("no panic"), PortError::Corrupt(_)));
     // Another shop: the same number is another event.
     let strange = Arc::new(MemoryOutbox::with(0));
-    strange.replace((1..=12).map(|number| firstcome_core::ports::LoggedEvent { id: event(99).id, ..event(number) }));
+    strange.replace((1..=12).map(|number| LoggedEvent { id: event(99).id, ..event(number) }));
     assert!(matches!(start(&options, &strange).await.expect("no panic"), PortError::Corrupt(_)));
     // Another topic: what was published before is not there.
     let other = KafkaOptions { prefix: format!("{}-other", options.prefix), ..options.clone() };
     assert!(matches!(start(&other, &outbox).await.expect("no panic"), PortError::Corrupt(_)));
     assert_eq!(raw(&options).await, (1..=10).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_events() {
+    let (options, outbox) = (options(), Arc::new(MemoryOutbox::with(0)));
+    let sized = |number, megabytes: usize| LoggedEvent { data: noise(megabytes << 20), ..event(number) };
+    outbox.replace([sized(1, 3), sized(2, 7), event(3)].into_iter());
+    let log = KafkaEventLog::new(&options, [ROLE]);
+    let relay = start(&options, &outbox);
+    log.wait(ROLE, 2).await.expect("an event");
+    assert_eq!(log.read(ROLE, 0, 10).await.expect("readable"), [sized(1, 3), sized(2, 7), event(3)]);
+    // One that Kafka never takes is no reason to try for ever.
+    outbox.replace([event(3), sized(4, 9)].into_iter());
+    assert!(matches!(relay.await.expect("no panic"), PortError::Misused(_)));
+}
+
+/// Text of this length that cannot be made smaller.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b' ' + (state >> 58) as u8)
+    };
+    (0..length).map(letter).collect()
 }
 
 /// A Kafka that only this test has, because it is stopped.

@@ -5,6 +5,8 @@ mod database;
 mod limits;
 mod outbox;
 mod processes;
+mod random;
+mod relayed;
 mod running;
 mod schema;
 

@@ -292,3 +292,28 @@ async fn what_is_there_is_found_while_runs_are_written_and_merged() {
     });
     assert!(looks.into_inner() > there.len());
 }
+
+#[tokio::test]
+async fn cleared_it_is_as_new() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (entries, orders) = history(directory.path(), 5, 400).await;
+    let path = directory.path().join("holds.db");
+    let archive = SqliteArchive::open_with(path.clone(), 16).expect("it opens");
+    let memory = MemoryArchive::default();
+    memory.apply(&entries).expect("in memory");
+    for _ in 0..2 {
+        for chunk in entries.chunks(7) {
+            archive.apply(chunk).expect("taken");
+        }
+        same(&archive, &memory, &orders);
+        archive.clear().expect("emptied");
+        assert_eq!(archive.head().expect("known"), firstcome_core::ports::ArchiveHead::default());
+        assert!(!orders.iter().any(|order| archive.may_contain(order.key_hash())));
+        assert_eq!(archive.offers().expect("known"), []);
+    }
+    drop(archive);
+    let archive = SqliteArchive::open_with(path, 16).expect("it opens");
+    assert_eq!(archive.persons().expect("known").len(), 0);
+    archive.apply(&entries).expect("taken");
+    same(&archive, &memory, &orders);
+}

@@ -8,7 +8,7 @@ use firstcome_core::time::Time;
 
 use super::journal::Row;
 use super::witness::Head;
-use crate::lane::{Answers, Lane, Pending, Published, Settled, Turn, granted, next_record, settled_orders};
+use crate::lane::{Answers, Lane, Pending, Published, Settled, Turn, batch_id, granted, next_record, settled_orders};
 
 /// What becomes visible of a lane when its record is durable.
 pub(super) struct Change {
@@ -61,7 +61,8 @@ impl Batch {
         let Turn { events, recalled, at, .. } = turn;
         let orders = settled_orders(&state, recalled, &events);
         if !events.is_empty() {
-            let (mut entry, bytes) = next_record(lane.number, &state.tail, first_seq, at, events);
+            let id = batch_id(lane.number, first_seq, at);
+            let (mut entry, bytes) = next_record(id, lane.number, &state.tail, first_seq, at, events);
             self.head = self.head.after(self.head.position + 1, &entry.hash);
             entry.position = self.head.position;
             state.tail = entry.hash;

@@ -187,6 +187,40 @@ async fn old_records_are_read_from_the_copy_and_settled_orders_from_the_archive(
     assert_eq!(hold.returned(), 1);
 }
 
+/// Everyone at once, with as much as fits into an order: what is too large for one message becomes several records.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_too_large_is_halved() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    sell(&ledger, &place, OFFER, 2_000).await;
+    let line = |number| firstcome_core::ledger::Line {
+        offer: OfferId([number; 16]),
+        quantity: 1,
+        unit_price: Money::new(1, Currency::KRW),
+    };
+    let large = |number: u64, lines: usize| {
+        let Command::Hold(mut request) = hold(number, OFFER) else { return Command::Expire };
+        let other_lines = (0..lines).map(|index| line(index as u8)).collect();
+        request.facts = Some(Box::new(firstcome_core::ledger::Facts { other_lines, ..Default::default() }));
+        Command::Hold(request)
+    };
+    let tasks: Vec<_> = (0..600)
+        .map(|number| (ledger.clone(), large(number, 1_000)))
+        .map(|(ledger, command)| tokio::spawn(async move { ledger.decide(OFFER, command).await }))
+        .collect();
+    for task in tasks {
+        let outcome = task.await.expect("no panic");
+        assert!(matches!(outcome, Ok(Outcome::Held(_))), "{outcome:?}");
+    }
+    let refused = ledger.decide(OFFER, large(700, 300_000)).await;
+    assert!(matches!(refused, Err(firstcome_core::ports::PortError::Misused(_))), "{refused:?}");
+    held(&ledger, 701).await;
+    let entries = journal(&ledger).await;
+    audit(&entries).check().expect("every promise is kept");
+    let events: usize = entries.iter().map(|entry| entry.record.events.len()).sum();
+    assert_eq!(events, 602);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_process_per_directory() {
     let place = Place::new();

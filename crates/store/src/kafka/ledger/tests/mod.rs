@@ -7,7 +7,6 @@ mod outage;
 mod racing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, UserId};
@@ -18,23 +17,9 @@ use firstcome_core::testkit::{MemoryArchive, TestClock};
 use firstcome_core::time::Time;
 
 use super::{KafkaLedger, KafkaLedgerOptions};
-use crate::kafka::KafkaOptions;
+use crate::kafka::{KafkaOptions, testing};
 
 const OFFER: OfferNumber = OfferNumber(1);
-
-/// The Kafka of the tests, with a journal that no other test has.
-fn kafka() -> KafkaOptions {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let servers = std::env::var("FIRSTCOME_TEST_KAFKA").expect("FIRSTCOME_TEST_KAFKA names a running Kafka");
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_micros();
-    let prefix = format!("ledger-{}-{started}-{number}", std::process::id());
-    at(servers, prefix)
-}
-
-fn at(servers: String, prefix: String) -> KafkaOptions {
-    KafkaOptions { servers, prefix, replication: 1, min_in_sync: 1 }
-}
 
 /// What one process has of its own: a directory, an archive. Processes of one shop share the journal and the clock.
 struct Place {
@@ -46,7 +31,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self::at(kafka())
+        Self::at(testing::options())
     }
 
     fn at(kafka: KafkaOptions) -> Self {

@@ -45,7 +45,7 @@ impl Broker {
     }
 
     fn kafka(&self) -> KafkaOptions {
-        at(self.address.clone(), "outage".to_owned())
+        testing::options_at(self.address.clone())
     }
 }
 

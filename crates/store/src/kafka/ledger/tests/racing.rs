@@ -177,3 +177,66 @@ async fn a_deadline_passes_once_for_all() {
     let hold = two.find(order(3, OFFER)).await.expect("known").expect("there");
     assert_eq!((hold.state, hold.reason), (HoldState::Released, ReleaseReason::Expired));
 }
+
+/// An adviser that lets one process at a time have an offer, and forgets what it said now and then.
+#[derive(Clone, Default)]
+struct Adviser(Arc<parking_lot::Mutex<(bool, u32)>>);
+
+#[async_trait::async_trait]
+impl super::super::Turns for Adviser {
+    async fn take(&self, _: OfferNumber) {
+        for _ in 0..20 {
+            {
+                let mut turn = self.0.lock();
+                turn.1 += 1;
+                if !turn.0 || turn.1 % 37 == 0 {
+                    turn.0 = true;
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn give_back(&self, _: OfferNumber) {
+        self.0.lock().0 = false;
+    }
+}
+
+/// Never answers.
+struct Silent;
+
+#[async_trait::async_trait]
+impl super::super::Turns for Silent {
+    async fn take(&self, _: OfferNumber) {
+        std::future::pending().await
+    }
+
+    async fn give_back(&self, _: OfferNumber) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_are_advice() {
+    for turns in [Arc::new(Adviser::default()) as Arc<dyn super::super::Turns>, Arc::new(Silent)] {
+        let place = Place::new();
+        let other = place.another();
+        let options =
+            |place: &Place| KafkaLedgerOptions { turns: Some(turns.clone()), races_in_a_row: 1, ..place.options() };
+        let one = KafkaLedger::open(options(&place)).await.expect("it opens");
+        let two = KafkaLedger::open(options(&other)).await.expect("it opens");
+        sell(&one, &place, OFFER, 1_000).await;
+        two.current().await.expect("Kafka answers");
+        for round in 0..20 {
+            let tasks: Vec<_> = (0..50)
+                .map(|number| (round * 50 + number, if number % 2 == 0 { one.clone() } else { two.clone() }))
+                .map(|(number, ledger)| tokio::spawn(async move { held(&ledger, number).await }))
+                .collect();
+            for task in tasks {
+                task.await.expect("held");
+            }
+        }
+        agree(&[&one, &two], &[OFFER]).await;
+    }
+}
