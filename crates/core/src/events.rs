@@ -20,6 +20,8 @@ pub mod topics {
     pub const PAYMENTS: &str = "payments";
     /// Vouchers.
     pub const VOUCHERS: &str = "vouchers";
+    /// Every one of them.
+    pub const ALL: [&str; 5] = [ACCOUNTS, CATALOG, ORDERS, PAYMENTS, VOUCHERS];
 }
 
 /// A message between roles. The tag is the event's kind.

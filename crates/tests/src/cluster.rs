@@ -26,8 +26,17 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the servers and every role, and waits until all are ready. Blocks.
     pub fn up() -> Self {
+        Self::start(&["up"])
+    }
+
+    /// The same with the data of an embedded shop, which must not run.
+    pub fn up_from(data: &Path) -> Self {
+        Self::start(&["up", "--from", data.to_str().expect("a folder with a plain name")])
+    }
+
+    fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("firstcome-cluster-").tempdir().expect("a temporary folder");
-        let printed = control(folder.path(), &[], &["up"]);
+        let printed = control(folder.path(), &[], arguments);
         let line = |name: &str| {
             let found = printed.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
             found.unwrap_or_else(|| panic!("no line `{name}` in: {printed}")).to_owned()

@@ -69,8 +69,7 @@ async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>,
         }
     });
     lines.extend(firstcome_store::redis::check(&cluster::redis(config)?).await);
-    let roles = [topics::ACCOUNTS, topics::CATALOG, topics::ORDERS, topics::PAYMENTS, topics::VOUCHERS];
-    lines.extend(firstcome_store::kafka::check(&cluster::kafka(config), &roles).await);
+    lines.extend(firstcome_store::kafka::check(&cluster::kafka(config), &topics::ALL).await);
     for (role, url) in config.databases.all() {
         if url.is_some() {
             lines.extend(firstcome_store::sql::check(&cluster::sql(config, role)?, role.as_str()).await);

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use firstcome_core::ports::RoleName;
 use firstcome_store::kafka::ledger::AdoptedJournal;
+use firstcome_store::kafka::{KafkaOptions, topics};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::books::Books;
 use super::CommandError;
 use crate::audit::{Report, audit};
 use crate::cli::MoveArguments;
@@ -37,15 +39,23 @@ async fn relocate(folder: Folder, config: Config) -> Result<(), CommandError> {
     let from = Place::Folder(folder.clone());
     say("auditing what is moved")?;
     let before = checked(&from, "nothing was moved").await?;
-    copy_keys(&folder.path().join("keys"), config.cluster.keys.as_deref())?;
-    say("the journal")?;
-    let records = journal(&from, &config).await?;
+    let kafka = wire::cluster::kafka(&config);
+    let mut books = Vec::new();
     for role in RoleName::ALL.into_iter().filter(|role| *role != RoleName::Gateway) {
-        if config.databases.of(role).is_none() && role == RoleName::Sandbox {
-            continue;
+        if config.databases.of(role).is_some() || role != RoleName::Sandbox {
+            books.push(Books::open(&folder, &config, role).await?);
         }
-        say(&format!("the database of {}", role.as_str()))?;
-        books::relocate(&folder, &config, role).await?;
+    }
+    copy_keys(&folder.path().join("keys"), config.cluster.keys.as_deref())?;
+    for topic in wire::cluster::TOPICS {
+        topics::must_be_empty(&kafka, topic).await?;
+    }
+    // Nothing was written so far that another try would stumble over.
+    say("the journal")?;
+    let records = journal(&from, &kafka).await?;
+    for books in &books {
+        say(&format!("the books of {}", books.role()))?;
+        books.relocate(&kafka).await?;
     }
     say("auditing what was moved")?;
     let to = Place::Cluster(Arc::new(config));
@@ -105,8 +115,8 @@ fn copy_keys(from: &Path, to: Option<&Path>) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn journal(from: &Place, config: &Config) -> Result<usize, CommandError> {
-    let mut adopted = AdoptedJournal::begin(&wire::cluster::kafka(config)).await?;
+async fn journal(from: &Place, kafka: &KafkaOptions) -> Result<usize, CommandError> {
+    let mut adopted = AdoptedJournal::begin(kafka).await?;
     tokio::task::block_in_place(|| {
         let bar = progress("records");
         let mut failed = None;

@@ -25,7 +25,7 @@ pub struct Cluster {
     /// A file with that secret, in place of it.
     #[config(env = "FIRSTCOME_CLUSTER_SECRET_FILE")]
     pub secret_file: Option<PathBuf>,
-    /// The folder with the folder `keys` that signs tokens and encrypts personal data: the same files for all processes. `firstcome migrate` makes them once; a process that does not find them does not start.
+    /// The folder of the keys that sign tokens and encrypt personal data: the same files for all processes. `firstcome migrate` makes them once; a process that does not find them does not start.
     #[config(env = "FIRSTCOME_CLUSTER_KEYS")]
     pub keys: Option<PathBuf>,
     /// Whether a process that starts brings the schema of its databases up to date; otherwise only `firstcome migrate` does.

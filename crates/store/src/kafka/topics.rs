@@ -9,6 +9,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::KafkaOptions;
 use super::options::unavailable;
+use super::reader::Reader;
 
 /// The topic of the ledger, without the prefix.
 pub const JOURNAL: &str = "journal";
@@ -45,4 +46,16 @@ pub async fn ensure(options: &KafkaOptions, name: &str) -> Result<(), PortError>
         }
     }
     Ok(())
+}
+
+/// Creates a topic like [`ensure`] and refuses one in which something is, or was.
+pub async fn must_be_empty(options: &KafkaOptions, name: &str) -> Result<(), PortError> {
+    ensure(options, name).await?;
+    let topic = options.topic(name);
+    if Reader::look(options, &topic)?.range().await?.end == 0 {
+        return Ok(());
+    }
+    Err(PortError::Misused(format!(
+        "the topic {topic} is not empty: give the cluster another kafka.prefix, or delete the topic"
+    )))
 }

@@ -145,6 +145,12 @@ impl Lane {
         queue.scheduled
     }
 
+    /// Commands that wait.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().waiting.len()
+    }
+
     /// Puts commands that were taken back to the front of the queue. The caller announces the lane.
     #[cfg(feature = "cluster")]
     pub(crate) fn put_back(&self, commands: Vec<Pending>) {

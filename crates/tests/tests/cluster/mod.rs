@@ -4,6 +4,7 @@
 mod breakdowns;
 mod gateway;
 mod links;
+mod moving;
 mod rolling;
 
 use std::sync::Arc;

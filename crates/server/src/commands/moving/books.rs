@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use firstcome_core::events::topics;
 use firstcome_core::ports::{Committed, EventLog as _, PortError, Records, RoleName};
 use firstcome_core::records::{NewEvent, Query, Table, Unit, Write};
+use firstcome_store::kafka::{KafkaOptions, Relay};
 use firstcome_store::outbox::Outbox;
 use firstcome_store::sql::SqlRecords;
 use firstcome_store::sqlite::{SqliteEventLog, SqliteRecords};
@@ -19,34 +21,51 @@ const CHUNK: u32 = 500;
 /// What the outbox is called while it is read here.
 const OUTBOX: &str = "outbox";
 
-/// Moves a database into an empty one.
-pub(super) async fn relocate(folder: &Folder, config: &Config, role: RoleName) -> Result<(), CommandError> {
-    let tables = wire::tables(role);
-    let from = SqliteRecords::open(folder.database(role.as_str()), tables)?;
-    let to = wire::cluster::records(config, role).await?;
-    must_be_empty(&to, role, tables).await?;
-    for table in tables {
-        rows(&*from, &*to, table).await?;
-    }
-    announcements(&from, &to).await?;
-    for (consumer, position) in from.positions()? {
-        // A name of the program's own; there are a few, and the process ends soon.
-        let consumer: &'static str = String::leak(consumer);
-        commit(&*to, Unit::new().position(consumer, 0, position)).await?;
-    }
-    Ok(())
+/// A role's books, and where they go.
+pub(super) struct Books {
+    role: RoleName,
+    from: Arc<SqliteRecords>,
+    to: Arc<SqlRecords>,
 }
 
-async fn must_be_empty(to: &SqlRecords, role: RoleName, tables: &'static [&'static Table]) -> Result<(), CommandError> {
-    let mut empty = to.last().await? == 0;
-    for table in tables {
-        empty &= to.select(Query::all(table, 1)).await?.is_empty();
+impl Books {
+    /// Opens both sides; refuses a database that is not empty.
+    pub(super) async fn open(folder: &Folder, config: &Config, role: RoleName) -> Result<Self, CommandError> {
+        let tables = wire::tables(role);
+        let from = SqliteRecords::open(folder.database(role.as_str()), tables)?;
+        let to = wire::cluster::records(config, role).await?;
+        let mut empty = to.last().await? == 0;
+        for table in tables {
+            empty &= to.select(Query::all(table, 1)).await?.is_empty();
+        }
+        if empty {
+            return Ok(Self { role, from, to });
+        }
+        let role = role.as_str();
+        Err(CommandError::Input(format!("the database of {role} is not empty: give databases.{role} an empty one")))
     }
-    if empty {
-        return Ok(());
+
+    /// Whose they are.
+    pub(super) fn role(&self) -> &'static str {
+        self.role.as_str()
     }
-    let role = role.as_str();
-    Err(CommandError::Input(format!("the database of {role} is not empty: give databases.{role} an empty one")))
+
+    /// Copies everything, and tells the other roles what this one has announced: their places are behind it.
+    pub(super) async fn relocate(&self, kafka: &KafkaOptions) -> Result<(), CommandError> {
+        for table in wire::tables(self.role) {
+            rows(&*self.from, &*self.to, table).await?;
+        }
+        announcements(&self.from, &self.to).await?;
+        for (consumer, position) in self.from.positions()? {
+            // A name of the program's own; there are a few, and the process ends soon.
+            let consumer: &'static str = String::leak(consumer);
+            commit(&*self.to, Unit::new().position(consumer, 0, position)).await?;
+        }
+        if topics::ALL.contains(&self.role()) {
+            Relay::new(kafka.clone(), self.role(), self.to.clone()).deliver().await?;
+        }
+        Ok(())
+    }
 }
 
 async fn rows(from: &dyn Records, to: &dyn Records, table: &'static Table) -> Result<(), CommandError> {

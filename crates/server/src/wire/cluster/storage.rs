@@ -64,9 +64,6 @@ pub(super) struct Servers {
     pub(super) ledger: Option<Ledger>,
 }
 
-/// The roles that tell others of what they do.
-const TOPICS: [&str; 5] = [topics::ACCOUNTS, topics::CATALOG, topics::ORDERS, topics::PAYMENTS, topics::VOUCHERS];
-
 impl Servers {
     /// Opens what these roles need. `name` is that of this process among the others.
     pub(super) async fn open(
@@ -79,7 +76,7 @@ impl Servers {
         for role in roles.iter().filter(|role| **role != RoleName::Gateway) {
             databases.insert(*role, outside::records(config, *role).await?);
         }
-        let events = KafkaEventLog::new(&outside::kafka(config), TOPICS);
+        let events = KafkaEventLog::new(&outside::kafka(config), topics::ALL);
         let needed = roles.iter().any(|role| WITH_LEDGER.contains(role));
         let ledger = if needed { Some(Ledger::open(config, roles, folder, name).await?) } else { None };
         Ok(Self { databases, events, ledger })
@@ -88,7 +85,7 @@ impl Servers {
     /// What carries the outbox of each role of this process to Kafka.
     pub(super) fn relays(&self, config: &Config) -> Vec<Worker> {
         let kafka = outside::kafka(config);
-        let relays = TOPICS.into_iter().filter_map(|topic| {
+        let relays = topics::ALL.into_iter().filter_map(|topic| {
             let records = self.databases.get(&topic.parse().ok()?)?;
             let relay = Relay::new(kafka.clone(), topic, records.clone());
             Some(Worker::new("relay", move |stop| async move {

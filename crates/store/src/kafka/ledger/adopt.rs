@@ -7,7 +7,6 @@ use std::time::Duration;
 use firstcome_core::ports::{JournalEntry, PortError};
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer};
@@ -52,21 +51,13 @@ pub struct AdoptedJournal {
 impl AdoptedJournal {
     /// Creates the journal's topic; refused when something is in it.
     pub async fn begin(options: &KafkaOptions) -> Result<Self, PortError> {
-        topics::ensure(options, JOURNAL).await?;
-        let topic = options.topic(JOURNAL);
-        let watermarks = topic::consumer(options)?.fetch_watermarks(&topic, 0, SILENCE);
-        let (_, high) = watermarks.map_err(|error| unavailable(&error))?;
-        if high > 0 {
-            return Err(PortError::Misused(format!(
-                "the topic {topic} is not empty: give the cluster another kafka.prefix, or delete the topic"
-            )));
-        }
+        topics::must_be_empty(options, JOURNAL).await?;
         let mut config = options.client();
         config.set("enable.idempotence", "true").set("acks", "all").set("compression.type", "lz4");
         config.set("message.max.bytes", LARGEST.to_string()).set("linger.ms", "5");
         let fate = Fate::default();
         let producer = config.create_with_context(fate.clone()).map_err(|error| unavailable(&error))?;
-        Ok(Self { producer, fate, topic, sent: 0 })
+        Ok(Self { producer, fate, topic: options.topic(JOURNAL), sent: 0 })
     }
 
     /// Appends the next record. Positions must be 1, 2, 3 and so on, because consumers go on from theirs.

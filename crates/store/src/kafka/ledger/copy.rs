@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstcome_core::ports::{JournalEntry, PortError};
 use parking_lot::{Condvar, Mutex};
@@ -20,6 +20,8 @@ use crate::sqlite::ledger::{Head, Row, WriteError, Writer};
 
 /// Records written together at most.
 const CHUNK: usize = 256;
+/// How long the first waits for more: a commit costs the same for one as for many, and nobody waits for it.
+const LINGER: Duration = Duration::from_millis(25);
 /// How often a disk that takes nothing is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -53,7 +55,9 @@ impl Keeping {
         let mut waiting = self.waiting.lock();
         waiting.events += entry.record.events.len();
         waiting.records.push_back((entry, bytes));
-        self.bell.notify_one();
+        if waiting.records.len() == 1 || waiting.records.len() == CHUNK {
+            self.bell.notify_one();
+        }
     }
 
     /// Events that wait.
@@ -81,11 +85,17 @@ impl Keeping {
         self.waiting.lock().closed
     }
 
-    /// The next records, in order; none when there will be none.
+    /// The next records, in order, some milliseconds' worth; none when there will be none.
     fn take(&self) -> Vec<Accepted> {
         let mut waiting = self.waiting.lock();
         while waiting.records.is_empty() && !waiting.closed {
             self.bell.wait(&mut waiting);
+        }
+        let until = Instant::now() + LINGER;
+        while waiting.records.len() < CHUNK && !waiting.closed {
+            if self.bell.wait_until(&mut waiting, until).timed_out() {
+                break;
+            }
         }
         let count = waiting.records.len().min(CHUNK);
         waiting.records.drain(..count).collect()

@@ -39,8 +39,10 @@ impl Engine {
                 busy.more = true;
                 continue;
             }
-            self.take_and_decide(&lane, false);
-            worked = true;
+            if !self.gather(&lane) {
+                self.take_and_decide(&lane, false);
+                worked = true;
+            }
         }
         worked
     }
@@ -49,7 +51,7 @@ impl Engine {
         let lost = std::mem::take(&mut self.lost);
         for offer in &lost {
             let is_lost = |stage: &Stage| matches!(stage, Stage::Lost(_));
-            let Some(Busy { lane, since, stage: Stage::Lost(commands), more }) = self.take_busy(*offer, is_lost) else {
+            let Some(Busy { lane, since, stage: Stage::Lost(commands), .. }) = self.take_busy(*offer, is_lost) else {
                 continue;
             };
             if self.contest.wants_turn(*offer) {
@@ -57,7 +59,7 @@ impl Engine {
                 continue;
             }
             let work = Work { commands, expire: self.is_due(&lane), current: false, since };
-            self.decide(&lane, work, more);
+            self.fill_and_decide(&lane, work);
         }
         !lost.is_empty()
     }
@@ -66,7 +68,7 @@ impl Engine {
         lane.state.read().offer.next_deadline().is_some_and(|deadline| deadline <= self.shared.options.clock.now())
     }
 
-    fn take_and_decide(&mut self, lane: &Arc<Lane>, expire: bool) {
+    pub(super) fn take_and_decide(&mut self, lane: &Arc<Lane>, expire: bool) {
         if self.contest.wants_turn(lane.number) {
             return self.ask_for_turn(lane.clone(), Vec::new(), Instant::now());
         }
@@ -116,6 +118,7 @@ impl Engine {
         let sent = self.shared.options.clock.now();
         let began = Instant::now();
         let appended = self.appender.append(id, &topic::key_of(lane.number), &bytes);
+        self.gathering.appended(lane.number, commands.len());
         let flight = Flight {
             id,
             entry,

@@ -16,6 +16,7 @@ use super::accept::Accepted;
 use super::barrier::Barriers;
 use super::contest::Contest;
 use super::flight::Flight;
+use super::gather::{self, Gathering};
 use super::shared::Shared;
 use super::topic::Appender;
 use crate::lane::{Alarms, Answers, Lane, Leaving, Life, Pending};
@@ -67,6 +68,7 @@ pub(super) struct Engine {
     pub(super) lost: Vec<OfferNumber>,
     pub(super) barriers: Barriers,
     pub(super) contest: Contest,
+    pub(super) gathering: Gathering,
     pub(super) alarms: Alarms,
     pub(super) leaving: Leaving,
     pub(super) runtime: Handle,
@@ -87,7 +89,7 @@ impl Engine {
             let closing = self.shared.lanes.is_closing();
             match self.step() {
                 Ok(true) => {}
-                Ok(false) if closing && self.busy.is_empty() && self.barriers.is_idle() => {
+                Ok(false) if closing && self.is_idle() => {
                     return self.shared.lanes.end(Life::Closed);
                 }
                 Ok(false) => self.shared.lanes.sleep(self.nap()),
@@ -107,11 +109,16 @@ impl Engine {
         self.look_after_kafka();
         worked |= self.decide_again();
         worked |= self.decide_due();
+        worked |= self.decide_gathered();
         worked |= self.decide_waiting();
         self.append_barrier();
         let archived = self.shared.lanes.archived();
         let busy = &self.busy;
         Ok(self.leaving.forget(archived, |lane| busy.contains_key(&lane.number)) || worked)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.busy.is_empty() && self.barriers.is_idle() && self.gathering.is_idle()
     }
 
     fn nap(&self) -> Duration {
@@ -123,7 +130,8 @@ impl Engine {
             .map(|deadline| deadline.since(now).clamp(Duration::from_millis(1), CLOCK_LOOK));
         let waits = !self.busy.is_empty() || !self.barriers.is_idle() || self.shared.trouble().is_some();
         let look = waits.then_some(CLOCK_LOOK);
-        alarm.into_iter().chain(look).min().unwrap_or(Duration::from_secs(1))
+        let gathered = (!self.gathering.is_idle()).then_some(gather::LOOK);
+        alarm.into_iter().chain(look).chain(gathered).min().unwrap_or(Duration::from_secs(1))
     }
 
     /// Takes an offer that waits like this.

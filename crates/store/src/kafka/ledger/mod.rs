@@ -27,6 +27,7 @@ mod copy;
 mod decide;
 mod engine;
 mod flight;
+mod gather;
 mod inbox;
 mod land;
 mod options;
@@ -65,6 +66,7 @@ use barrier::Barriers;
 use contest::Contest;
 use copy::{Keeper, Keeping};
 use engine::Engine;
+use gather::Gathering;
 use inbox::Inbox;
 use shared::Shared;
 use start::Started;
@@ -115,6 +117,7 @@ impl KafkaLedger {
             lost: Vec::new(),
             barriers: Barriers::default(),
             contest: Contest::new(shared.clone(), runtime.clone()),
+            gathering: Gathering::default(),
             alarms: Alarms::default(),
             leaving: Leaving::default(),
             runtime,

@@ -33,6 +33,8 @@ pub struct KafkaLedgerOptions {
     pub queue_total: usize,
     /// Commands decided in one record at most.
     pub batch: usize,
+    /// How long an engine waits at most until as many commands of an offer are there as in its last record.
+    pub gather: Duration,
     /// Events kept in memory for those who follow the journal.
     pub recent_events: usize,
     /// How long a command waits for Kafka at most before it is answered that its fate is not known.
@@ -62,6 +64,7 @@ impl KafkaLedgerOptions {
             queue: 8_192,
             queue_total: 32_768,
             batch: 1_024,
+            gather: Duration::from_millis(5),
             recent_events: 65_536,
             patience: Duration::from_secs(3),
             skew: Some(Duration::from_secs(1)),

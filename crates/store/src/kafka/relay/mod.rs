@@ -64,8 +64,27 @@ impl Relay {
         }
     }
 
-    /// Finds out what the topic says and goes on from there. Counts the rounds that succeeded.
+    /// Carries what is committed by now, once, and returns when all of it is in the topic.
+    pub async fn deliver(&self) -> Result<(), PortError> {
+        let last = self.outbox.last().await?;
+        let mut route = self.route().await?;
+        while route.place.last < last {
+            route.step().await?;
+        }
+        Ok(())
+    }
+
+    /// Carries on without an end. Counts the rounds that succeeded.
     async fn carry(&self, carried: &mut usize) -> Result<Infallible, PortError> {
+        let mut route = self.route().await?;
+        loop {
+            route.step().await?;
+            *carried += 1;
+        }
+    }
+
+    /// Finds out what the topic says; from there it goes on.
+    async fn route(&self) -> Result<Route<'_>, PortError> {
         let name = topic_of(self.role);
         topics::ensure(&self.options, &name).await?;
         let topic = self.options.topic(&name);
@@ -77,10 +96,7 @@ impl Relay {
         let end = route.reader.range().await?.end;
         route.read_up_to(end, &[]).await?;
         self.outbox.published(route.place.last).await?;
-        loop {
-            route.step().await?;
-            *carried += 1;
-        }
+        Ok(route)
     }
 }
 

@@ -47,6 +47,18 @@ async fn events_are_carried_in_order_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_delivered_once() {
+    let (options, outbox) = (options(), Arc::new(MemoryOutbox::with(0)));
+    let relay = Relay::new(options.clone(), ROLE, Arc::clone(&outbox) as Arc<_>);
+    for last in [0, 1_300, 1_300, 1_301] {
+        outbox.commit(last);
+        relay.deliver().await.expect("delivered");
+        assert_eq!(raw(&options).await, (1..=last).collect::<Vec<_>>());
+    }
+    assert_all(&options, 1_301).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_follows_a_relay() {
     let (options, outbox) = (options(), Arc::new(MemoryOutbox::with(0)));
     let log = KafkaEventLog::new(&options, [ROLE]);

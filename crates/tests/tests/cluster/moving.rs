@@ -1,0 +1,100 @@
+//! An embedded shop whose data moves to a cluster goes on there: accounts, orders, keys, vouchers, refunds, sequence numbers.
+
+use std::time::Duration;
+
+use firstcome_tests::{Api, Cluster, Shop, Storefront as _, gift_card, run};
+use serde_json::{Value, json};
+
+const PRICE: i64 = 50_000;
+const EMAIL: &str = "old@customer.test";
+const PASSWORD: &str = "long enough to keep 7";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_moves_to_a_cluster() {
+    let mut shop = Shop::start().await;
+    let offer = shop.seller().await.sell(&gift_card(PRICE), &json!({"price": PRICE, "stock": 5})).await;
+    let buyer = shop.api().sign_up(EMAIL, PASSWORD).await;
+    let bought = order(&buyer, "bought", &offer).await;
+    let code = paid(&buyer, &bought).await;
+    let merchant = shop.merchant().await;
+    merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
+    let held = order(&buyer, "held", &offer).await;
+    let canceled = order(&buyer, "canceled", &offer).await;
+    paid(&buyer, &canceled).await;
+    buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
+    assert!(shop.stop().await.success());
+
+    let cluster = tokio::task::block_in_place(|| Cluster::up_from(shop.data()));
+    refused_twice(&shop, &cluster);
+    let old_token = cluster.api().with_token(buyer.token().expect("a token"));
+    assert_eq!(old_token.orders().await.expect("orders").len(), 3, "what was signed before the move is good");
+    let buyer = cluster.api().log_in(EMAIL, PASSWORD).await;
+    let merchant = cluster.merchant().await;
+    merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
+    assert_eq!(balance(&buyer, &code).await, 30_000, "the same key is the same redemption");
+    merchant.redeem("after", &code, Some(30_000)).await.expect("an answer").want(200);
+    assert_eq!(balance(&buyer, &code).await, 0);
+
+    assert_eq!(order(&buyer, "held", &offer).await, held, "the same key is the same order");
+    paid(&buyer, &held).await;
+    let new = order(&buyer, "new", &offer).await;
+    paid(&buyer, &new).await;
+    refunded(&buyer, &canceled).await;
+    // Of five units three are sold, and one came back.
+    for key in ["fourth", "fifth"] {
+        order(&buyer, key, &offer).await;
+    }
+    buyer.order("sixth", &offer, 1).await.expect("an answer").want(409);
+    tokio::task::block_in_place(|| cluster.audit()).ok();
+}
+
+/// What was moved once is not moved again.
+fn refused_twice(shop: &Shop, cluster: &Cluster) {
+    let (from, config) = (shop.data().to_str().expect("plain"), cluster.config().to_str().expect("plain"));
+    let again = tokio::task::block_in_place(|| run(&["move", "--from", from, "--config", config], ""));
+    assert!(again.code != Some(0) && again.said().contains("is not empty"), "{}", again.said());
+}
+
+async fn order(buyer: &Api, key: &str, offer: &str) -> String {
+    let placed = buyer.order(key, offer, 1).await.expect("an answer");
+    assert!([200, 201].contains(&placed.status), "{placed}");
+    placed.json["order_id"].as_str().expect("an order_id").to_owned()
+}
+
+/// Pays an order. Returns the code of its voucher when that is there.
+async fn paid(buyer: &Api, order: &str) -> String {
+    let payment = buyer.pay_at_sandbox(order, PRICE).await.expect("an answer").want(200);
+    let payment = payment["paymentKey"].as_str().expect("a paymentKey").to_owned();
+    let amount = json!({"amount": PRICE, "currency": "KRW"});
+    buyer.confirm(order, order, &payment, &amount).await.expect("an answer").want(200);
+    let vouchers = until(async || buyer.vouchers().await.expect("vouchers"), |all| of(all, order).is_some()).await;
+    of(&vouchers, order).expect("found")
+}
+
+fn of(vouchers: &[Value], order: &str) -> Option<String> {
+    vouchers.iter().find(|voucher| voucher["order_id"] == order)?["code"].as_str().map(str::to_owned)
+}
+
+async fn balance(buyer: &Api, code: &str) -> i64 {
+    let voucher = buyer.voucher(code).await.expect("an answer").want(200);
+    voucher["balance"]["amount"].as_i64().expect("an amount")
+}
+
+async fn refunded(buyer: &Api, order: &str) {
+    let payment = async || buyer.payment_of(order).await.expect("an answer").want(200);
+    until(payment, |payment| payment["refunds"][0]["state"] == "DONE").await;
+}
+
+/// Asks until the answer is what is waited for.
+async fn until<T: std::fmt::Debug>(ask: impl AsyncFn() -> T, holds: impl Fn(&T) -> bool) -> T {
+    let mut last = None;
+    for _ in 0..400 {
+        let answer = ask().await;
+        if holds(&answer) {
+            return answer;
+        }
+        last = Some(answer);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not come to that: {last:?}")
+}
