@@ -18,6 +18,7 @@ async fn main() -> std::io::Result<()> {
         public_url: None,
         checkout_url: "/sandbox/toss/checkout".to_owned(),
         mailbox: true,
+        processes: true,
         time_zone: jiff::tz::TimeZone::get("Asia/Seoul").expect("a known zone"),
         clock: Arc::new(SystemClock),
         random: Arc::new(stub::Counting::default()),

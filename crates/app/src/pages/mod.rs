@@ -53,6 +53,8 @@ pub struct PagesOptions {
     pub checkout_url: String,
     /// Whether `/dev/mailbox` exists, so that the sign-up page may point to it.
     pub mailbox: bool,
+    /// Whether roles run as processes of their own, whose state the seller sees.
+    pub processes: bool,
     /// The shop's time zone, in which people read and enter times.
     pub time_zone: TimeZone,
     /// Whose year need not be said.

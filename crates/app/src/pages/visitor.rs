@@ -97,6 +97,11 @@ impl Visitor {
         self.roles.iter().any(|role| role == "merchant")
     }
 
+    /// Whether there are processes to show the state of.
+    pub(super) fn has_processes(&self) -> bool {
+        self.shop.options.processes
+    }
+
     /// Asks the API on the visitor's behalf.
     pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Problem> {
         self.shop.api.ask(&self.origin, call.token(self.token.as_deref())).await

@@ -33,6 +33,32 @@ impl Payments {
         self.ports.clock.now()
     }
 
+    /// The attempt as it is now, if another process went on with it while this one pinned the units; then nothing is to be
+    /// collected here. A process may stand still between any two lines: long enough that another takes it for dead, finds
+    /// the order's time over and gives the attempt up. Whoever goes on with an attempt writes its row before it touches the
+    /// ledger, so a row that nobody has written since says that no one can have given up: from the pin on nobody finds the
+    /// time over.
+    pub(super) async fn overtaken(
+        &self,
+        attempt: &Stored<Payment>,
+        hold: &Hold,
+    ) -> Result<Option<Stored<Payment>>, PortError> {
+        let Payment { order_id, payment_id, .. } = attempt.record;
+        let now = self.ports.records.load::<Payment>(payment_id).await?;
+        let Some(now) = now else {
+            self.stock.end(order_id, Some(hold), payment_id).await?;
+            return Err(PortError::Unavailable("the attempt was withdrawn".to_owned()));
+        };
+        if now.version == attempt.version {
+            return Ok(None);
+        }
+        tracing::warn!(order = %order_id, attempt = %payment_id, "another process went on with this attempt");
+        if now.record.state == PaymentState::Fail {
+            self.stock.end(order_id, Some(hold), payment_id).await?;
+        }
+        Ok(Some(now))
+    }
+
     /// Asks the provider to collect, and concludes by its answer. The units are pinned.
     pub(super) async fn collect(&self, attempt: Stored<Payment>, hold: &Hold) -> Result<Stored<Payment>, PortError> {
         let Payment { payment_id, order_id, payment_key, .. } = &attempt.record;
@@ -104,7 +130,7 @@ impl Payments {
             live: None,
             code: Some(code),
             message: Some(message),
-            due_at: None,
+            due_at: Some(now + self.options.lease),
             updated_at: now,
             ..attempt.record.clone()
         };

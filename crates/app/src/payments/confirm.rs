@@ -143,7 +143,10 @@ impl Payments {
         }
         let attempt = self.write_attempt(confirmation).await?;
         match self.stock.begin(&hold, attempt.record.payment_id).await {
-            Ok(Pinned::Yes) => Ok(self.collect(attempt, &hold).await?),
+            Ok(Pinned::Yes) => match self.overtaken(&attempt, &hold).await? {
+                Some(payment) => Ok(payment),
+                None => Ok(self.collect(attempt, &hold).await?),
+            },
             Ok(Pinned::No(code)) => {
                 self.withdraw(attempt).await?;
                 Err(Problem::new(code))
@@ -215,7 +218,7 @@ impl Payments {
     }
 
     /// Step 2: the attempt is on the disk before anyone is asked to do anything.
-    async fn write_attempt(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
+    pub(super) async fn write_attempt(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
         let now = self.now();
         let Request { order_id, payment_key, amount } = &confirmation.request;
         let attempt = Payment {

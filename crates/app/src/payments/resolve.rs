@@ -54,8 +54,21 @@ impl Payments {
 
     /// Looks after attempts whose time to be asked about has come. Returns how many.
     pub(super) async fn resolve_due(&self) -> Result<usize, PortError> {
-        let due = undecided().filter("due_at", Comparison::AtMost(self.now().to_value()));
-        self.resolve_all(due).await
+        let due = || Comparison::AtMost(self.now().to_value());
+        let failed = Query::all(Payment::TABLE, AT_ONCE).is("state", PaymentState::Fail).filter("due_at", due());
+        let failed = self.ports.records.list::<Payment>(failed.order_by("due_at", Direction::Ascending)).await?;
+        all(failed.into_iter().map(|attempt| self.unpin_again(attempt)), self.options.calls).await?;
+        self.resolve_all(undecided().filter("due_at", due())).await
+    }
+
+    /// A failed attempt holds no units; once more after a while, because a process that stood still may have pinned them
+    /// for it after it had failed, and died before it looked.
+    async fn unpin_again(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
+        let Payment { order_id, payment_id, .. } = attempt.record;
+        let hold = self.ports.ledger.find(order_id).await?;
+        self.stock.end(order_id, hold.as_ref(), payment_id).await?;
+        let settled = Payment { due_at: None, ..attempt.record.clone() };
+        self.replace(&attempt, settled, |unit| unit).await.map(|_| ())
     }
 
     async fn resolve_all(&self, query: Query) -> Result<usize, PortError> {
@@ -100,7 +113,10 @@ impl Payments {
             return self.give_up(attempt, ErrorCode::NotFound).await;
         };
         match self.stock.begin(&hold, attempt.record.payment_id).await? {
-            Pinned::Yes => self.collect(attempt, &hold).await,
+            Pinned::Yes => match self.overtaken(&attempt, &hold).await? {
+                Some(payment) => Ok(payment),
+                None => self.collect(attempt, &hold).await,
+            },
             Pinned::No(code) => self.give_up(attempt, code).await,
         }
     }

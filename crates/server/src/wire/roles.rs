@@ -16,7 +16,7 @@ use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Re
 use prometheus_client::registry::Registry;
 
 use super::StartError;
-use crate::config::{Config, SANDBOX_SECRET_KEY};
+use crate::config::{Config, Mode, SANDBOX_SECRET_KEY};
 
 /// What every role is given.
 pub(super) struct Parts {
@@ -108,6 +108,7 @@ pub(super) fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
         public_url: config.server.public_url.clone(),
         checkout_url: format!("{}/checkout", sandbox::PREFIX),
         mailbox: config.development(),
+        processes: config.mode().is_ok_and(|mode| mode != Mode::Embedded),
         time_zone: time_zone(config),
         clock: parts.clock.clone(),
         random: parts.random.clone(),

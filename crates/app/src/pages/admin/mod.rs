@@ -1,6 +1,7 @@
 //! The seller's part of the shop.
 
 mod audit;
+mod cluster;
 mod create;
 mod live;
 mod offers;
@@ -24,4 +25,5 @@ pub(super) fn routes() -> Router<Arc<Shop>> {
         .route("/offers/{id}/{action}", post(live::act))
         .route("/orders", get(orders::list))
         .route("/audit", get(audit::show))
+        .route("/cluster", get(cluster::show))
 }

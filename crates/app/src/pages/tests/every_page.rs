@@ -46,7 +46,7 @@ const BUYER: [&str; 25] = [
     "/checkout/fail?code=ODD_ONE&message=x&orderId=ord_pending",
 ];
 
-const SELLER: [&str; 11] = [
+const SELLER: [&str; 12] = [
     "/admin",
     "/admin/offers/new",
     "/admin/offers/ofr_open",
@@ -55,6 +55,7 @@ const SELLER: [&str; 11] = [
     "/admin/orders",
     "/admin/orders?state=PAYING&stuck=true",
     "/admin/audit",
+    "/admin/cluster",
     "/redeem",
     "/redeem?code=GC7K%202MPQ%20X9WT%20R4HD",
     "/redeem?code=CP9D4SGUE2XKW7MQ&done=yes",

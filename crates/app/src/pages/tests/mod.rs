@@ -51,6 +51,7 @@ impl Browser {
             public_url: None,
             checkout_url: "/sandbox/toss/checkout".to_owned(),
             mailbox: true,
+            processes: true,
             time_zone: jiff::tz::TimeZone::get("Asia/Seoul").expect("known"),
             clock: Arc::new(SystemClock),
             random: Arc::new(stub::Counting::default()),

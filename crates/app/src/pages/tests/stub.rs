@@ -507,6 +507,17 @@ async fn audit(State(memory): Stub) -> Response {
     memory.list(vec![of("ofr_open", true), of("ofr_goods", true), of("ofr_frozen", false)])
 }
 
+async fn cluster() -> Json<Value> {
+    let process = |id: &str, draining: bool, circuit: &str| {
+        json!({ "id": id, "address": "127.0.0.1:8081", "started_at": from_now(-600), "draining": draining,
+                "circuit": circuit, "in_flight": 3, "latency_micros": 840 })
+    };
+    let orders = [process("orders-1", false, "closed"), process("orders-2", true, "closed")];
+    let payments = [process("payments-1", false, "half_open"), process("payments-2", false, "open")];
+    let part = |role: &str, instances: &[Value]| json!({ "role": role, "free_places": 2048, "instances": instances });
+    Json(json!({ "parts": [part("orders", &orders), part("payments", &payments), part("vouchers", &[])] }))
+}
+
 async fn time() -> Json<Value> {
     Json(json!({ "server_time": from_now(0) }))
 }
@@ -553,4 +564,5 @@ fn admin() -> Router<Arc<Memory>> {
         .route("/admin/offers/{id}/{action}", post(act))
         .route("/admin/orders", get(sold_orders))
         .route("/admin/audit", get(audit))
+        .route("/admin/cluster", get(cluster))
 }

@@ -79,7 +79,7 @@ async fn silence_is_unknown_then_quarantined_and_stays_pinned() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(5, super::harm::Harm::FailAfter);
+    shop.steps.strike(6, super::harm::Harm::FailAfter);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     assert!(shop.steps.struck().is_some_and(|what| what.contains("confirm")), "{:?}", shop.steps.struck());
     shop.provider.silent(true);
@@ -102,7 +102,7 @@ async fn a_payment_that_expires_at_the_provider_frees_the_order() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(5, super::harm::Harm::FailBefore);
+    shop.steps.strike(6, super::harm::Harm::FailBefore);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     shop.provider.set("key", ProviderStatus::Expired);
     shop.rest().await;
@@ -178,4 +178,50 @@ async fn nothing_is_delivered_for_money_that_went_back_at_once() {
     shop.rest().await;
     shop.check(order, "canceled before it was settled").await;
     assert_eq!(shop.state(order), Some(HoldState::Held));
+}
+
+/// A process stands still between the attempt's row and the pin; another takes it for dead and gives the attempt up.
+#[tokio::test]
+async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
+    let shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    let confirmation = shop.confirmation("pay", order, "key");
+    let attempt = shop.payments.write_attempt(&confirmation).await.expect("written");
+    let hold = shop.ledger.hold(order).expect("held");
+    shop.expire(order);
+    let other = shop.order("of another buyer");
+    shop.clock.advance(Duration::from_secs(60));
+    shop.another_process().resolve_due().await.expect("looked after");
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Fail);
+    shop.release(other);
+
+    // Only now the first goes on; its units could be had again.
+    let pinned = shop.payments.stock.begin(&hold, attempt.record.payment_id).await.expect("an answer");
+    assert_eq!(pinned, crate::payments::stock::Pinned::Yes);
+    let now = shop.payments.overtaken(&attempt, &hold).await.expect("an answer").expect("given up");
+    assert_eq!(now.record.state, PaymentState::Fail);
+    assert_eq!(shop.state(order), Some(HoldState::Held), "nothing stays pinned");
+}
+
+/// The same, and it dies before it has looked.
+#[tokio::test]
+async fn what_a_dead_process_pinned_for_a_failed_attempt_is_unpinned() {
+    let shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    let confirmation = shop.confirmation("pay", order, "key");
+    let attempt = shop.payments.write_attempt(&confirmation).await.expect("written");
+    let hold = shop.ledger.hold(order).expect("held");
+    shop.expire(order);
+    let other = shop.order("of another buyer");
+    shop.clock.advance(Duration::from_secs(60));
+    shop.another_process().resolve_due().await.expect("looked after");
+    shop.release(other);
+    shop.payments.stock.begin(&hold, attempt.record.payment_id).await.expect("an answer");
+    assert_eq!(shop.state(order), Some(HoldState::Paying));
+    shop.clock.advance(Duration::from_secs(60));
+    shop.another_process().resolve_due().await.expect("looked after");
+    assert_eq!(shop.state(order), Some(HoldState::Held));
+    assert_eq!(shop.provider.kept(order), 0);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse as _, Response};
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId};
-use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, Terms};
+use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, ReleaseReason, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, EventLog as _, PortError, Records as _};
@@ -98,11 +98,32 @@ impl Shop {
         assert_eq!(self.ledger.hold(order).map(|hold| hold.state), Some(HoldState::Released));
     }
 
-    /// A confirmation; none when the process stopped in it. Then it is started again.
-    pub(super) async fn confirm_as(&mut self, person: UserId, key: &str, request: Request) -> Option<Response> {
+    /// What the buyer asks for when they confirm.
+    pub(super) fn confirmation(&self, key: &str, order: OrderId, payment_key: &str) -> Confirmation {
+        let request = Request { order_id: order, payment_key: payment_key.to_owned(), amount: PRICE };
+        Self::confirmation_by(BUYER, key, request)
+    }
+
+    fn confirmation_by(person: UserId, key: &str, request: Request) -> Confirmation {
         let digest = firstcome_core::ids::body_digest(format!("{request:?}").as_bytes());
         let id = PaymentId::derived(&[&person.0, key.as_bytes()]);
-        let confirmation = Confirmation { id, person, digest, request };
+        Confirmation { id, person, digest, request }
+    }
+
+    /// Another process over the same databases, beside the one that runs.
+    pub(super) fn another_process(&self) -> Arc<Payments> {
+        Payments::new(Options::default(), self.ports.clone(), &mut Registry::default())
+    }
+
+    /// The units of an order are given back.
+    pub(super) fn release(&self, order: OrderId) {
+        let outcome = self.ledger.now(OFFER, &Command::Release { order, reason: ReleaseReason::Canceled });
+        assert!(matches!(outcome, Outcome::Released { .. }), "{outcome:?}");
+    }
+
+    /// A confirmation; none when the process stopped in it. Then it is started again.
+    pub(super) async fn confirm_as(&mut self, person: UserId, key: &str, request: Request) -> Option<Response> {
+        let confirmation = Self::confirmation_by(person, key, request);
         let payments = Arc::clone(&self.payments);
         let answered = tokio::select! {
             outcome = payments.confirm(confirmation) => Some(outcome.into_response()),

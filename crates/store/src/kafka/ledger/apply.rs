@@ -73,8 +73,9 @@ impl Engine {
         let lost = self.take_lost(&lane);
         self.contest.another_counted(lane.number, lost.is_some());
         let mut state = lane.state.write();
-        if let Some(undo) = lost {
+        if let Some((undo, recalled)) = lost {
             state.offer.undo(undo);
+            self.let_leave(&lane, &state, recalled);
         }
         let archive = self.shared.options.archive.clone();
         let mut turn = Turn::new(&lane, &mut state, archive.as_ref(), entry.record.at, 0);
@@ -86,7 +87,14 @@ impl Engine {
         Ok(())
     }
 
-    fn take_lost(&mut self, lane: &Arc<Lane>) -> Option<Undo> {
+    /// Orders that were brought back into memory for nothing leave it again.
+    pub(super) fn let_leave(&mut self, lane: &Arc<Lane>, state: &LaneState, recalled: Vec<OrderId>) {
+        let (position, seq) = (self.shared.lanes.position(), state.offer.seq());
+        let orders = settled_orders(state, recalled, &[]);
+        self.leaving.add([Settled { position, lane: lane.clone(), seq, orders }]);
+    }
+
+    fn take_lost(&mut self, lane: &Arc<Lane>) -> Option<(Undo, Vec<OrderId>)> {
         let busy = self.busy.get_mut(&lane.number)?;
         if !matches!(&busy.stage, Stage::Flying(flight) if !flight.read) {
             return None;
@@ -94,9 +102,9 @@ impl Engine {
         let Stage::Flying(flight) = std::mem::replace(&mut busy.stage, Stage::Lost(Vec::new())) else { return None };
         busy.stage = Stage::Lost(flight.commands);
         self.lost.push(lane.number);
-        self.barriers.next.add(flight.askers);
+        self.barriers.insist(flight.askers);
         self.shared.races_lost.fetch_add(1, Ordering::Relaxed);
-        Some(flight.undo)
+        Some((flight.undo, flight.recalled))
     }
 
     /// The journal first: whoever sees what became of an order must find its record there.

@@ -21,11 +21,6 @@ pub(super) struct Askers {
 }
 
 impl Askers {
-    pub(super) fn add(&mut self, others: Self) {
-        self.lanes.extend(others.lanes);
-        self.callers.extend(others.callers);
-    }
-
     fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.callers.is_empty()
     }
@@ -53,12 +48,29 @@ impl Barrier {
 pub(super) struct Barriers {
     pub(super) under_way: Option<Barrier>,
     pub(super) next: Askers,
+    /// A record that they waited for lost its race; a barrier cannot.
+    insist: bool,
 }
 
 impl Barriers {
+    /// Who may wait for a record that is appended now, instead of a barrier.
+    pub(super) fn ride(&mut self) -> Askers {
+        if self.insist { Askers::default() } else { std::mem::take(&mut self.next) }
+    }
+
+    /// The record that these waited for proves nothing.
+    pub(super) fn insist(&mut self, askers: Askers) {
+        self.insist |= !askers.is_empty();
+        self.next.lanes.extend(askers.lanes);
+        self.next.callers.extend(askers.callers);
+    }
+
     /// Who waits for the next barrier, if it is time to append it.
     pub(super) fn due(&mut self) -> Option<Askers> {
-        (self.under_way.is_none() && !self.next.is_empty()).then(|| std::mem::take(&mut self.next))
+        (self.under_way.is_none() && !self.next.is_empty()).then(|| {
+            self.insist = false;
+            std::mem::take(&mut self.next)
+        })
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -43,6 +43,8 @@ pub(super) struct Keeping {
     kept: AtomicI64,
     /// Events that may wait for more.
     patient: usize,
+    /// Why the disk takes nothing for now.
+    full: Mutex<Option<String>>,
 }
 
 impl Keeping {
@@ -68,6 +70,11 @@ impl Keeping {
     /// The position up to which everything is in the copy.
     pub(super) fn kept(&self) -> i64 {
         self.kept.load(Ordering::Acquire)
+    }
+
+    /// Why the disk takes nothing for now, if that is so.
+    pub(super) fn full(&self) -> Option<String> {
+        self.full.lock().clone()
     }
 
     /// Nothing comes any more.
@@ -103,6 +110,7 @@ impl Keeping {
     fn done(&self, entries: &[JournalEntry]) {
         let events: usize = entries.iter().map(|entry| entry.record.events.len()).sum();
         self.waiting.lock().events -= events;
+        *self.full.lock() = None;
         if let Some(last) = entries.last() {
             self.kept.store(last.position, Ordering::Release);
         }
@@ -168,7 +176,9 @@ impl Keeper {
 
     /// Meanwhile the engine applies nothing that does not fit into memory, and so decides nothing.
     fn wait_for_space(&self, reason: &str) -> Result<(), PortError> {
-        tracing::error!(reason, "the disk of the local copy of the journal takes nothing");
+        if self.shared.keeping.full.lock().replace(reason.to_owned()).is_none() {
+            tracing::error!(reason, "the disk of the local copy of the journal takes nothing");
+        }
         if self.shared.keeping.is_closed() {
             return Err(PortError::StorageFull(reason.to_owned()));
         }

@@ -9,7 +9,7 @@ use firstcome_core::ports::PortError;
 use super::engine::{Busy, Engine, Stage, Work};
 use super::flight::{Flight, Outcomes, answers, needs_no_proof};
 use super::topic;
-use crate::lane::{Lane, Pending, Settled, Turn, next_record, settled_orders};
+use crate::lane::{Lane, Pending, Turn, next_record};
 
 impl Engine {
     pub(super) fn decide_due(&mut self) -> bool {
@@ -102,11 +102,8 @@ impl Engine {
         let outcomes: Vec<_> = commands.iter().map(|pending| turn.decide(&pending.command)).collect();
         let Turn { events, recalled, at, undo, .. } = turn;
         if events.is_empty() {
-            let (seq, orders) = (state.offer.seq(), settled_orders(&state, recalled, &[]));
-            let deadline = state.offer.next_deadline();
+            self.let_leave(lane, &state, recalled);
             drop(state);
-            self.set_alarm(lane.number, deadline);
-            self.leaving.add([Settled { position: self.shared.lanes.position(), lane: lane.clone(), seq, orders }]);
             return self.answer_or_prove(lane, commands, outcomes, current, since, more);
         }
         let undo = undo.expect("the turn is undoable");
@@ -130,7 +127,7 @@ impl Engine {
             commands,
             outcomes,
             recalled,
-            askers: std::mem::take(&mut self.barriers.next),
+            askers: self.barriers.ride(),
             began,
             sent,
             acknowledged: false,
@@ -190,6 +187,9 @@ impl Engine {
     /// The lane waits for nothing any more.
     pub(super) fn release(&mut self, lane: Arc<Lane>, more: bool) {
         self.busy.remove(&lane.number);
+        // Its alarm may have rung while it was busy.
+        let deadline = lane.state.read().offer.next_deadline();
+        self.set_alarm(lane.number, deadline);
         self.contest.give_back(lane.number);
         if more {
             self.shared.lanes.announce(lane);

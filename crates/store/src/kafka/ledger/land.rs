@@ -46,6 +46,11 @@ impl Engine {
         let position = self.shared.lanes.position();
         // What the local copy does not have yet must fit into memory.
         let bound = self.shared.options.recent_events / 2;
+        if self.shared.keeping.events() >= bound
+            && let Some(reason) = self.shared.keeping.full()
+        {
+            self.set_trouble(&PortError::StorageFull(reason));
+        }
         let mut count = 0;
         while count < READ_AT_MOST && self.shared.keeping.events() < bound {
             let Some(read) = self.shared.inbox.take_read() else { break };

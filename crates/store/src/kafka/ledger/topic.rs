@@ -132,8 +132,15 @@ impl<'a> Catching<'a> {
     /// Refuses a topic whose beginning is gone.
     pub(super) fn up(consumer: &'a BaseConsumer, options: &'a KafkaOptions) -> Result<Self, PortError> {
         let name = options.topic(JOURNAL);
-        let watermarks = consumer.fetch_watermarks(&name, 0, SILENCE);
-        let (low, end) = watermarks.map_err(|error| unavailable(&error))?;
+        let began = Instant::now();
+        // A topic that was made a moment ago may not be known to every broker yet.
+        let (low, end) = loop {
+            match consumer.fetch_watermarks(&name, 0, SILENCE) {
+                Err(error) if began.elapsed() > SILENCE => return Err(unavailable(&error)),
+                Err(_) => std::thread::sleep(LOOK),
+                Ok(watermarks) => break watermarks,
+            }
+        };
         if low > 0 {
             let reason = format!("the topic {name} begins at offset {low}: its first records are gone");
             return Err(PortError::Corrupt(reason));

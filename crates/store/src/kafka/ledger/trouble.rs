@@ -94,8 +94,11 @@ impl Engine {
         let Some(busy) = self.busy.remove(&offer) else { return };
         match busy.stage {
             Stage::Flying(flight) => {
+                self.flights.remove(&flight.id);
                 if !flight.read {
-                    busy.lane.state.write().offer.undo(flight.undo);
+                    let mut state = busy.lane.state.write();
+                    state.offer.undo(flight.undo);
+                    self.let_leave(&busy.lane, &state, flight.recalled);
                 }
                 refuse(flight.commands, error);
                 self.set_trouble(error);
@@ -103,12 +106,10 @@ impl Engine {
             }
             Stage::Proving(commands) | Stage::Lost(commands) | Stage::Asking(commands) => refuse(commands, error),
         }
-        let deadline = busy.lane.state.read().offer.next_deadline();
-        self.set_alarm(offer, deadline);
         self.release(busy.lane, busy.more);
     }
 
-    fn set_trouble(&self, error: &PortError) {
+    pub(super) fn set_trouble(&self, error: &PortError) {
         let mut trouble = self.shared.trouble.write();
         if trouble.is_none() {
             tracing::error!(%error, "the ledger decides nothing for now");

@@ -2,6 +2,7 @@
 //! conformance suite; here is what only this adapter has.
 
 mod conformance;
+mod full;
 mod log;
 mod outage;
 mod racing;

@@ -91,11 +91,7 @@ async fn buy(ledger: Arc<KafkaLedger>, first: u64, stop: tokio::sync::watch::Rec
 async fn sale_through(broker: &Broker, outage: impl AsyncFnOnce(&[Arc<KafkaLedger>; 2])) {
     let place = Place::at(broker.kafka());
     let other = place.another();
-    let short = |place: &Place| KafkaLedgerOptions { patience: Duration::from_millis(1_500), ..place.options() };
-    let ledgers = [
-        KafkaLedger::open(short(&place)).await.expect("it opens"),
-        KafkaLedger::open(short(&other)).await.expect("it opens"),
-    ];
+    let ledgers = [place.open().await, other.open().await];
     sell(&ledgers[0], &place, OFFER, 1_000_000).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let buyers: Vec<_> = (0..8_u64)

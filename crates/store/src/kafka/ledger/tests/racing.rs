@@ -178,6 +178,39 @@ async fn a_deadline_passes_once_for_all() {
     assert_eq!((hold.state, hold.reason), (HoldState::Released, ReleaseReason::Expired));
 }
 
+/// Deadlines that pass at any moment, while records are under way above all, are never forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_deadline_is_forgotten() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    let clock = place.clock.clone();
+    let running = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            clock.advance(Duration::from_millis(1));
+        }
+    });
+    for round in 1..=40 {
+        let offer = OfferNumber(round);
+        let short = Terms { hold_for_ms: 5, ..terms(offer, 1_000, place.clock.now()) };
+        one.decide(offer, Command::SetTerms(short)).await.expect("decided");
+        for number in 0..20 {
+            let ledger = if number % 2 == 0 { &one } else { &two };
+            let outcome = ledger.decide(offer, hold(number, offer)).await.expect("decided");
+            assert!(matches!(outcome, Outcome::Held(_)), "{outcome:?}");
+        }
+    }
+    for offer in (1..=40).map(OfferNumber) {
+        eventually("all are released", async || {
+            let state = two.snapshot(offer).await.expect("known").expect("there");
+            state.offer.stock.released == 20
+        })
+        .await;
+    }
+    running.abort();
+}
+
 /// An adviser that lets one process at a time have an offer, and forgets what it said now and then.
 #[derive(Clone, Default)]
 struct Adviser(Arc<parking_lot::Mutex<(bool, u32)>>);
@@ -189,7 +222,7 @@ impl super::super::Turns for Adviser {
             {
                 let mut turn = self.0.lock();
                 turn.1 += 1;
-                if !turn.0 || turn.1 % 37 == 0 {
+                if !turn.0 || turn.1.is_multiple_of(37) {
                     turn.0 = true;
                     return;
                 }
@@ -209,11 +242,11 @@ struct Silent;
 #[async_trait::async_trait]
 impl super::super::Turns for Silent {
     async fn take(&self, _: OfferNumber) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn give_back(&self, _: OfferNumber) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
