@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(fixture.send(Method::POST, path, &twice).await.0, 403);
         assert_eq!(fixture.send(Method::GET, "/nothing", &[]).await.0, 403, "not even what there is can be seen");
         fixture.clock.advance(Duration::from_secs(10));
-        assert_eq!(fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0, 403, "too old");
+        assert_eq!(fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0, 503, "too old, so nothing was begun");
     }
 
     #[tokio::test]
