@@ -1,7 +1,7 @@
 //! What stands in front of the roles of a process that is called by a gateway: nobody else is listened to.
 //!
 //! - A request without the gateway's [signature](crate::http::Signatures) for it is refused with 403, whatever else it
-//!   carries. Who calls and from where is what the signature says, and nothing that a client sent.
+//!   carries; one that is signed and came too late with 503. Who calls and from where is what the signature says, and nothing that a client sent.
 //! - Nobody waits for an answer after the deadline that the gateway handed on: the work is dropped, as when a client
 //!   leaves, and 503 says so.
 //! - [`OPEN`] paths say whether the process lives, and nothing about the shop.
@@ -25,7 +25,7 @@ use firstcome_core::ports::Clock;
 use tower::Service;
 
 use crate::gateway::with_problems;
-use crate::http::{CALLER, ClientAddress, DEADLINE, DRAINING, Identity, Problem, Signatures, Vouched};
+use crate::http::{CALLER, ClientAddress, DEADLINE, DRAINING, Identity, NotVouched, Problem, Signatures, Vouched};
 
 /// Paths that need no gateway.
 pub const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -56,20 +56,26 @@ impl Guard {
     }
 
     /// Whether a gateway sent this request, and for whom.
-    pub fn vouched<B>(&self, request: &Request<B>) -> Option<Vouched> {
+    pub fn vouched<B>(&self, request: &Request<B>) -> Result<Vouched, NotVouched> {
         let mut sent = request.headers().get_all(CALLER).iter();
-        let header = sent.next().filter(|_| sent.next().is_none())?;
+        let header = sent.next().filter(|_| sent.next().is_none()).ok_or(NotVouched::Foreign)?;
         let now = self.clock.now();
-        self.signatures.verify(header.as_bytes(), request.method(), request.uri(), now).ok()
+        self.signatures.verify(header.as_bytes(), request.method(), request.uri(), now)
     }
 
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Duration, Problem> {
         if OPEN.contains(&request.uri().path()) {
             return Ok(LONGEST);
         }
-        let vouched = self.vouched(request).ok_or_else(|| {
-            let detail = "Only the gateway may call a role; send the request to the gateway's address";
-            Problem::new(ErrorCode::Forbidden).detail(detail)
+        let vouched = self.vouched(request).map_err(|error| match error {
+            NotVouched::Foreign => {
+                let detail = "Only the gateway may call a role; send the request to the gateway's address";
+                Problem::new(ErrorCode::Forbidden).detail(detail)
+            }
+            // This process stood still while it waited here. Nothing was begun, so it may be asked again anywhere.
+            NotVouched::TooOld => {
+                Problem::new(ErrorCode::Unavailable).detail("The request waited too long, and nothing was begun; try again")
+            }
         })?;
         let deadline = request.headers().get(DEADLINE).and_then(|value| value.to_str().ok()?.parse().ok());
         request.headers_mut().remove(CALLER);
@@ -101,7 +107,7 @@ pub struct Guarded {
 impl Guarded {
     /// Whether a gateway sent this request.
     pub fn is_for<B>(&self, request: &Request<B>) -> bool {
-        self.guard.vouched(request).is_some()
+        self.guard.vouched(request).is_ok()
     }
 }
 
@@ -218,7 +224,7 @@ mod tests {
         assert_eq!(fixture.send(Method::POST, path, &twice).await.0, 403);
         assert_eq!(fixture.send(Method::GET, "/nothing", &[]).await.0, 403, "not even what there is can be seen");
         fixture.clock.advance(Duration::from_secs(10));
-        assert_eq!(fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0, 403, "too old");
+        assert_eq!(fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0, 503, "too old, so nothing was begun");
     }
 
     #[tokio::test]

@@ -47,7 +47,10 @@ impl Revocations {
     /// Tells the other processes. That a mark is lost costs a moment: the topic tells the same.
     pub async fn tell(&self, session: SessionId, tokens_until: Time) {
         let Some(marks) = &self.marks else { return };
-        if let Err(error) = marks.mark(session, tokens_until).await {
+        // The first try may only find out that the connection is gone; marking twice is marking once.
+        if marks.mark(session, tokens_until).await.is_err()
+            && let Err(error) = marks.mark(session, tokens_until).await
+        {
             tracing::warn!(%error, "other processes learn of a log-out from the topic only");
         }
     }

@@ -41,10 +41,16 @@ pub struct Vouched {
     pub address: IpAddr,
 }
 
-/// Not the gateway's, altered, too old, or of another request.
+/// Why a request is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the request does not come from the gateway")]
-pub struct NotVouched;
+pub enum NotVouched {
+    /// Not the gateway's, altered, or of another request.
+    #[error("the request does not come from the gateway")]
+    Foreign,
+    /// The gateway's, but it waited too long, or the clocks of the two are apart.
+    #[error("the request is too old")]
+    TooOld,
+}
 
 /// Signs and checks, with the secret that the processes of a shop share.
 pub struct Signatures(hmac::Key);
@@ -71,11 +77,11 @@ impl Signatures {
 
     /// What the gateway said of this very request.
     pub fn verify(&self, header: &[u8], method: &Method, uri: &Uri, now: Time) -> Result<Vouched, NotVouched> {
-        let bytes = URL_SAFE_NO_PAD.decode(header).map_err(|_| NotVouched)?;
-        let (claims, mac) = bytes.split_first_chunk::<CLAIMS>().ok_or(NotVouched)?;
-        hmac::verify(&self.0, &signed(claims, method, uri), mac).map_err(|_| NotVouched)?;
+        let bytes = URL_SAFE_NO_PAD.decode(header).map_err(|_| NotVouched::Foreign)?;
+        let (claims, mac) = bytes.split_first_chunk::<CLAIMS>().ok_or(NotVouched::Foreign)?;
+        hmac::verify(&self.0, &signed(claims, method, uri), mac).map_err(|_| NotVouched::Foreign)?;
         let claims = Claims::decode(claims);
-        if claims.until <= now { Err(NotVouched) } else { Ok(claims.vouched) }
+        if claims.until <= now { Err(NotVouched::TooOld) } else { Ok(claims.vouched) }
     }
 
     fn mac(&self, claims: &[u8; CLAIMS], method: &Method, uri: &Uri) -> hmac::Tag {
@@ -158,12 +164,12 @@ mod tests {
             let verify = |method, target, now| signatures.verify(header.as_bytes(), &method, &uri(target), now);
             assert_eq!(verify(Method::POST, "/api/v1/orders?a=1", NOW), Ok(vouched));
             assert_eq!(verify(Method::POST, "http://orders-1:81/api/v1/orders?a=1", NOW), Ok(vouched));
-            assert_eq!(verify(Method::GET, "/api/v1/orders?a=1", NOW), Err(NotVouched));
-            assert_eq!(verify(Method::POST, "/api/v1/orders?a=2", NOW), Err(NotVouched));
-            assert_eq!(verify(Method::POST, "/api/v1/orders", NOW), Err(NotVouched));
+            assert_eq!(verify(Method::GET, "/api/v1/orders?a=1", NOW), Err(NotVouched::Foreign));
+            assert_eq!(verify(Method::POST, "/api/v1/orders?a=2", NOW), Err(NotVouched::Foreign));
+            assert_eq!(verify(Method::POST, "/api/v1/orders", NOW), Err(NotVouched::Foreign));
             let last = NOW + HOLDS_FOR - Duration::from_micros(1);
             assert!(verify(Method::POST, "/api/v1/orders?a=1", last).is_ok());
-            assert_eq!(verify(Method::POST, "/api/v1/orders?a=1", NOW + HOLDS_FOR), Err(NotVouched));
+            assert_eq!(verify(Method::POST, "/api/v1/orders?a=1", NOW + HOLDS_FOR), Err(NotVouched::TooOld));
         }
     }
 
@@ -174,13 +180,13 @@ mod tests {
         for place in 0..header.len() {
             let mut altered = header.as_bytes().to_vec();
             altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(signatures.verify(&altered, &Method::GET, &target, NOW), Err(NotVouched), "at {place}");
+            assert_eq!(signatures.verify(&altered, &Method::GET, &target, NOW), Err(NotVouched::Foreign), "at {place}");
         }
         for text in ["", "A", "AAAA", &"A".repeat(CLAIMS * 2), &"x".repeat(100_000)] {
-            assert_eq!(signatures.verify(text.as_bytes(), &Method::GET, &target, NOW), Err(NotVouched));
+            assert_eq!(signatures.verify(text.as_bytes(), &Method::GET, &target, NOW), Err(NotVouched::Foreign));
         }
         for other in [Signatures::new(b"0123456789abcdef0123456789abcdef", "other"), Signatures::new(b"x", "shop")] {
-            assert_eq!(other.verify(header.as_bytes(), &Method::GET, &target, NOW), Err(NotVouched));
+            assert_eq!(other.verify(header.as_bytes(), &Method::GET, &target, NOW), Err(NotVouched::Foreign));
         }
     }
 }

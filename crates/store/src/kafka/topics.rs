@@ -5,6 +5,7 @@ use std::time::Duration;
 use firstcome_core::ports::PortError;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::KafkaOptions;
@@ -14,7 +15,7 @@ use super::reader::Reader;
 /// The topic of the ledger, without the prefix.
 pub const JOURNAL: &str = "journal";
 /// How long Kafka may take to create a topic.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Bytes of a message at most; one is a batch of records.
 const LARGEST_MESSAGE: &str = "8388608";
@@ -36,7 +37,7 @@ pub async fn ensure(options: &KafkaOptions, name: &str) -> Result<(), PortError>
         .set("unclean.leader.election.enable", "false")
         .set("message.timestamp.type", "LogAppendTime");
     let patience = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
-    let results = admin.create_topics([&new], &patience).await.map_err(|error| unavailable(&error))?;
+    let results = admin.create_topics([&new], &patience).await.map_err(|error| unreachable(options, &error))?;
     for result in results {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -58,4 +59,10 @@ pub async fn must_be_empty(options: &KafkaOptions, name: &str) -> Result<(), Por
     Err(PortError::Misused(format!(
         "the topic {topic} is not empty: give the cluster another kafka.prefix, or delete the topic"
     )))
+}
+
+/// Kafka did not answer the first question that is asked of it.
+fn unreachable(options: &KafkaOptions, error: &KafkaError) -> PortError {
+    let servers = &options.servers;
+    PortError::Unavailable(format!("Kafka does not answer at {servers} ({error}): see that it runs and that kafka.servers is right"))
 }

@@ -88,6 +88,14 @@ impl Redis {
         self.run(command).await.map_err(|error| unavailable(&error))
     }
 
+    /// Whether there is a Redis that says anything, if only that it refuses.
+    pub async fn is_reachable(&self) -> bool {
+        match self.run::<redis::Value>(&redis::cmd("PING")).await {
+            Ok(_) => true,
+            Err(error) => !(error.is_io_error() || error.is_timeout() || error.is_connection_dropped()),
+        }
+    }
+
     /// Runs a command on one node, whichever: in a cluster the library would ask all of them.
     async fn query_one<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PortError> {
         let answer = match &self.connection {

@@ -62,6 +62,8 @@ pub(super) struct Target {
     latency: Mutex<Latency>,
     /// When the registry listed it last.
     pub(super) listed: Mutex<Instant>,
+    /// Whether it did when it was asked last.
+    pub(super) is_listed: AtomicBool,
 }
 
 impl Target {
@@ -82,6 +84,7 @@ impl Target {
             in_flight: AtomicUsize::new(0),
             latency: Mutex::new(Latency { micros: UNKNOWN_LATENCY.as_micros() as f64, seen: now }),
             listed: Mutex::new(now),
+            is_listed: AtomicBool::new(true),
         })
     }
 

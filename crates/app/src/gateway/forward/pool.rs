@@ -42,6 +42,7 @@ impl Pool {
         let mut targets = self.targets.write();
         targets.retain(|target| {
             let here = listed.iter().find(|instance| instance.id == target.instance.id);
+            target.is_listed.store(here.is_some(), Ordering::Relaxed);
             if let Some(instance) = here {
                 *target.listed.lock() = now;
                 if instance.draining {
@@ -62,7 +63,8 @@ impl Pool {
     }
 
     /// The instance for a request: the one that `affinity` belongs to, or the better one of two. None that drains, whose
-    /// circuit is open, or that was tried already; one that may be back only for a request that can be `repeated`, unless
+    /// circuit is open, or that was tried already; one that the registry does not list only if it lists none, because one
+    /// that hangs takes connections and answers nothing; one that may be back only for a request that can be `repeated`, unless
     /// there is no other. The breaker has admitted the request.
     pub(super) fn choose(
         &self,
@@ -77,6 +79,10 @@ impl Pool {
             new && !target.is_draining() && target.breaker.would_admit(now)
         };
         let mut candidates: Vec<&Arc<Target>> = targets.iter().filter(usable).collect();
+        let is_listed = |target: &&Arc<Target>| target.is_listed.load(Ordering::Relaxed);
+        if candidates.iter().any(is_listed) {
+            candidates.retain(is_listed);
+        }
         if !repeatable && candidates.iter().any(|target| target.breaker.circuit(now) == Circuit::Closed) {
             candidates.retain(|target| target.breaker.circuit(now) == Circuit::Closed);
         }

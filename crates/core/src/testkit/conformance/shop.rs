@@ -290,7 +290,8 @@ pub(super) fn request(number: u32, key: &str, quantity: u32) -> HoldRequest {
 /// What person number `number` asks of this home under this key.
 pub(super) fn request_at(home: OfferNumber, number: u32, key: &str, quantity: u32) -> HoldRequest {
     let (person, digest) = (person(number), body_digest(&quantity.to_be_bytes()));
-    let order = OrderId::of_request(person, key, digest, home);
+    // A key is one request, so another offer is asked under another.
+    let order = OrderId::of_request(person, &format!("{key} of {home}"), digest, home);
     HoldRequest { order, person, quantity, digest, discount: 0, facts: None }
 }
 

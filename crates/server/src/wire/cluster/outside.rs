@@ -44,9 +44,15 @@ pub fn redis(config: &Config) -> Result<Redis, PortError> {
     })
 }
 
-/// Refuses a Redis that no process could run with.
+/// Refuses a Redis that no process should run with. One that is not there is no reason to stay away: everyone can do
+/// without, and a process that is started again in the meantime must come back.
 pub(super) async fn check_redis(config: &Config) -> Result<(), PortError> {
-    let lines = firstcome_store::redis::check(&redis(config)?).await;
+    let redis = redis(config)?;
+    if !redis.is_reachable().await {
+        tracing::error!("Redis does not answer: see that redis.servers is right; going on without it until it does");
+        return Ok(());
+    }
+    let lines = firstcome_store::redis::check(&redis).await;
     match lines.into_iter().find(|line| line.state == CheckState::Fail) {
         Some(line) => {
             let advice = line.advice.unwrap_or_default();

@@ -33,7 +33,18 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Opens the ledger. What it keeps in the folder repeats the journal: what is damaged there is made again.
     async fn open(config: &Config, roles: &[RoleName], folder: &Folder, lane: &str) -> Result<Self, PortError> {
+        match Self::try_open(config, roles, folder, lane).await {
+            Err(PortError::Corrupt(reason)) if folder.forget_copies()? => {
+                tracing::error!(reason, "the local copies were damaged; they are made again from Kafka");
+                Self::try_open(config, roles, folder, lane).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn try_open(config: &Config, roles: &[RoleName], folder: &Folder, lane: &str) -> Result<Self, PortError> {
         let archive = SqliteArchive::open(folder.database(ARCHIVE))?;
         let clock = Arc::new(SystemClock);
         let turns = RedisTurns::new(outside::redis(config)?, lane, TURN);

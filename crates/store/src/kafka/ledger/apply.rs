@@ -116,6 +116,7 @@ impl Engine {
         bytes: Vec<u8>,
         recalled: Vec<OrderId>,
     ) {
+        self.shared.keys.take(&entry);
         let (position, granted) = (entry.position, granted(&entry.record));
         let orders = settled_orders(state, recalled, &entry.record.events);
         self.leaving.add([Settled { position, lane: lane.clone(), seq: state.offer.seq(), orders }]);

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use firstcome_core::ledger::Command;
+use firstcome_core::ledger::{Command, Outcome};
 use firstcome_core::ports::PortError;
 
 use super::engine::{Busy, Engine, Stage, Work};
 use super::flight::{Flight, Outcomes, answers, needs_no_proof};
 use super::topic;
 use crate::lane::{Lane, Pending, Turn, next_record};
+
+/// How often what is due is released for one record, 512 holds each time: more would not fit in a message.
+const EXPIRE_TIMES: usize = 100;
 
 impl Engine {
     pub(super) fn decide_due(&mut self) -> bool {
@@ -89,17 +92,30 @@ impl Engine {
     /// it; the rest is answered.
     pub(super) fn decide(&mut self, lane: &Arc<Lane>, work: Work, more: bool) {
         let Work { commands, expire, current, since } = work;
+        // Whoever asks about an order whose time is over is answered by a record that says so, not by this clock.
+        let asks = commands.iter().any(|pending| !matches!(pending.command, Command::Expire));
+        let expire = expire || (asks && self.is_due(lane));
         let options = &self.shared.options;
         let mut state = lane.state.write();
         let first_seq = state.offer.seq() + 1;
         let prev = state.tail;
         let archive = options.archive.clone();
         let mut turn = Turn::new(lane, &mut state, archive.as_ref(), options.clock.now(), commands.len()).undoable();
-        if expire {
+        for _ in 0..if expire { EXPIRE_TIMES } else { 0 } {
             // It is about no order, so nothing is read that could fail.
-            let _ = turn.decide(&Command::Expire);
+            match turn.decide(&Command::Expire) {
+                Ok(Outcome::ReleasedByTime(orders)) if !orders.is_empty() => {}
+                _ => break,
+            }
         }
-        let outcomes: Vec<_> = commands.iter().map(|pending| turn.decide(&pending.command)).collect();
+        let keys = &self.shared.keys;
+        let outcomes: Vec<_> = commands
+            .iter()
+            .map(|pending| match &pending.command {
+                Command::Hold(request) if keys.belongs_to_another(request.order) => Ok(Outcome::KeyReused),
+                command => turn.decide(command),
+            })
+            .collect();
         let Turn { events, recalled, at, undo, .. } = turn;
         if events.is_empty() {
             self.let_leave(lane, &state, recalled);
@@ -166,7 +182,7 @@ impl Engine {
     ) {
         let (mut told, mut said, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
         for (pending, outcome) in commands.into_iter().zip(outcomes) {
-            if current || needs_no_proof(&pending.command, &outcome) {
+            if current || needs_no_proof(&outcome) {
                 told.push(pending);
                 said.push(outcome);
             } else {

@@ -113,6 +113,7 @@ impl Engine {
         worked |= self.decide_waiting();
         self.append_barrier();
         let archived = self.shared.lanes.archived();
+        self.shared.keys.forget(archived);
         let busy = &self.busy;
         Ok(self.leaving.forget(archived, |lane| busy.contains_key(&lane.number)) || worked)
     }

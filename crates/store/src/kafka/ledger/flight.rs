@@ -60,8 +60,8 @@ fn refused<'a>(command: &Command, outcome: &'a Result<Outcome, PortError>) -> Op
     }
 }
 
-/// Whether an outcome without an event may be answered from what was read, current or not: the refusal of a new hold
-/// promises nothing, an error says that nothing is known.
-pub(super) fn needs_no_proof(command: &Command, outcome: &Result<Outcome, PortError>) -> bool {
-    matches!((command, outcome), (_, Err(_)) | (Command::Hold(_), Ok(Outcome::Refused(_))))
+/// Whether an outcome without an event may be answered from what was read, current or not: an error says that nothing is
+/// known, and a key that was used is used for ever.
+pub(super) fn needs_no_proof(outcome: &Result<Outcome, PortError>) -> bool {
+    matches!(outcome, Err(_) | Ok(Outcome::KeyReused))
 }

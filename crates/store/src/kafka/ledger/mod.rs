@@ -8,7 +8,9 @@
 //! lock and no epoch, and any process serves any offer.
 //!
 //! An outcome without an event is answered when the state that it was decided on is known to be current: beside a record
-//! that counted, or after a [`barrier`]. Only the refusal of a new hold is answered at once.
+//! that counted, or after a [`barrier`]; the refusal of a new hold too, because the order may have been granted elsewhere a
+//! moment ago. What is due by a lane's clock is released in the record before anything else is decided in it, so that nobody
+//! is told "expired" by a clock alone.
 //!
 //! # What can fail
 //! - **Kafka does not answer**: what waits is answered [`PortError::Unavailable`] after [`KafkaLedgerOptions::patience`],
@@ -29,6 +31,7 @@ mod engine;
 mod flight;
 mod gather;
 mod inbox;
+mod keys;
 mod land;
 mod options;
 mod port;
@@ -104,6 +107,7 @@ impl KafkaLedger {
             keeping: Keeping::from(head.position, options.recent_events / 4),
             trouble: RwLock::default(),
             askers: Mutex::new(Some(Vec::new())),
+            keys: keys::RecentKeys::default(),
             races_lost: AtomicU64::new(0),
             options,
         });

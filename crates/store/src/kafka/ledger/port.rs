@@ -1,7 +1,7 @@
 //! The ledger's port: what callers do before and after the engine.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 use super::KafkaLedger;
 use crate::lane::{Lane, Life};
 use crate::sqlite::ledger::{Reader, Stored};
+
+/// How long a reader waits for the copy to have what has left memory; then it gets what is there.
+const COPIED_WITHIN: Duration = Duration::from_secs(1);
 
 impl KafkaLedger {
     /// Returns when everything that was acknowledged to anyone before is read here.
@@ -47,6 +50,22 @@ impl KafkaLedger {
         // A forgotten hold must be recalled before its order is refused. Asked last: refusals are the common case only
         // when there are many.
         (!self.shared.options.archive.may_contain(request.order.key_hash())).then_some(refusal)
+    }
+
+    /// The refusal of a new hold without entering the lane. What is known here may be old: the order may have been granted
+    /// elsewhere a moment ago, and whoever was told so must not be refused. So it is looked at again when what was read is
+    /// known to be current; the crowd at a sold-out offer shares one barrier.
+    async fn proven_refusal(
+        &self,
+        lane: &Lane,
+        command: &Command,
+        request: &HoldRequest,
+    ) -> Result<Option<Refusal>, PortError> {
+        if self.refusal(lane, command, request).is_none() {
+            return Ok(None);
+        }
+        self.current().await?;
+        Ok(self.refusal(lane, command, request))
     }
 
     /// The lane of an offer that is not known here: it may have been made elsewhere a moment ago.
@@ -114,7 +133,10 @@ impl StockLedger for KafkaLedger {
         };
         match &command {
             Command::Hold(request) => {
-                if let Some(refusal) = self.refusal(&lane, &command, request) {
+                if self.shared.keys.belongs_to_another(request.order) {
+                    return Ok(Outcome::KeyReused);
+                }
+                if let Some(refusal) = self.proven_refusal(&lane, &command, request).await? {
                     lane.count_refusal(&refusal);
                     return Ok(Outcome::Refused(refusal));
                 }
@@ -168,7 +190,11 @@ impl StockLedger for KafkaLedger {
         if let Some(recent) = self.shared.lanes.recent.lock().after(after, limit) {
             return Ok(recent);
         }
-        // What has left memory is in the copy.
+        // What has left memory is in the copy, or will be in a moment.
+        let since = Instant::now();
+        while self.shared.keeping.kept() < to && since.elapsed() < COPIED_WITHIN {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let read = move |reader: &Reader<'_>| {
             let mut rows = Vec::new();
             reader.after(after, to, limit, |row| {

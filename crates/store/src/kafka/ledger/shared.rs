@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::KafkaLedgerOptions;
 use super::copy::Keeping;
 use super::inbox::Inbox;
+use super::keys::RecentKeys;
 use crate::lane::Lanes;
 
 /// Tells that what was read is as new as the question.
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     /// Who waits to know that what was read is current.
     /// None when nobody will tell any more.
     pub(super) askers: Mutex<Option<Vec<Current>>>,
+    /// Keys of orders that the archive does not have yet.
+    pub(super) keys: RecentKeys,
     /// Records that lost a race and were decided again.
     pub(super) races_lost: AtomicU64,
 }

@@ -81,7 +81,7 @@ fn person(number: u64) -> UserId {
 }
 
 fn order(number: u64, offer: OfferNumber) -> OrderId {
-    OrderId::of_request(person(number), "key", number << 40, offer)
+    OrderId::of_request(person(number), &format!("key {number} of {offer}"), number << 40, offer)
 }
 
 fn attempt(number: u64) -> PaymentId {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_core::ledger::{HoldState, ReleaseReason};
+use firstcome_core::ledger::{HoldState, Refusal, ReleaseReason};
 use firstcome_core::testkit::Auditor;
 
 use super::*;
@@ -271,5 +271,51 @@ async fn turns_are_advice() {
             }
         }
         agree(&[&one, &two], &[OFFER]).await;
+    }
+}
+
+/// Whoever was told that the units are theirs hears the same from every process, at once, however sold out it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_granted_no_other_refuses() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    for number in 0..40 {
+        let offer = OfferNumber(100 + number);
+        sell(&one, &place, offer, 1).await;
+        let granted = one.decide(offer, hold(u64::from(number), offer)).await;
+        assert!(matches!(granted, Ok(Outcome::Held(_))), "{granted:?}");
+        let again = two.decide(offer, hold(u64::from(number), offer)).await;
+        assert!(matches!(again, Ok(Outcome::AlreadyHeld(_))), "{again:?}");
+        let late = two.decide(offer, hold(1_000 + u64::from(number), offer)).await;
+        assert!(matches!(late, Ok(Outcome::Refused(Refusal::SoldOut { .. }))), "{late:?}");
+    }
+}
+
+/// A key is one order, whichever process is asked and whatever the second body is about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_is_one_order_in_all_processes() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    let elsewhere = OfferNumber(OFFER.0 + 1);
+    sell(&one, &place, OFFER, 100).await;
+    sell(&one, &place, elsewhere, 100).await;
+    for number in 0..40 {
+        let under_the_key = |offer, body: u64| {
+            let Command::Hold(request) = hold(number, offer) else { panic!("a hold") };
+            let order = OrderId::of_request(request.person, &format!("k{number}"), body << 40, offer);
+            Command::Hold(HoldRequest { order, digest: body << 40, ..request })
+        };
+        let first = one.decide(OFFER, under_the_key(OFFER, 1)).await;
+        assert!(matches!(first, Ok(Outcome::Held(_))), "{first:?}");
+        two.current().await.expect("Kafka answers");
+        for second in [under_the_key(OFFER, 2), under_the_key(elsewhere, 1)] {
+            let offer = second.order().expect("a hold").home();
+            let refused = two.decide(offer, second).await;
+            assert!(matches!(refused, Ok(Outcome::KeyReused)), "{refused:?}");
+        }
+        let same = two.decide(OFFER, under_the_key(OFFER, 1)).await;
+        assert!(matches!(same, Ok(Outcome::AlreadyHeld(_))), "{same:?}");
     }
 }
