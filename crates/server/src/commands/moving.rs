@@ -21,6 +21,10 @@ use crate::folder::Folder;
 use crate::place::Place;
 use crate::wire;
 
+/// What a shop had under way when it was stopped looks like a disagreement, until it has run again.
+const NOT_MOVED: &str = "nothing was moved. What was under way when the shop was stopped comes to its end when it runs: start \
+     it once more where no buyer reaches it, stop it when `firstcome audit` agrees, and move then";
+
 /// Moves.
 pub fn run(arguments: &MoveArguments) -> Result<(), CommandError> {
     let config = load(Some(&arguments.config), &Overrides::default())?;
@@ -38,7 +42,7 @@ async fn relocate(folder: Folder, config: Config) -> Result<(), CommandError> {
     let _lock = folder.lock()?;
     let from = Place::Folder(folder.clone());
     say("auditing what is moved")?;
-    let before = checked(&from, "nothing was moved").await?;
+    let before = checked(&from, NOT_MOVED).await?;
     let kafka = wire::cluster::kafka(&config);
     let mut books = Vec::new();
     for role in RoleName::ALL.into_iter().filter(|role| *role != RoleName::Gateway) {

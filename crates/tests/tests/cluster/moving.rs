@@ -22,6 +22,8 @@ async fn a_shop_moves_to_a_cluster() {
     let canceled = order(&buyer, "canceled", &offer).await;
     paid(&buyer, &canceled).await;
     buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
+    refunded(&buyer, &canceled).await;
+    until(async || tokio::task::block_in_place(|| shop.audit()).code, |code| *code == Some(0)).await;
     assert!(shop.stop().await.success());
 
     let cluster = tokio::task::block_in_place(|| Cluster::up_from(shop.data()));
@@ -39,7 +41,6 @@ async fn a_shop_moves_to_a_cluster() {
     paid(&buyer, &held).await;
     let new = order(&buyer, "new", &offer).await;
     paid(&buyer, &new).await;
-    refunded(&buyer, &canceled).await;
     // Of five units three are sold, and one came back.
     for key in ["fourth", "fifth"] {
         order(&buyer, key, &offer).await;

@@ -41,21 +41,23 @@ pub(super) struct Keeping {
     waiting: Mutex<Waiting>,
     bell: Condvar,
     kept: AtomicI64,
+    /// Events that may wait for more.
+    patient: usize,
     /// Why the disk takes nothing for now.
     full: Mutex<Option<String>>,
 }
 
 impl Keeping {
-    /// Nothing waits; the copy has everything up to `position`.
-    pub(super) fn from(position: i64) -> Self {
-        Self { kept: AtomicI64::new(position), ..Self::default() }
+    /// Nothing waits; the copy has everything up to `position`. When so many events wait, they wait for no more.
+    pub(super) fn from(position: i64, patient: usize) -> Self {
+        Self { kept: AtomicI64::new(position), patient, ..Self::default() }
     }
 
     pub(super) fn push(&self, entry: JournalEntry, bytes: Vec<u8>) {
         let mut waiting = self.waiting.lock();
         waiting.events += entry.record.events.len();
         waiting.records.push_back((entry, bytes));
-        if waiting.records.len() == 1 || waiting.records.len() == CHUNK {
+        if waiting.records.len() == 1 || self.is_much(&waiting) {
             self.bell.notify_one();
         }
     }
@@ -81,6 +83,10 @@ impl Keeping {
         self.bell.notify_one();
     }
 
+    fn is_much(&self, waiting: &Waiting) -> bool {
+        waiting.records.len() >= CHUNK || waiting.events >= self.patient
+    }
+
     fn is_closed(&self) -> bool {
         self.waiting.lock().closed
     }
@@ -92,7 +98,7 @@ impl Keeping {
             self.bell.wait(&mut waiting);
         }
         let until = Instant::now() + LINGER;
-        while waiting.records.len() < CHUNK && !waiting.closed {
+        while !self.is_much(&waiting) && !waiting.closed {
             if self.bell.wait_until(&mut waiting, until).timed_out() {
                 break;
             }

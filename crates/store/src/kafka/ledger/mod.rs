@@ -17,8 +17,8 @@
 //!   taken back, and from then on at once until a barrier comes through. A record that turns up later and counts is applied
 //!   like another's.
 //! - **The clocks are apart**: nothing is decided until they are not; see [`KafkaLedgerOptions::skew`].
-//! - **The topic is not what it was**: the ledger [fails](KafkaLedger::failed), the process ends, and the next start makes
-//!   the [local copy](copy) and the archive again.
+//! - **The topic is not what it was**: the ledger [fails](KafkaLedger::failed), and the process ends. A
+//!   start is refused while the [local copy](copy) knows more than the topic.
 
 mod accept;
 mod adopt;
@@ -104,7 +104,7 @@ impl KafkaLedger {
         let shared = Arc::new(Shared {
             lanes: Lanes::new(lanes, head.position, room, options.recent_events),
             inbox: Inbox::default(),
-            keeping: Keeping::from(head.position),
+            keeping: Keeping::from(head.position, options.recent_events / 4),
             trouble: RwLock::default(),
             askers: Mutex::new(Some(Vec::new())),
             keys: keys::RecentKeys::default(),

@@ -1,10 +1,12 @@
 //! Starting: the local copy is compared with the topic and brought up to its end, the archive follows, and every offer
 //! begins from there.
 //!
-//! A copy whose last record is not what the topic has at that place is thrown away, and so is an archive that does not
-//! match the copy: loudly, because it means that the topic lost or changed something, and then made again.
+//! A copy that reaches further than the topic is refused: the topic has lost its end, or was made anew, and what only the
+//! copy has was answered to somebody. A copy whose last record is not what the topic has at that place is put aside, and an
+//! archive that does not match the copy is thrown away: loudly, and then made again.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use firstcome_core::ids::OfferNumber;
@@ -67,6 +69,7 @@ impl Mirror<'_> {
             Err(error) => self.anew(&error.to_string())?,
         };
         let mut head = self.head(&writer)?;
+        self.refuse_loss(head)?;
         if let Some(difference) = self.difference(&writer, head)? {
             drop(writer);
             writer = self.anew(&difference)?;
@@ -82,18 +85,36 @@ impl Mirror<'_> {
         Ok((writer, head, accepted))
     }
 
+    fn refuse_loss(&self, head: Head) -> Result<(), PortError> {
+        if head.position <= self.topic.end {
+            return Ok(());
+        }
+        Err(PortError::Corrupt(format!(
+            "the journal in Kafka ends at position {}, and {} has records up to {}: the topic has lost its end, or was \
+             made anew. Restore it. Only if what it lost is to be given up, move that file away in every process' folder",
+            self.topic.end,
+            self.files.journal.display(),
+            head.position
+        )))
+    }
+
     fn open(&self) -> Result<Writer, PortError> {
         Writer::open_copy(&self.files.journal).map_err(|error| self.files.unreadable(&error))
     }
 
     fn anew(&self, reason: &str) -> Result<Writer, PortError> {
-        tracing::error!(reason, "the local copy of the journal is thrown away and made again from Kafka");
+        let aside = self.files.journal.with_extension("replaced.db");
+        let (made, kept) = (self.files.journal.display(), aside.display());
+        tracing::error!(reason, %made, %kept, "the local copy of the journal is put aside and made again from Kafka");
         for suffix in ["", "-wal", "-shm"] {
-            let mut name = self.files.journal.clone().into_os_string();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
+            let named = |file: &Path| {
+                let mut name = file.to_owned().into_os_string();
+                name.push(suffix);
+                name
+            };
+            match std::fs::rename(named(&self.files.journal), named(&aside)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(unusable(name.as_ref(), &error));
+                    return Err(unusable(&self.files.journal, &error));
                 }
                 _ => {}
             }
@@ -111,9 +132,6 @@ impl Mirror<'_> {
     fn difference(&mut self, writer: &Writer, head: Head) -> Result<Option<String>, PortError> {
         if head.position == 0 {
             return Ok(None);
-        }
-        if head.position > self.topic.end {
-            return Ok(Some(format!("it ends at position {}, the topic at {}", head.position, self.topic.end)));
         }
         let row = writer.reader().at(head.position).map_err(|error| self.files.unreadable(&error))?;
         self.topic.from(head.position - 1)?;

@@ -167,7 +167,7 @@ async fn kafka_dies_and_comes_back() {
     .await;
 }
 
-/// The journal is not the one that was answered from: the process ends, and the next start makes everything again.
+/// The journal is not the one that was answered from: the process ends, and no start makes a new one of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_lost_its_records_is_noticed() {
     let broker = Broker::start();
@@ -188,6 +188,9 @@ async fn a_topic_that_lost_its_records_is_noticed() {
     assert!(matches!(failure, PortError::Corrupt(_)), "{failure}");
     assert!(matches!(ledger.decide(OFFER, Command::Freeze).await, Err(PortError::Corrupt(_))));
     ledger.close();
+    let refused = KafkaLedger::open(place.options()).await.err().expect("the copy knows more");
+    assert!(matches!(&refused, PortError::Corrupt(reason) if reason.contains("move that file away")), "{refused}");
+    std::fs::remove_file(place.directory.path().join("journal.db")).expect("given up");
     let ledger = place.open().await;
     assert_eq!(ledger.snapshot(OFFER).await.expect("known"), None);
     sell(&ledger, &place, OFFER, 10).await;
