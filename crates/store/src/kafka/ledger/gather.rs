@@ -1,61 +1,40 @@
 //! Waiting a moment for more commands of an offer that many want.
 //!
-//! A record costs Kafka and every process that reads it about the same, whether it says one thing or a hundred. So an engine
-//! whose last record of an offer had several commands waits as long as more keep coming, but only for a moment. An offer
+//! A record costs every process of the shop and Kafka about the same, whether it says one thing or a hundred. So an engine
+//! whose last record of an offer had many commands waits until as many are there again, but only for a moment. An offer
 //! that one person at a time wants does not wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstcome_core::ids::OfferNumber;
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use super::engine::Engine;
 use crate::lane::Lane;
 
-/// When nobody came for so long, nobody is waited for. The engine sleeps in between, and no command wakes it.
+/// How often an offer that waits is looked at: the engine sleeps in between, and no command wakes it.
 pub(super) const LOOK: Duration = Duration::from_micros(500);
 
 /// An offer for whose commands the engine waits.
 struct Open {
     lane: Arc<Lane>,
+    wanted: usize,
     since: Instant,
-    looked: Instant,
-    /// Commands that waited then.
-    seen: usize,
-}
-
-impl Open {
-    fn is_over(&mut self, at_most: Duration, batch: usize) -> bool {
-        if self.since.elapsed() >= at_most {
-            return true;
-        }
-        if self.looked.elapsed() < LOOK {
-            return false;
-        }
-        let waiting = self.lane.waiting();
-        let over = waiting <= self.seen || waiting >= batch;
-        (self.looked, self.seen) = (Instant::now(), waiting);
-        over
-    }
 }
 
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Gathering {
-    /// Offers whose last record had several commands.
-    busy: HashSet<OfferNumber>,
+    /// How many commands the last record of each offer had.
+    sizes: HashMap<OfferNumber, usize>,
     open: Vec<Open>,
 }
 
 impl Gathering {
     /// A record of so many commands was appended.
     pub(super) fn appended(&mut self, offer: OfferNumber, commands: usize) {
-        if commands > 1 {
-            self.busy.insert(offer);
-        } else {
-            self.busy.remove(&offer);
-        }
+        self.sizes.insert(offer, commands);
     }
 
     /// Whether nothing is waited for.
@@ -65,17 +44,18 @@ impl Gathering {
 
     /// Begins to wait for more commands of an offer, if that is worth it.
     fn begin(&mut self, lane: &Arc<Lane>) -> bool {
-        let waits = self.busy.contains(&lane.number);
+        let wanted = self.sizes.get(&lane.number).copied().unwrap_or_default();
+        let waits = wanted > 1 && lane.waiting() < wanted;
         if waits {
-            let now = Instant::now();
-            self.open.push(Open { lane: lane.clone(), since: now, looked: now, seen: lane.waiting() });
+            self.open.push(Open { lane: lane.clone(), wanted, since: Instant::now() });
         }
         waits
     }
 
-    /// Offers for which nobody comes any more, or that have waited for so long.
-    fn take(&mut self, at_most: Duration, batch: usize) -> Vec<Arc<Lane>> {
-        self.open.extract_if(.., |open| open.is_over(at_most, batch)).map(|open| open.lane).collect()
+    /// Offers that have what was waited for, or have waited for so long.
+    fn take(&mut self, at_most: Duration) -> Vec<Arc<Lane>> {
+        let is_over = |open: &mut Open| open.since.elapsed() >= at_most || open.lane.waiting() >= open.wanted;
+        self.open.extract_if(.., is_over).map(|open| open.lane).collect()
     }
 }
 
@@ -89,8 +69,7 @@ impl Engine {
     pub(super) fn decide_gathered(&mut self) -> bool {
         let in_trouble = self.shared.trouble().is_some();
         let at_once = in_trouble || self.shared.lanes.is_closing();
-        let options = &self.shared.options;
-        let lanes = self.gathering.take(if at_once { Duration::ZERO } else { options.gather }, options.batch);
+        let lanes = self.gathering.take(if at_once { Duration::ZERO } else { self.shared.options.gather });
         let any = !lanes.is_empty();
         for lane in lanes {
             if in_trouble {

@@ -33,7 +33,7 @@ pub struct KafkaLedgerOptions {
     pub queue_total: usize,
     /// Commands decided in one record at most.
     pub batch: usize,
-    /// How long an engine waits at most while more commands of an offer that many want keep coming.
+    /// How long an engine waits at most until as many commands of an offer are there as in its last record.
     pub gather: Duration,
     /// Events kept in memory for those who follow the journal.
     pub recent_events: usize,
