@@ -73,9 +73,8 @@ impl Guard {
                 Problem::new(ErrorCode::Forbidden).detail(detail)
             }
             // This process stood still while it waited here. Nothing was begun, so it may be asked again anywhere.
-            NotVouched::TooOld => {
-                Problem::new(ErrorCode::Unavailable).detail("The request waited too long, and nothing was begun; try again")
-            }
+            NotVouched::TooOld => Problem::new(ErrorCode::Unavailable)
+                .detail("The request waited too long, and nothing was begun; try again"),
         })?;
         let deadline = request.headers().get(DEADLINE).and_then(|value| value.to_str().ok()?.parse().ok());
         request.headers_mut().remove(CALLER);
@@ -224,7 +223,11 @@ mod tests {
         assert_eq!(fixture.send(Method::POST, path, &twice).await.0, 403);
         assert_eq!(fixture.send(Method::GET, "/nothing", &[]).await.0, 403, "not even what there is can be seen");
         fixture.clock.advance(Duration::from_secs(10));
-        assert_eq!(fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0, 503, "too old, so nothing was begun");
+        assert_eq!(
+            fixture.send(Method::POST, path, &[("x-firstcome-caller", good)]).await.0,
+            503,
+            "too old, so nothing was begun"
+        );
     }
 
     #[tokio::test]

@@ -64,5 +64,7 @@ pub async fn must_be_empty(options: &KafkaOptions, name: &str) -> Result<(), Por
 /// Kafka did not answer the first question that is asked of it.
 fn unreachable(options: &KafkaOptions, error: &KafkaError) -> PortError {
     let servers = &options.servers;
-    PortError::Unavailable(format!("Kafka does not answer at {servers} ({error}): see that it runs and that kafka.servers is right"))
+    PortError::Unavailable(format!(
+        "Kafka does not answer at {servers} ({error}): see that it runs and that kafka.servers is right"
+    ))
 }
