@@ -22,6 +22,7 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
 }
 
 #[cfg(not(feature = "cluster"))]
+#[expect(clippy::unused_async, reason = "with the feature it waits for servers")]
 async fn check(_: &Config) -> Result<(), CommandError> {
     Err(CommandError::Input("this build has no cluster".to_owned()))
 }

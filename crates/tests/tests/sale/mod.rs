@@ -89,6 +89,7 @@ impl Sale {
     }
 
     /// The shop is many processes.
+    #[cfg(feature = "cluster")]
     pub(crate) fn expect_many_processes(&self) {
         self.many_processes.store(true, Ordering::SeqCst);
     }
