@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use firstcome_core::ids::OrderId;
-use firstcome_core::ledger::{Command, HoldState, ReleaseReason};
+use firstcome_core::ledger::{Command, Hold, HoldState, ReleaseReason};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::PaymentState;
 use firstcome_core::ports::ProviderStatus;
+use firstcome_core::records::Stored;
 
 use super::shop::{BUYER, OFFER, PRICE, Shop};
-use crate::payments::rows::Origin;
+use crate::payments::rows::{Origin, Payment};
 
 #[tokio::test]
 async fn paid_after_expiry_takes_units_again_if_there_are_any() {
@@ -180,10 +181,9 @@ async fn nothing_is_delivered_for_money_that_went_back_at_once() {
     assert_eq!(shop.state(order), Some(HoldState::Held));
 }
 
-/// A process stands still between the attempt's row and the pin; another takes it for dead and gives the attempt up.
-#[tokio::test]
-async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
-    let shop = Shop::open(1);
+/// A process wrote an attempt and stands still: the order's time runs out, another buyer has its unit, and another process
+/// gives the attempt up. The attempt and the hold as the first process knows them, and the other's order.
+async fn given_up_meanwhile(shop: &Shop) -> (Stored<Payment>, Hold, OrderId) {
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
     let confirmation = shop.confirmation("pay", order, "key");
@@ -193,6 +193,15 @@ async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
     let other = shop.order("of another buyer");
     shop.clock.advance(Duration::from_secs(60));
     shop.another_process().resolve_due().await.expect("looked after");
+    (attempt, hold, other)
+}
+
+/// A process stands still between the attempt's row and the pin; another takes it for dead and gives the attempt up.
+#[tokio::test]
+async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
+    let shop = Shop::open(1);
+    let (attempt, hold, other) = given_up_meanwhile(&shop).await;
+    let order = hold.order;
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Fail);
     shop.release(other);
 
@@ -208,15 +217,8 @@ async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
 #[tokio::test]
 async fn what_a_dead_process_pinned_for_a_failed_attempt_is_unpinned() {
     let shop = Shop::open(1);
-    let order = shop.order("order");
-    shop.provider.pay("key", &order.to_string(), PRICE);
-    let confirmation = shop.confirmation("pay", order, "key");
-    let attempt = shop.payments.write_attempt(&confirmation).await.expect("written");
-    let hold = shop.ledger.hold(order).expect("held");
-    shop.expire(order);
-    let other = shop.order("of another buyer");
-    shop.clock.advance(Duration::from_secs(60));
-    shop.another_process().resolve_due().await.expect("looked after");
+    let (attempt, hold, other) = given_up_meanwhile(&shop).await;
+    let order = hold.order;
     shop.release(other);
     shop.payments.stock.begin(&hold, attempt.record.payment_id).await.expect("an answer");
     assert_eq!(shop.state(order), Some(HoldState::Paying));
