@@ -64,6 +64,14 @@ struct Names {
     offer_id: Option<OfferId>,
     #[serde(default)]
     lines: Vec<LineNames>,
+    /// What a provider's notice is about.
+    data: Option<NoticeNames>,
+}
+
+#[derive(Deserialize)]
+struct NoticeNames {
+    #[serde(rename = "orderId")]
+    order_id: OrderId,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +91,8 @@ fn offer(method: &Method, path: &str, body: &[u8]) -> Option<OfferNumber> {
     }
     let named: Names = serde_json::from_slice(body).ok()?;
     let ordered = named.offer_id.or_else(|| named.lines.first().map(|line| line.offer_id));
-    named.order_id.map(OrderId::home).or_else(|| ordered.map(OfferId::number))
+    let order = named.order_id.or_else(|| named.data.map(|notice| notice.order_id));
+    order.map(OrderId::home).or_else(|| ordered.map(OfferId::number))
 }
 
 /// FNV-1a and a last mixing: the same in every gateway, of every version.
@@ -140,6 +149,12 @@ mod tests {
             ),
             (Method::POST, "/api/v1/payments/confirm".to_owned(), "[]".to_owned(), None),
             (Method::POST, "/api/v1/webhooks/toss".to_owned(), "{}".to_owned(), None),
+            (
+                Method::POST,
+                "/api/v1/webhooks/toss".to_owned(),
+                format!(r#"{{"data": {{"orderId": "{order}"}}}}"#),
+                Some(number),
+            ),
             (
                 Method::POST,
                 "/api/v1/orders".to_owned(),
