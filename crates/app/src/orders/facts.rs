@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
+use crate::letters::Letters;
 use crate::role::Worker;
 
 record! {
@@ -51,7 +52,8 @@ const CATALOG_CONSUMER: &str = "orders.catalog";
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
 
-type Offers = Arc<RwLock<HashMap<OfferNumber, OfferFacts>>>;
+/// The offers, each with the place of the event that told of it: an older event changes nothing.
+type Offers = Arc<RwLock<HashMap<OfferNumber, (i64, OfferFacts)>>>;
 
 /// The facts, and the consumers that follow them.
 pub(super) struct Facts {
@@ -74,7 +76,7 @@ impl Facts {
             if rows.len() == PAGE as usize {
                 after = rows.last().map(|row| (row.record.key(), row.record.key()));
             }
-            offers.write().extend(rows.into_iter().map(|row| (row.record.number, row.record)));
+            offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
             if after.is_none() {
                 break;
             }
@@ -90,7 +92,7 @@ impl Facts {
 
     /// The offer of this id; none when there is no such offer. An offer that was only just created is found.
     pub(super) async fn offer(&self, offer: OfferId) -> Result<Option<OfferFacts>, PortError> {
-        let known = || self.offers.read().get(&offer.number()).filter(|facts| facts.offer == offer).cloned();
+        let known = || self.numbered(offer.number()).filter(|facts| facts.offer == offer);
         if let Some(facts) = known() {
             return Ok(Some(facts));
         }
@@ -109,7 +111,7 @@ impl Facts {
 
     /// The offer of this number, if it is known.
     pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
-        self.offers.read().get(&number).cloned()
+        self.offers.read().get(&number).map(|(_, facts)| facts.clone())
     }
 
     /// Where goods for this buyer are sent; none when there is no address.
@@ -127,8 +129,8 @@ impl Facts {
         Ok(known.and_then(|stored| stored.record.address))
     }
 
-    pub(super) fn workers(&self) -> Vec<Worker> {
-        vec![self.catalog.clone().into_worker(), self.accounts.clone().into_worker()]
+    pub(super) fn workers(&self, letters: &mut Letters) -> [Worker; 2] {
+        [letters.follow(&self.catalog), letters.follow(&self.accounts)]
     }
 }
 
@@ -175,7 +177,10 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     visit_date: offer.product.visit_date.clone(),
                 };
                 unit = unit.advance(&facts, event.position);
-                self.offers.write().insert(facts.number, facts);
+                let mut offers = self.offers.write();
+                if offers.get(&facts.number).is_none_or(|(known, _)| *known < event.position) {
+                    offers.insert(facts.number, (event.position, facts));
+                }
             }
         }
         Ok(unit)
