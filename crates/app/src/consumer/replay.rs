@@ -19,6 +19,9 @@ use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 
 use super::{Consumer, DeadLetter, FIRST_PAUSE, HandleError, Handler, Item, TRIES};
 
+#[cfg(test)]
+mod tests;
+
 /// How long a replay may take. Longer than a gateway waits for an answer.
 const LEASE: Duration = Duration::from_secs(60);
 

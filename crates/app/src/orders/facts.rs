@@ -205,3 +205,61 @@ impl Handler<LoggedEvent> for AccountFacts {
         Ok(unit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ids::ProductId;
+    use firstcome_core::money::{Currency, Money};
+    use firstcome_core::product::{OfferInfo, Product};
+    use firstcome_core::records::NewEvent;
+    use firstcome_core::testkit::MemoryRecords;
+    use firstcome_core::time::Time;
+
+    use super::*;
+
+    fn saved(position: i64, refund_policy: RefundPolicy) -> LoggedEvent {
+        let product = Product {
+            product_id: ProductId([3; 16]),
+            sku: None,
+            kind: ProductKind::Ticket,
+            name: "Gate".to_owned(),
+            description: String::new(),
+            image_url: None,
+            tax_free: false,
+            face_value: None,
+            valid_for_days: None,
+            visit_date: None,
+            discount: None,
+            minimum_amount: None,
+        };
+        let offer = Box::new(OfferInfo {
+            offer_id: OfferId::numbered(Time(1), OfferNumber(1), [0; 6]),
+            sku: None,
+            product,
+            price: Money::new(1_000, Currency::KRW),
+            opens_at: Time(0),
+            closes_at: None,
+            limit_per_person: None,
+            max_per_order: 10,
+            hold_for_seconds: 600,
+            refund_policy,
+            draft: false,
+            version: 1,
+        });
+        let NewEvent { id, kind, subject, at, data } = RoleEvent::OfferSaved { offer }.to_new(Time(1));
+        LoggedEvent { position, id, kind, subject, at, data }
+    }
+
+    #[tokio::test]
+    async fn an_older_event_changes_nothing_in_memory_either() {
+        let (facts, records) =
+            (CatalogFacts { offers: Offers::default() }, MemoryRecords::new("orders", &[OfferFacts::TABLE]));
+        for (position, policy) in [(2, RefundPolicy::None), (1, RefundPolicy::FullUntilUsed)] {
+            let unit = facts.handle(&[saved(position, policy)]).await.expect("handled");
+            records.commit(unit).await.expect("committed");
+        }
+        let row = records.load::<OfferFacts>(OfferNumber(1)).await.expect("read").expect("a row").record;
+        assert_eq!(row.refund_policy, RefundPolicy::None);
+        assert_eq!(facts.offers.read().get(&OfferNumber(1)), Some(&(2, row)));
+    }
+}

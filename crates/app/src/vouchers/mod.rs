@@ -19,7 +19,9 @@ mod view;
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, RoleName, StockLedger};
+use firstcome_core::ports::{
+    Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, RoleName, StockLedger,
+};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;

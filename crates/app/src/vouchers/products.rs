@@ -51,7 +51,9 @@ impl Products {
             if rows.len() == PAGE as usize {
                 after = rows.last().map(|row| (row.record.key(), row.record.key()));
             }
-            by_offer.write().extend(rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0)))));
+            by_offer
+                .write()
+                .extend(rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0)))));
             if after.is_none() {
                 break;
             }

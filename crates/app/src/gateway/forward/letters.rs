@@ -97,18 +97,4 @@ async fn read(answer: Response<Body>) -> Result<Items<LetterView>, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_role_is_asked_for_its_own() {
-        for (uri, expected) in [
-            ("/a", "/a?role=orders"),
-            ("/a?", "/a?role=orders"),
-            ("/a?limit=2&cursor=x", "/a?limit=2&cursor=x&role=orders"),
-            ("http://shop/a?role=&limit=2&role=payments", "/a?limit=2&role=orders"),
-        ] {
-            assert_eq!(of_role(&uri.parse().unwrap(), RoleName::Orders), expected);
-        }
-    }
-}
+mod tests;
