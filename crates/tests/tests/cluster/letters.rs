@@ -1,6 +1,7 @@
 //! Dead letters of a cluster: each role has its own, and the gateway shows them as one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_store::outbox::Outbox as _;
@@ -46,6 +47,9 @@ async fn letters_of_a_cluster() {
     let wrong = operator.delete("/admin/dead-letters").send().await.expect("an answer");
     wrong.problem(405, "method_not_allowed");
     tokio::task::block_in_place(|| cluster.control(&["start", "vouchers-1"]));
+    while operator.get("/admin/dead-letters").send().await.expect("an answer").status == 503 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     pages_are_the_list(&operator, 4).await;
     tokio::task::block_in_place(|| cluster.audit()).ok();
 }
