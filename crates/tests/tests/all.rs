@@ -20,3 +20,4 @@ mod simulation;
 mod socket;
 mod storm;
 mod tamper;
+mod wishlist;

@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wishlist;
 
 use std::sync::Arc;
 
@@ -40,8 +41,14 @@ pub use product::NewProduct;
 pub use store::Catalog;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] = &[
+    store::ProductRow::TABLE,
+    store::OfferRow::TABLE,
+    adjustments::AdjustmentRow::TABLE,
+    wishlist::WishRow::TABLE,
+    wishlist::WishlistRow::TABLE,
+    DeadLetter::TABLE,
+];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -82,6 +89,8 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::get))
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
+        .routes(routes!(wishlist::list))
+        .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))
         .routes(routes!(products_admin::get, products_admin::edit))
         .routes(routes!(offers_admin::list, offers_admin::create))
