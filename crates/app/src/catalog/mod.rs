@@ -36,7 +36,7 @@ use crate::role::Role;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
-pub use store::Catalog;
+pub use store::{Catalog, OfferRow};
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] =

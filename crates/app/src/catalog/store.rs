@@ -3,7 +3,7 @@
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
-use firstcome_core::ledger::Command;
+use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
 use firstcome_core::product::{OfferInfo, Product, ProductKind};
 use firstcome_core::record;
@@ -39,29 +39,29 @@ record! {
 record! {
     /// An offer.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct OfferRow in "offers" {
+    pub struct OfferRow in "offers" {
         /// Names it.
-        pub(super) offer_id: OfferId,
+        pub offer_id: OfferId,
         /// The number inside it; never given twice.
-        pub(super) number: OfferNumber,
+        pub number: OfferNumber,
         /// The seller's own name for it.
-        pub(super) sku: Option<String>,
+        pub sku: Option<String>,
         /// What is sold.
-        pub(super) product_id: ProductId,
+        pub product_id: ProductId,
         /// The kind of what is sold.
-        pub(super) kind: ProductKind,
+        pub kind: ProductKind,
         /// When it opens.
-        pub(super) opens_at: Time,
+        pub opens_at: Time,
         /// When it closes.
-        pub(super) closes_at: Option<Time>,
+        pub closes_at: Option<Time>,
         /// Not shown, not sold.
-        pub(super) draft: bool,
+        pub draft: bool,
         /// Units at the beginning; afterwards the ledger knows.
-        pub(super) initial_stock: u64,
+        pub initial_stock: u64,
         /// When it was created.
-        pub(super) created_at: Time,
+        pub created_at: Time,
         /// All of it.
-        pub(super) offer: Json<OfferInfo>,
+        pub offer: Json<OfferInfo>,
     }
     indexes [
         unique "offers_by_number" ("number"),
@@ -69,6 +69,18 @@ record! {
         index "offers_by_opening" ("opens_at"),
         index "offers_by_product" ("product_id"),
     ]
+}
+
+impl OfferRow {
+    /// The terms that the ledger sells it under; none for a draft.
+    pub fn terms(&self) -> Option<Terms> {
+        (!self.draft).then(|| terms(&self.offer.0, self.initial_stock))
+    }
+
+    /// Whether its columns say what the offer in it says.
+    pub fn agrees_with_itself(&self) -> bool {
+        *self == offer_row(&self.offer.0, self.initial_stock, self.created_at)
+    }
 }
 
 /// How often a commit is tried again when someone else was faster.

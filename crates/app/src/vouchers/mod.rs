@@ -28,6 +28,7 @@ use utoipa_axum::routes;
 use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
 use crate::role::Role;
 
+pub use deliver::{DELIVERY, face, valid_until};
 pub use products::SoldProduct;
 pub use store::{Movement, MovementKind, Voucher};
 
