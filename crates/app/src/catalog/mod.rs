@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod view;
+mod visit;
 
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// Where the day of a visit ends.
+    pub time_zone: jiff::tz::TimeZone,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.

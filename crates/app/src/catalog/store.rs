@@ -14,6 +14,7 @@ use super::Ports;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::view::OfferView;
+use super::visit;
 use crate::http::{Outcome, Problem};
 
 record! {
@@ -127,10 +128,16 @@ impl Catalog {
         Ok(self.ports.ledger.snapshot(offer.number()).await?)
     }
 
+    /// Refuses a product whose day is over.
+    pub(super) fn is_to_come(&self, product: &Product) -> Outcome<()> {
+        visit::is_to_come(product, &self.ports.time_zone, self.ports.clock.now())
+    }
+
     /// Creates a product.
     pub async fn create_product(&self, new: NewProduct) -> Outcome<Product> {
         let now = self.ports.clock.now();
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
+        self.is_to_come(&product)?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
         match self.ports.records.commit(unit).await? {
             Committed::Done => Ok(product),
@@ -145,7 +152,9 @@ impl Catalog {
         for _ in 0..TRIES {
             let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
             let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
-            let mut info = new.clone().into_info(OfferId::NIL, product.record.product.0.clone(), now)?;
+            self.is_to_come(&product.record.product.0)?;
+            let sold = product.record.product.0.clone();
+            let mut info = new.clone().into_info(OfferId::NIL, sold, now, &self.ports.time_zone)?;
             let number = self.next_number().await?;
             info.offer_id = OfferId::numbered(now, number, random_bytes(&*self.ports.random));
             let event = RoleEvent::OfferSaved { offer: Box::new(info.clone()) };

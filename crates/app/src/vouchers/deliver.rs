@@ -148,11 +148,8 @@ pub fn face(product: &Product) -> (i64, Currency) {
 
 /// When a voucher expires that is issued at `at`: at the end of its visit date in this time zone, or so many days later.
 pub fn valid_until(product: &Product, at: Time, time_zone: &jiff::tz::TimeZone) -> Result<Time, jiff::Error> {
-    let Some(day) = &product.visit_date else {
-        return Ok(at + DAY * product.valid_for_days.unwrap_or(1825));
-    };
-    let next = day.parse::<jiff::civil::Date>()?.tomorrow()?;
-    Ok(Time(next.to_zoned(time_zone.clone())?.timestamp().as_microsecond()))
+    let days = product.valid_for_days.unwrap_or(1825);
+    Ok(product.visit_ends(time_zone)?.unwrap_or(at + DAY * days))
 }
 
 fn new_code(random: &dyn Random) -> String {

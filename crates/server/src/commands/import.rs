@@ -18,6 +18,7 @@ use firstcome_core::ports::{Clock, RoleName, SystemClock};
 use firstcome_core::time::Time;
 use garde::Validate;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
 
 use self::ledger::ReadLedger;
 use super::CommandError;
@@ -25,6 +26,7 @@ use crate::cli::ImportArguments;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::place::Place;
+use crate::wire::time_zone;
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -59,7 +61,8 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let catalogue = read(file, SystemClock.now())?;
+    let time_zone = time_zone(&config);
+    let catalogue = read(file, SystemClock.now(), &time_zone)?;
     let place = place(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -69,6 +72,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             events: Place::no_events(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            time_zone,
         });
         compare(&catalog, &catalogue).await?;
         let counts = take(&catalog, catalogue, true).await?;
@@ -98,7 +102,7 @@ pub async fn demo(catalog: &Catalog) -> Result<(), CommandError> {
     take(catalog, catalogue, false).await.map(|_| ())
 }
 
-fn read(file: &Path, now: Time) -> Result<Catalogue, CommandError> {
+fn read(file: &Path, now: Time, time_zone: &TimeZone) -> Result<Catalogue, CommandError> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| CommandError::Input(format!("{name}: {error}")))?;
     let text = text.trim_start_matches('\u{feff}');
@@ -110,12 +114,12 @@ fn read(file: &Path, now: Time) -> Result<Catalogue, CommandError> {
     if catalogue.products.is_empty() && catalogue.offers.is_empty() {
         return Err(bad(&name, "there is nothing in it"));
     }
-    check(&catalogue, now)?;
+    check(&catalogue, now, time_zone)?;
     Ok(catalogue)
 }
 
 /// Finds whatever the catalogue would refuse, before anything is taken.
-fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
+fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), CommandError> {
     let mut products = std::collections::HashMap::new();
     for row in &catalogue.products {
         row.product.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
@@ -137,7 +141,7 @@ fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
         let product = products
             .get(product_sku)
             .ok_or_else(|| bad(place, format!("product_sku: no product {product_sku} in this file")))?;
-        let info = offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now);
+        let info = offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now, time_zone);
         info.map_err(|problem| bad(place, words(&problem)))?;
         if !offers.insert(sku.clone()) {
             return Err(bad(place, format!("the sku {sku} stands here twice")));
