@@ -36,6 +36,16 @@ pub struct GivenOffer {
 }
 
 impl Catalog {
+    /// Whether the shop has a product with this `sku`.
+    pub async fn has_product(&self, sku: &str) -> Outcome<bool> {
+        Ok(self.product_by_sku(sku).await?.is_some())
+    }
+
+    /// Whether the shop has an offer with this `sku`.
+    pub async fn has_offer(&self, sku: &str) -> Outcome<bool> {
+        Ok(self.offer_by_sku(sku).await?.is_some())
+    }
+
     /// Whether [`Catalog::import_product`] would take it.
     pub async fn check_product(&self, new: &NewProduct) -> Outcome<()> {
         if let Some(present) = self.product_by_sku(sku(new.sku.as_ref())?).await? {

@@ -20,6 +20,7 @@ mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod together;
 mod view;
 mod visit;
 
@@ -38,6 +39,7 @@ pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
 pub use store::{Catalog, OfferRow};
+pub use together::Together;
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] =

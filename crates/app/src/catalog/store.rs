@@ -173,7 +173,7 @@ impl Catalog {
         Err(busy())
     }
 
-    async fn next_number(&self) -> Outcome<OfferNumber> {
+    pub(super) async fn next_number(&self) -> Outcome<OfferNumber> {
         let last = Query::all(OfferRow::TABLE, 1).order_by("number", Direction::Descending);
         let last = self.ports.records.list::<OfferRow>(last).await?;
         Ok(OfferNumber(last.first().map_or(1, |row| row.record.number.0.saturating_add(1))))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
-use firstcome_core::ledger::{Command, HoldRequest};
+use firstcome_core::ledger::{Command, HoldRequest, Stock};
 use firstcome_core::ports::StockLedger as _;
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
@@ -173,7 +173,7 @@ async fn nothing_is_sold_for_a_day_that_is_over() {
         serde_json::from_value(json!({ "closes_at": "2027-02-01T10:00:00Z" })).expect("an edit");
     let mut stored = shop.catalog.offer(open.offer_id).await.expect("there");
     let now = shop.catalog.ports.clock.now();
-    later.apply(&mut stored.record.offer.0, Default::default(), now, &jiff::tz::TimeZone::UTC).expect("before its end");
+    later.apply(&mut stored.record.offer.0, Stock::default(), now, &jiff::tz::TimeZone::UTC).expect("before its end");
     shop.catalog.save_offer(stored).await.expect("saved");
     let (_, why) = refused(shop.edit(&product, json!({ "visit_date": "2027-01-20" })).await);
     assert!(why.starts_with("visit_date: offer ") && why.contains("closes_at: must not be after"), "{why}");

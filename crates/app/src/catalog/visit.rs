@@ -24,7 +24,7 @@ pub(super) fn is_to_come(product: &Product, time_zone: &TimeZone, now: Time) -> 
 pub(super) fn closes_with_it(info: &mut OfferInfo, time_zone: &TimeZone) -> Outcome<()> {
     let Some(end) = ends(&info.product, time_zone)? else { return Ok(()) };
     if info.opens_at >= end {
-        return Err(Problem::field("opens_at", "must be before the visit_date of what is sold is over"));
+        return Err(Problem::field("opens_at", "is after the visit_date of what is sold"));
     }
     if info.closes_at.is_some_and(|closes_at| closes_at > end) {
         let why = format!("must not be after {end}, when the visit_date of what is sold is over");
