@@ -7,6 +7,7 @@ mod checker;
 mod cluster;
 mod console;
 mod crash;
+mod export;
 mod faults;
 mod hostile;
 mod idempotency;

@@ -1,6 +1,6 @@
 //! The wish list over HTTP: one list for all devices of a person, also after a restart.
 
-use firstcome_tests::{Api, Shop, ticket};
+use firstcome_tests::{Api, Shop, Storefront as _, ticket};
 use hyper::Method;
 use serde_json::Value;
 

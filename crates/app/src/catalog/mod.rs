@@ -5,6 +5,7 @@
 
 mod adjustments;
 mod changes;
+mod export;
 mod fields;
 mod import;
 mod live;
@@ -37,6 +38,7 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use export::ExportedCatalogue;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;

@@ -20,7 +20,8 @@ use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::tz::TimeZone;
 
-use self::ledger::ReadLedger;
+pub(super) use self::csv::COLUMNS;
+pub(super) use self::ledger::ReadLedger;
 use self::take::take;
 use super::CommandError;
 use crate::cli::ImportArguments;
