@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use firstcome_core::money::Currency;
 
 use crate::config::{Config, ConfigError, Overrides, load};
 use crate::storm::StormArguments;
@@ -76,6 +77,9 @@ that would break a promise, such as a price at which units are held, is refused,
 another stock than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
 Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
 changed row by row before that, so import again what was interrupted: twice is once.
+The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product
+with an offer, by its SKU; what is not published, or has no count of units, becomes a draft; columns that mean nothing here are
+named. Prices are in --currency.
 The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
 
 const EXPORT_HELP: &str = "\
@@ -137,6 +141,9 @@ pub struct ImportArguments {
     /// A file that ends in .json or .csv.
     #[arg(required_unless_present = "print_demo")]
     pub file: Option<PathBuf>,
+    /// What the prices in a file of another shop are in; such files do not say.
+    #[arg(long, default_value = "KRW")]
+    pub currency: Currency,
     /// Print the catalogue of the demo, to begin from.
     #[arg(long)]
     pub print_demo: bool,

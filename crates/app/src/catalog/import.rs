@@ -130,7 +130,7 @@ impl Catalog {
         }
         let state = self.state(*offer_id).await?;
         let stock = state.as_ref().map_or(*initial_stock, |state| state.offer.stock.stock);
-        if given.offer.stock != stock {
+        if given.given.contains("stock") && given.offer.stock != stock {
             if !info.draft {
                 let wanted = given.offer.stock;
                 let path = format!("POST /api/v1/admin/offers/{offer_id}/adjust");

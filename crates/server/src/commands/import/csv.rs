@@ -1,10 +1,14 @@
 //! Catalogues in CSV: our own columns, and those of other shops' exports.
 
+mod foreign;
 mod lines;
 mod ours;
+mod shopify;
 #[cfg(test)]
 mod tests;
+mod woocommerce;
 
+use firstcome_core::money::Currency;
 use firstcome_core::time::Time;
 
 use self::lines::Lines;
@@ -53,9 +57,16 @@ trait Dialect {
 }
 
 /// Reads a catalogue.
-pub(super) fn read(text: &str, name: &str, now: Time) -> Result<Catalogue, CommandError> {
+/// `currency` is what prices of other shops are in: their files do not say.
+pub(super) fn read(text: &str, name: &str, now: Time, currency: Currency) -> Result<Catalogue, CommandError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|error| bad(&format!("{name}:1"), error))?.clone();
+    if shopify::is(&headers) {
+        return every(text, name, reader, &headers, shopify::Shopify::new(currency));
+    }
+    if woocommerce::is(&headers) {
+        return every(text, name, reader, &headers, woocommerce::WooCommerce::new(currency));
+    }
     ours::check(&headers).map_err(|why| bad(&format!("{name}:1"), why))?;
     every(text, name, reader, &headers, ours::Ours::new(now))
 }
