@@ -39,9 +39,10 @@ pub struct KafkaLedgerOptions {
     pub recent_events: usize,
     /// How long a command waits for Kafka at most before it is answered that its fate is not known.
     pub patience: Duration,
-    /// How far this machine's clock and the brokers' may be apart; none for a clock that is not real.
+    /// How far this machine's clock and the brokers' may be apart; none for a clock that is not real. Holds are released
+    /// so much after their deadline, so that none ends early by the brokers' clock.
     pub skew: Option<Duration>,
-    /// Holds are released up to so much after their deadline, each process at another moment, so that they do not race.
+    /// And up to so much later, each process at another moment, so that they do not race.
     pub jitter: Duration,
 }
 
