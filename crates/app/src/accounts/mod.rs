@@ -5,16 +5,19 @@
 //!   and does not take the processor from those who buy.
 //! - A refresh token works once. One that comes a second time was stolen, by whoever sent it first or second: its
 //!   session ends.
-//! - A log-out is effective in this process before it is answered, and in others when they read `session.revoked`.
+//! - A log-out is effective in this process before it is answered, and in others within a second: by the mark that is made
+//!   at once (again and again until somebody takes it), by `session.revoked`, or because they ask.
 
 pub mod admin;
 mod attempts;
 mod email_codes;
 mod email_codes_verify;
+mod ended;
 mod login;
 mod logout;
 mod logout_all;
 mod mailbox;
+mod marks;
 mod me;
 mod passwords;
 mod people;
@@ -32,6 +35,7 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::routing::get;
 use firstcome_core::ports::{Clock, Mailer, Random, Records};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
@@ -42,7 +46,7 @@ pub use mailbox::DevMailbox;
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
-use crate::http::Revocations;
+use crate::http::{ENDED_SESSIONS, Revocations};
 use crate::role::Role;
 use crate::secrets::Keys;
 use attempts::Attempts;
@@ -122,8 +126,12 @@ struct Accounts {
 /// The role, ready to be served and run.
 pub fn create(options: Options, ports: Ports) -> Role {
     let accounts = Accounts::new(options, ports);
-    let workers = vec![sweeper::worker(Arc::clone(&accounts))];
-    Role { name: "accounts", router: routes().with_state(accounts), workers }
+    let workers = vec![sweeper::worker(Arc::clone(&accounts)), marks::worker(Arc::clone(&accounts))];
+    let mut routes = routes();
+    if accounts.ports.revocations.marks().is_some() {
+        routes = routes.route(ENDED_SESSIONS, get(ended::get));
+    }
+    Role { name: "accounts", router: routes.with_state(accounts), workers }
 }
 
 impl Accounts {

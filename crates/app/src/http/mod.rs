@@ -3,6 +3,7 @@
 mod address;
 mod body;
 mod caller;
+mod ended;
 mod idempotency;
 mod page;
 mod problem;
@@ -15,6 +16,7 @@ mod token;
 pub use address::{Path, QueryString};
 pub use body::{Body, MAX_BODY_BYTES, NoBody, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
+pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};

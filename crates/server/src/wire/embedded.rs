@@ -106,7 +106,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
     ];
-    let gateway = roles::open_gateway(config, &parts, &revocations, None);
+    let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
     workers.extend(gateway.workers());

@@ -6,6 +6,7 @@ mod gateway;
 mod links;
 mod moving;
 mod rolling;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;

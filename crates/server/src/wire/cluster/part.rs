@@ -23,7 +23,7 @@ use super::outside;
 use crate::config::Config;
 use crate::front::{Front, Part};
 use crate::operate::{self, Operation};
-use crate::wire::roles::{self, Parts};
+use crate::wire::roles::{self, Others, Parts};
 use crate::wire::{Farewell, StartError};
 
 /// The routes of a process, which lack only those that operate it.
@@ -67,7 +67,8 @@ pub(super) async fn open(
             tracing::warn!(%error, "the registry does not answer yet");
         }
         let limits = Arc::new(RedisLimits(outside::redis(config)?));
-        let checks = roles::open_gateway(config, parts, revocations, Some(limits));
+        let others = Others { limits: Some(limits), accounts: Some(forwarder.clone()) };
+        let checks = roles::open_gateway(config, parts, revocations, others);
         workers.extend(checks.workers());
         workers.push(forwarder.worker());
         gateway = Some((checks, forwarder, roles::pages_options(config, parts)));
