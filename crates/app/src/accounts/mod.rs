@@ -13,6 +13,7 @@ mod attempts;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
+mod key_check;
 mod login;
 mod logout;
 mod logout_all;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use firstcome_core::ports::{Clock, Mailer, Random, Records};
+use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,11 +51,12 @@ use crate::http::{ENDED_SESSIONS, Revocations};
 use crate::role::Role;
 use crate::secrets::Keys;
 use attempts::Attempts;
+use key_check::KeyCheck;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE];
+pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, KeyCheck::TABLE];
 
 /// What the role is told.
 #[derive(Debug, Clone)]
@@ -123,15 +125,16 @@ struct Accounts {
     attempts: Attempts,
 }
 
-/// The role, ready to be served and run.
-pub fn create(options: Options, ports: Ports) -> Role {
+/// The role, ready to be served and run. Refused with keys that are not those of the database.
+pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
+    key_check::check(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports);
     let workers = vec![sweeper::worker(Arc::clone(&accounts)), marks::worker(Arc::clone(&accounts))];
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
-    Role { name: "accounts", router: routes.with_state(accounts), workers }
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers })
 }
 
 impl Accounts {

@@ -100,7 +100,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let mailbox = DevMailbox::new(parts.clock.clone());
     let payments = databases.payments.clone();
     let mut all = vec![
-        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, &mailbox),
+        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, &mailbox).await?,
         catalog::create(catalog.clone()).await?,
         roles::orders_role(&parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,

@@ -70,13 +70,13 @@ pub(super) async fn vouchers_role(
     vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
 }
 
-pub(super) fn accounts_role(
+pub(super) async fn accounts_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
     mailbox: &Arc<DevMailbox>,
-) -> Role {
+) -> Result<Role, PortError> {
     let options = accounts::Options {
         access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
         session_lifetime: Duration::from_secs(config.tokens.refresh_days * 24 * 60 * 60),
@@ -95,7 +95,7 @@ pub(super) fn accounts_role(
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports)
+    accounts::create(options, ports).await
 }
 
 fn time_zone(config: &Config) -> jiff::tz::TimeZone {

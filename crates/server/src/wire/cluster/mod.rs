@@ -97,7 +97,7 @@ async fn open_role(
     let role = match name {
         RoleName::Accounts => {
             let mailbox = DevMailbox::new(parts.clock.clone());
-            let role = roles::accounts_role(config, parts, records, revocations, &mailbox);
+            let role = roles::accounts_role(config, parts, records, revocations, &mailbox).await?;
             return Ok((role, if config.development() { mailbox.router() } else { Router::new() }));
         }
         RoleName::Catalog => catalog::create(roles::catalog_ports(parts, records, servers.ledger())).await?,
