@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::EventId;
+use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, Committed, EventLog, JournalEntry, LoggedEvent, PortError, Records, StockLedger};
 use firstcome_core::record;
 use firstcome_core::records::Unit;
@@ -88,6 +89,8 @@ pub enum HandleError {
 pub trait Item: Clone + Send + Sync + 'static {
     /// Its place; strictly increasing.
     fn position(&self) -> i64;
+    /// When it was written.
+    fn at(&self) -> Time;
     /// What is kept of it as a dead letter: kind, subject and data.
     fn describe(&self) -> (String, String, String);
 }
@@ -95,6 +98,9 @@ pub trait Item: Clone + Send + Sync + 'static {
 impl Item for LoggedEvent {
     fn position(&self) -> i64 {
         self.position
+    }
+    fn at(&self) -> Time {
+        self.at
     }
     fn describe(&self) -> (String, String, String) {
         (self.kind.clone(), self.subject.clone(), self.data.clone())
@@ -104,6 +110,9 @@ impl Item for LoggedEvent {
 impl Item for JournalEntry {
     fn position(&self) -> i64 {
         self.position
+    }
+    fn at(&self) -> Time {
+        self.record.at
     }
     fn describe(&self) -> (String, String, String) {
         let record = &self.record;
@@ -188,6 +197,8 @@ pub struct Consumer<I, H> {
     pub batch: usize,
     /// One step at a time, whoever asks for it; made by `Mutex::default()`.
     pub turn: Mutex<Turn>,
+    /// How far behind it is; made by `Lag::default()`.
+    pub lag: Lag,
 }
 
 /// Where a consumer has come to.
@@ -240,10 +251,12 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             turn.0 = Some(place);
         }
         let items = self.source.read(place.now, self.batch).await?;
-        if items.is_empty() {
+        let Some(first) = items.first() else {
+            self.lag.caught_up();
             turn.0 = Some(place);
             return Ok(Step::Idle(place.now));
-        }
+        };
+        self.lag.waits_since(first.at());
         if place.now < place.kept {
             turn.0 = Some(self.follow(&items, place).await?);
             return Ok(Step::Moved(items.len()));
@@ -401,8 +414,10 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
 
     /// The consumer as a worker of its role.
     pub fn into_worker(self: Arc<Self>) -> Worker {
+        let lag = self.lag.clone();
         Worker::new(self.handler.name(), move |stop| async move {
             self.run(stop).await.map_err(|error| WorkerFailed(error.to_string()))
         })
+        .behind(lag)
     }
 }

@@ -24,6 +24,7 @@ pub mod forward;
 mod freshness;
 mod limits;
 mod marks;
+mod metrics;
 mod service;
 mod shared;
 mod streams;

@@ -84,6 +84,7 @@ pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::default(),
+        lag: firstcome_core::lag::Lag::default(),
     };
     Arc::new(consumer).into_worker()
 }

@@ -89,6 +89,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         let taking_back = Arc::new(Consumer {
             records: ports.records.clone(),
@@ -98,6 +99,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { products, delivery, taking_back })
     }

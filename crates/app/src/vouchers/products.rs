@@ -64,6 +64,7 @@ impl Products {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::new(Turn::at(position)),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { by_offer, consumer })
     }

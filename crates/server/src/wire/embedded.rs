@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::lifecycle::Fatal;
-use crate::metrics::{LedgerFigures, LedgerMetrics};
+use crate::metrics::{Lags, LedgerFigures, LedgerMetrics};
 use crate::operate::{self, Operation};
 
 /// The name of the database that the ledger's archive is in.
@@ -109,6 +109,9 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
+    let mut lags = Lags { clock: parts.clock.clone(), outboxes: Vec::new(), consumers: Vec::new() };
+    lags.add(&workers);
+    metrics.register_collector(Box::new(lags));
     workers.extend(gateway.workers());
     let (mut routes, openapi) = merge(all);
     if config.sandbox.enabled {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firstcome_tests::{Answer, Api, Cluster, Storefront as _, ticket};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What answers within this, or did not, is not waited for any longer.
 const A_WHILE: Duration = Duration::from_millis(2_500);
@@ -11,6 +11,7 @@ const A_WHILE: Duration = Duration::from_millis(2_500);
 struct Silence {
     cluster: Cluster,
     offer: String,
+    seller: Api,
     staying: Api,
     /// Who will log out, one after the other.
     leaving: Vec<Api>,
@@ -30,6 +31,9 @@ async fn log_outs_are_effective_whoever_is_silent() {
     shop.silent(&["kafka"]).await;
     shop.is_known("Kafka is silent").await;
     shop.logs_out("Kafka is silent").await;
+    order(&shop.staying, &shop.offer, "in-vain").await.problem(503, "unavailable");
+    shop.is_seen("accounts", |process| process["outbox_lag_millis"].as_u64() > Some(0)).await;
+    shop.is_seen("orders", |process| process["ledger_stuck"] == true).await;
 
     // The connections of the accounts to Redis are gone when the next log-out is marked.
     shop.control(&["kill", "redis"]);
@@ -72,13 +76,14 @@ impl Silence {
     async fn begin() -> Self {
         let cluster = tokio::task::block_in_place(Cluster::up);
         let price = json!({"stock": 200, "price": {"amount": 9_000, "currency": "KRW"}});
-        let offer = cluster.seller().await.sell(&ticket("Silence"), &price).await;
+        let seller = cluster.seller().await;
+        let offer = seller.sell(&ticket("Silence"), &price).await;
         let staying = cluster.account("buyer", "staying@shop.test").await;
         let mut leaving = Vec::new();
         for number in 0..5 {
             leaving.push(cluster.account("buyer", &format!("leaving-{number}@shop.test")).await);
         }
-        Self { cluster, offer, staying, leaving, left: Vec::new() }
+        Self { cluster, offer, seller, staying, leaving, left: Vec::new() }
     }
 
     fn control(&self, arguments: &[&str]) {
@@ -93,6 +98,19 @@ impl Silence {
 
     fn speaks(&self, names: &[&str]) {
         names.iter().for_each(|name| self.cluster.signal(name, "CONT"));
+    }
+
+    /// A process of this role says so of itself, and the seller sees it.
+    async fn is_seen(&self, role: &str, says: impl Fn(&Value) -> bool) {
+        loop {
+            let view = self.seller.get("/admin/cluster").want(200).await;
+            let parts = view["parts"].as_array().expect("parts").iter().filter(|part| part["role"] == role);
+            let mut processes = parts.flat_map(|part| part["instances"].as_array().expect("instances"));
+            if processes.any(&says) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn is_known(&self, when: &str) {
