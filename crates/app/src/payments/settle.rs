@@ -7,9 +7,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::ledger::HoldState;
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{LoggedEvent, PortError};
@@ -26,6 +28,8 @@ use crate::consumer::{HandleError, Handler};
 
 /// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
 const REMEMBERED: usize = 65_536;
+/// From the event of a charge until the ledger has been told, where all is well.
+const BEING_TOLD: Duration = Duration::from_millis(20);
 
 /// Attempts of which this process has told the ledger already, until their events come by.
 #[derive(Default)]
@@ -77,12 +81,17 @@ impl Handler<LoggedEvent> for Settle {
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
-        let mut waiting = Vec::new();
+        let mut open = Vec::new();
         for event in items {
-            if let Some(told) = concluded(event)?.filter(|told| !self.0.settled.contains(told.attempt)) {
-                waiting.push(self.0.settle(told.order, told.attempt, told.amount));
-            }
+            open.extend(concluded(event)?);
         }
+        self.leave_out_settled(&mut open).await?;
+        if !open.is_empty() {
+            // Another process has collected, and tells the ledger in this moment.
+            tokio::time::sleep(BEING_TOLD).await;
+            self.leave_out_settled(&mut open).await?;
+        }
+        let waiting = open.iter().map(|told| self.0.settle(told.order, told.attempt, told.amount));
         let refunds: Vec<Refund> = try_join_all(waiting).await?.into_iter().flatten().collect();
         self.0.settled.refunds.fetch_or(!refunds.is_empty(), Ordering::Relaxed);
         Ok(refunds.iter().fold(Unit::new(), Unit::insert))
@@ -95,6 +104,27 @@ impl Handler<LoggedEvent> for Settle {
         if self.0.settled.refunds.swap(false, Ordering::Relaxed) {
             self.0.refund_waits.notify_one();
         }
+    }
+}
+
+impl Settle {
+    /// Leaves out what the ledger knows already: told by this process, or, by what can be read here, sold to the attempt.
+    async fn leave_out_settled(&self, open: &mut Vec<Concluded>) -> Result<(), PortError> {
+        let mut rest = Vec::new();
+        for told in open.drain(..).filter(|told| !self.0.settled.contains(told.attempt)) {
+            if told.amount.is_none() || !self.is_sold(&told).await? {
+                rest.push(told);
+            }
+        }
+        *open = rest;
+        Ok(())
+    }
+
+    async fn is_sold(&self, told: &Concluded) -> Result<bool, PortError> {
+        let hold = self.0.ports.ledger.known(told.order).await?;
+        Ok(hold.is_some_and(|hold| {
+            hold.attempt == told.attempt && matches!(hold.state, HoldState::Sold | HoldState::Returned)
+        }))
     }
 }
 
