@@ -58,7 +58,7 @@ use tokio::runtime::Handle;
 
 pub use crate::lane::LedgerWork;
 pub use adopt::AdoptedJournal;
-pub use options::KafkaLedgerOptions;
+pub use options::{KafkaLedgerOptions, SKEW};
 pub use turns::Turns;
 pub use verify::{VerifiedTopic, verify_topic};
 

@@ -9,6 +9,9 @@ use firstcome_core::ports::{Clock, HoldArchive};
 use super::Turns;
 use crate::kafka::KafkaOptions;
 
+/// How far the clocks of processes and brokers may be apart, unless told otherwise.
+pub const SKEW: Duration = Duration::from_secs(1);
+
 /// What a [`super::KafkaLedger`] is opened with. The numbers bound memory and time; [`KafkaLedgerOptions::new`] has good
 /// ones.
 #[derive(Clone)]
@@ -72,7 +75,7 @@ impl KafkaLedgerOptions {
             recent_events: 65_536,
             leisure: Duration::ZERO,
             patience: Duration::from_secs(3),
-            skew: Some(Duration::from_secs(1)),
+            skew: Some(SKEW),
             jitter: Duration::from_millis(50),
         }
     }

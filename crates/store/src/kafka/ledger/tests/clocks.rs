@@ -2,7 +2,9 @@
 
 use firstcome_core::ledger::{Event, ReleaseReason};
 use firstcome_core::ports::SystemClock;
+use firstcome_core::testkit::Auditor;
 
+use super::super::SKEW;
 use super::*;
 
 /// A clock that is ahead of the machine's.
@@ -14,7 +16,6 @@ impl Clock for Ahead {
     }
 }
 
-const SKEW: Duration = Duration::from_secs(1);
 const AHEAD: Duration = Duration::from_millis(700);
 const HOLD_FOR: Duration = Duration::from_millis(300);
 
@@ -55,6 +56,9 @@ async fn no_hold_ends_early_because_a_clock_is_ahead() {
         record.record.at,
         second.expires_at
     );
+    let mut auditor = Auditor::with_doubt(SKEW);
+    journal.iter().for_each(|entry| auditor.take(entry));
+    auditor.finish().check().expect("every promise is kept");
     let pays = Command::BeginPayment { order: second.order, attempt };
     assert_eq!(slow.decide(OFFER, pays).await.expect("decided"), Outcome::Expired);
     fast.close();
