@@ -7,6 +7,8 @@ use firstcome_core::lag::Lag;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::letters::Letters;
+
 /// Why a worker ended before it was asked to. The process ends with it: a role without its worker would look alive.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -54,4 +56,6 @@ pub struct Role {
     pub router: OpenApiRouter,
     /// Its tasks.
     pub workers: Vec<Worker>,
+    /// What its consumers could not handle; none for a role without any.
+    pub letters: Option<Letters>,
 }

@@ -134,7 +134,7 @@ pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
-    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers })
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
 }
 
 impl Accounts {

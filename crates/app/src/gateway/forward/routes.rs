@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::http::Identity;
 
-/// What paths begin with. The first that fits counts.
+/// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
+/// not come here.
 const ROUTES: [(&str, RoleName); 16] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),

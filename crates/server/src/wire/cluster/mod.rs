@@ -60,20 +60,23 @@ pub(super) async fn open(
     let mut metrics = Registry::default();
     let marks = Arc::new(RedisSessions(outside::redis(config)?));
     let revocations = Arc::new(Revocations::told_by(marks));
-    let mut routers = Vec::new();
+    let (mut routers, mut letters) = (Vec::new(), Vec::new());
     let (mut workers, outboxes) = servers.relays(config);
     let mut lags = Lags { clock: parts.clock.clone(), outboxes, consumers: Vec::new() };
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
         lags.add(&role.workers);
         workers.extend(role.workers);
+        letters.extend(role.letters);
         routers.push((*name, Router::from(role.router).merge(more)));
     }
+    let desk = firstcome_app::letters::create(letters, &mut metrics);
+    workers.extend(desk.workers);
     if let Some(ledger) = &servers.ledger {
         metrics.register_collector(Box::new(ledger.metrics()));
     }
     metrics.register_collector(Box::new(lags.clone()));
-    let roles = part::Roles { routers, load: servers.load(lags) };
+    let roles = part::Roles { routers, letters: desk.router.into(), load: servers.load(lags) };
     let part = part::open(config, names, address, &parts, &revocations, roles, &mut metrics).await?;
     workers.extend(part.workers);
     let operation =
@@ -129,6 +132,7 @@ pub(super) fn description() -> OpenApi {
         firstcome_app::orders::openapi(),
         firstcome_app::payments::openapi(),
         firstcome_app::vouchers::openapi(),
+        firstcome_app::letters::openapi(),
         firstcome_app::gateway::forward::openapi(),
     ] {
         all.merge(part);

@@ -1,6 +1,5 @@
 //! How the roles of a process are reached: behind the guard, and behind the gateway where it runs.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +41,10 @@ pub(super) struct Opened {
 
 /// The roles of this process.
 pub(super) struct Roles {
+    /// What each answers.
     pub(super) routers: Vec<(RoleName, Router)>,
+    /// What all of them answer together.
+    pub(super) letters: Router,
     /// What waits in them.
     pub(super) load: Measure,
 }
@@ -56,7 +58,7 @@ pub(super) async fn open(
     roles: Roles,
     metrics: &mut Metrics,
 ) -> Result<Opened, StartError> {
-    let Roles { routers, load } = roles;
+    let Roles { routers, letters, load } = roles;
     let secret = config.secret()?;
     let signatures = || Signatures::new(secret.expose_secret().as_bytes(), &config.cluster.name);
     let registry =
@@ -65,11 +67,11 @@ pub(super) async fn open(
     let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every, load);
     let guard = Guard::new(signatures(), parts.clock.clone());
     let mut workers = vec![heartbeat.worker()];
-    let all = routers.iter().fold(Router::new(), |all, (_, router)| all.merge(router.clone()));
+    let all = routers.iter().fold(letters.clone(), |all, (_, router)| all.merge(router.clone()));
     let mut gateway = None;
     if names.contains(&RoleName::Gateway) {
         let ports = forward::Ports { registry: registry.clone(), signatures: signatures(), clock: parts.clock.clone() };
-        let local: HashMap<_, _> = routers.into_iter().collect();
+        let local = routers.into_iter().map(|(role, router)| (role, router.merge(letters.clone()))).collect();
         let forwarder = Forwarder::new(options(config), ports, local, metrics);
         if let Err(error) = forwarder.refresh().await {
             tracing::warn!(%error, "the registry does not answer yet");
