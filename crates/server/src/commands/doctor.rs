@@ -38,6 +38,7 @@ async fn check(config: &Config) -> Result<(), CommandError> {
         let state = match line.state {
             CheckState::Ok => "ok",
             CheckState::Warn => "WARN",
+            CheckState::Down => "DOWN",
             CheckState::Fail => "FAIL",
         };
         let padding = width - line.what.chars().count();
@@ -47,15 +48,15 @@ async fn check(config: &Config) -> Result<(), CommandError> {
         }
     }
     let count = |state| lines.iter().filter(|line| line.state == state).count();
-    let (warned, failed) = (count(CheckState::Warn), count(CheckState::Fail));
-    writeln!(out, "{} checks, {warned} warnings, {failed} failures", lines.len())?;
+    let [warned, down, failed] = [CheckState::Warn, CheckState::Down, CheckState::Fail].map(count);
+    writeln!(out, "{} checks, {warned} warnings, {down} down, {failed} failures", lines.len())?;
     out.flush()?;
-    if failed == 0 { Ok(()) } else { Err(CommandError::Disagrees) }
+    if down + failed == 0 { Ok(()) } else { Err(CommandError::Disagrees) }
 }
 
 #[cfg(feature = "cluster")]
 async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
-    use firstcome_core::events::topics;
+    use firstcome_core::ports::RoleName;
     use firstcome_store::check::CheckLine;
 
     use crate::wire::cluster;
@@ -69,12 +70,6 @@ async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>,
             CheckLine::fail("keys", error.to_string(), advice)
         }
     });
-    lines.extend(firstcome_store::redis::check(&cluster::redis(config)?).await);
-    lines.extend(firstcome_store::kafka::check(&cluster::kafka(config), &topics::ALL).await);
-    for (role, url) in config.databases.all() {
-        if url.is_some() {
-            lines.extend(firstcome_store::sql::check(&cluster::sql(config, role)?, role.as_str()).await);
-        }
-    }
+    lines.extend(cluster::look(config, &RoleName::ALL).await?);
     Ok(lines)
 }

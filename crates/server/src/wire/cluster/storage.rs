@@ -21,7 +21,8 @@ use crate::metrics::{LedgerFigures, LedgerMetrics};
 use crate::wire::{ARCHIVE, Storage};
 
 /// Roles that decide in the ledger or read its journal.
-const WITH_LEDGER: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub(super) const WITH_LEDGER: [RoleName; 4] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
 
 /// How long a lane that died keeps its turn.
 const TURN: Duration = Duration::from_millis(100);

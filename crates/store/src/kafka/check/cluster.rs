@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::PATIENCE;
 use crate::check::CheckLine;
 use crate::kafka::KafkaOptions;
 use crate::kafka::aside::Aside;
+use crate::kafka::knock::{Closed, knock};
 
 /// The brokers and the topics, as they were when they were asked for.
 pub(super) struct Cluster {
@@ -31,12 +32,18 @@ pub(super) struct Partition {
 }
 
 impl Cluster {
-    /// Asks Kafka.
-    pub(super) async fn look(options: &KafkaOptions) -> Result<Self, KafkaError> {
-        let admin = Arc::new(Aside::new(options.client().create::<AdminClient<DefaultClientContext>>()?));
-        let asked = Arc::clone(&admin);
-        let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, PATIENCE));
-        let metadata = metadata.await.map_err(|_| KafkaError::Canceled)??;
+    /// Asks Kafka; a line says why it does not answer.
+    pub(super) async fn look(options: &KafkaOptions) -> Result<Self, CheckLine> {
+        let closed = |why: &str, advice| {
+            CheckLine::fail("Kafka: reachable", format!("no answer from {}: {why}", options.servers), advice)
+        };
+        let metadata = knock(options, PATIENCE).await.map_err(|Closed { why, refused }| {
+            let address = "start Kafka, and see that kafka.servers names its brokers";
+            closed(&why, if refused { "see that kafka.user and kafka.password are right" } else { address })
+        })?;
+        let admin = options.client().create::<AdminClient<DefaultClientContext>>();
+        let admin =
+            Arc::new(Aside::new(admin.map_err(|error| closed(&error.to_string(), "see that its settings are right"))?));
         let broker = |broker: &rdkafka::metadata::MetadataBroker| format!("{}:{}", broker.host(), broker.port());
         let brokers = metadata.brokers().iter().map(|found| (found.id(), broker(found))).collect();
         Ok(Self { admin, brokers, topics: topics(&metadata) })
@@ -56,8 +63,8 @@ impl Cluster {
         places.sort_unstable();
         let found = format!("{} broker(s): {}", places.len(), places.join(", "));
         let mut lines = vec![if places.len() < usize::try_from(options.replication).unwrap_or(0) {
-            let advice = "start more brokers, or configure fewer copies: new topics cannot be created";
-            CheckLine::fail("Kafka: reachable", found, advice)
+            let advice = "start more brokers, or set kafka.replication lower: new topics cannot be created";
+            CheckLine::down("Kafka: reachable", found, advice)
         } else {
             CheckLine::ok("Kafka: reachable", found)
         }];
@@ -84,7 +91,7 @@ fn topics(metadata: &Metadata) -> HashMap<String, Vec<Partition>> {
 }
 
 /// Brokers do not say their version. Those before 4.0 say which version they speak among themselves.
-fn version(settings: &ConfigResource) -> CheckLine {
+pub(super) fn version(settings: &ConfigResource) -> CheckLine {
     match settings.get("inter.broker.protocol.version").and_then(|entry| entry.value.as_deref()) {
         Some(old) => CheckLine::fail("Kafka: version", old, "upgrade to Kafka 4.0 or later"),
         None => CheckLine::ok("Kafka: version", "4.0 or later"),
