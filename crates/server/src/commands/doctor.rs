@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use firstcome_core::ports::RoleName;
+
 use super::CommandError;
 use crate::cli::DataArguments;
 use crate::config::{Config, Mode};
@@ -17,21 +19,21 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
             writeln!(std::io::stdout(), "{advice}")?;
             Ok(())
         }
-        Mode::Cluster(_) => runtime.block_on(check(&config)),
+        Mode::Cluster(roles) => runtime.block_on(check(&config, &roles)),
     }
 }
 
 #[cfg(not(feature = "cluster"))]
 #[expect(clippy::unused_async, reason = "with the feature it waits for servers")]
-async fn check(_: &Config) -> Result<(), CommandError> {
+async fn check(_: &Config, _: &[RoleName]) -> Result<(), CommandError> {
     Err(CommandError::Input("this build has no cluster".to_owned()))
 }
 
 #[cfg(feature = "cluster")]
-async fn check(config: &Config) -> Result<(), CommandError> {
+async fn check(config: &Config, roles: &[RoleName]) -> Result<(), CommandError> {
     use firstcome_store::check::CheckState;
 
-    let lines = look(config).await?;
+    let lines = look(config, roles).await?;
     let mut out = std::io::stdout().lock();
     let width = lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default();
     for line in &lines {
@@ -55,8 +57,7 @@ async fn check(config: &Config) -> Result<(), CommandError> {
 }
 
 #[cfg(feature = "cluster")]
-async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
-    use firstcome_core::ports::RoleName;
+async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
     use firstcome_store::check::CheckLine;
 
     use crate::wire::cluster;
@@ -70,6 +71,6 @@ async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>,
             CheckLine::fail("keys", error.to_string(), advice)
         }
     });
-    lines.extend(cluster::look(config, &RoleName::ALL).await?);
+    lines.extend(cluster::look(config, roles).await?);
     Ok(lines)
 }
