@@ -59,8 +59,8 @@ impl Running {
     /// Waits until an order is placed again, and prints how long that took.
     #[expect(clippy::print_stderr, reason = "the time to recover")]
     async fn recover(&self, from: &str) {
-        let (before, since) = (self.sale.history().placed(), std::time::Instant::now());
-        while self.sale.history().placed() <= before {
+        let (before, since) = (self.sale.granted(), std::time::Instant::now());
+        while self.sale.granted() <= before {
             assert!(since.elapsed() < Duration::from_mins(2), "nothing is sold any more after {from}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -70,17 +70,23 @@ impl Running {
     /// Waits until a process decides in the ledger, and prints how long that took.
     #[expect(clippy::print_stderr, reason = "the time to recover")]
     async fn decides(&self, name: &str, from: &str) {
-        let api = Api::new(&format!("http://127.0.0.1:{}", self.cluster.port(name)));
         let since = std::time::Instant::now();
-        let stuck = async || {
+        self.until_stuck(name, false).await;
+        eprintln!("{}: {name} decided within {:?} after {from}", self.name, since.elapsed());
+    }
+
+    /// Waits until a process says that it can decide nothing in the ledger, or that it can.
+    async fn until_stuck(&self, name: &str, stuck: bool) {
+        let api = Api::new(&format!("http://127.0.0.1:{}", self.cluster.port(name)));
+        let (since, wanted) = (std::time::Instant::now(), format!("firstcome_ledger_stuck {}", u8::from(stuck)));
+        loop {
             let answer = api.call(hyper::Method::GET, "/metrics").send().await.expect("an answer");
-            !String::from_utf8_lossy(&answer.bytes).lines().any(|line| line == "firstcome_ledger_stuck 0")
-        };
-        while stuck().await {
-            assert!(since.elapsed() < Duration::from_mins(2), "{name} decides nothing any more after {from}");
+            if String::from_utf8_lossy(&answer.bytes).lines().any(|line| line == wanted) {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_mins(2), "{name} does not come to `{wanted}`");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        eprintln!("{}: {name} decided within {:?} after {from}", self.name, since.elapsed());
     }
 
     /// Closes the sale and compares everything.

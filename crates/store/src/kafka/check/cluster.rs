@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -14,6 +15,10 @@ use crate::kafka::KafkaOptions;
 use crate::kafka::aside::Aside;
 use crate::kafka::knock::{Closed, knock};
 
+/// How often a topic is looked for that must be there, and how long it is waited in between.
+const LOOKS: usize = 15;
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// The brokers and the topics, as they were when they were asked for.
 pub(super) struct Cluster {
     pub(super) admin: Arc<Aside<AdminClient<DefaultClientContext>>>,
@@ -24,6 +29,7 @@ pub(super) struct Cluster {
 }
 
 /// A partition of a topic.
+#[derive(Clone)]
 pub(super) struct Partition {
     /// How many copies it has.
     pub(super) copies: usize,
@@ -47,6 +53,20 @@ impl Cluster {
         let broker = |broker: &rdkafka::metadata::MetadataBroker| format!("{}:{}", broker.host(), broker.port());
         let brokers = metadata.brokers().iter().map(|found| (found.id(), broker(found))).collect();
         Ok(Self { admin, brokers, topics: topics(&metadata) })
+    }
+
+    /// Looks for a topic that must be there: of one made a moment ago not every broker knows.
+    pub(super) async fn look_again(&self, topic: &str) -> Option<Vec<Partition>> {
+        for _ in 0..LOOKS {
+            let (admin, name) = (Arc::clone(&self.admin), topic.to_owned());
+            let asked = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(Some(&name), PATIENCE)).await;
+            let mut found = asked.ok().and_then(Result::ok).map(|metadata| topics(&metadata)).unwrap_or_default();
+            if let Some(partitions) = found.remove(topic).filter(|partitions| !partitions.is_empty()) {
+                return Some(partitions);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        None
     }
 
     /// The settings of a topic or a broker.

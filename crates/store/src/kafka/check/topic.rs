@@ -37,11 +37,15 @@ const SETTINGS: &[Setting] = &[
 pub(super) async fn lines(options: &KafkaOptions, cluster: &Cluster, used: &TopicUse) -> Vec<CheckLine> {
     let topic = options.topic(&used.name);
     let what = format!("topic {topic}");
-    let Some(partitions) = cluster.topics.get(&topic) else {
-        return vec![creation(options, cluster, &topic, used.writes).await];
+    let partitions = match cluster.topics.get(&topic) {
+        Some(partitions) => partitions.clone(),
+        None => match unseen(options, cluster, &topic, used.writes).await {
+            Ok(partitions) => partitions,
+            Err(line) => return vec![line],
+        },
     };
     let mut faults = Vec::new();
-    let summary = shape(options, &what, partitions, &mut faults);
+    let summary = shape(options, &what, &partitions, &mut faults);
     match cluster.settings(ResourceSpecifier::Topic(&topic)).await {
         Ok(settings) => faults.extend(settings_faults(options, &topic, &settings)),
         Err(code) => {
@@ -58,30 +62,35 @@ pub(super) async fn lines(options: &KafkaOptions, cluster: &Cluster, used: &Topi
     faults
 }
 
-/// A topic that is not there yet: whether it could be created, by whoever writes it. Nothing is.
-async fn creation(options: &KafkaOptions, cluster: &Cluster, topic: &str, writes: bool) -> CheckLine {
+/// A topic that was not seen: whether it could be created, by whoever writes it. Nothing is. It may be there after all.
+async fn unseen(
+    options: &KafkaOptions,
+    cluster: &Cluster,
+    topic: &str,
+    writes: bool,
+) -> Result<Vec<Partition>, CheckLine> {
     let what = format!("topic {topic}");
     if !writes {
-        return CheckLine::ok(what, "not there yet, or not to be seen; another role writes it");
+        return Err(CheckLine::ok(what, "not there yet, or not to be seen; another role writes it"));
     }
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(options.replication));
     let only_asking = AdminOptions::new().request_timeout(Some(PATIENCE)).validate_only(true);
     let answer = cluster.admin.create_topics([&new], &only_asking).await;
     let refused = match answer.map(|results| results.into_iter().next()) {
-        Ok(Some(Ok(_)) | None) => return CheckLine::ok(what, "not there yet; it can be created"),
+        Ok(Some(Ok(_)) | None) => return Err(CheckLine::ok(what, "not there yet; it can be created")),
         Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => {
-            let found = "is there, and the user may not see it";
-            return CheckLine::fail(what, found, "give the user the right to describe, read and write it");
+            let (found, advice) = ("is there, and the user may not see it", "give the user the right to describe it");
+            return cluster.look_again(topic).await.ok_or_else(|| CheckLine::fail(what, found, advice));
         }
         Ok(Some(Err((_, code @ RDKafkaErrorCode::TopicAuthorizationFailed)))) => {
             let advice = "give the user the rights to create, describe, read and write topics with kafka.prefix";
-            return CheckLine::fail(what, format!("not to be seen, and it cannot be created: {code}"), advice);
+            return Err(CheckLine::fail(what, format!("not to be seen, and it cannot be created: {code}"), advice));
         }
         Ok(Some(Err((_, code)))) => code.to_string(),
         Err(error) => error.to_string(),
     };
     let advice = "see that there are enough brokers for kafka.replication copies";
-    CheckLine::fail(what, format!("not there, and it cannot be created: {refused}"), advice)
+    Err(CheckLine::fail(what, format!("not there, and it cannot be created: {refused}"), advice))
 }
 
 /// Partitions and copies.
