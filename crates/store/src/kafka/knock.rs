@@ -30,10 +30,7 @@ pub(super) struct Closed {
 pub(super) async fn knock(options: &KafkaOptions, patience: Duration) -> Result<Metadata, Closed> {
     let heard = Heard::default();
     let asked = ask(options, heard.clone(), patience).await;
-    asked.map_err(|error| match heard.0.lock().take() {
-        Some((code, why)) => Closed { why, refused: code == Some(RDKafkaErrorCode::Authentication) },
-        None => Closed { why: error.to_string(), refused: false },
-    })
+    asked.map_err(|error| heard.0.lock().take().unwrap_or_else(|| Closed { why: error.to_string(), refused: false }))
 }
 
 async fn ask(options: &KafkaOptions, heard: Heard, patience: Duration) -> Result<Metadata, KafkaError> {
@@ -50,18 +47,19 @@ async fn ask(options: &KafkaOptions, heard: Heard, patience: Duration) -> Result
 
 /// Remembers the last complaint, or the first about a name or password, which is followed by closed connections.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Option<(Option<RDKafkaErrorCode>, String)>>>);
+struct Heard(Arc<Mutex<Option<Closed>>>);
 
 impl ClientContext for Heard {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "Kafka");
         let code = error.rdkafka_error_code();
         let mut last = self.0.lock();
-        let refused = last.as_ref().is_some_and(|(code, _)| *code == Some(RDKafkaErrorCode::Authentication));
-        if !refused && code != Some(RDKafkaErrorCode::AllBrokersDown) {
-            // How long it took is of no interest.
-            *last = Some((code, reason.split(" (after ").next().unwrap_or(reason).to_owned()));
+        if last.as_ref().is_some_and(|last| last.refused) || code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
         }
+        // How long it took is of no interest.
+        let why = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+        *last = Some(Closed { why, refused: code == Some(RDKafkaErrorCode::Authentication) });
     }
 }
 

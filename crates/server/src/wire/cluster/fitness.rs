@@ -4,6 +4,8 @@ use firstcome_core::events::topics;
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_store::check::{CheckLine, CheckState};
 use firstcome_store::kafka::TopicUse;
+use firstcome_store::sql::SqlOptions;
+use futures_util::future::join_all;
 
 use super::storage::WITH_LEDGER;
 use super::{outside, sql};
@@ -12,30 +14,31 @@ use crate::wire::StartError;
 
 /// Looks at everything that these roles use. Nothing is changed.
 pub async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<CheckLine>, PortError> {
-    let (redis, kafka) = (outside::redis(config)?, outside::kafka(config));
-    let topics = topics_of(roles);
+    let (redis, kafka, topics) = (outside::redis(config)?, outside::kafka(config), topics_of(roles));
     let mut databases = Vec::new();
-    let mut lines = Vec::new();
     for role in roles.iter().filter(|role| config.databases.of(**role).is_some()) {
-        databases.push((*role, sql(config, *role)?));
+        databases.push((role.as_str(), sql(config, *role)?));
     }
-    for (number, (role, options)) in databases.iter().enumerate() {
-        let place = options.place();
-        let same = databases[..number].iter().find(|(_, other)| place.is_some() && other.place() == place);
-        lines.extend(same.map(|(other, _)| {
-            let what = format!("databases.{} and databases.{}", other.as_str(), role.as_str());
-            let found = format!("are one: {}", place.clone().unwrap_or_default());
-            CheckLine::fail(what, found, "give every role a database of its own")
-        }));
-    }
-    let looked = databases.iter().map(|(role, options)| firstcome_store::sql::check(options, role.as_str()));
-    let (redis, kafka, databases) = tokio::join!(
+    let (redis, kafka, looked) = tokio::join!(
         firstcome_store::redis::check(&redis),
         firstcome_store::kafka::check(&kafka, &topics),
-        futures_util::future::join_all(looked),
+        join_all(databases.iter().map(|(role, options)| firstcome_store::sql::check(options, role))),
     );
-    lines.extend(redis.into_iter().chain(kafka).chain(databases.into_iter().flatten()));
-    Ok(lines)
+    Ok(redis.into_iter().chain(kafka).chain(looked.concat()).chain(shared(&databases)).collect())
+}
+
+/// Databases that are one, under addresses that are written differently.
+fn shared(databases: &[(&str, SqlOptions)]) -> Vec<CheckLine> {
+    let mut lines = Vec::new();
+    for (number, (role, options)) in databases.iter().enumerate() {
+        let Some(place) = options.place() else { continue };
+        let same = databases[..number].iter().find(|(_, other)| other.place().as_ref() == Some(&place));
+        lines.extend(same.map(|(other, _)| {
+            let what = format!("databases.{other} and databases.{role}");
+            CheckLine::fail(what, format!("are one: {place}"), "give every role a database of its own")
+        }));
+    }
+    lines
 }
 
 /// A process may read what every role announces, and writes what its own do.
