@@ -123,7 +123,7 @@ struct Accounts {
 pub fn create(options: Options, ports: Ports) -> Role {
     let accounts = Accounts::new(options, ports);
     let workers = vec![sweeper::worker(Arc::clone(&accounts))];
-    Role { name: "accounts", router: routes().with_state(accounts), workers }
+    Role { name: "accounts", router: routes().with_state(accounts), workers, letters: None }
 }
 
 impl Accounts {
