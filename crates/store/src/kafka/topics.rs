@@ -1,7 +1,7 @@
 //! Topics: created by the program with what its promises need.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstcome_core::ports::PortError;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -19,6 +19,8 @@ use super::reader::Reader;
 pub const JOURNAL: &str = "journal";
 /// How long Kafka may take to create a topic.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long it is waited before it is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is asked why it did not.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -71,7 +73,17 @@ async fn is_there(admin: &Arc<Aside<AdminClient<DefaultClientContext>>>, topic: 
 pub async fn must_be_empty(options: &KafkaOptions, name: &str) -> Result<(), PortError> {
     ensure(options, name).await?;
     let topic = options.topic(name);
-    if Reader::look(options, &topic)?.range().await?.end == 0 {
+    let reader = Reader::look(options, &topic)?;
+    let began = Instant::now();
+    let end = loop {
+        match reader.range().await {
+            Ok(range) => break range.end,
+            Err(error) if began.elapsed() > PATIENCE => return Err(error),
+            // Of a topic that was made a moment ago not every broker knows who leads it.
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    };
+    if end == 0 {
         return Ok(());
     }
     Err(PortError::Misused(format!(
