@@ -106,7 +106,7 @@ async fn open_role(
             let role = roles::accounts_role(config, parts, records, revocations, &mailbox);
             return Ok((role, if config.development() { mailbox.router() } else { Router::new() }));
         }
-        RoleName::Catalog => catalog::create(roles::catalog_ports(parts, records, servers.ledger())).await?,
+        RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
             roles::orders_role(parts, records, ledger.clone(), archive.clone(), metrics).await?
