@@ -63,7 +63,7 @@ offers as POST /admin/offers takes them, with a sku, and product_sku in place of
 A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
 valid_for_days, visit_date, discount_percent, discount_amount, price, currency, stock, opens_at, closes_at,
 limit_per_person, max_per_order, hold_for_seconds, refund_policy. Only sku, kind, name, price and stock are needed.
-refund_policy can only be full_until_used in this version.
+refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
 What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
 that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is

@@ -8,6 +8,7 @@ use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::Hold;
 
 use super::Orders;
+use super::shipping::ShippingView;
 use super::view::OrderView;
 use crate::http::{Buyer, Identity, Outcome, Path, Problem};
 
@@ -24,7 +25,9 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Outcome<Json<OrderView>> {
     let hold = orders.own(buyer, &id).await?;
-    Ok(Json(orders.view(&hold)))
+    let view = orders.view(&hold);
+    let parcels = orders.parcels(std::iter::once(&hold)).await?;
+    Ok(Json(OrderView { shipping: ShippingView::of(&hold, parcels.get(&hold.order)), ..view }))
 }
 
 impl Orders {
