@@ -195,6 +195,7 @@ async fn an_altered_catalogue_and_lost_vouchers_are_found_by_the_audit() {
             "update offers set offer = replace(offer, '\"max_per_order\":', '\"max_per_order\":1')",
         ),
         ("products", "catalogue, offer", "delete from offers"),
+        ("vouchers", "what its offer sells", "delete from sold_products"),
         ("vouchers", "something happened to it", "delete from vouchers where voided"),
     ];
     for (table, named, statement) in cases {

@@ -78,7 +78,9 @@ impl<'a> Sold<'a> {
                 return Some("it is none of the units that the journal says were sold".to_owned());
             };
             let person = self.journal.order(*order).map(|hold| hold.person);
-            let product = self.products.get(offer);
+            let Some(product) = self.products.get(offer) else {
+                return Some("what its offer sells is not known any more".to_owned());
+            };
             if *order != voucher.order {
                 Some(format!("it was issued for order {order}"))
             } else if person != Some(voucher.user) {
@@ -86,7 +88,7 @@ impl<'a> Sold<'a> {
             } else if !voucher.has_code() {
                 Some("its code is none that was ever issued".to_owned())
             } else {
-                product.and_then(|product| promised_otherwise(voucher, product)).map(str::to_owned)
+                promised_otherwise(voucher, product).map(str::to_owned)
             }
         })
     }
