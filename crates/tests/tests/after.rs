@@ -109,7 +109,8 @@ async fn an_operator_refunds_a_part_or_all() {
     // A part leaves the delivery. Twins are one refund.
     let part = json!({"amount": won(300), "reason": "a scratch"});
     let twins = join_all((0..8).map(|_| refund(&operator, "part", &order, &part))).await;
-    let ids: BTreeSet<String> = twins.into_iter().map(|twin| twin.want(200)["refund"]["refund_id"].to_string()).collect();
+    let ids: BTreeSet<String> =
+        twins.into_iter().map(|twin| twin.want(200)["refund"]["refund_id"].to_string()).collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
     settled(&buyer, &order, "COMPLETED", 300).await;
     assert_eq!(vouchers(&buyer, &order).await, ["ACTIVE", "ACTIVE"]);
@@ -244,7 +245,7 @@ async fn goods_leave_and_come_back() {
     assert_eq!((&listed[0]["ship_to"], &listed[0]["shipping"]["tracking"]), (&ship_to, &json!("123")));
     assert_eq!(shipping("SHIPPING").await["carrier"], "CJ Logistics");
     cancel(&buyer, "late", &order, &json!({})).await.problem(409, "wrong_state");
-    back("still early").await.problem(409, "wrong_state");
+    back("still-early").await.problem(409, "wrong_state");
     act(&operator, &order, "deliver", &json!({})).await.want(200);
     shipping("DELIVERED").await;
     act(&operator, &order, "deliver", &json!({})).await.problem(409, "wrong_state");
@@ -349,7 +350,8 @@ async fn units_of_an_order_are_canceled() {
     shop.start_again().await;
     settled(&buyer, &last, "PARTIALLY_CANCELED", 1_000).await;
     let keys = ["a", "b", "c", "d"];
-    let answers = join_all(keys.iter().map(|key| cancel(&buyer, key, &last, &some(1)))).await;
+    let one = some(1);
+    let answers = join_all(keys.iter().map(|key| cancel(&buyer, key, &last, &one))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 2, "{answers:?}");
     settled(&buyer, &last, "CANCELED", 3_000).await;
     audited(shop).await;

@@ -43,6 +43,7 @@ pub(super) struct LineRequest {
 }
 
 /// Refuses a list of no lines, and one that is too long.
+#[expect(clippy::ref_option, reason = "garde calls it with the field")]
 pub(super) fn some_lines(lines: &Option<Vec<LineRequest>>, (): &()) -> garde::Result {
     if lines.as_ref().is_none_or(|lines| (1..=MAX_LINES).contains(&lines.len())) {
         return Ok(());

@@ -60,7 +60,7 @@ pub struct Returning {
 /// Where the goods of an order are.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ShippingView {
-    /// PREPARING, SHIPPING, DELIVERED, RETURN_REQUESTED, RETURNED or RETURN_REFUSED.
+    /// `PREPARING`, `SHIPPING`, `DELIVERED`, `RETURN_REQUESTED`, `RETURNED` or `RETURN_REFUSED`.
     #[schema(value_type = String, example = "SHIPPING")]
     state: ShippingState,
     #[serde(skip_serializing_if = "Option::is_none")]
