@@ -9,6 +9,7 @@ mod moving;
 mod refusals;
 mod rolling;
 mod shapes;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;
