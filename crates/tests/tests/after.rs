@@ -244,6 +244,8 @@ async fn goods_leave_and_come_back() {
     let listed = operator.admin_orders("state=COMPLETED").await.expect("an answer");
     assert_eq!((&listed[0]["ship_to"], &listed[0]["shipping"]["tracking"]), (&ship_to, &json!("123")));
     assert_eq!(shipping("SHIPPING").await["carrier"], "CJ Logistics");
+    let repeated = buyer.post("/orders").key("goods").json(&body).want(201).await;
+    assert_eq!(repeated["shipping"]["state"], "SHIPPING", "a repeat is the order in its state of now");
     cancel(&buyer, "late", &order, &json!({})).await.problem(409, "wrong_state");
     back("still-early").await.problem(409, "wrong_state");
     act(&operator, &order, "deliver", &json!({})).await.want(200);

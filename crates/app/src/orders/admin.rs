@@ -97,8 +97,8 @@ impl Orders {
     /// An order as the seller sees it now.
     pub(super) async fn sold_order(&self, hold: &Hold) -> Outcome<SoldOrder> {
         let hold = self.ports.ledger.find(hold.order).await?.unwrap_or_else(|| hold.clone());
-        let parcels = self.parcels(std::iter::once(&hold)).await?;
-        self.sold(&hold, ShippingView::of(&hold, parcels.get(&hold.order))).await
+        let shipping = self.view_now(&hold).await?.shipping;
+        self.sold(&hold, shipping).await
     }
 }
 
