@@ -16,6 +16,7 @@ mod protocol;
 mod recovery;
 mod sale;
 mod simulation;
+mod smtp;
 mod socket;
 mod storm;
 mod tamper;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ports::{Committed, Mail, random_bytes};
+use firstcome_core::ports::{Committed, random_bytes};
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::records::EmailCode;
 use super::{Accounts, EmailAddress, Options};
 use crate::http::{Body, ClientAddress, Outcome, Problem};
+use crate::mails::Letter;
 
 /// Codes that nobody can count through in the tries that there are.
 const CODES: u64 = 1_000_000;
@@ -49,15 +50,13 @@ pub(super) async fn post(
     Body { value, .. }: Body<AskForCode>,
 ) -> Outcome<StatusCode> {
     accounts.attempts.check_codes(address)?;
-    let code = accounts.new_code(&value.email).await?;
-    let mail = mail(&value.email, &code, accounts.options.code_lifetime);
-    accounts.ports.mailer.send(mail).await?;
+    accounts.send_code(&value.email).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 impl Accounts {
-    /// Makes the code that holds from now on for this address.
-    async fn new_code(&self, email: &EmailAddress) -> Outcome<String> {
+    /// Makes the code that holds from now on for this address, and queues the e-mail that brings it.
+    async fn send_code(&self, email: &EmailAddress) -> Outcome<()> {
         let index = email.index(&self.ports.keys.index);
         let number = u64::from_be_bytes(random_bytes(self.ports.random.as_ref())) % CODES;
         let code = format!("{number:06}");
@@ -65,15 +64,17 @@ impl Accounts {
         loop {
             let stored = self.ports.records.load::<EmailCode>(index.clone()).await?;
             let now = self.ports.clock.now();
-            let unit = match stored {
+            let mut unit = match stored {
                 None => Unit::new().insert(&renewed(None, &index, hash.clone(), &self.options, now)?),
                 Some(Stored { record, version }) => {
                     let record = renewed(Some(record), &index, hash.clone(), &self.options, now)?;
                     Unit::new().update(&Stored { record, version })
                 }
             };
+            unit.append(self.mails.queue(letter(email, &code, self.options.code_lifetime)));
             if self.ports.records.commit(unit).await? == Committed::Done {
-                return Ok(code);
+                self.mails.wake();
+                return Ok(());
             }
         }
     }
@@ -116,7 +117,7 @@ fn renewed(
     })
 }
 
-fn mail(to: &EmailAddress, code: &str, lifetime: Duration) -> Mail {
+fn letter<'a>(to: &'a EmailAddress, code: &str, lifetime: Duration) -> Letter<'a> {
     let minutes = lifetime.as_secs().div_ceil(60);
     let body = format!(
         "Firstcome 인증 코드입니다. {minutes}분 안에 입력해 주세요.\n\
@@ -127,7 +128,13 @@ fn mail(to: &EmailAddress, code: &str, lifetime: Duration) -> Mail {
          요청하신 적이 없다면 이 메일을 무시해 주세요. 코드를 누구에게도 알려 주지 마세요.\n\
          If you did not ask for it, ignore this e-mail. Tell the code to nobody.\n"
     );
-    Mail { to: to.as_str().to_owned(), subject: "[Firstcome] 인증 코드 · Your code".to_owned(), body }
+    Letter {
+        purpose: "email-code",
+        to: to.as_str(),
+        subject: "[Firstcome] 인증 코드 · Your code",
+        body,
+        useful_for: lifetime,
+    }
 }
 
 #[cfg(test)]

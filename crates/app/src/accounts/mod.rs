@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use firstcome_core::ports::{Clock, Mailer, Random, Records};
 use firstcome_core::records::{Record, Table};
+use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,6 +44,7 @@ pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
 use crate::http::Revocations;
+use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::Keys;
 use attempts::Attempts;
@@ -50,7 +52,7 @@ use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE];
+pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE];
 
 /// What the role is told.
 #[derive(Debug, Clone)]
@@ -103,7 +105,7 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Codes, tokens and salts.
     pub random: Arc<dyn Random>,
-    /// Delivers the codes.
+    /// Delivers e-mails.
     pub mailer: Arc<dyn Mailer>,
     /// Signs tokens and encrypts personal data.
     pub keys: Arc<Keys>,
@@ -117,20 +119,23 @@ struct Accounts {
     ports: Ports,
     passwords: Passwords,
     attempts: Attempts,
+    mails: Arc<Mails>,
 }
 
 /// The role, ready to be served and run.
-pub fn create(options: Options, ports: Ports) -> Role {
-    let accounts = Accounts::new(options, ports);
-    let workers = vec![sweeper::worker(Arc::clone(&accounts))];
+pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
+    let accounts = Accounts::new(options, ports, metrics);
+    let workers = vec![sweeper::worker(Arc::clone(&accounts)), Arc::clone(&accounts.mails).worker()];
     Role { name: "accounts", router: routes().with_state(accounts), workers }
 }
 
 impl Accounts {
-    fn new(options: Options, ports: Ports) -> Arc<Self> {
+    fn new(options: Options, ports: Ports, metrics: &mut Registry) -> Arc<Self> {
         let passwords = Passwords::start(&options.passwords, Arc::clone(&ports.random));
         let attempts = Attempts::new(&options);
-        Arc::new(Self { options, ports, passwords, attempts })
+        let Ports { records, clock, random, mailer, keys, .. } = ports.clone();
+        let mails = Mails::new(mails::Ports { records, mailer, keys, clock, random }, metrics);
+        Arc::new(Self { options, ports, passwords, attempts, mails })
     }
 }
 

@@ -10,6 +10,7 @@ use firstcome_core::ports::Records as _;
 use firstcome_core::records::{Query, Value};
 use firstcome_core::testkit::{MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -88,7 +89,8 @@ impl TestApp {
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let accounts = Accounts::new(Options { passwords, ..Options::default() }, ports);
+        let options = Options { passwords, ..Options::default() };
+        let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
             keys: keys.clone(),
@@ -115,6 +117,7 @@ impl TestApp {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
+        self.accounts.mails.deliver_due().await.unwrap();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, body }
     }
 

@@ -2,6 +2,9 @@
 
 use std::io::Write as _;
 
+use firstcome_core::ports::PortError;
+use firstcome_store::smtp::Smtp;
+
 use super::CommandError;
 use crate::cli::DataArguments;
 use crate::config::{Config, Mode};
@@ -15,10 +18,23 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
             let advice =
                 "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
             writeln!(std::io::stdout(), "{advice}")?;
-            Ok(())
+            match runtime.block_on(mail_server(&config))? {
+                None => Ok(()),
+                Some(Ok(())) => Ok(writeln!(std::io::stdout(), "The mail server lets us in.")?),
+                Some(Err(error)) => {
+                    writeln!(std::io::stdout(), "{error}; see the section [smtp] of the configuration")?;
+                    Err(CommandError::Disagrees)
+                }
+            }
         }
         Mode::Cluster(_) => runtime.block_on(check(&config)),
     }
+}
+
+/// Whether the mail server lets us in; nothing when none is configured.
+async fn mail_server(config: &Config) -> Result<Option<Result<(), PortError>>, CommandError> {
+    let Some(options) = config.smtp_options()? else { return Ok(None) };
+    Ok(Some(Smtp::new(options)?.check().await))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -75,6 +91,11 @@ async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>,
         if url.is_some() {
             lines.extend(firstcome_store::sql::check(&cluster::sql(config, role)?, role.as_str()).await);
         }
+    }
+    match mail_server(config).await? {
+        None => {}
+        Some(Ok(())) => lines.push(CheckLine::ok("mail server", "lets us in")),
+        Some(Err(error)) => lines.push(CheckLine::fail("mail server", error.to_string(), "see the section [smtp]")),
     }
     Ok(lines)
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use firstcome_app::accounts::DevMailbox;
 use firstcome_app::catalog;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::{Role, Worker};
@@ -96,9 +95,8 @@ async fn open_role(
     let gateway = config.cluster.gateway.as_deref().unwrap_or_default().trim_end_matches('/');
     let role = match name {
         RoleName::Accounts => {
-            let mailbox = DevMailbox::new(parts.clock.clone());
-            let role = roles::accounts_role(config, parts, records, revocations, &mailbox);
-            return Ok((role, if config.development() { mailbox.router() } else { Router::new() }));
+            let (mailer, mailbox) = roles::mailer(config, parts)?;
+            return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics), mailbox));
         }
         RoleName::Catalog => catalog::create(roles::catalog_ports(parts, records, servers.ledger())).await?,
         RoleName::Orders => {
