@@ -9,13 +9,21 @@
 
 pub mod admin;
 mod attempts;
+mod codes;
 mod email_codes;
 mod email_codes_verify;
+mod letters;
 mod login;
 mod logout;
 mod logout_all;
 mod mailbox;
 mod me;
+mod me_change;
+mod me_delete;
+mod origin;
+mod password_change;
+mod password_reset;
+mod password_reset_confirm;
 mod passwords;
 mod people;
 mod records;
@@ -153,7 +161,10 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(refresh::post))
         .routes(routes!(logout::post))
         .routes(routes!(logout_all::post))
-        .routes(routes!(me::get))
+        .routes(routes!(password_reset::post))
+        .routes(routes!(password_reset_confirm::post))
+        .routes(routes!(me::get, me_change::patch, me_delete::delete))
+        .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
 }

@@ -5,7 +5,7 @@ use firstcome_core::ids::{AddressId, UserId};
 use firstcome_core::ports::{PortError, Random, Records, random_bytes};
 use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::records::{Address, User};
@@ -58,6 +58,11 @@ impl EmailAddress {
     pub(super) fn index(&self, index: &BlindIndex) -> Vec<u8> {
         index.of(&[b"email", self.0.as_bytes()])
     }
+
+    /// The keyed hash under which codes for a new password are kept: apart from those that verify the address.
+    pub(super) fn reset_index(&self, index: &BlindIndex) -> Vec<u8> {
+        index.of(&[b"password-reset", self.0.as_bytes()])
+    }
 }
 
 /// A password as it was typed; wiped from memory when it is dropped, and never shown.
@@ -66,6 +71,15 @@ pub(super) struct Password(pub(super) SecretString);
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+/// Checks a password that is to be.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
+pub(super) fn password_length(password: &Password, _: &()) -> garde::Result {
+    match password.0.expose_secret().chars().count() {
+        8..=128 => Ok(()),
+        _ => Err(garde::Error::new("must have 8 to 128 characters")),
     }
 }
 
@@ -119,6 +133,18 @@ impl NewPerson<'_> {
     }
 }
 
+/// A new row for where parcels for a person go; none when they gave no address.
+pub(super) fn new_address(
+    person: &Person,
+    owner: UserId,
+    keys: &Keys,
+    random: &dyn Random,
+    now: Time,
+) -> Option<Address> {
+    let Person { name, phone, address, .. } = person.clone();
+    Some(seal_label(&Label { name, phone, address: address? }, owner, keys, random, now))
+}
+
 fn seal_label(label: &Label, owner: UserId, keys: &Keys, random: &dyn Random, now: Time) -> Address {
     let id = AddressId::at(now, random_bytes(random));
     let text = serde_json::to_string(label).expect("a label is texts");
@@ -127,6 +153,7 @@ fn seal_label(label: &Label, owner: UserId, keys: &Keys, random: &dyn Random, no
 }
 
 /// What the account knows about the person.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) email: String,
     pub(super) name: String,
@@ -144,6 +171,16 @@ impl User {
             Some(id) => records.load::<Address>(id).await?.map(|stored| stored.record.text(keys)).transpose()?,
         };
         Ok(Person { email: open(b"users.email", &self.email)?, name: open(b"users.name", &self.name)?, phone, address })
+    }
+}
+
+impl User {
+    /// Puts other personal data into the columns; where parcels go is a row of its own.
+    pub(super) fn seal(&mut self, person: &Person, keys: &Keys) {
+        let seal = |column: &[u8], text: &str| keys.sealer.seal(&[column, &self.id.0], text);
+        let (email, name) = (seal(b"users.email", &person.email), seal(b"users.name", &person.name));
+        let phone = person.phone.as_deref().map(|phone| seal(b"users.phone", phone));
+        *self = Self { sealed_with: keys.sealer.key(), email, name, phone, ..self.clone() };
     }
 }
 

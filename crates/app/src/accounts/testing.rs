@@ -183,6 +183,15 @@ impl TestApp {
         items.find(|item| item["current"] == true).unwrap()["session_id"].as_str().unwrap().to_owned()
     }
 
+    /// How many rows there are.
+    pub(super) async fn count_rows(&self) -> usize {
+        let mut count = 0;
+        for table in TABLES {
+            count += self.records.select(Query::all(table, u32::MAX)).await.unwrap().len();
+        }
+        count
+    }
+
     /// Every byte of every row.
     pub(super) async fn all_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

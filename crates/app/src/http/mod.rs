@@ -13,7 +13,7 @@ mod text;
 mod token;
 
 pub use address::{Path, QueryString};
-pub use body::{Body, MAX_BODY_BYTES, NoBody, read_body};
+pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};

@@ -1,14 +1,18 @@
 //! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
 
 use firstcome_core::ids::{AddressId, OrderId, UserId};
+use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
-use firstcome_core::records::{Record as _, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
 use crate::http::{Outcome, lines, one_line};
+
+/// Rows read at a time.
+const PAGE: u32 = 500;
 
 record! {
     /// An address of one order.
@@ -23,7 +27,20 @@ record! {
         /// The address, sealed.
         pub(super) sealed: Vec<u8>,
     }
-    indexes []
+    indexes [index "shipping_addresses_by_user" ("user"), index "shipping_addresses_by_key" ("key")]
+}
+
+/// The unit of work that forgets where the goods of a person are sent.
+pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
+    let mut unit = Unit::new();
+    let mut after = None;
+    loop {
+        let page = Query::all(ShippingAddress::TABLE, PAGE).is("user", user).after(after);
+        let rows = records.list::<ShippingAddress>(page).await?;
+        unit = rows.iter().fold(unit, |unit, row| unit.delete(&row.record));
+        let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else { return Ok(unit) };
+        after = Some((last.record.key(), last.record.key()));
+    }
 }
 
 /// Where goods are sent.
