@@ -12,6 +12,7 @@ mod hostile;
 mod idempotency;
 mod matrix;
 mod powercut;
+mod privacy;
 mod protocol;
 mod recovery;
 mod sale;

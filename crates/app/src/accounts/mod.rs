@@ -28,6 +28,7 @@ mod passwords;
 mod people;
 mod records;
 mod refresh;
+mod resealer;
 mod sessions;
 mod sessions_end;
 mod sessions_list;
@@ -54,13 +55,21 @@ pub use people::EmailAddress;
 use crate::http::Revocations;
 use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
-use crate::secrets::Keys;
+use crate::secrets::{Keys, Sealed as _};
 use attempts::Attempts;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE];
+
+/// Which of them have sealed columns, and which column says by what key.
+pub const SEALED: &[(&Table, &str)] = &[
+    (User::TABLE, User::KEY),
+    (Address::TABLE, Address::KEY),
+    (Session::TABLE, Session::KEY),
+    (QueuedMail::TABLE, QueuedMail::KEY),
+];
 
 /// What the role is told.
 #[derive(Debug, Clone)]
@@ -133,7 +142,11 @@ struct Accounts {
 /// The role, ready to be served and run.
 pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
     let accounts = Accounts::new(options, ports, metrics);
-    let workers = vec![sweeper::worker(Arc::clone(&accounts)), Arc::clone(&accounts.mails).worker()];
+    let workers = vec![
+        sweeper::worker(Arc::clone(&accounts)),
+        Arc::clone(&accounts.mails).worker(),
+        resealer::worker(Arc::clone(&accounts)),
+    ];
     Role { name: "accounts", router: routes().with_state(accounts), workers }
 }
 

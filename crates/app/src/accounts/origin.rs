@@ -6,7 +6,7 @@ use firstcome_core::ids::SessionId;
 use serde::{Deserialize, Serialize};
 
 use super::records::Session;
-use crate::secrets::Sealer;
+use crate::secrets::{Sealed, Sealer, Unreadable};
 
 /// What is sealed.
 #[derive(Default, Serialize, Deserialize)]
@@ -33,6 +33,18 @@ impl Session {
             serde_json::from_str(&text).ok()
         });
         opened.unwrap_or_else(|| Origin { device: self.device.clone(), address: None })
+    }
+}
+
+impl Sealed for Session {
+    const KEY: &'static str = "sealed_with";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        let (sealed, key) = self.origin.as_deref().zip(self.sealed_with).ok_or(Unreadable)?;
+        let text = sealer.open(key, &place(&self.id), sealed)?;
+        self.origin = Some(sealer.seal(&place(&self.id), &text));
+        self.sealed_with = Some(sealer.key());
+        Ok(())
     }
 }
 

@@ -29,13 +29,13 @@ impl Accounts {
         let refresh = RefreshToken::first(SessionId::at(now, random_bytes(random)), random);
         let device = device.map(|device| device.trim().to_owned()).unwrap_or_default();
         let origin = Origin { device, address: Some(address.0) };
-        let sealer = &self.ports.keys.sealer;
+        let sealer = self.ports.keys.sealer();
         let session = Session {
             id: refresh.session,
             owner: user.id,
             device: String::new(),
             sealed_with: Some(sealer.key()),
-            origin: Some(origin.seal(refresh.session, sealer)),
+            origin: Some(origin.seal(refresh.session, &sealer)),
             family: refresh.family_hash(),
             refresh: refresh.hash(),
             created_at: now,

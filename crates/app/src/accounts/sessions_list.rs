@@ -67,8 +67,9 @@ pub(super) async fn get(
     )?;
     let sessions = accounts.ports.records.list::<Session>(query).await?;
     let place = |session: &Session| (session.created_at.to_value(), session.id.to_value());
+    let sealer = accounts.ports.keys.sealer();
     let show = |session: Session| {
-        let Origin { device, address } = session.origin(&accounts.ports.keys.sealer);
+        let Origin { device, address } = session.origin(&sealer);
         LoggedIn {
             session_id: session.id,
             device,

@@ -58,8 +58,12 @@ pub(super) struct TestApp {
 
 impl TestApp {
     pub(super) async fn new() -> Self {
+        Self::with_keys(Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), records, Arc::new(Keys::in_memory(&SystemRandom))).await
+        Self::over(TestClock::default(), records, keys).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.

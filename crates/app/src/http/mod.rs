@@ -14,7 +14,7 @@ mod token;
 
 pub use address::{Path, QueryString};
 pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
-pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
+pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
 pub use problem::{Outcome, Problem};

@@ -25,7 +25,7 @@ use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::secrets::Keys;
+use crate::secrets::{Keys, Sealed, Sealer, Unreadable};
 
 pub use deliver::TRIES;
 
@@ -124,7 +124,7 @@ impl Mails {
         let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
         let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body };
         let text = serde_json::to_string(&contents).expect("texts can be written");
-        let sealer = &self.ports.keys.sealer;
+        let sealer = self.ports.keys.sealer();
         let mail = QueuedMail {
             id,
             state: MailState::Waiting,
@@ -143,6 +143,20 @@ impl Mails {
     /// Has the worker look at once.
     pub fn wake(&self) {
         self.queued.notify_one();
+    }
+}
+
+impl Sealed for QueuedMail {
+    const KEY: &'static str = "sealed_with";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        // One that was given up has no contents any more.
+        if self.state == MailState::Waiting {
+            let text = sealer.open(self.sealed_with, &place(&self.id), &self.contents)?;
+            self.contents = sealer.seal(&place(&self.id), &text);
+        }
+        self.sealed_with = sealer.key();
+        Ok(())
     }
 }
 

@@ -8,8 +8,10 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Orders;
+use super::{Orders, Ports};
 use crate::http::{Outcome, lines, one_line};
+use crate::role::Worker;
+use crate::secrets::{RESEAL_EVERY, Sealed, Sealer, Unreadable, reseal};
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
@@ -28,6 +30,31 @@ record! {
         pub(super) sealed: Vec<u8>,
     }
     indexes [index "shipping_addresses_by_user" ("user"), index "shipping_addresses_by_key" ("key")]
+}
+
+impl Sealed for ShippingAddress {
+    const KEY: &'static str = "key";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        let place: [&[u8]; 2] = [Self::TABLE.name.as_bytes(), &self.address.0];
+        self.sealed = sealer.seal(&place, &sealer.open(self.key, &place, &self.sealed)?);
+        self.key = sealer.key();
+        Ok(())
+    }
+}
+
+/// Seals addresses anew when there is a new key.
+pub(super) fn resealer(ports: &Ports) -> Worker {
+    let (records, keys) = (ports.records.clone(), ports.keys.clone());
+    Worker::new("orders-keys", move |stop| async move {
+        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
+            let work = reseal::<ShippingAddress>(records.as_ref(), &keys);
+            if let Some(Err(error)) = stop.run_until_cancelled(work).await {
+                tracing::warn!(%error, "addresses are not sealed anew yet");
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The unit of work that forgets where the goods of a person are sent.
@@ -66,7 +93,7 @@ impl Orders {
     pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
         let address = AddressId::derived(&[&order.0]);
         let text = serde_json::to_string(ship_to).unwrap_or_default();
-        let sealer = &self.ports.keys.sealer;
+        let sealer = self.ports.keys.sealer();
         let place: [&[u8]; 2] = [ShippingAddress::TABLE.name.as_bytes(), &address.0];
         let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place, &text) };
         // A conflict means that this very order was asked for before, with this very address.

@@ -38,7 +38,7 @@ use utoipa_axum::routes;
 
 use crate::consumer::{DeadLetter, Topic};
 use crate::role::Role;
-use crate::secrets::Keys;
+use crate::secrets::{Keys, Sealed as _};
 
 pub use refunds::Refund;
 pub use view::OrderView;
@@ -52,6 +52,9 @@ pub const TABLES: &[&Table] = &[
     cancel::CancelRequest::TABLE,
     DeadLetter::TABLE,
 ];
+
+/// Which of them have sealed columns, and which column says by what key.
+pub const SEALED: &[(&Table, &str)] = &[(addresses::ShippingAddress::TABLE, addresses::ShippingAddress::KEY)];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -99,6 +102,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     });
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
     workers.extend(orders.facts.workers());
+    workers.push(addresses::resealer(&ports));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));
 

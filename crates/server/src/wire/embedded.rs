@@ -110,6 +110,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     gateway.load().await?;
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
     workers.extend(gateway.workers());
+    workers.push(parts.keys.clone().worker(parts.clock.clone()));
     let (mut routes, openapi) = merge(all);
     if config.sandbox.enabled {
         let mut role = roles::sandbox_role(&parts, databases.sandbox.clone(), &shop);

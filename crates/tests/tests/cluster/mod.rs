@@ -5,6 +5,7 @@ mod breakdowns;
 mod gateway;
 mod links;
 mod moving;
+mod privacy;
 mod rolling;
 
 use std::sync::Arc;

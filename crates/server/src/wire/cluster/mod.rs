@@ -16,7 +16,7 @@ use firstcome_app::catalog;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::{Role, Worker};
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
-use firstcome_core::ports::{RoleName, SystemClock};
+use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_store::redis::RedisSessions;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -37,7 +37,7 @@ pub const TOPICS: [&str; 6] =
 /// The keys that all processes share.
 pub fn keys(config: &Config) -> Result<Arc<Keys>, KeyError> {
     let folder = config.cluster.keys.as_deref().expect("the configuration was checked");
-    Keys::load_shared(folder, &SystemRandom).map(Arc::new)
+    Keys::load_shared(folder, &SystemRandom, SystemClock.now()).map(Arc::new)
 }
 
 /// Puts the roles of this process together. `address` is where it will listen.
@@ -60,6 +60,7 @@ pub(super) async fn open(
     let revocations = Arc::new(Revocations::told_by(marks));
     let mut routers = Vec::new();
     let mut workers: Vec<Worker> = servers.relays(config);
+    workers.push(parts.keys.clone().worker(parts.clock.clone()));
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
         workers.extend(role.workers);
