@@ -28,13 +28,18 @@ function line(element, [days, hours, minutes, seconds]) {
   element.textContent = `${day}${two(hours)}:${two(minutes)}:${two(seconds)}`;
 }
 
+// Before the server's time is known a visitor's clock that is ahead would end what has not begun.
+let isKnown = false;
+
 function tick() {
   for (const element of document.querySelectorAll("[data-countdown]")) {
     const left = Date.parse(element.dataset.countdown) - serverNow();
     if (element.dataset.boxes) boxes(element, parts(left));
     else line(element, parts(left));
     element.classList.toggle("urgent", left < 60000);
-    if (left <= 0 && !element.dataset.reached) {
+    if (left > 0) {
+      delete element.dataset.reached;
+    } else if (isKnown && !element.dataset.reached) {
       element.dataset.reached = "yes";
       if (element.dataset.done) element.textContent = element.dataset.done;
       element.dispatchEvent(new CustomEvent("reached", { bubbles: true }));
@@ -47,6 +52,9 @@ export const refresh = tick;
 
 if (document.querySelector("[data-countdown], [data-panel]")) {
   tick();
-  keepTime().then(tick);
+  keepTime().then(() => {
+    isKnown = true;
+    tick();
+  });
   setInterval(tick, 250);
 }

@@ -39,9 +39,11 @@ function page(root) {
     if (root.dataset.closes && now >= Date.parse(root.dataset.closes)) root.dataset.state = "ended";
     draw();
   };
-  keepTime().then(turn);
+  keepTime().then(() => {
+    turn();
+    if (root.dataset.closes) setInterval(turn, 1000);
+  });
   root.addEventListener("reached", turn);
-  if (root.dataset.closes) setInterval(turn, 1000);
 
   if (root.dataset.state !== "ended") {
     follow(`/offers/${root.dataset.offerPage}/stream`, "stock", (event) => {

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod guard;
 pub mod heartbeat;
 pub mod http;
+pub mod letters;
 pub mod mails;
 pub mod orders;
 pub mod pages;

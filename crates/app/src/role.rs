@@ -6,6 +6,8 @@ use std::pin::Pin;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::letters::Letters;
+
 /// Why a worker ended before it was asked to. The process ends with it: a role without its worker would look alive.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -45,4 +47,6 @@ pub struct Role {
     pub router: OpenApiRouter,
     /// Its tasks.
     pub workers: Vec<Worker>,
+    /// What its consumers could not handle; none for a role without any.
+    pub letters: Option<Letters>,
 }

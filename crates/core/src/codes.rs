@@ -74,6 +74,8 @@ error_codes! {
     Frozen = "frozen", 409, "The offer is stopped for now";
     /// The thing is in a state that does not allow it.
     WrongState = "wrong_state", 409, "Not possible in the state it is in";
+    /// The event of a dead letter could not be handled this time either.
+    ReplayFailed = "replay_failed", 409, "The event cannot be handled yet";
     /// The hold of the order has ended.
     HoldExpired = "hold_expired", 409, "The time to pay has run out";
     /// Another payment of the order is under way.

@@ -5,8 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What every folder has in which a server ran once. The archive of orders is not among them: it is made again.
-const CONTENTS: [&str; 8] =
-    ["accounts.db", "catalog.db", "orders.db", "payments.db", "vouchers.db", "sandbox.db", "journal.db", "keys"];
+const CONTENTS: [&str; 10] = [
+    "accounts.db",
+    "catalog.db",
+    "orders.db",
+    "payments.db",
+    "vouchers.db",
+    "sandbox.db",
+    "journal.db",
+    "keys/access-tokens.pkcs8",
+    "keys/blind-index.key",
+    "keys/data-1.key",
+];
 /// The file that says that all of it was there.
 const COMPLETE: &str = "contents";
 /// A file that says that the demo is being put on sale; a start that finds it begins again.
@@ -191,14 +201,17 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a folder");
         let folder = Folder::create(temporary.path()).expect("created");
         assert!(folder.check_complete().is_ok(), "a new folder has nothing yet");
+        std::fs::create_dir(folder.path().join("keys")).expect("created");
         for name in CONTENTS {
             std::fs::write(folder.path().join(name), "").expect("written");
         }
         folder.note_complete().expect("noted");
         assert!(folder.check_complete().is_ok() && Folder::existing(folder.path()).is_ok());
-        std::fs::remove_file(folder.path().join("payments.db")).expect("removed");
+        for name in ["keys/data-1.key", "payments.db"] {
+            std::fs::remove_file(folder.path().join(name)).expect("removed");
+        }
         let refused = Folder::existing(folder.path()).expect_err("not whole").to_string();
-        assert!(refused.contains("payments.db was there and is gone"), "{refused}");
+        assert!(refused.contains("payments.db, keys/data-1.key was there and is gone"), "{refused}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod crash;
 mod faults;
 mod hostile;
 mod idempotency;
+mod letters;
 mod matrix;
 mod powercut;
 mod privacy;

@@ -7,6 +7,8 @@ use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::letters::unreadable;
+
 /// The password of every account.
 const PASSWORD: &str = "a long enough password 7";
 
@@ -80,6 +82,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/offers/{id}/live/stream", Operator),
     ("GET", "/admin/audit", Operator),
     ("GET", "/admin/orders", Operator),
+    ("GET", "/admin/dead-letters", Operator),
+    ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/time", Anyone),
 ];
 
@@ -97,6 +101,7 @@ struct Things {
     order: String,
     voucher: String,
     session: String,
+    letter: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,6 +195,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
         _ if path.starts_with("/orders") => &things.order,
         _ if path.contains("products") => &things.product,
+        _ if path.contains("dead-letters") => &things.letter,
         _ => &things.offer,
     };
     let filled = path
@@ -255,7 +261,8 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let sessions = buyer.sessions().await;
     let other = sessions["items"].as_array().expect("a list").iter().find(|session| session["current"] != true);
     let session = other.expect("a second device")["session_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, order, voucher, session }, buyer)
+    let letter = unreadable(shop).await;
+    (Things { offer, product, order, voucher, session, letter }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

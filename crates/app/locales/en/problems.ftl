@@ -35,6 +35,7 @@ problem-not_open_yet-at = The sale has not opened yet. It opens { $opens }.
 problem-closed = The sale is over.
 problem-frozen = The sale is paused at the moment. Please try again later.
 problem-wrong_state = That is no longer possible in its present state.
+problem-replay_failed = The event cannot be handled yet. Nothing has changed.
 problem-hold_expired = The time to pay has run out, and no units are left to set aside again. If you were charged, the money comes back by itself.
 problem-payment_in_progress = Another payment of this order is under way. Please wait for its result.
 problem-already_paid = This order is paid already.

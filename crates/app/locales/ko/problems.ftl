@@ -26,6 +26,7 @@ problem-not_open_yet-at = 아직 판매가 열리지 않았습니다. { $opens }
 problem-closed = 판매가 종료되었습니다.
 problem-frozen = 판매가 일시 중지되었습니다. 잠시 후 다시 시도해 주세요.
 problem-wrong_state = 현재 상태에서는 더 이상 할 수 없습니다.
+problem-replay_failed = 아직 이 이벤트를 처리할 수 없습니다. 변경된 내용은 없습니다.
 problem-hold_expired = 결제 시간이 지났고 다시 확보할 수량이 없습니다. 혹시 청구되었다면 자동으로 환불됩니다.
 problem-payment_in_progress = 이 주문의 다른 결제가 진행 중입니다. 결과를 기다려 주세요.
 problem-already_paid = 이미 결제된 주문입니다.

@@ -9,7 +9,7 @@ use super::records::EmailCode;
 use super::tokens::same;
 use super::{Accounts, Options};
 use crate::http::{Outcome, Problem};
-use crate::mails::Letter;
+use crate::mails::NewMail;
 
 /// Codes that nobody can count through in the tries that there are.
 const CODES: u64 = 1_000_000;
@@ -17,7 +17,7 @@ const CODES: u64 = 1_000_000;
 impl Accounts {
     /// Makes the code that holds from now on under this index, and queues the e-mail that brings it. With no e-mail,
     /// because nobody is there to get it, all else is done all the same, so that the answer cannot tell.
-    pub(super) async fn send_code<'a>(&self, index: &[u8], letter: impl Fn(&str) -> Option<Letter<'a>>) -> Outcome<()> {
+    pub(super) async fn send_code<'a>(&self, index: &[u8], mail: impl Fn(&str) -> Option<NewMail<'a>>) -> Outcome<()> {
         let number = u64::from_be_bytes(random_bytes(self.ports.random.as_ref())) % CODES;
         let code = format!("{number:06}");
         let hash = self.code_hash(index, &code);
@@ -31,8 +31,8 @@ impl Accounts {
                     Unit::new().update(&Stored { record, version })
                 }
             };
-            if let Some(letter) = letter(&code) {
-                unit.append(self.mails.queue(letter));
+            if let Some(mail) = mail(&code) {
+                unit.append(self.mails.queue(mail));
             }
             if self.ports.records.commit(unit).await? == Committed::Done {
                 self.mails.wake();

@@ -9,7 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Accounts, EmailAddress, letters};
+use super::{Accounts, EmailAddress, wording};
 use crate::http::{Body, ClientAddress, Outcome};
 
 /// Where the code goes.
@@ -42,7 +42,7 @@ pub(super) async fn post(
     accounts.attempts.check_codes(address)?;
     let index = value.email.index(&accounts.ports.keys.index);
     let lifetime = accounts.options.code_lifetime;
-    accounts.send_code(&index, |code| Some(letters::code(&value.email, code, lifetime))).await?;
+    accounts.send_code(&index, |code| Some(wording::code(&value.email, code, lifetime))).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::me::Profile;
 use super::people::{Person, find, new_address, optional_text};
 use super::records::{EmailCode, User};
-use super::{Accounts, EmailAddress, letters};
+use super::{Accounts, EmailAddress, wording};
 use crate::http::{Body, Buyer, Outcome, Problem, one_line, present};
 
 /// What is to change; what is left out stays.
@@ -122,7 +122,7 @@ impl Accounts {
             for proof in self.proofs(&user.record, &email, wanted).await? {
                 unit = unit.update(&proof);
             }
-            unit.append(self.mails.queue(letters::email_changed(&before.email)));
+            unit.append(self.mails.queue(wording::email_changed(&before.email)));
             user.record.email_index = email.index(&keys.index);
         }
         user.record.seal(after, keys);

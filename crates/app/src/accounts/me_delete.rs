@@ -16,7 +16,7 @@ use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
 
 use super::people::Person;
 use super::records::{Address, EmailCode, Session, User};
-use super::{Accounts, EmailAddress, letters};
+use super::{Accounts, EmailAddress, wording};
 use crate::http::{Buyer, Outcome, Problem};
 
 /// Rows that one commit removes.
@@ -58,7 +58,7 @@ impl Accounts {
                 }
             }
         }
-        unit.append(self.mails.queue(letters::deleted(&person.email)));
+        unit.append(self.mails.queue(wording::deleted(&person.email)));
         if !self.end_all_sessions_with(id, unit).await? {
             return Ok(false);
         }

@@ -12,7 +12,6 @@ mod attempts;
 mod codes;
 mod email_codes;
 mod email_codes_verify;
-mod letters;
 mod login;
 mod logout;
 mod logout_all;
@@ -37,6 +36,7 @@ mod sweeper;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod wording;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,7 +147,7 @@ pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
         Arc::clone(&accounts.mails).worker(),
         resealer::worker(Arc::clone(&accounts)),
     ];
-    Role { name: "accounts", router: routes().with_state(accounts), workers }
+    Role { name: "accounts", router: routes().with_state(accounts), workers, letters: None }
 }
 
 impl Accounts {

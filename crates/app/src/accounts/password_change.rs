@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::people::{Password, password_length};
 use super::records::User;
-use super::{Accounts, letters};
+use super::{Accounts, wording};
 use crate::http::{Body, Buyer, ClientAddress, Outcome, Problem};
 
 /// The password that is, and the one that is to be.
@@ -81,7 +81,7 @@ impl Accounts {
         let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
         user.record.password = Some(hash);
         unit = unit.update(&user);
-        unit.append(self.mails.queue(letters::password_changed(&person.email)));
+        unit.append(self.mails.queue(wording::password_changed(&person.email)));
         let done = self.end_all_sessions_with(user.record.id, unit).await?;
         self.mails.wake();
         Ok(done)

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::people::find;
-use super::{Accounts, EmailAddress, letters};
+use super::{Accounts, EmailAddress, wording};
 use crate::http::{Body, ClientAddress, Outcome};
 
 /// Whose password.
@@ -45,8 +45,8 @@ pub(super) async fn post(
     let keys = &accounts.ports.keys;
     let known = find(accounts.ports.records.as_ref(), value.email.index(&keys.index)).await?.is_some();
     let lifetime = accounts.options.code_lifetime;
-    let letter = |code: &str| known.then(|| letters::reset(&value.email, code, lifetime));
-    accounts.send_code(&value.email.reset_index(&keys.index), letter).await?;
+    let mail = |code: &str| known.then(|| wording::reset(&value.email, code, lifetime));
+    accounts.send_code(&value.email.reset_index(&keys.index), mail).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -24,13 +24,14 @@ mod view;
 
 use std::sync::Arc;
 
-use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::DeadLetter;
+use crate::letters::Letters;
 use crate::role::Role;
 
 pub use import::{GivenOffer, Imported};
@@ -61,9 +62,11 @@ pub struct Ports {
 pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
+    let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
     let router = routes().with_state(catalog);
-    Ok(Role { name: "catalog", router, workers: vec![terms.into_worker()] })
+    let workers = vec![letters.follow(&terms)];
+    Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.

@@ -2,8 +2,10 @@
 
 use firstcome_core::events::topics;
 use firstcome_core::ids::UserId;
+use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
+use firstcome_core::time::Time;
 use parking_lot::Mutex as Lock;
 
 use super::*;

@@ -119,10 +119,10 @@ impl Gateway {
         Protected::new(Arc::clone(self), answers::with_problems(router))
     }
 
-    /// Puts the gateway in front of a router that answers unknown paths and wrong methods itself, as one that
-    /// [forwards](forward::Forward) does.
+    /// Puts the gateway in front of a router that answers unknown paths itself, as one that [forwards](forward::Forward)
+    /// does.
     pub fn protect_whole(self: &Arc<Self>, router: Router) -> Protected<Router> {
-        Protected::new(Arc::clone(self), router)
+        Protected::new(Arc::clone(self), answers::with_methods(router))
     }
 
     /// What the gateway does besides answering: follows log-outs and forgets idle limits.

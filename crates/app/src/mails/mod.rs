@@ -76,7 +76,7 @@ struct Contents {
 }
 
 /// An e-mail to be queued.
-pub struct Letter<'a> {
+pub struct NewMail<'a> {
     /// What it is for, in a word that says nothing about the person.
     pub purpose: &'static str,
     /// Who gets it.
@@ -118,14 +118,14 @@ impl Mails {
     }
 
     /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
-    pub fn queue(&self, letter: Letter<'_>) -> Unit {
-        let Letter { purpose, to, subject, body, useful_for } = letter;
+    pub fn queue(&self, mail: NewMail<'_>) -> Unit {
+        let NewMail { purpose, to, subject, body, useful_for } = mail;
         let now = self.ports.clock.now();
         let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
         let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body };
         let text = serde_json::to_string(&contents).expect("texts can be written");
         let sealer = self.ports.keys.sealer();
-        let mail = QueuedMail {
+        let queued = QueuedMail {
             id,
             state: MailState::Waiting,
             purpose: purpose.to_owned(),
@@ -137,7 +137,7 @@ impl Mails {
             contents: sealer.seal(&place(&id), &text),
             created_at: now,
         };
-        Unit::new().insert(&mail)
+        Unit::new().insert(&queued)
     }
 
     /// Has the worker look at once.

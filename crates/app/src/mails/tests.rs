@@ -61,9 +61,8 @@ impl Post {
     }
 
     async fn queue(&self, useful_for: Duration) {
-        let letter =
-            Letter { purpose: "test", to: TO, subject: "Hello", body: "the code is 123456".into(), useful_for };
-        self.records.commit(self.mails.queue(letter)).await.unwrap();
+        let mail = NewMail { purpose: "test", to: TO, subject: "Hello", body: "the code is 123456".into(), useful_for };
+        self.records.commit(self.mails.queue(mail)).await.unwrap();
     }
 
     async fn rows(&self) -> Vec<Stored<QueuedMail>> {

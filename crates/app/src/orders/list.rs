@@ -51,12 +51,14 @@ impl Orders {
             let read = tokio::task::spawn_blocking(move || archive.list(&query)).await;
             read.map_err(|error| PortError::Unavailable(error.to_string()))??
         };
-        for order in &mut listed {
-            if order.hold.state.is_open()
-                && let Some(hold) = self.ports.ledger.find(order.hold.order).await?
-            {
-                order.hold = hold;
-            }
+        // The first is asked for as it is now; from then on what this process has read is as new as that.
+        let mut current = false;
+        for order in listed.iter_mut().filter(|order| order.hold.state.is_open()) {
+            let ledger = &self.ports.ledger;
+            let asked = order.hold.order;
+            let hold = if current { ledger.known(asked).await? } else { ledger.find(asked).await? };
+            current = true;
+            order.hold = hold.unwrap_or_else(|| order.hold.clone());
         }
         Ok(page.page(listed, place, |order| view(&order.hold)))
     }

@@ -28,7 +28,8 @@ mod view;
 
 use std::sync::Arc;
 
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, StockLedger};
+use firstcome_core::events::topics;
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -37,6 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::{DeadLetter, Topic};
+use crate::letters::Letters;
 use crate::role::Role;
 use crate::secrets::{Keys, Sealed as _};
 
@@ -101,13 +103,15 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
         ports: ports.clone(),
     });
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
-    workers.extend(orders.facts.workers());
+    let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
+    workers.extend(orders.facts.workers(&mut letters));
     workers.push(addresses::resealer(&ports));
-    workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
-    workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));
+    for topic in [topics::VOUCHERS, topics::PAYMENTS] {
+        workers.push(letters.follow(&refunds::consumer(&ports, topic)));
+    }
 
     let router = routes().with_state(orders);
-    Ok(Role { name: "orders", router, workers })
+    Ok(Role { name: "orders", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.

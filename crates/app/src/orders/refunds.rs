@@ -28,7 +28,6 @@ use firstcome_core::time::Time;
 
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
-use crate::role::Worker;
 
 record! {
     /// The decision to send money back.
@@ -74,9 +73,9 @@ impl Refund {
 /// The name of the consumer that follows the payments' topic.
 pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
 
-/// The worker that follows one topic.
-pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
-    let consumer = Consumer {
+/// The consumer that follows one topic.
+pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<LoggedEvent, Refunds>> {
+    Arc::new(Consumer {
         records: ports.records.clone(),
         source: topic(ports, name),
         topic: name,
@@ -84,11 +83,11 @@ pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::default(),
-    };
-    Arc::new(consumer).into_worker()
+    })
 }
 
-struct Refunds {
+/// What goes on with a refund when another role has done its part.
+pub(super) struct Refunds {
     ports: Ports,
     topic: &'static str,
 }

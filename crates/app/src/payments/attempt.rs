@@ -98,6 +98,9 @@ impl Payments {
         let (stored, ours) = self.replace(&attempt, done, |unit| unit.event(&event, now)).await?;
         if ours {
             self.metrics.done.inc();
+        }
+        // Also when the provider's notice was faster: whoever hears that it is paid finds it completed.
+        if stored.record.state == PaymentState::Done {
             self.deliver(&stored.record, hold).await;
         }
         Ok(stored)

@@ -159,9 +159,14 @@ impl Payments {
         }
     }
 
-    /// The hold of the caller's order, if it can still be paid.
+    /// The hold of the caller's order, if it can still be paid. One that seems to be held is good enough: whether it is
+    /// will be decided when it is pinned.
     async fn payable(&self, confirmation: &Confirmation) -> Outcome<Hold> {
-        let hold = self.ports.ledger.find(confirmation.request.order_id).await?;
+        let order = confirmation.request.order_id;
+        let hold = match self.ports.ledger.known(order).await? {
+            Some(hold) if hold.state == HoldState::Held => Some(hold),
+            _ => self.ports.ledger.find(order).await?,
+        };
         let hold = hold.filter(|hold| hold.person == confirmation.person).ok_or_else(Problem::not_found)?;
         match hold.state {
             HoldState::Held => {}

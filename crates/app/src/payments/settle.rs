@@ -7,9 +7,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{LoggedEvent, PortError};
@@ -26,6 +28,8 @@ use crate::consumer::{HandleError, Handler};
 
 /// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
 const REMEMBERED: usize = 65_536;
+/// From the event of a charge until the ledger has been told, where all is well.
+const BEING_TOLD: Duration = Duration::from_millis(20);
 
 /// Attempts of which this process has told the ledger already, until their events come by.
 #[derive(Default)]
@@ -77,12 +81,17 @@ impl Handler<LoggedEvent> for Settle {
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
-        let mut waiting = Vec::new();
+        let mut open = Vec::new();
         for event in items {
-            if let Some(told) = concluded(event)?.filter(|told| !self.0.settled.contains(told.attempt)) {
-                waiting.push(self.0.settle(told.order, told.attempt, told.amount));
-            }
+            open.extend(concluded(event)?);
         }
+        self.leave_out_settled(&mut open).await?;
+        if !open.is_empty() {
+            // Another process has collected, and tells the ledger in this moment.
+            tokio::time::sleep(BEING_TOLD).await;
+            self.leave_out_settled(&mut open).await?;
+        }
+        let waiting = open.iter().map(|told| self.0.settle(told.order, told.attempt, told.amount));
         let refunds: Vec<Refund> = try_join_all(waiting).await?.into_iter().flatten().collect();
         self.0.settled.refunds.fetch_or(!refunds.is_empty(), Ordering::Relaxed);
         Ok(refunds.iter().fold(Unit::new(), Unit::insert))
@@ -98,9 +107,28 @@ impl Handler<LoggedEvent> for Settle {
     }
 }
 
+impl Settle {
+    /// Leaves out what the ledger knows already: told by this process, or, by what can be read here, sold to the attempt.
+    async fn leave_out_settled(&self, open: &mut Vec<Concluded>) -> Result<(), PortError> {
+        let mut rest = Vec::new();
+        for told in open.drain(..).filter(|told| !self.0.settled.contains(told.attempt)) {
+            if told.amount.is_none() || !self.is_sold(&told).await? {
+                rest.push(told);
+            }
+        }
+        *open = rest;
+        Ok(())
+    }
+
+    async fn is_sold(&self, told: &Concluded) -> Result<bool, PortError> {
+        let hold = self.0.ports.ledger.known(told.order).await?;
+        Ok(hold.is_some_and(|hold| hold.other_lines().is_empty() && is_sold_to(&hold, told.attempt)))
+    }
+}
+
 impl Payments {
     /// Brings the ledger to what is known of an attempt; a refund when the money cannot be delivered for.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         order: OrderId,
         attempt: PaymentId,
@@ -111,8 +139,7 @@ impl Payments {
             self.stock.end(order, hold.as_ref(), attempt).await?;
             return Ok(None);
         };
-        let refund_id = RefundId::derived(&[&attempt.0, b"undeliverable"]);
-        if self.ports.records.load::<Refund>(refund_id).await?.is_some() {
+        if self.is_given_up(attempt).await? {
             return Ok(None);
         }
         let payment = self.ports.records.load::<Payment>(attempt).await?;
@@ -128,7 +155,7 @@ impl Payments {
         self.metrics.undeliverable.inc();
         let now = self.now();
         Ok(Some(Refund {
-            refund_id,
+            refund_id: undeliverable(attempt),
             payment_id: attempt,
             order_id: order,
             amount: paid.amount - went_back,
@@ -152,20 +179,32 @@ impl Payments {
         Ok(payment.is_some_and(|payment| payment.record.state == PaymentState::Canceled))
     }
 
+    /// Whether it was decided that an attempt's money goes back.
+    async fn is_given_up(&self, attempt: PaymentId) -> Result<bool, PortError> {
+        Ok(self.ports.records.load::<Refund>(undeliverable(attempt)).await?.is_some())
+    }
+
     /// Delivers for a charge if that is possible; otherwise says why not.
-    async fn climb(&self, order: OrderId, attempt: PaymentId, paid: Money) -> Result<Option<&'static str>, PortError> {
+    pub(super) async fn climb(
+        &self,
+        order: OrderId,
+        attempt: PaymentId,
+        paid: Money,
+    ) -> Result<Option<&'static str>, PortError> {
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Ok(Some("There is no such order"));
         };
-        if self.stock.commit(order, Some(&hold), attempt).await? {
-            return Ok(None);
-        }
-        if hold.total() != paid {
+        let is_pinned = hold.state == HoldState::Paying && hold.attempt == attempt;
+        let pinned = if is_pinned || is_sold_to(&hold, attempt) {
+            Pinned::Yes
+        } else if hold.total() != paid {
             return Ok(Some("The amount paid is not what the order costs"));
-        }
-        let pinned = self.stock.begin(&hold, attempt).await?;
-        // Asked again now that the order is pinned: whoever hears of a cancel from here on sees that, and waits.
-        if pinned == Pinned::Yes && self.went_back(attempt).await? {
+        } else {
+            self.stock.begin(&hold, attempt).await?
+        };
+        // Asked again now that the order is pinned: whoever hears of a cancel from here on sees that, and waits; and a process
+        // that found no units a moment ago has decided to send the money back, or sees the pin before it is sent.
+        if pinned == Pinned::Yes && (self.went_back(attempt).await? || self.is_given_up(attempt).await?) {
             self.stock.end(order, Some(&hold), attempt).await?;
             return Ok(None);
         }
@@ -179,4 +218,14 @@ impl Payments {
             Pinned::No(_) => Ok(Some("The order was paid or being paid already")),
         }
     }
+}
+
+/// The refund of a charge that nothing can be delivered for.
+fn undeliverable(attempt: PaymentId) -> RefundId {
+    RefundId::derived(&[&attempt.0, b"undeliverable"])
+}
+
+/// Whether an order was sold to an attempt. That is for ever, whatever came back since.
+pub(super) fn is_sold_to(hold: &Hold, attempt: PaymentId) -> bool {
+    hold.attempt == attempt && matches!(hold.state, HoldState::Sold | HoldState::Returned)
 }

@@ -73,7 +73,7 @@ impl Delivery {
                 Ok(Some(Sale { offer, order, person, quantity, at }))
             }
             Event::Committed { order, .. } => {
-                let hold = self.ports.ledger.find(*order).await?;
+                let hold = self.ports.ledger.known(*order).await?;
                 let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} was sold but has no hold")))?;
                 // A line on another offer than the order's home: the home's hold knows how many.
                 let other = hold.other_lines().iter().find(|line| line.offer.number() == offer);

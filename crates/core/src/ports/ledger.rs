@@ -66,6 +66,11 @@ pub trait StockLedger: Send + Sync + 'static {
     /// The hold of an order on its home offer, durable as of now, from memory or from the archive; none when it was never
     /// granted anything.
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError>;
+    /// The same as far as this process has read: durable, and not older than any entry that it has given. Where several
+    /// processes decide, another may have changed it since; to know that none has costs more.
+    async fn known(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
+        self.find(order).await
+    }
     /// The offer now; none when there is no such offer.
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError>;
     /// Records of one offer from the one that contains `from_seq` on, at most `limit`.

@@ -10,7 +10,7 @@ use firstcome_app::accounts;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::Worker;
 use firstcome_app::secrets::SystemRandom;
-use firstcome_app::{catalog, orders, pages, payments, sandbox, vouchers};
+use firstcome_app::{catalog, letters, orders, pages, payments, sandbox, vouchers};
 use firstcome_core::events::topics;
 use firstcome_core::ports::{Clock, PortError, SystemClock};
 use firstcome_store::sqlite::ledger::LedgerOptions;
@@ -111,7 +111,9 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
     workers.extend(gateway.workers());
     workers.push(parts.keys.clone().worker(parts.clock.clone()));
-    let (mut routes, openapi) = merge(all);
+    let desk = letters::create(all.iter_mut().filter_map(|role| role.letters.take()), &mut metrics);
+    workers.extend(desk.workers);
+    let (mut routes, openapi) = merge(all.into_iter().map(|role| role.router).chain([desk.router]));
     if config.sandbox.enabled {
         let mut role = roles::sandbox_role(&parts, databases.sandbox.clone(), &shop);
         workers.append(&mut role.workers);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::json;
 use thirtyfour::prelude::*;
 
 /// How long a page may take to say what is expected, on a busy machine.
@@ -50,6 +51,14 @@ impl Visitor<'_> {
     /// Goes to a page.
     pub(super) async fn go(&self, path: &str) {
         self.browser.goto(format!("{}{path}", self.shop)).await.expect("a page");
+    }
+
+    /// Puts the clock of every page that is loaded from now on an hour ahead.
+    pub(super) async fn put_clock_ahead(&self) {
+        let script = "const now = Date.now.bind(Date); Date.now = () => now() + 3600000;";
+        let parameters = json!({ "source": format!("(() => {{ {script} }})()") });
+        let added = self.browser.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", parameters).await;
+        added.expect("another clock");
     }
 
     /// Waits until an element says this.

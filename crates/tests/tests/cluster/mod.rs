@@ -3,6 +3,7 @@
 
 mod breakdowns;
 mod gateway;
+mod letters;
 mod links;
 mod moving;
 mod privacy;

@@ -49,6 +49,11 @@ impl Sale {
                     self.surprise("a request was not answered for a very long time".to_owned());
                     return Told::Unknown;
                 }
+                // Nothing was done, says the shop: an order that exists nevertheless is found at the end.
+                Ok(answer) if !doubt && !stubborn && answer.code() == "storage_full" => {
+                    self.disk_refusals.fetch_add(1, Ordering::SeqCst);
+                    return Told::No(answer.code().to_owned());
+                }
                 Ok(answer) if self.is_busy(&answer) => {
                     doubt |= answer.code() == "unavailable";
                     waits += 1;

@@ -2,12 +2,14 @@
 
 use axum::http::Method;
 use axum::http::request::Parts;
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ports::RoleName;
 use serde::Deserialize;
 
 use crate::http::Identity;
 
-/// What paths begin with. The first that fits counts.
+/// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
+/// not come here.
 const ROUTES: [(&str, RoleName); 16] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
@@ -45,26 +47,53 @@ pub(super) fn is_repeatable(parts: &Parts) -> bool {
     matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key("idempotency-key")
 }
 
-/// What requests belong together by, which one instance should answer as long as it is healthy: a person's idempotency
-/// keys meet in one process, and see there what they did; so do the payments of an order.
+/// What requests belong together by, which one instance should answer as long as it is healthy: what is decided about one
+/// offer. Decided by one process it takes fewer records, and none that loses a race. What is about no offer goes by person.
 pub(super) fn affinity(role: RoleName, parts: &Parts, body: &[u8]) -> Option<u64> {
-    match role {
-        RoleName::Orders => parts.extensions.get::<Identity>().map(|caller| hash(&caller.user.0)),
-        RoleName::Payments => order(parts.uri.path(), body).map(|order| hash(order.as_bytes())),
-        _ => None,
-    }
+    let offer = match role {
+        RoleName::Orders | RoleName::Payments => offer(&parts.method, parts.uri.path(), body),
+        _ => return None,
+    };
+    let caller = || parts.extensions.get::<Identity>().map(|caller| hash(&caller.user.0));
+    offer.map(|offer| hash(&offer.0.to_be_bytes())).or_else(caller)
+}
+
+/// What the bodies of requests name; what else they say is not of interest here.
+#[derive(Deserialize)]
+struct Names {
+    order_id: Option<OrderId>,
+    offer_id: Option<OfferId>,
+    #[serde(default)]
+    lines: Vec<LineNames>,
+    /// What a provider's notice is about.
+    data: Option<NoticeNames>,
 }
 
 #[derive(Deserialize)]
-struct OfOrder {
-    order_id: String,
+struct NoticeNames {
+    #[serde(rename = "orderId")]
+    order_id: OrderId,
 }
 
-fn order(path: &str, body: &[u8]) -> Option<String> {
-    match path.strip_prefix("/api/v1/payments/")? {
-        "confirm" => serde_json::from_slice::<OfOrder>(body).ok().map(|body| body.order_id),
-        order => Some(order.to_owned()),
+#[derive(Deserialize)]
+struct LineNames {
+    offer_id: OfferId,
+}
+
+/// The offer that decides about a request: the one that is ordered, or the home of the order that it is about.
+fn offer(method: &Method, path: &str, body: &[u8]) -> Option<OfferNumber> {
+    let mut parts = path.strip_prefix("/api/v1/")?.split('/');
+    let (_role, name) = (parts.next()?, parts.next());
+    if let Some(order) = name.and_then(|name| name.parse::<OrderId>().ok()) {
+        return Some(order.home());
     }
+    if method != Method::POST {
+        return None;
+    }
+    let named: Names = serde_json::from_slice(body).ok()?;
+    let ordered = named.offer_id.or_else(|| named.lines.first().map(|line| line.offer_id));
+    let order = named.order_id.or_else(|| named.data.map(|notice| notice.order_id));
+    order.map(OrderId::home).or_else(|| ordered.map(OfferId::number))
 }
 
 /// FNV-1a and a last mixing: the same in every gateway, of every version.
@@ -84,6 +113,9 @@ pub(super) fn mix(mut word: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use firstcome_core::ids::UserId;
+    use firstcome_core::time::Time;
+
     use super::*;
 
     #[test]
@@ -104,13 +136,45 @@ mod tests {
     }
 
     #[test]
-    fn payments_belong_to_their_order() {
-        assert_eq!(order("/api/v1/payments/ord_1", b"").as_deref(), Some("ord_1"));
-        assert_eq!(
-            order("/api/v1/payments/confirm", br#"{"order_id": "ord_1", "amount": 1}"#).as_deref(),
-            Some("ord_1")
-        );
-        assert_eq!(order("/api/v1/payments/confirm", b"[]"), None);
-        assert_eq!(order("/api/v1/webhooks/toss", b"{}"), None);
+    fn requests_belong_to_the_offer_that_decides() {
+        let number = OfferNumber(7);
+        let order = OrderId::of_request(UserId::NIL, "k", 1, number);
+        let ordered = OfferId::numbered(Time(0), number, [1; 6]);
+        for (method, path, body, expected) in [
+            (Method::GET, format!("/api/v1/payments/{order}"), String::new(), Some(number)),
+            (
+                Method::POST,
+                "/api/v1/payments/confirm".to_owned(),
+                format!(r#"{{"order_id": "{order}", "amount": 1}}"#),
+                Some(number),
+            ),
+            (Method::POST, "/api/v1/payments/confirm".to_owned(), "[]".to_owned(), None),
+            (Method::POST, "/api/v1/webhooks/toss".to_owned(), "{}".to_owned(), None),
+            (
+                Method::POST,
+                "/api/v1/webhooks/toss".to_owned(),
+                format!(r#"{{"data": {{"orderId": "{order}"}}}}"#),
+                Some(number),
+            ),
+            (
+                Method::POST,
+                "/api/v1/orders".to_owned(),
+                format!(r#"{{"offer_id": "{ordered}", "quantity": 1}}"#),
+                Some(number),
+            ),
+            (
+                Method::POST,
+                "/api/v1/orders".to_owned(),
+                format!(r#"{{"lines": [{{"offer_id": "{ordered}"}}]}}"#),
+                Some(number),
+            ),
+            (Method::POST, "/api/v1/orders".to_owned(), r#"{"offer_id": 1}"#.to_owned(), None),
+            (Method::POST, format!("/api/v1/orders/{order}/cancel"), "{}".to_owned(), Some(number)),
+            (Method::GET, "/api/v1/orders".to_owned(), String::new(), None),
+            (Method::GET, "/api/v1/orders/ord_1".to_owned(), String::new(), None),
+            (Method::GET, "/".to_owned(), String::new(), None),
+        ] {
+            assert_eq!(offer(&method, &path, body.as_bytes()), expected, "{method} {path} {body}");
+        }
     }
 }

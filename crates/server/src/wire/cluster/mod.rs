@@ -58,14 +58,18 @@ pub(super) async fn open(
     let mut metrics = Registry::default();
     let marks = Arc::new(RedisSessions(outside::redis(config)?));
     let revocations = Arc::new(Revocations::told_by(marks));
-    let mut routers = Vec::new();
+    let (mut routers, mut letters) = (Vec::new(), Vec::new());
     let mut workers: Vec<Worker> = servers.relays(config);
     workers.push(parts.keys.clone().worker(parts.clock.clone()));
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
         workers.extend(role.workers);
+        letters.extend(role.letters);
         routers.push((*name, Router::from(role.router).merge(more)));
     }
+    let desk = firstcome_app::letters::create(letters, &mut metrics);
+    workers.extend(desk.workers);
+    let routers = part::Routers { roles: routers, letters: desk.router.into() };
     if let Some(ledger) = &servers.ledger {
         metrics.register_collector(Box::new(ledger.metrics()));
     }
@@ -123,6 +127,7 @@ pub(super) fn description() -> OpenApi {
         firstcome_app::orders::openapi(),
         firstcome_app::payments::openapi(),
         firstcome_app::vouchers::openapi(),
+        firstcome_app::letters::openapi(),
         firstcome_app::gateway::forward::openapi(),
     ] {
         all.merge(part);

@@ -1,6 +1,5 @@
 //! How the roles of a process are reached: behind the guard, and behind the gateway where it runs.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +32,14 @@ pub(super) struct Routes {
     gateway: Option<(Arc<Gateway>, Arc<Forwarder>, PagesOptions)>,
 }
 
+/// What the roles of a process answer.
+pub(super) struct Routers {
+    /// Each role's own.
+    pub(super) roles: Vec<(RoleName, Router)>,
+    /// What all of them answer together.
+    pub(super) letters: Router,
+}
+
 /// What is there beside the roles.
 pub(super) struct Opened {
     pub(super) routes: Routes,
@@ -46,7 +53,7 @@ pub(super) async fn open(
     address: SocketAddr,
     parts: &Parts,
     revocations: &Arc<Revocations>,
-    routers: Vec<(RoleName, Router)>,
+    routers: Routers,
     metrics: &mut Metrics,
 ) -> Result<Opened, StartError> {
     let secret = config.secret()?;
@@ -57,11 +64,12 @@ pub(super) async fn open(
     let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every);
     let guard = Guard::new(signatures(), parts.clock.clone());
     let mut workers = vec![heartbeat.worker()];
-    let all = routers.iter().fold(Router::new(), |all, (_, router)| all.merge(router.clone()));
+    let Routers { roles: routers, letters } = routers;
+    let all = routers.iter().fold(letters.clone(), |all, (_, router)| all.merge(router.clone()));
     let mut gateway = None;
     if names.contains(&RoleName::Gateway) {
         let ports = forward::Ports { registry: registry.clone(), signatures: signatures(), clock: parts.clock.clone() };
-        let local: HashMap<_, _> = routers.into_iter().collect();
+        let local = routers.into_iter().map(|(role, router)| (role, router.merge(letters.clone()))).collect();
         let forwarder = Forwarder::new(options(config), ports, local, metrics);
         if let Err(error) = forwarder.refresh().await {
             tracing::warn!(%error, "the registry does not answer yet");

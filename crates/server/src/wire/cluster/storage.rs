@@ -22,6 +22,10 @@ use crate::wire::{ARCHIVE, Storage};
 
 /// Roles that decide in the ledger or read its journal.
 const WITH_LEDGER: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+/// Of these, those whose commands buyers wait for.
+const HURRIED: [RoleName; 2] = [RoleName::Orders, RoleName::Payments];
+/// How long the others may be behind, so that their reading costs less.
+const LEISURE: Duration = Duration::from_millis(20);
 
 /// How long a lane that died keeps its turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -52,6 +56,7 @@ impl Ledger {
             // Where orders runs, its projection writes it.
             turns: Some(Arc::new(turns)),
             writes_archive: !roles.contains(&RoleName::Orders),
+            leisure: if roles.iter().any(|role| HURRIED.contains(role)) { Duration::ZERO } else { LEISURE },
             ..KafkaLedgerOptions::new(outside::kafka(config), folder.path(), clock, archive.clone())
         };
         Ok(Self { ledger: KafkaLedger::open(options).await?, archive })

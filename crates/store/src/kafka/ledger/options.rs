@@ -37,6 +37,9 @@ pub struct KafkaLedgerOptions {
     pub gather: Duration,
     /// Events kept in memory for those who follow the journal.
     pub recent_events: usize,
+    /// How long Kafka may wait with what it has for this process until there is more. Each answer costs both the same,
+    /// whether it has one record or a hundred. Zero where commands wait for what is read; elsewhere they wait so much longer.
+    pub leisure: Duration,
     /// How long a command waits for Kafka at most before it is answered that its fate is not known.
     pub patience: Duration,
     /// How far this machine's clock and the brokers' may be apart; none for a clock that is not real.
@@ -66,6 +69,7 @@ impl KafkaLedgerOptions {
             batch: 1_024,
             gather: Duration::from_millis(5),
             recent_events: 65_536,
+            leisure: Duration::ZERO,
             patience: Duration::from_secs(3),
             skew: Some(Duration::from_secs(1)),
             jitter: Duration::from_millis(50),

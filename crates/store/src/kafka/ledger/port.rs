@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal};
+use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal, ReleaseReason};
 use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
 use tokio::sync::oneshot;
 
 use super::KafkaLedger;
+use super::shared::Shared;
 use crate::lane::{Lane, Life};
 use crate::sqlite::ledger::{Reader, Stored};
 
@@ -119,6 +120,27 @@ impl KafkaLedger {
     }
 }
 
+impl Shared {
+    /// Lets a command wait for its lane, and waits for the answer.
+    async fn ask(&self, lane: &Arc<Lane>, command: Command) -> Result<Outcome, PortError> {
+        let (reply, answer) = oneshot::channel();
+        self.lanes.submit(lane, command, reply)?;
+        answer.await.unwrap_or_else(|_| Err(self.lanes.ended()))
+    }
+}
+
+fn is_free(lane: &Lane) -> bool {
+    lane.state.read().offer.terms().is_some_and(|terms| terms.price.amount == 0)
+}
+
+/// Releases an order that was granted under a key of another, also when nobody waits any more. If that fails, its time
+/// runs out.
+async fn give_back(shared: Arc<Shared>, lane: Arc<Lane>, order: OrderId) -> Result<Outcome, PortError> {
+    let release = Command::Release { order, reason: ReleaseReason::Aborted };
+    let released = tokio::spawn(async move { shared.ask(&lane, release).await }).await;
+    released.map_err(|error| PortError::Unavailable(error.to_string()))?.map(|_| Outcome::KeyReused)
+}
+
 #[async_trait]
 impl StockLedger for KafkaLedger {
     async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError> {
@@ -133,6 +155,10 @@ impl StockLedger for KafkaLedger {
         };
         match &command {
             Command::Hold(request) => {
+                if is_free(&lane) {
+                    // What is granted for good cannot be given back when its key turns out to be another order's.
+                    self.current().await?;
+                }
                 if self.shared.keys.belongs_to_another(request.order) {
                     return Ok(Outcome::KeyReused);
                 }
@@ -152,14 +178,22 @@ impl StockLedger for KafkaLedger {
         if let Some(trouble) = self.shared.trouble() {
             return Err(trouble);
         }
-        let (reply, answer) = oneshot::channel();
-        self.shared.lanes.submit(&lane, command, reply)?;
-        answer.await.unwrap_or_else(|_| Err(self.shared.lanes.ended()))
+        let outcome = self.shared.ask(&lane, command).await?;
+        match &outcome {
+            Outcome::Held(hold) if self.shared.keys.belongs_to_another(hold.order) => {
+                give_back(self.shared.clone(), lane, hold.order).await
+            }
+            _ => Ok(outcome),
+        }
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
         // Another process may have granted or changed it a moment ago.
         self.current().await?;
+        self.look_up(order).await
+    }
+
+    async fn known(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
         self.look_up(order).await
     }
 

@@ -42,7 +42,7 @@ pub(super) fn start(options: &KafkaLedgerOptions) -> Result<Started, PortError> 
     std::fs::create_dir_all(&options.directory).map_err(|error| unusable(&options.directory, &error))?;
     let files = Files::in_directory(&options.directory);
     let lock = lock(&files.lock)?;
-    let consumer = topic::consumer(&options.kafka)?;
+    let consumer = topic::consumer(&options.kafka, options.leisure)?;
     let topic = Catching::up(&consumer, &options.kafka)?;
     let (writer, head, accepted) = Mirror { files: &files, topic }.run()?;
     let reader = writer.reader();

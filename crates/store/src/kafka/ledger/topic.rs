@@ -20,6 +20,8 @@ pub(super) use crate::kafka::topics::JOURNAL;
 
 /// Bytes of a message at most, as the topic is created.
 pub(super) const LARGEST: usize = 8 << 20;
+/// Bytes that are worth an answer to a reader at leisure.
+const ENOUGH: usize = 256 << 10;
 /// How long the reader waits for a message before it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long Kafka may be silent while its topic is caught up with.
@@ -97,13 +99,15 @@ impl Appender {
 
 // ---- reading
 
-/// A consumer of the journal's topic that stands nowhere yet.
-pub(super) fn consumer(options: &KafkaOptions) -> Result<BaseConsumer, PortError> {
+/// A consumer of the journal's topic that stands nowhere yet, whose answers may be held back for `leisure`.
+pub(super) fn consumer(options: &KafkaOptions, leisure: Duration) -> Result<BaseConsumer, PortError> {
     let mut config = options.client();
     // It joins no group; the client library only asks for a name.
     config.set("group.id", options.topic(JOURNAL)).set("enable.auto.commit", "false");
     config.set("enable.auto.offset.store", "false").set("auto.offset.reset", "error");
-    config.set("fetch.wait.max.ms", "100").set("fetch.min.bytes", "1").set("fetch.error.backoff.ms", "20");
+    let (wait, enough) = if leisure.is_zero() { (100, 1) } else { (leisure.as_millis(), ENOUGH) };
+    config.set("fetch.wait.max.ms", wait.to_string()).set("fetch.min.bytes", enough.to_string());
+    config.set("fetch.error.backoff.ms", "20");
     config.set("fetch.queue.backoff.ms", "5").set("queued.max.messages.kbytes", "16384");
     config.set("check.crcs", "true").set("allow.auto.create.topics", "false");
     config.create().map_err(|error| unavailable(&error))

@@ -1,5 +1,7 @@
 //! Reading the journal's whole topic, as every process reads it, also while they write it.
 
+use std::time::Duration;
+
 use firstcome_core::ledger::{Digest, Record};
 use firstcome_core::ports::{JournalEntry, PortError};
 use hashbrown::HashSet;
@@ -29,7 +31,7 @@ pub struct VerifiedTopic {
 /// Reads the topic from its beginning to what is its end now, and passes every accepted record to `visit`. Changes
 /// nothing. Blocks.
 pub fn verify_topic(options: &KafkaOptions, mut visit: impl FnMut(&JournalEntry)) -> Result<VerifiedTopic, PortError> {
-    let consumer = topic::consumer(options)?;
+    let consumer = topic::consumer(options, Duration::ZERO)?;
     let mut topic = Catching::up(&consumer, options)?;
     topic.from(0)?;
     let (mut found, mut accepted, mut known) = (VerifiedTopic::default(), Accepted::default(), Known::default());

@@ -9,7 +9,7 @@ use firstcome_core::ports::PortError;
 use tokio::runtime::Handle;
 
 use super::batch::Batch;
-use super::shared::{Shared, storage_full};
+use super::shared::{Shared, undecided};
 use super::witness::{Head, Witness};
 use super::{WriteError, Writer};
 use crate::lane::{Alarms, Lane, Leaving, Life, Pending};
@@ -60,7 +60,7 @@ impl Engine {
     /// One batch and a little housekeeping. Returns whether to go on without sleeping.
     pub(super) fn step(&mut self) -> Result<bool, PortError> {
         if let Some(batch) = self.stuck.take() {
-            self.shared.lanes.refuse_waiting(&storage_full());
+            self.shared.lanes.refuse_waiting(&undecided());
             return self.finish(batch);
         }
         self.gather();
@@ -174,15 +174,16 @@ impl Engine {
     }
 
     /// Keeps a batch for which there is no space. Memory is ahead of the disk and cannot go back, so it is tried again
-    /// until it fits, and nothing is decided on top of it. Whoever waited is told that the disk is full; whether their
-    /// command took effect they learn by asking again. Nothing of the batch is visible before it is durable.
+    /// until it fits, and nothing is decided on top of it. Whoever waited is told that this is not known yet, and learns it
+    /// by asking again; whoever comes from now on is told that the disk is full. Nothing of the batch is visible before it
+    /// is durable.
     fn keep(&mut self, mut batch: Batch, reason: &str) {
         if !self.shared.full.swap(true, Ordering::AcqRel) {
             tracing::error!(reason, "the journal's disk is full; nothing is granted until there is space");
         }
-        batch.answers.fail(&storage_full());
+        batch.answers.fail(&undecided());
         std::mem::take(&mut batch.answers).give(self.runtime.as_ref());
-        self.shared.lanes.refuse_waiting(&storage_full());
+        self.shared.lanes.refuse_waiting(&undecided());
         self.stuck = Some(batch);
     }
 

@@ -19,8 +19,9 @@
 //!
 //! # When the disk fails
 //! A failed write or sync ends the ledger for good ([`SqliteLedger::failed`]): the process ends and starts again from what
-//! is durable. A full disk does not: the batch that did not fit is kept and tried again, nothing of it is visible before
-//! it is durable, and until then new commands get `StorageFull`; refusals and reading go on.
+//! is durable. A full disk does not: the batch that did not fit is kept and tried again, and nothing of it is visible before
+//! it is durable. Whoever waits for it, or asks about it, gets `Unavailable`, because it may still take effect; until then
+//! new commands get `StorageFull`, and nothing is done. Refusals and reading go on.
 
 mod batch;
 mod engine;
@@ -58,7 +59,7 @@ use engine::Engine;
 #[cfg(feature = "cluster")]
 pub(crate) use journal::Row;
 pub(crate) use journal::{Reader, Stored, WriteError, Writer, open_for_reading};
-use shared::{Shared, storage_full};
+use shared::{Shared, storage_full, undecided};
 pub(crate) use start::Files;
 use start::Started;
 
@@ -172,7 +173,7 @@ impl SqliteLedger {
         let mut progress = self.shared.lanes.progress.subscribe();
         while lane.durable_seq() < seq {
             if self.shared.is_full() {
-                return Err(storage_full());
+                return Err(undecided());
             }
             if !matches!(progress.borrow_and_update().life, Life::Serving) {
                 return Err(self.shared.lanes.ended());
@@ -212,6 +213,12 @@ impl SqliteLedger {
     }
 }
 
+/// Whether a command is about an order of which something was decided that is not durable.
+fn waits_for_space(lane: &Lane, command: &Command) -> bool {
+    let Some(order) = command.order() else { return false };
+    lane.state.read().offer.hold(order).is_some_and(|hold| hold.seq > lane.durable_seq())
+}
+
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
         self.close();
@@ -243,7 +250,7 @@ impl StockLedger for SqliteLedger {
             _ => {}
         }
         if self.shared.is_full() {
-            return Err(storage_full());
+            return Err(if waits_for_space(&lane, &command) { undecided() } else { storage_full() });
         }
         let (reply, answer) = oneshot::channel();
         self.shared.lanes.submit(&lane, command, reply)?;

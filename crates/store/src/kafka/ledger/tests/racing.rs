@@ -319,3 +319,44 @@ async fn one_key_is_one_order_in_all_processes() {
         assert!(matches!(same, Ok(Outcome::AlreadyHeld(_))), "{same:?}");
     }
 }
+
+/// Two bodies under one key, for two offers, at the same moment in two processes: one is an order, the other's units are
+/// back when its caller is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_bodies_at_once_one_is_an_order() {
+    let place = Place::new();
+    let other = place.another();
+    let (one, two) = (place.open().await, other.open().await);
+    let elsewhere = OfferNumber(OFFER.0 + 1);
+    sell(&one, &place, OFFER, 1_000).await;
+    sell(&one, &place, elsewhere, 1_000).await;
+    two.current().await.expect("Kafka answers");
+    let mut orders = Vec::new();
+    for number in 0..100 {
+        let under_the_key = |offer| {
+            let Command::Hold(request) = hold(number, offer) else { panic!("a hold") };
+            let order = OrderId::of_request(request.person, "k", u64::from(offer.0) << 40, offer);
+            HoldRequest { order, digest: u64::from(offer.0) << 40, ..request }
+        };
+        let (here, there) = (under_the_key(OFFER), under_the_key(elsewhere));
+        let pair = [here.order, there.order];
+        let (here, there) =
+            tokio::join!(one.decide(OFFER, Command::Hold(here)), two.decide(elsewhere, Command::Hold(there)));
+        match (&here, &there) {
+            (Ok(Outcome::Held(_)), Ok(Outcome::KeyReused)) => orders.push((pair[0], pair[1])),
+            (Ok(Outcome::KeyReused), Ok(Outcome::Held(_))) => orders.push((pair[1], pair[0])),
+            _ => panic!("{here:?} and {there:?}"),
+        }
+    }
+    for (order, refused) in orders {
+        let held = two.find(order).await.expect("found").expect("an order");
+        assert_eq!(held.state, HoldState::Held);
+        let back = one.find(refused).await.expect("found");
+        assert!(back.is_none_or(|hold| hold.state == HoldState::Released));
+    }
+    let mut left = 0;
+    for offer in [OFFER, elsewhere] {
+        left += one.snapshot(offer).await.expect("known").expect("an offer").offer.stock.available();
+    }
+    assert_eq!(left, 2_000 - 100);
+}

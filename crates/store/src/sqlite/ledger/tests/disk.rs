@@ -41,14 +41,17 @@ async fn a_full_disk_refuses_and_heals() {
     }
     assert!(!engine.step().expect("a full disk is not a failure"));
     for task in tasks {
-        assert!(matches!(task.await.expect("no panic"), Err(PortError::StorageFull(_))));
+        // They are granted when there is space: nobody may be told that nothing was done.
+        assert!(matches!(task.await.expect("no panic"), Err(PortError::Unavailable(_))));
     }
     assert!(ledger.is_full());
     // Refused at once, before the lane; nothing is decided on top of what is not durable.
-    assert!(matches!(ledger.decide(OFFER, hold(0, OFFER)).await, Err(PortError::StorageFull(_))));
+    assert!(matches!(ledger.decide(OFFER, hold(0, OFFER)).await, Err(PortError::Unavailable(_))));
+    let adjust = Command::Adjust { id: firstcome_core::ids::EventId([9; 16]), delta: 1 };
+    assert!(matches!(ledger.decide(OFFER, adjust).await, Err(PortError::StorageFull(_))));
     let refused = ledger.decide(OFFER, hold(77, OFFER)).await;
     assert!(matches!(refused, Ok(Outcome::Refused(Refusal::SoldOut { .. }))), "{refused:?}");
-    assert!(matches!(ledger.find(order(0, OFFER)).await, Err(PortError::StorageFull(_))));
+    assert!(matches!(ledger.find(order(0, OFFER)).await, Err(PortError::Unavailable(_))));
     let state = ledger.snapshot(OFFER).await.expect("known").expect("there");
     assert_eq!((state.offer.stock.held, state.offer.seq), (0, 1));
     assert!(!engine.step().expect("still full"));
