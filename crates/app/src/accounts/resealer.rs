@@ -41,8 +41,9 @@ mod tests {
     use firstcome_core::time::Time;
     use futures_util::TryStreamExt as _;
     use serde_json::json;
+    use tokio_util::sync::CancellationToken;
 
-    use super::super::{SEALED, admin};
+    use super::super::{SEALED, admin, sweeper};
     use crate::accounts::testing::TestApp;
     use crate::secrets::{Keys, SystemRandom, oldest_key};
 
@@ -66,10 +67,21 @@ mod tests {
         let now = app.clock.now();
         Keys::rotate(&folder, &SystemRandom, now, now).unwrap();
         assert_eq!(keys.reload(now).unwrap(), Some(2));
+        // Without the old one nobody should go on yet, and with both everyone can.
+        let with = async |keys: Keys| {
+            let stopped = CancellationToken::new();
+            stopped.cancel();
+            sweeper::worker(app.over_keys(Arc::new(keys)).await.accounts()).start(stopped).await
+        };
+        let old = folder.join("data-1.key");
+        std::fs::rename(&old, folder.join("away")).unwrap();
+        assert!(with(Keys::load_shared(&folder, &SystemRandom, now).unwrap()).await.is_err());
+        std::fs::rename(folder.join("away"), &old).unwrap();
+        assert!(with(Keys::load_shared(&folder, &SystemRandom, now).unwrap()).await.is_ok());
         assert_eq!(app.accounts().reseal().await.unwrap(), 150 + 150 + 1);
         assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(2)));
         // The old key is not needed any more.
-        std::fs::remove_file(folder.join("data-1.key")).unwrap();
+        std::fs::remove_file(old).unwrap();
         keys.reload(now).unwrap();
         assert_eq!(app.get("/api/v1/me", Some(&device.access)).await.body, me);
         let devices = app.get("/api/v1/me/sessions", Some(&device.access)).await;

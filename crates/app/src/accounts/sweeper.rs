@@ -6,10 +6,10 @@ use std::time::Duration;
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Comparison, Field as _, Query, Record, RecordsExt as _, Unit};
 
-use super::Accounts;
-use super::EmailAddress;
 use super::records::{EmailCode, Session, User};
+use super::{Accounts, EmailAddress, SEALED};
 use crate::role::{Worker, WorkerFailed};
+use crate::secrets::oldest_key;
 
 const INTERVAL: Duration = Duration::from_mins(1);
 const BATCH: u32 = 500;
@@ -43,7 +43,9 @@ impl Accounts {
             return Ok(false);
         };
         let email = EmailAddress::try_from(person.email);
-        Ok(email.is_ok_and(|email| email.index(&self.ports.keys.index) == user.record.email_index))
+        let found = email.is_ok_and(|email| email.index(&self.ports.keys.index) == user.record.email_index);
+        let oldest = oldest_key(self.ports.records.as_ref(), SEALED).await?;
+        Ok(found && oldest.is_none_or(|oldest| self.ports.keys.sealer().numbers().contains(&oldest)))
     }
 }
 
@@ -51,7 +53,8 @@ impl Accounts {
 pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
     Worker::new("accounts-sweeper", move |stop| async move {
         if let Ok(false) = accounts.keys_fit().await {
-            let reason = "the accounts were encrypted with other keys; put the folder `keys` back from a backup";
+            let reason =
+                "the accounts were encrypted with keys that are not there; put the folder `keys` back from a backup";
             return Err(WorkerFailed(reason.to_owned()));
         }
         while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {

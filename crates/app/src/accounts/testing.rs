@@ -73,7 +73,12 @@ impl TestApp {
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
+        self.over_keys(Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    /// Another process on the same database that has these keys.
+    pub(super) async fn over_keys(&self, keys: Arc<Keys>) -> Self {
+        Self::over(self.clock.clone(), self.records.clone(), keys).await
     }
 
     /// The role itself.

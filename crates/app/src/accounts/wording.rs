@@ -43,10 +43,10 @@ pub(super) fn reset<'a>(to: &'a EmailAddress, code: &str, lifetime: Duration) ->
 /// The password has changed.
 pub(super) fn password_changed(to: &str) -> NewMail<'_> {
     let body = "비밀번호가 바뀌었고, 모든 기기에서 로그아웃되었습니다.\n\
-                본인이 아니라면 로그인 화면의 '비밀번호 찾기'로 바로 다시 바꾸어 주세요.\n\
+                본인이 아니라면 로그인 화면의 '비밀번호를 잊으셨나요?'에서 바로 다시 바꾸어 주세요.\n\
                 \n\
                 Your password was changed, and every device was logged out.\n\
-                If it was not you, choose a new one right away: \"Forgot password\" on the log-in page.\n";
+                If it was not you, choose a new one right away: \"Forgot password?\" on the log-in page.\n";
     let subject = "[Firstcome] 비밀번호가 바뀌었습니다 · Your password was changed";
     NewMail { purpose: "password-changed", to, subject, body: body.to_owned(), useful_for: NEWS }
 }
