@@ -18,7 +18,7 @@ use crate::wire::StartError;
 pub fn rotate(arguments: &RotateArguments) -> Result<(), CommandError> {
     let folder = Place::existing(arguments.data.load()?)?.keys_folder();
     let now = SystemClock.now();
-    let from = now + Duration::from_secs(arguments.delay);
+    let from = Time::from_millis((now + Duration::from_secs(arguments.delay)).as_millis());
     let key = Keys::rotate(&folder, &SystemRandom, now, from).map_err(|error| match error {
         waiting @ KeyError::Waiting { .. } => CommandError::Input(waiting.to_string()),
         other => StartError::from(other).into(),
