@@ -69,8 +69,10 @@ limit_per_person, max_per_order, hold_for_seconds, refund_policy. Only sku, kind
 refund_policy can only be full_until_used in this version.
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
 What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
-that would break a promise, such as a price at which units are held, or a stock that sales have begun on (POST
-/admin/offers/{id}/adjust is for that), is refused, and nothing of the file is taken.
+that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is
+another stock than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
+Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
+changed row by row before that, so import again what was interrupted: twice is once.
 The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
 
 /// How the shop runs.

@@ -72,6 +72,16 @@ async fn an_import_is_taken_whole_or_refused_with_its_line() {
         fs::write(file, format!("sku,kind,name,price,stock\r\n{rows}")).expect("written");
         shop.run(&["import", file], "")
     };
+    // Nothing of a file is there when one of its new rows is refused.
+    let over = "sku,kind,name,price,stock,visit_date\r\nz,goods,Z,1,1,\r\na,ticket,A,1,1,2020-01-01\r\n";
+    fs::write(file, over).expect("written");
+    let refused = shop.run(&["import", file], "");
+    assert!(refused.err.contains("catalogue.csv:3: opens_at: is after the visit_date"), "{refused:?}");
+    let many: String = (0..500).map(|number| format!("m{number},goods,M {number},1,5\r\n")).collect();
+    assert_eq!(import(&shop, &many).ok().trim(), "1000 created, 0 updated, 0 unchanged");
+    assert_eq!(import(&shop, &many).ok().trim(), "0 created, 0 updated, 1000 unchanged");
+    let (changed, more) = ("m0,goods,Other,2,5\r\n", "n,goods,N,1,5\r\n");
+    assert_eq!(import(&shop, &format!("{changed}{more}")).ok().trim(), "2 created, 2 updated, 0 unchanged");
     let one = "a,ticket,Gate,9000,5\r\n";
     assert_eq!(import(&shop, one).ok().trim(), "2 created, 0 updated, 0 unchanged");
     assert_eq!(import(&shop, one).ok().trim(), "0 created, 0 updated, 2 unchanged");

@@ -36,13 +36,23 @@ pub struct GivenOffer {
 }
 
 impl Catalog {
+    /// Whether the shop has a product with this `sku`.
+    pub async fn has_product(&self, sku: &str) -> Outcome<bool> {
+        Ok(self.product_by_sku(sku).await?.is_some())
+    }
+
+    /// Whether the shop has an offer with this `sku`.
+    pub async fn has_offer(&self, sku: &str) -> Outcome<bool> {
+        Ok(self.offer_by_sku(sku).await?.is_some())
+    }
+
     /// Whether [`Catalog::import_product`] would take it.
     pub async fn check_product(&self, new: &NewProduct) -> Outcome<()> {
         if let Some(present) = self.product_by_sku(sku(new.sku.as_ref())?).await? {
             let product = new.clone().into_product(present.record.product_id)?;
-            self.check_change(&present.record, &product).await?;
+            return self.check_change(&present.record, &product).await;
         }
-        Ok(())
+        self.is_to_come(&new.clone().into_product(ProductId::NIL)?)
     }
 
     /// Creates the product with this `sku`, or makes the one that is there as this says.
@@ -58,9 +68,12 @@ impl Catalog {
     /// Whether [`Catalog::import_offer`] would take it.
     pub async fn check_offer(&self, given: &GivenOffer) -> Outcome<()> {
         if let Some(present) = self.offer_by_sku(sku(given.offer.sku.as_ref())?).await? {
-            self.as_given(present, given).await?;
+            return self.as_given(present, given).await.map(drop);
         }
-        Ok(())
+        match self.product_by_sku(&given.product_sku).await? {
+            Some(product) => self.is_to_come(&product.record.product.0),
+            None => Ok(()),
+        }
     }
 
     /// Creates the offer with this `sku`, or makes the one that is there as the file says.
@@ -108,7 +121,12 @@ impl Catalog {
             *initial_stock = given.offer.stock;
         }
         let units = state.map(|state| state.offer.stock).unwrap_or_default();
-        OfferEdit::given(&given.offer, &given.given).apply(info, units, self.ports.clock.now())?;
+        OfferEdit::given(&given.offer, &given.given).apply(
+            info,
+            units,
+            self.ports.clock.now(),
+            &self.ports.time_zone,
+        )?;
         Ok(stored)
     }
 }

@@ -20,7 +20,9 @@ mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod together;
 mod view;
+mod visit;
 
 use std::sync::Arc;
 
@@ -37,7 +39,8 @@ use crate::role::Role;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
-pub use store::Catalog;
+pub use store::{Catalog, OfferRow};
+pub use together::Together;
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] =
@@ -56,6 +59,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// Where the day of a visit ends.
+    pub time_zone: jiff::tz::TimeZone,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.

@@ -9,10 +9,11 @@ use firstcome_core::money::Money;
 use firstcome_core::product::{OfferInfo, Product, RefundPolicy};
 use firstcome_core::time::Time;
 use garde::Validate;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::fields;
+use super::{fields, visit};
 use crate::http::{Outcome, Problem, one_line};
 
 const DEFAULT_MAX_PER_ORDER: u32 = 10;
@@ -46,7 +47,7 @@ pub struct NewOffer {
     #[garde(inner(custom(fields::time)))]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opens_at: Option<Time>,
-    /// When it closes; never if left out.
+    /// When it closes; if left out, when the day is over that a ticket is for, and else never.
     #[serde(default)]
     #[garde(inner(custom(fields::time)))]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -88,12 +89,12 @@ fn default_refund_policy() -> RefundPolicy {
 
 impl NewOffer {
     /// The offer, when its fields fit each other and the product.
-    pub fn into_info(self, offer_id: OfferId, product: Product, now: Time) -> Outcome<OfferInfo> {
+    pub fn into_info(self, offer_id: OfferId, product: Product, now: Time, time_zone: &TimeZone) -> Outcome<OfferInfo> {
         check_refund_policy(self.refund_policy)?;
         if self.price.times(self.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
-        let info = OfferInfo {
+        let mut info = OfferInfo {
             offer_id,
             sku: self.sku,
             product,
@@ -107,7 +108,7 @@ impl NewOffer {
             draft: self.draft,
             version: 1,
         };
-        check_window(&info)?;
+        check_window(&mut info, time_zone)?;
         Ok(info)
     }
 }
@@ -120,11 +121,11 @@ fn check_refund_policy(policy: RefundPolicy) -> Outcome<()> {
     Err(Problem::field("refund_policy", "this version supports full_until_used only"))
 }
 
-fn check_window(info: &OfferInfo) -> Outcome<()> {
+fn check_window(info: &mut OfferInfo, time_zone: &TimeZone) -> Outcome<()> {
     if info.closes_at.is_some_and(|closes_at| closes_at <= info.opens_at) {
         return Err(Problem::field("closes_at", "must be after opens_at"));
     }
-    Ok(())
+    visit::closes_with_it(info, time_zone)
 }
 
 /// The terms that the ledger needs to know.
@@ -191,7 +192,7 @@ impl OfferEdit {
     }
 
     /// Applies the changes, unless one of them would break what buyers were promised.
-    pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time) -> Outcome<()> {
+    pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time, time_zone: &TimeZone) -> Outcome<()> {
         let promised = units.held + units.sold > 0;
         let begun = !info.draft && info.opens_at <= now;
         if let Some(price) = self.price.filter(|price| *price != info.price) {
@@ -227,7 +228,7 @@ impl OfferEdit {
         if info.price.times(info.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
-        check_window(info)
+        check_window(info, time_zone)
     }
 }
 
@@ -250,7 +251,7 @@ mod tests {
                 "product_id": ProductId::NIL, "kind": "goods", "name": "A", "description": "", "tax_free": false,
             });
             let product: Product = serde_json::from_value(product).expect("a product");
-            let made = new.into_info(OfferId::NIL, product.clone(), Time(0));
+            let made = new.into_info(OfferId::NIL, product.clone(), Time(0), &TimeZone::UTC);
             let refused = made.as_ref().err().map(|problem| (problem.code(), problem.description().to_owned()));
             let expected = "refund_policy: this version supports full_until_used only".to_owned();
             assert_eq!(
@@ -261,7 +262,10 @@ mod tests {
             let edit: OfferEdit =
                 serde_json::from_value(serde_json::json!({ "refund_policy": policy })).expect("a body");
             let mut info = info(product);
-            assert_eq!(edit.apply(&mut info, Stock::default(), Time(0)).is_ok(), policy == "full_until_used");
+            assert_eq!(
+                edit.apply(&mut info, Stock::default(), Time(0), &TimeZone::UTC).is_ok(),
+                policy == "full_until_used"
+            );
         }
     }
 

@@ -81,7 +81,7 @@ pub(super) async fn edit(
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(id.parse().map_err(|_| Problem::not_found())?).await?;
     let units = catalog.state(stored.record.offer_id).await?.map(|state| state.offer.stock).unwrap_or_default();
-    body.value.apply(&mut stored.record.offer.0, units, catalog.ports.clock.now())?;
+    body.value.apply(&mut stored.record.offer.0, units, catalog.ports.clock.now(), &catalog.ports.time_zone)?;
     let row = catalog.save_offer(stored).await?;
     catalog.view(row).await.map(Json)
 }

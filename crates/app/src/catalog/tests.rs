@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
-use firstcome_core::ledger::{Command, HoldRequest};
+use firstcome_core::ledger::{Command, HoldRequest, Stock};
 use firstcome_core::ports::StockLedger as _;
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
@@ -34,6 +34,7 @@ impl Shop {
             events: records.clone(),
             clock: Arc::new(clock),
             random: Arc::new(TestRandom::seeded(1)),
+            time_zone: jiff::tz::TimeZone::UTC,
         };
         Self { catalog: Catalog::new(ports), records, ledger }
     }
@@ -138,6 +139,44 @@ async fn what_holders_were_promised_stays() {
     shop.edit(&product, dearer).await.expect("as it is");
     let (code, _) = refused(shop.edit(&product, json!({ "visit_date": "2026-12-24" })).await);
     assert_eq!(code, ErrorCode::InvalidBody, "a gift card has none");
+}
+
+#[tokio::test]
+async fn nothing_is_sold_for_a_day_that_is_over() {
+    // It is 2027-01-15, 08:00.
+    let shop = Shop::open();
+    let ticket = |day: &str| {
+        let product = json!({ "sku": "gate", "kind": "ticket", "name": "Gate", "visit_date": day });
+        serde_json::from_value::<super::NewProduct>(product).expect("a product")
+    };
+    let (code, why) = refused(shop.catalog.create_product(ticket("2027-01-14")).await);
+    assert!(code == ErrorCode::InvalidBody && why.starts_with("visit_date: is over"), "{why}");
+    assert!(refused(shop.catalog.check_product(&ticket("2027-01-14")).await).1.starts_with("visit_date: is over"));
+    let product = shop.catalog.create_product(ticket("2027-01-15")).await.expect("today is not over");
+    let offer = |times: Value| {
+        let mut offer =
+            json!({ "product_id": product.product_id, "stock": 1, "price": { "amount": 1, "currency": "KRW" } });
+        offer.as_object_mut().expect("fields").extend(times.as_object().expect("fields").clone());
+        shop.catalog.create_offer(serde_json::from_value(offer).expect("an offer"))
+    };
+    let (_, why) = refused(offer(json!({ "closes_at": "2027-01-16T00:00:01Z" })).await);
+    assert!(why.starts_with("closes_at: must not be after 2027-01-16T00:00:00"), "{why}");
+    assert!(refused(offer(json!({ "opens_at": "2027-01-16T00:00:00Z" })).await).1.starts_with("opens_at: "));
+    let open = offer(json!({})).await.expect("sold today");
+    let end: Time = "2027-01-16T00:00:00Z".parse().expect("a time");
+    assert_eq!(open.closes_at, Some(end), "it closes with the day");
+
+    assert!(refused(shop.edit(&product, json!({ "visit_date": "2027-01-14" })).await).1.contains("is over"));
+    shop.edit(&product, json!({ "visit_date": "2027-02-01" })).await.expect("nobody has one");
+    assert_eq!(shop.offer(&open).await.closes_at, Some(end));
+    let later: super::offer::OfferEdit =
+        serde_json::from_value(json!({ "closes_at": "2027-02-01T10:00:00Z" })).expect("an edit");
+    let mut stored = shop.catalog.offer(open.offer_id).await.expect("there");
+    let now = shop.catalog.ports.clock.now();
+    later.apply(&mut stored.record.offer.0, Stock::default(), now, &jiff::tz::TimeZone::UTC).expect("before its end");
+    shop.catalog.save_offer(stored).await.expect("saved");
+    let (_, why) = refused(shop.edit(&product, json!({ "visit_date": "2027-01-20" })).await);
+    assert!(why.starts_with("visit_date: offer ") && why.contains("closes_at: must not be after"), "{why}");
 }
 
 #[tokio::test]

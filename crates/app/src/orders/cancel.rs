@@ -19,9 +19,9 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Orders;
 use super::refunds::Refund;
 use super::view::{MoneySchema, OrderStateSchema};
+use super::{Orders, parts};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
 record! {
@@ -208,7 +208,7 @@ impl Orders {
             refund: RefundId::derived(&[&hold.order.0]),
             order: hold.order,
             user: hold.person,
-            amount: total.amount,
+            amount: parts::left(&*self.ports.records, hold).await?,
             currency: total.currency,
             state: RefundState::Pending,
             policy,

@@ -20,6 +20,7 @@ mod facts;
 mod get;
 mod keys;
 mod list;
+mod parts;
 mod place;
 mod projection;
 mod refunds;
@@ -51,6 +52,7 @@ pub const TABLES: &[&Table] = &[
     facts::BuyerFacts::TABLE,
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
+    parts::PartBack::TABLE,
     cancel::CancelRequest::TABLE,
     DeadLetter::TABLE,
 ];

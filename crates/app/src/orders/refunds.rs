@@ -8,7 +8,7 @@
 //! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
 //!
 //! One row per order is the one decision to take it back. Money that goes back in part at the provider's side is booked by
-//! the payments role and decides nothing here.
+//! the payments role, decides nothing here, and leaves less to send back ([`super::parts`]).
 //!
 //! A crash between two steps repeats the later one: every step is safe to repeat.
 
@@ -26,6 +26,7 @@ use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 
+use super::parts::{self, PartBack};
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
 
@@ -113,14 +114,29 @@ impl Refunds {
             RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
             RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused, None).await,
             RoleEvent::RefundDone { refund, amount, .. } => self.settle(refund, RefundState::Done, Some(amount)).await,
-            // A part of the money is a matter between the shop and its buyer: the delivery stays.
-            RoleEvent::CanceledByProvider { whole: false, .. } => Ok(Unit::new()),
+            RoleEvent::CanceledByProvider { refund, order, amount, whole: false, attempt } => {
+                self.note(refund, order, amount, attempt).await
+            }
             RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined, None).await,
             RoleEvent::CanceledByProvider { refund, order, amount, attempt, .. } => {
                 self.adopt(refund, order, amount, attempt).await
             }
             _ => Ok(Unit::new()),
         }
+    }
+
+    /// A part of the money is back: the delivery stays, and a refund is about the rest.
+    async fn note(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        amount: Money,
+        attempt: Option<PaymentId>,
+    ) -> Result<Unit, HandleError> {
+        let hold = self.ports.ledger.find(order).await?;
+        let is_its = hold.map_or(Ok(false), |hold| is_delivered_for(&hold, attempt))?;
+        let part = PartBack { refund, order, amount: amount.amount, at: self.ports.clock.now() };
+        Ok(if is_its { Unit::new().advance(&part, 1) } else { Unit::new() })
     }
 
     /// What was delivered is taken back: give the units back, then let the money go.
@@ -132,6 +148,10 @@ impl Refunds {
         let order = stored.record.order;
         if let Some(hold) = self.ports.ledger.find(order).await? {
             self.take_back(&hold, refund).await?;
+            if !stored.record.by_provider {
+                let left = parts::left(&*self.ports.records, &hold).await?;
+                stored.record.amount = stored.record.amount.min(left);
+            }
         }
         let now = self.ports.clock.now();
         if stored.record.by_provider || stored.record.amount == 0 {

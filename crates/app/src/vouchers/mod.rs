@@ -31,6 +31,7 @@ use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use deliver::{DELIVERY, face, valid_until};
 pub use products::SoldProduct;
 pub use store::{Movement, MovementKind, Voucher};
 

@@ -1,6 +1,6 @@
 //! The rows of the role.
 
-use firstcome_core::ids::{EventId, OrderId, UserId, VoucherId};
+use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId, VoucherId};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::product::ProductKind;
 use firstcome_core::record;
@@ -98,6 +98,16 @@ record! {
 }
 
 impl Voucher {
+    /// The name of the voucher for unit `number`, from 0, of an order on an offer.
+    pub fn id_of(order: OrderId, offer: OfferNumber, number: u32) -> VoucherId {
+        VoucherId::derived(&[&order.0, &offer.0.to_be_bytes(), &number.to_be_bytes()])
+    }
+
+    /// Whether its code is one that could have been issued.
+    pub fn has_code(&self) -> bool {
+        super::deliver::normal_code(&self.code).as_deref() == Some(self.code.as_str())
+    }
+
     /// The account that decides.
     pub fn account(&self) -> Account {
         Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }

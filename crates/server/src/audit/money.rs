@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use firstcome_app::payments::{Payment, Refund};
-use firstcome_core::ids::PaymentId;
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{PortError, Records};
@@ -21,7 +21,11 @@ struct Back {
 
 pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut Report) -> Result<(), PortError> {
     let mut back: HashMap<PaymentId, Back> = HashMap::new();
+    let mut sources: Vec<(RefundId, PaymentId, OrderId)> = Vec::new();
     every::<Refund>(records, |refund| {
+        if refund.amount > 0 {
+            sources.push((refund.refund_id, refund.payment_id, refund.order_id));
+        }
         let entry = back.entry(refund.payment_id).or_default();
         match refund.state {
             RefundState::Done => entry.done += refund.amount,
@@ -38,6 +42,12 @@ pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut
         payments.insert(payment.payment_id, payment);
     })
     .await?;
+    for (refund, payment, order) in sources {
+        if payments.get(&payment).is_none_or(|payment| payment.order_id != order) {
+            let place = format!("refund {refund} of order {order}");
+            report.differ(place, format!("payment {payment}, which it comes from, is not one of the order"));
+        }
+    }
     let gone = compare_charges(payments.values(), report);
     for hold in journal.orders().filter(|hold| matches!(hold.state, HoldState::Sold | HoldState::Returned)) {
         if hold.total().amount == 0 {
@@ -89,6 +99,11 @@ impl Money for Payment {
 
 fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report) {
     let place = format!("payment {} of order {}", payment.payment_id, payment.order_id);
+    // A charge that came without a request of ours may have met an order that nobody had placed.
+    let nobody = payment.person == UserId::NIL && payment.digest == 0;
+    if hold.is_none_or(|hold| hold.person != payment.person) && !nobody {
+        report.differ(place.clone(), "who paid is not who ordered".to_owned());
+    }
     if back.done != payment.refunded || back.done + back.pending > payment.amount {
         report.differ(
             place.clone(),
@@ -99,6 +114,7 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
         );
     }
     let delivered = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Sold);
+    let leading = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Paying);
     let returned = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Returned);
     match payment.state {
         PaymentState::Ready | PaymentState::InProgress | PaymentState::Unknown => {
@@ -117,6 +133,9 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
         PaymentState::Done | PaymentState::PartialCanceled if back.pending > 0 => {
             report.flying(place, "its refund is under way".to_owned());
         }
+        PaymentState::Done | PaymentState::PartialCanceled if leading => {
+            report.flying(place, "is paid, and its order is still to be completed".to_owned());
+        }
         PaymentState::Done | PaymentState::PartialCanceled if !delivered => {
             report.differ(place, "is paid, but there is neither a delivery nor a refund".to_owned());
         }
@@ -126,7 +145,6 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
 
 #[cfg(test)]
 mod tests {
-    use firstcome_core::ids::{OrderId, UserId};
     use firstcome_core::money::Currency;
     use firstcome_core::time::Time;
 

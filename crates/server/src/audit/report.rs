@@ -79,7 +79,7 @@ impl Report {
             .offers
             .iter()
             .map(|(number, tally)| OfferLine {
-                offer_id: journal.offers.get(number).copied().unwrap_or(OfferId::NIL),
+                offer_id: journal.terms.get(number).map_or(OfferId::NIL, |terms| terms.offer),
                 seq: tally.seq,
                 stock: tally.stock.stock,
                 available: i64::try_from(tally.available).unwrap_or(i64::MIN),

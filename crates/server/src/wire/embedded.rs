@@ -95,7 +95,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let ledger = open_ledger(config, folder, &parts.clock, archive.clone()).await?;
     let shop = format!("http://{}", roles::reachable(address));
     let mut metrics = Registry::default();
-    let catalog = roles::catalog_ports(&parts, databases.catalog.clone(), ledger.clone());
+    let catalog = roles::catalog_ports(config, &parts, databases.catalog.clone(), ledger.clone());
     let revocations = Arc::new(Revocations::default());
     let (mailer, mailbox) = roles::mailer(config, &parts)?;
     let payments = databases.payments.clone();

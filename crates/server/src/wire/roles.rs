@@ -30,13 +30,19 @@ pub(super) struct Parts {
     pub(super) keys: Arc<Keys>,
 }
 
-pub(super) fn catalog_ports(parts: &Parts, records: Arc<dyn Records>, ledger: Arc<dyn StockLedger>) -> catalog::Ports {
+pub(super) fn catalog_ports(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+) -> catalog::Ports {
     catalog::Ports {
         records,
         ledger,
         events: parts.events.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
+        time_zone: time_zone(config),
     }
 }
 
@@ -112,7 +118,7 @@ pub(super) fn mailer(config: &Config, parts: &Parts) -> Result<(Arc<dyn Mailer>,
     Ok((mailbox.clone(), mailbox.router()))
 }
 
-fn time_zone(config: &Config) -> jiff::tz::TimeZone {
+pub(crate) fn time_zone(config: &Config) -> jiff::tz::TimeZone {
     // Checked when the configuration was loaded.
     jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
 }

@@ -103,7 +103,7 @@ async fn open_role(
             let (mailer, mailbox) = roles::mailer(config, parts)?;
             return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics), mailbox));
         }
-        RoleName::Catalog => catalog::create(roles::catalog_ports(parts, records, servers.ledger())).await?,
+        RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
             roles::orders_role(parts, records, ledger.clone(), archive.clone(), metrics).await?
