@@ -47,6 +47,9 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Servers that a part of a cluster cannot run with.
+    #[error("it cannot run on these servers; `firstcome doctor` shows all of it:\n  {0}")]
+    Unfit(String),
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -3,6 +3,7 @@
 //! Every role has a database of its own. What roles tell each other goes from the outbox of that database to Kafka; the
 //! ledger's journal is there too. Redis says which processes are there. A process opens only what its roles need.
 
+mod fitness;
 mod outside;
 mod part;
 mod storage;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::operate::{self, Operation};
 
+pub use fitness::look;
 pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
 
@@ -47,7 +49,7 @@ pub(super) async fn open(
     folder: &Folder,
     address: SocketAddr,
 ) -> Result<Shop, StartError> {
-    outside::check_redis(config).await?;
+    fitness::require(config, names).await?;
     let servers = Servers::open(config, names, folder, &outside::place(config, address).0).await?;
     let parts = Parts {
         clock: Arc::new(SystemClock),

@@ -21,7 +21,8 @@ use crate::metrics::{LedgerFigures, LedgerMetrics};
 use crate::wire::{ARCHIVE, Storage};
 
 /// Roles that decide in the ledger or read its journal.
-const WITH_LEDGER: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub(super) const WITH_LEDGER: [RoleName; 4] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
 /// Of these, those whose commands buyers wait for.
 const HURRIED: [RoleName; 2] = [RoleName::Orders, RoleName::Payments];
 /// How long the others may be behind, so that their reading costs less.
