@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
+use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, Committed, EventLog, JournalEntry, LoggedEvent, PortError, Records, StockLedger};
 use firstcome_core::records::Unit;
 use tokio::sync::Mutex;
@@ -135,6 +136,8 @@ pub struct Consumer<I, H> {
     pub batch: usize,
     /// One step at a time, whoever asks for it; made by `Mutex::default()`.
     pub turn: Mutex<Turn>,
+    /// How far behind it is; made by `Lag::default()`.
+    pub lag: Lag,
 }
 
 /// Where a consumer has come to.
@@ -187,10 +190,12 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             turn.0 = Some(place);
         }
         let items = self.source.read(place.now, self.batch).await?;
-        if items.is_empty() {
+        let Some(first) = items.first() else {
+            self.lag.caught_up();
             turn.0 = Some(place);
             return Ok(Step::Idle(place.now));
-        }
+        };
+        self.lag.waits_since(first.at());
         if place.now < place.kept {
             turn.0 = Some(self.follow(&items, place).await?);
             return Ok(Step::Moved(items.len()));
@@ -339,8 +344,10 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// The consumer as a worker of its role; what it buries is looked after by its role's
     /// [letters](crate::letters::Letters::follow), which begin it.
     pub(crate) fn into_worker(self: Arc<Self>) -> Worker {
+        let lag = self.lag.clone();
         Worker::new(self.handler.name(), move |stop| async move {
             self.run(stop).await.map_err(|error| WorkerFailed(error.to_string()))
         })
+        .behind(lag)
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use firstcome_core::lag::Lag;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -19,6 +20,8 @@ type Running = Pin<Box<dyn Future<Output = Result<(), WorkerFailed>> + Send>>;
 pub struct Worker {
     /// For logs and for the message when it ends unexpectedly.
     pub name: &'static str,
+    /// How far behind it is, if it handles what others have written.
+    pub lag: Option<Lag>,
     start: Box<dyn FnOnce(CancellationToken) -> Running + Send>,
 }
 
@@ -30,7 +33,13 @@ impl Worker {
         F: FnOnce(CancellationToken) -> R + Send + 'static,
         R: Future<Output = Result<(), WorkerFailed>> + Send + 'static,
     {
-        Self { name, start: Box::new(move |stop| Box::pin(run(stop))) }
+        Self { name, lag: None, start: Box::new(move |stop| Box::pin(run(stop))) }
+    }
+
+    /// The worker, which says how far behind it is.
+    #[must_use]
+    pub fn behind(self, lag: Lag) -> Self {
+        Self { lag: Some(lag), ..self }
     }
 
     /// Begins the work.

@@ -84,6 +84,7 @@ record! {
     indexes [
         index "sessions_by_owner" ("owner", "created_at"),
         index "sessions_by_expiry" ("expires_at"),
+        index "sessions_by_end" ("ended_at"),
         index "sessions_by_key" ("sealed_with"),
     ]
 }

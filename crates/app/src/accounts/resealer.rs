@@ -5,6 +5,7 @@ use std::sync::Arc;
 use firstcome_core::ports::PortError;
 
 use super::Accounts;
+use super::key_check::KeyCheck;
 use super::records::{Address, Session, User};
 use crate::mails::QueuedMail;
 use crate::role::Worker;
@@ -17,11 +18,12 @@ impl Accounts {
         Ok(reseal::<User>(records, keys).await?
             + reseal::<Address>(records, keys).await?
             + reseal::<Session>(records, keys).await?
-            + reseal::<QueuedMail>(records, keys).await?)
+            + reseal::<QueuedMail>(records, keys).await?
+            + reseal::<KeyCheck>(records, keys).await?)
     }
 }
 
-/// Looks every few seconds; where nothing is to be done that is four reads of an index.
+/// Looks every few seconds; where nothing is to be done that is five reads of an index.
 pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
     Worker::new("accounts-keys", move |stop| async move {
         while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
@@ -41,9 +43,8 @@ mod tests {
     use firstcome_core::time::Time;
     use futures_util::TryStreamExt as _;
     use serde_json::json;
-    use tokio_util::sync::CancellationToken;
 
-    use super::super::{SEALED, admin, sweeper};
+    use super::super::{SEALED, admin, key_check};
     use crate::accounts::testing::TestApp;
     use crate::secrets::{Keys, SystemRandom, oldest_key};
 
@@ -68,20 +69,20 @@ mod tests {
         Keys::rotate(&folder, &SystemRandom, now, now).unwrap();
         assert_eq!(keys.reload(now).unwrap(), Some(2));
         // Without the old one nobody should go on yet, and with both everyone can.
-        let with = async |keys: Keys| {
-            let stopped = CancellationToken::new();
-            stopped.cancel();
-            sweeper::worker(app.over_keys(Arc::new(keys)).await.accounts()).start(stopped).await
+        let with = async || {
+            let keys = Keys::load_shared(&folder, &SystemRandom, now).unwrap();
+            key_check::check(app.records.as_ref(), &keys).await
         };
         let old = folder.join("data-1.key");
         std::fs::rename(&old, folder.join("away")).unwrap();
-        assert!(with(Keys::load_shared(&folder, &SystemRandom, now).unwrap()).await.is_err());
+        assert!(with().await.is_err());
         std::fs::rename(folder.join("away"), &old).unwrap();
-        assert!(with(Keys::load_shared(&folder, &SystemRandom, now).unwrap()).await.is_ok());
+        assert!(with().await.is_ok());
         assert_eq!(app.accounts().reseal().await.unwrap(), 150 + 150 + 1);
         assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(2)));
         // The old key is not needed any more.
         std::fs::remove_file(old).unwrap();
+        assert!(with().await.is_ok());
         keys.reload(now).unwrap();
         assert_eq!(app.get("/api/v1/me", Some(&device.access)).await.body, me);
         let devices = app.get("/api/v1/me/sessions", Some(&device.access)).await;

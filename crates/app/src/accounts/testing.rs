@@ -73,12 +73,7 @@ impl TestApp {
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        self.over_keys(Arc::new(Keys::in_memory(&SystemRandom))).await
-    }
-
-    /// Another process on the same database that has these keys.
-    pub(super) async fn over_keys(&self, keys: Arc<Keys>) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), keys).await
+        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
     }
 
     /// The role itself.
@@ -106,6 +101,7 @@ impl TestApp {
             revocations,
             events: records.clone(),
             limits: None,
+            accounts: None,
             clock: clock_port,
         };
         let gateway = gateway::create(gateway::Options::default(), ports);

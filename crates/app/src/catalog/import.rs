@@ -9,7 +9,7 @@ use firstcome_core::records::{Query, Record as _, RecordsExt, Stored};
 
 use super::offer::{NewOffer, OfferEdit, broken};
 use super::product::NewProduct;
-use super::store::{Catalog, OfferRow, ProductRow};
+use super::store::{Catalog, OfferRow, ProductRow, TRIES};
 use crate::http::{Outcome, Problem};
 
 /// What an import did with a row.
@@ -57,7 +57,13 @@ impl Catalog {
 
     /// Creates the product with this `sku`, or makes the one that is there as this says.
     pub async fn import_product(&self, new: NewProduct) -> Outcome<(Product, Imported)> {
-        let Some(present) = self.product_by_sku(sku(new.sku.as_ref())?).await? else {
+        let sku = sku(new.sku.as_ref())?;
+        insist(async || self.product_by_sku(sku).await, async |present| self.take_product(present, new.clone()).await)
+            .await
+    }
+
+    async fn take_product(&self, present: Option<Stored<ProductRow>>, new: NewProduct) -> Outcome<(Product, Imported)> {
+        let Some(present) = present else {
             return Ok((self.create_product(new).await?, Imported::Created));
         };
         let product = new.into_product(present.record.product_id)?;
@@ -78,11 +84,22 @@ impl Catalog {
 
     /// Creates the offer with this `sku`, or makes the one that is there as the file says.
     pub async fn import_offer(&self, given: GivenOffer, product_id: ProductId) -> Outcome<(OfferInfo, Imported)> {
-        let Some(present) = self.offer_by_sku(sku(given.offer.sku.as_ref())?).await? else {
-            let new = NewOffer { product_id, ..given.offer };
+        let sku = sku(given.offer.sku.as_ref())?;
+        let take = async |present| self.take_offer(present, &given, product_id).await;
+        insist(async || self.offer_by_sku(sku).await, take).await
+    }
+
+    async fn take_offer(
+        &self,
+        present: Option<Stored<OfferRow>>,
+        given: &GivenOffer,
+        product_id: ProductId,
+    ) -> Outcome<(OfferInfo, Imported)> {
+        let Some(present) = present else {
+            let new = NewOffer { product_id, ..given.offer.clone() };
             return Ok((self.create_offer(new).await?, Imported::Created));
         };
-        let changed = self.as_given(present.clone(), &given).await?;
+        let changed = self.as_given(present.clone(), given).await?;
         if changed == present {
             return Ok((present.record.offer.0, Imported::Unchanged));
         }
@@ -128,6 +145,26 @@ impl Catalog {
             &self.ports.time_zone,
         )?;
         Ok(stored)
+    }
+}
+
+/// Takes a row as it is now, and again when it turns out that somebody else was faster: then it is there, or another.
+async fn insist<R, T>(
+    present: impl AsyncFn() -> Outcome<Option<Stored<R>>>,
+    take: impl AsyncFn(Option<Stored<R>>) -> Outcome<T>,
+) -> Outcome<T> {
+    let mut tries = 1..TRIES;
+    loop {
+        let row = present().await?;
+        let before = row.as_ref().map(|row| row.version);
+        let problem = match take(row).await {
+            Err(problem) => problem,
+            taken => return taken,
+        };
+        let now = present().await?.map(|row| row.version);
+        if now == before || tries.next().is_none() {
+            return Err(problem);
+        }
     }
 }
 

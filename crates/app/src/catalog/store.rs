@@ -85,7 +85,7 @@ impl OfferRow {
 }
 
 /// How often a commit is tried again when someone else was faster.
-const TRIES: u32 = 16;
+pub(super) const TRIES: u32 = 16;
 
 /// Products and offers.
 pub struct Catalog {

@@ -7,13 +7,15 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Command, HoldRequest, Stock};
-use firstcome_core::ports::StockLedger as _;
+use firstcome_core::ports::{Committed, PortError, Records, StockLedger as _};
 use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::records::{self, Query, Record as _, RecordsExt as _, Row, Table, Unit};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
 use firstcome_core::time::Time;
 use serde_json::{Value, json};
 
 use super::product::ProductEdit;
+use super::store::OfferRow;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
 use crate::http::{Outcome, Problem};
 
@@ -75,6 +77,11 @@ impl Shop {
 
     async fn offer(&self, offer: &OfferInfo) -> OfferInfo {
         self.catalog.offer(offer.offer_id).await.expect("there").record.offer.0
+    }
+
+    async fn offers(&self) -> Vec<OfferInfo> {
+        let rows = self.records.list::<OfferRow>(Query::all(OfferRow::TABLE, 10)).await.expect("readable");
+        rows.into_iter().map(|row| row.record.offer.0).collect()
     }
 
     /// Someone takes a unit.
@@ -216,4 +223,54 @@ async fn a_draft_takes_its_stock_from_the_file() {
     assert_eq!(imported, Imported::Updated);
     assert_eq!(shop.catalog.offer(info.offer_id).await.expect("there").record.initial_stock, 8);
     assert!(refused(shop.import(json!({ "draft": false, "stock": 8 })).await).1.starts_with("draft: "));
+}
+
+/// The rows of a database that is far away: others come in between any two calls.
+struct Far(Arc<MemoryRecords>);
+
+#[async_trait::async_trait]
+impl Records for Far {
+    async fn get(&self, table: &'static Table, key: records::Value) -> Result<Option<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get(table, key).await
+    }
+
+    async fn get_many(&self, table: &'static Table, keys: Vec<records::Value>) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get_many(table, keys).await
+    }
+
+    async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.select(query).await
+    }
+
+    async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
+        tokio::task::yield_now().await;
+        self.0.commit(unit).await
+    }
+
+    async fn position(&self, consumer: &'static str) -> Result<i64, PortError> {
+        self.0.position(consumer).await
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_imported_twice_at_once_is_imported_once() {
+    let mut shop = Shop::open();
+    shop.catalog.ports.records = Arc::new(Far(shop.records.clone()));
+    let once = |price: i64| {
+        let shop = &shop;
+        async move {
+            let price = json!({ "price": { "amount": price, "currency": "KRW" } });
+            shop.import(price).await.map_err(|problem| problem.description().to_owned()).expect("taken")
+        }
+    };
+    let ((one, first), (two, second)) = tokio::join!(once(9_000), once(9_000));
+    assert_eq!((one, [first, second].contains(&Imported::Unchanged)), (two, true));
+    assert_eq!((shop.offers().await.len(), first != second), (1, true));
+    // What both change at once is in the end as one of them says.
+    tokio::join!(once(8_000), once(7_000));
+    let price = shop.offers().await[0].price.amount;
+    assert!([8_000, 7_000].contains(&price), "{price}");
 }

@@ -70,18 +70,17 @@ impl Together<'_> {
         Ok(())
     }
 
-    /// Creates all of it and puts it on sale.
-    pub async fn commit(self) -> Outcome<()> {
+    /// Creates all of it and puts it on sale. False, and nothing is done, when somebody else was faster.
+    pub async fn commit(self) -> Outcome<bool> {
         if self.unit.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        match self.catalog.ports.records.commit(self.unit).await? {
-            Committed::Done => {}
-            Committed::Conflict(_) => return Err(busy()),
+        if self.catalog.ports.records.commit(self.unit).await? != Committed::Done {
+            return Ok(false);
         }
         for (info, initial_stock) in &self.offers {
             tell(&*self.catalog.ports.ledger, info, *initial_stock).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }

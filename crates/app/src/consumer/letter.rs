@@ -39,6 +39,8 @@ record! {
 pub trait Item: Clone + Send + Sync + 'static {
     /// Its place; strictly increasing.
     fn position(&self) -> i64;
+    /// When it was written.
+    fn at(&self) -> Time;
     /// What is kept of it as a dead letter: kind, subject and data.
     fn describe(&self) -> (String, String, String);
 }
@@ -46,6 +48,9 @@ pub trait Item: Clone + Send + Sync + 'static {
 impl Item for LoggedEvent {
     fn position(&self) -> i64 {
         self.position
+    }
+    fn at(&self) -> Time {
+        self.at
     }
     fn describe(&self) -> (String, String, String) {
         (self.kind.clone(), self.subject.clone(), self.data.clone())
@@ -55,6 +60,9 @@ impl Item for LoggedEvent {
 impl Item for JournalEntry {
     fn position(&self) -> i64 {
         self.position
+    }
+    fn at(&self) -> Time {
+        self.record.at
     }
     fn describe(&self) -> (String, String, String) {
         let record = &self.record;

@@ -71,6 +71,7 @@ impl World {
             clock: Arc::new(TestClock::default()),
             batch: 2,
             turn: Mutex::new(Turn::at(0)),
+            lag: firstcome_core::lag::Lag::default(),
         }
     }
 

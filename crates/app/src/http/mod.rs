@@ -3,6 +3,7 @@
 mod address;
 mod body;
 mod caller;
+mod ended;
 mod expected;
 mod idempotency;
 mod page;
@@ -16,6 +17,7 @@ mod token;
 pub use address::{Path, QueryString};
 pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
+pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor};

@@ -80,6 +80,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             batch: 8,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         let orders = || {
             let mut letters = self.letters(RoleName::Orders, &self.orders);

@@ -154,6 +154,7 @@ fn consumer<H: Handler<LoggedEvent>>(
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::new(turn),
+        lag: firstcome_core::lag::Lag::default(),
     })
 }
 

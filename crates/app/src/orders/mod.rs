@@ -30,6 +30,7 @@ mod view;
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
+use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::metrics::gauge::Gauge;
@@ -95,7 +96,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     );
     let keys = Arc::new(keys::Keys::new(ports.archive.clone()));
     let (ledger, archive) = (ports.ledger.clone(), ports.archive.clone());
-    let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag };
+    let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag, behind: Lag::default() };
     projection.catch_up().await?;
 
     let orders = Arc::new(Orders {

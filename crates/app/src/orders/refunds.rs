@@ -84,6 +84,7 @@ pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<Logged
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::default(),
+        lag: firstcome_core::lag::Lag::default(),
     })
 }
 

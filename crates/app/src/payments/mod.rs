@@ -149,6 +149,7 @@ impl Payments {
             clock: Arc::clone(&self.ports.clock),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         })
     }
 

@@ -107,6 +107,13 @@ impl Keys {
         Self::create_in(folder, random, now)
     }
 
+    /// These keys, and a new one that signs.
+    #[cfg(test)]
+    pub(crate) fn of(sealer: Sealer, index: BlindIndex) -> Self {
+        let keys = Self::in_memory(&super::SystemRandom);
+        Self { sealer: RwLock::new(Arc::new(sealer)), index, ..keys }
+    }
+
     /// What encrypts and decrypts as of now; held for one piece of work, so that all of it is under one key.
     pub fn sealer(&self) -> Arc<Sealer> {
         self.sealer.read().clone()

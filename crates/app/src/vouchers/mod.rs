@@ -93,6 +93,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         let taking_back = Arc::new(Consumer {
             records: ports.records.clone(),
@@ -102,6 +103,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { products, delivery, taking_back })
     }

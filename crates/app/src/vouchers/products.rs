@@ -66,6 +66,7 @@ impl Products {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::new(Turn::at(position)),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { by_offer, consumer })
     }

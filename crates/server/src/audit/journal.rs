@@ -47,7 +47,7 @@ impl Journal {
 
 /// Reads the journal, also while it is written. The error names the place.
 pub(super) fn read(place: &Place) -> Result<Journal, String> {
-    let mut auditor = Auditor::default();
+    let mut auditor = Auditor::with_doubt(place.clock_doubt());
     let mut holds: HashMap<(OrderId, OfferNumber), Hold> = HashMap::new();
     let mut positions = HashMap::new();
     let (mut terms, mut offer_positions) = (BTreeMap::new(), BTreeMap::new());

@@ -80,7 +80,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             time_zone,
         });
         compare(&catalog, &catalogue).await?;
-        let counts = take(&catalog, catalogue, true).await?;
+        let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
     })
@@ -104,7 +104,7 @@ fn place(config: Config) -> Result<Place, CommandError> {
 /// Takes the catalogue of the demo.
 pub async fn demo(catalog: &Catalog) -> Result<(), CommandError> {
     let catalogue = json::read(DEMO, "the demo", SystemClock.now())?;
-    take(catalog, catalogue, false).await.map(|_| ())
+    take(catalog, &catalogue, false).await.map(|_| ())
 }
 
 fn read(file: &Path, now: Time, time_zone: &TimeZone) -> Result<Catalogue, CommandError> {

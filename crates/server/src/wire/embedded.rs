@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::lifecycle::Fatal;
-use crate::metrics::{LedgerFigures, LedgerMetrics};
+use crate::metrics::{Lags, LedgerFigures, LedgerMetrics};
 use crate::operate::{self, Operation};
 
 /// The name of the database that the ledger's archive is in.
@@ -100,15 +100,18 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let (mailer, mailbox) = roles::mailer(config, &parts)?;
     let payments = databases.payments.clone();
     let mut all = vec![
-        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics),
+        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
         catalog::create(catalog.clone()).await?,
         roles::orders_role(&parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
     ];
-    let gateway = roles::open_gateway(config, &parts, &revocations, None);
+    let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
+    let mut lags = Lags { clock: parts.clock.clone(), outboxes: Vec::new(), consumers: Vec::new() };
+    lags.add(&workers);
+    metrics.register_collector(Box::new(lags));
     workers.extend(gateway.workers());
     workers.push(parts.keys.clone().worker(parts.clock.clone()));
     let desk = letters::create(all.iter_mut().filter_map(|role| role.letters.take()), &mut metrics);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use firstcome_app::accounts::{self, DevMailbox};
-use firstcome_app::gateway::{self, Gateway, Rate};
+use firstcome_app::gateway::{self, EndedSessions, Gateway, Rate};
 use firstcome_app::http::Revocations;
 use firstcome_app::pages::PagesOptions;
 use firstcome_app::payments::{TossOptions, TossProvider};
@@ -80,14 +80,14 @@ pub(super) async fn vouchers_role(
     vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
 }
 
-pub(super) fn accounts_role(
+pub(super) async fn accounts_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
     mailer: Arc<dyn Mailer>,
     metrics: &mut Registry,
-) -> Role {
+) -> Result<Role, PortError> {
     let options = accounts::Options {
         access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
         session_lifetime: Duration::from_secs(config.tokens.refresh_days * 24 * 60 * 60),
@@ -106,7 +106,7 @@ pub(super) fn accounts_role(
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports, metrics)
+    accounts::create(options, ports, metrics).await
 }
 
 /// What takes e-mails: the mail server, or in development without one a mailbox with a page.
@@ -187,12 +187,20 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// `shared` are the limits of several gateways together.
+/// What a gateway has where there are several processes.
+#[derive(Default)]
+pub(super) struct Others {
+    /// The limits of several gateways together.
+    pub(super) limits: Option<Arc<dyn SharedLimits>>,
+    /// Who knows which sessions ended.
+    pub(super) accounts: Option<Arc<dyn EndedSessions>>,
+}
+
 pub(super) fn open_gateway(
     config: &Config,
     parts: &Parts,
     revocations: &Arc<Revocations>,
-    shared: Option<Arc<dyn SharedLimits>>,
+    others: Others,
 ) -> Arc<Gateway> {
     let limits = &config.limits;
     let options = gateway::Options {
@@ -206,7 +214,8 @@ pub(super) fn open_gateway(
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
         events: parts.events.clone(),
-        limits: shared,
+        limits: others.limits,
+        accounts: others.accounts,
         clock: parts.clock.clone(),
     };
     gateway::create(options, ports)

@@ -15,6 +15,6 @@ pub mod topics;
 
 pub use check::{TopicUse, check};
 pub use event_log::KafkaEventLog;
-pub use ledger::{KafkaLedger, KafkaLedgerOptions};
+pub use ledger::{KafkaLedger, KafkaLedgerOptions, SKEW};
 pub use options::KafkaOptions;
 pub use relay::Relay;

@@ -10,6 +10,7 @@ mod privacy;
 mod refusals;
 mod rolling;
 mod shapes;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;

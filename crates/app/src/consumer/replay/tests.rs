@@ -94,6 +94,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             batch: 8,
             turn: Mutex::new(Turn::at(0)),
+            lag: firstcome_core::lag::Lag::default(),
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod breaker;
 mod budget;
+mod ended;
 mod exchange;
 mod headers;
 mod instance;

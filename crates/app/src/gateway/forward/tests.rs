@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use firstcome_core::ids::{SessionId, UserId};
+use firstcome_core::ports::Load;
 use firstcome_core::testkit::{MemoryRegistry, TestClock};
 use firstcome_core::time::Time;
 use futures_util::StreamExt as _;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use super::status::InstanceView;
 use super::*;
 use crate::guard::Guard;
 use crate::http::{Buyer, Identity, Problem, Roles};
@@ -116,6 +118,7 @@ impl Server {
             roles,
             draining: false,
             started_at: Time(1),
+            load: Load { commands: 4, stuck: true, outbox_millis: 5, consumers_millis: 6 },
         }
     }
 
@@ -179,6 +182,9 @@ impl Shop {
 
     fn state(&self, role: &str) -> Vec<(String, Circuit, bool)> {
         let parts = self.forwarder.status().parts;
+        let says =
+            |view: &InstanceView| (view.waiting_commands, view.ledger_stuck, view.consumer_lag_millis) == (4, true, 6);
+        assert!(parts.iter().flat_map(|part| &part.instances).all(says), "what each says of itself");
         let part = parts.into_iter().find(|part| part.role == role).unwrap();
         part.instances.into_iter().map(|view| (view.id, view.circuit, view.draining)).collect()
     }

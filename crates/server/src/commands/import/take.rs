@@ -39,8 +39,28 @@ fn stopped(place: &str, problem: &Problem, counts: &Counts) -> CommandError {
     CommandError::Input(format!("{place}: {}; before it: {counts}", words(problem)))
 }
 
-/// What is there is changed row by row, what is new is created in one commit.
-pub(super) async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) -> Result<Counts, CommandError> {
+/// How often it is tried again when another import was faster.
+const TRIES: usize = 16;
+
+/// What is there is changed row by row, what is new is created in one commit. What another import has created meanwhile is
+/// there at the next try.
+pub(super) async fn take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Result<Counts, CommandError> {
+    let mut updated = 0;
+    for _ in 0..TRIES {
+        let (mut counts, whole) = try_to_take(catalog, catalogue, show).await?;
+        // What was updated by the try before is as it should be now.
+        counts.updated += updated;
+        counts.unchanged -= updated.min(counts.unchanged);
+        if whole {
+            return Ok(counts);
+        }
+        updated = counts.updated;
+    }
+    Err(CommandError::Input("others are changing the catalogue all the time; try again".to_owned()))
+}
+
+/// Whether all of it was taken, and what was.
+async fn try_to_take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Result<(Counts, bool), CommandError> {
     let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
     let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
@@ -50,11 +70,11 @@ pub(super) async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) ->
     let mut new = catalog.together().await.map_err(|problem| stopped("the shop", &problem, &counts))?;
     let mut created = 0;
     let mut products = HashMap::new();
-    for row in catalogue.products {
+    for row in &catalogue.products {
         let sku = row.product.sku.clone().unwrap_or_default();
         let taken = match catalog.has_product(&sku).await {
-            Ok(true) => catalog.import_product(row.product).await.map(|(product, done)| (product, Some(done))),
-            Ok(false) => new.product(row.product).map(|product| (product, None)),
+            Ok(true) => catalog.import_product(row.product.clone()).await.map(|(product, done)| (product, Some(done))),
+            Ok(false) => new.product(row.product.clone()).map(|product| (product, None)),
             Err(problem) => Err(problem),
         };
         let (product, done) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;
@@ -65,13 +85,13 @@ pub(super) async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) ->
         }
         progress.inc(1);
     }
-    for row in catalogue.offers {
+    for row in &catalogue.offers {
         let sku = row.given.offer.sku.clone().unwrap_or_default();
         let product = products.get(&row.given.product_sku).expect("the file was checked").clone();
         let taken = match catalog.has_offer(&sku).await {
-            Ok(true) => catalog.import_offer(row.given, product.product_id).await.map(|(_, done)| Some(done)),
+            Ok(true) => catalog.import_offer(row.given.clone(), product.product_id).await.map(|(_, done)| Some(done)),
             Ok(false) => {
-                let offer = NewOffer { product_id: product.product_id, ..row.given.offer };
+                let offer = NewOffer { product_id: product.product_id, ..row.given.offer.clone() };
                 new.offer(offer, product).await.map(|()| None)
             }
             Err(problem) => Err(problem),
@@ -83,8 +103,8 @@ pub(super) async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) ->
         }
         progress.inc(1);
     }
-    new.commit().await.map_err(|problem| stopped("the new rows", &problem, &counts))?;
-    counts.created += created;
+    let whole = new.commit().await.map_err(|problem| stopped("the new rows", &problem, &counts))?;
+    counts.created += if whole { created } else { 0 };
     progress.finish_and_clear();
-    Ok(counts)
+    Ok((counts, whole))
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use axum::Router;
 use firstcome_app::catalog;
 use firstcome_app::http::Revocations;
-use firstcome_app::role::{Role, Worker};
+use firstcome_app::role::Role;
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_store::redis::RedisSessions;
@@ -26,6 +26,7 @@ use super::roles::{self, Parts};
 use super::{Service, Shop, StartError};
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::metrics::Lags;
 use crate::operate::{self, Operation};
 
 pub use fitness::look;
@@ -61,21 +62,24 @@ pub(super) async fn open(
     let marks = Arc::new(RedisSessions(outside::redis(config)?));
     let revocations = Arc::new(Revocations::told_by(marks));
     let (mut routers, mut letters) = (Vec::new(), Vec::new());
-    let mut workers: Vec<Worker> = servers.relays(config);
+    let (mut workers, outboxes) = servers.relays(config);
     workers.push(parts.keys.clone().worker(parts.clock.clone()));
+    let mut lags = Lags { clock: parts.clock.clone(), outboxes, consumers: Vec::new() };
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
+        lags.add(&role.workers);
         workers.extend(role.workers);
         letters.extend(role.letters);
         routers.push((*name, Router::from(role.router).merge(more)));
     }
     let desk = firstcome_app::letters::create(letters, &mut metrics);
     workers.extend(desk.workers);
-    let routers = part::Routers { roles: routers, letters: desk.router.into() };
     if let Some(ledger) = &servers.ledger {
         metrics.register_collector(Box::new(ledger.metrics()));
     }
-    let part = part::open(config, names, address, &parts, &revocations, routers, &mut metrics).await?;
+    metrics.register_collector(Box::new(lags.clone()));
+    let roles = part::Roles { routers, letters: desk.router.into(), load: servers.load(lags) };
+    let part = part::open(config, names, address, &parts, &revocations, roles, &mut metrics).await?;
     workers.extend(part.workers);
     let operation =
         Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(description()) });
@@ -103,7 +107,7 @@ async fn open_role(
     let role = match name {
         RoleName::Accounts => {
             let (mailer, mailbox) = roles::mailer(config, parts)?;
-            return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics), mailbox));
+            return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics).await?, mailbox));
         }
         RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {

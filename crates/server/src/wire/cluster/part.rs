@@ -9,11 +9,11 @@ use axum::Router;
 use firstcome_app::gateway::Gateway;
 use firstcome_app::gateway::forward::{self, BreakerOptions, Forward, Forwarder};
 use firstcome_app::guard::Guard;
-use firstcome_app::heartbeat::Heartbeat;
+use firstcome_app::heartbeat::{Heartbeat, Measure};
 use firstcome_app::http::{Revocations, Signatures};
 use firstcome_app::pages::{self, PagesOptions};
 use firstcome_app::role::Worker;
-use firstcome_core::ports::{Instance, RoleName};
+use firstcome_core::ports::{Instance, Load, RoleName};
 use firstcome_store::redis::{RedisLimits, RedisRegistry};
 use prometheus_client::registry::Registry as Metrics;
 use secrecy::ExposeSecret as _;
@@ -22,7 +22,7 @@ use super::outside;
 use crate::config::Config;
 use crate::front::{Front, Part};
 use crate::operate::{self, Operation};
-use crate::wire::roles::{self, Parts};
+use crate::wire::roles::{Others, Parts, open_gateway, pages_options};
 use crate::wire::{Farewell, StartError};
 
 /// The routes of a process, which lack only those that operate it.
@@ -32,19 +32,21 @@ pub(super) struct Routes {
     gateway: Option<(Arc<Gateway>, Arc<Forwarder>, PagesOptions)>,
 }
 
-/// What the roles of a process answer.
-pub(super) struct Routers {
-    /// Each role's own.
-    pub(super) roles: Vec<(RoleName, Router)>,
-    /// What all of them answer together.
-    pub(super) letters: Router,
-}
-
 /// What is there beside the roles.
 pub(super) struct Opened {
     pub(super) routes: Routes,
     pub(super) workers: Vec<Worker>,
     pub(super) farewell: Draining,
+}
+
+/// The roles of this process.
+pub(super) struct Roles {
+    /// What each answers.
+    pub(super) routers: Vec<(RoleName, Router)>,
+    /// What all of them answer together.
+    pub(super) letters: Router,
+    /// What waits in them.
+    pub(super) load: Measure,
 }
 
 pub(super) async fn open(
@@ -53,18 +55,18 @@ pub(super) async fn open(
     address: SocketAddr,
     parts: &Parts,
     revocations: &Arc<Revocations>,
-    routers: Routers,
+    roles: Roles,
     metrics: &mut Metrics,
 ) -> Result<Opened, StartError> {
+    let Roles { routers, letters, load } = roles;
     let secret = config.secret()?;
     let signatures = || Signatures::new(secret.expose_secret().as_bytes(), &config.cluster.name);
     let registry =
         Arc::new(RedisRegistry::new(outside::redis(config)?, milliseconds(config.cluster.expiry_milliseconds)));
     let every = milliseconds(config.cluster.heartbeat_milliseconds);
-    let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every);
+    let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every, load);
     let guard = Guard::new(signatures(), parts.clock.clone());
     let mut workers = vec![heartbeat.worker()];
-    let Routers { roles: routers, letters } = routers;
     let all = routers.iter().fold(letters.clone(), |all, (_, router)| all.merge(router.clone()));
     let mut gateway = None;
     if names.contains(&RoleName::Gateway) {
@@ -75,10 +77,12 @@ pub(super) async fn open(
             tracing::warn!(%error, "the registry does not answer yet");
         }
         let limits = Arc::new(RedisLimits(outside::redis(config)?));
-        let checks = roles::open_gateway(config, parts, revocations, Some(limits));
+        let others = Others { limits: Some(limits), accounts: Some(forwarder.clone()) };
+        let checks = open_gateway(config, parts, revocations, others);
         workers.extend(checks.workers());
+        checks.register(metrics);
         workers.push(forwarder.worker());
-        gateway = Some((checks, forwarder, roles::pages_options(config, parts)));
+        gateway = Some((checks, forwarder, pages_options(config, parts)));
     }
     let farewell =
         Draining { guard: guard.clone(), heartbeat, time: milliseconds(config.cluster.farewell_milliseconds) };
@@ -101,7 +105,14 @@ impl Routes {
 
 fn instance(config: &Config, names: &[RoleName], address: SocketAddr, parts: &Parts) -> Instance {
     let (id, address) = outside::place(config, address);
-    Instance { id, address, roles: names.to_vec(), draining: false, started_at: parts.clock.now() }
+    Instance {
+        id,
+        address,
+        roles: names.to_vec(),
+        draining: false,
+        started_at: parts.clock.now(),
+        load: Load::default(),
+    }
 }
 
 fn options(config: &Config) -> forward::Options {
