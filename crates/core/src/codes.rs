@@ -94,6 +94,8 @@ error_codes! {
     PromiseBroken = "promise_broken", 409, "That would break what buyers were promised";
     /// The stock would fall below what is held and sold.
     WouldGoNegative = "would_go_negative", 409, "More units than are available";
+    /// The wish list has as many products as it may.
+    WishlistFull = "wishlist_full", 409, "The wish list is full";
     /// The e-mail has an account.
     AccountExists = "account_exists", 409, "There is an account with this e-mail already";
     /// The body is larger than 64 KiB.

@@ -48,6 +48,9 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PUT", "/me/password", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
+    ("GET", "/me/wishlist", Account),
+    ("PUT", "/me/wishlist/{product_id}", Account),
+    ("DELETE", "/me/wishlist/{product_id}", Account),
     ("GET", "/products", Anyone),
     ("GET", "/products/{id}", Anyone),
     ("GET", "/offers", Anyone),
@@ -201,6 +204,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let filled = path
         .replace("{id}", id)
         .replace("{order_id}", &things.order)
+        .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
         .replace("{session_id}", &things.session);
     let method: Method = method.parse().expect("a method");

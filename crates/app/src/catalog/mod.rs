@@ -5,6 +5,7 @@
 
 mod adjustments;
 mod changes;
+mod export;
 mod fields;
 mod import;
 mod live;
@@ -23,6 +24,7 @@ mod tests;
 mod together;
 mod view;
 mod visit;
+mod wishlist;
 
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use export::ExportedCatalogue;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
@@ -43,8 +46,14 @@ pub use store::{Catalog, OfferRow};
 pub use together::Together;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] = &[
+    store::ProductRow::TABLE,
+    store::OfferRow::TABLE,
+    adjustments::AdjustmentRow::TABLE,
+    wishlist::WishRow::TABLE,
+    wishlist::WishlistRow::TABLE,
+    DeadLetter::TABLE,
+];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -87,6 +96,8 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::get))
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
+        .routes(routes!(wishlist::list))
+        .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))
         .routes(routes!(products_admin::get, products_admin::edit))
         .routes(routes!(offers_admin::list, offers_admin::create))

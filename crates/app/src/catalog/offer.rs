@@ -174,6 +174,10 @@ pub(super) struct OfferEdit {
     #[garde(skip)]
     #[schema(value_type = Option<String>, example = "full_until_used")]
     refund_policy: Option<RefundPolicy>,
+    /// False publishes a draft. What was published once stays so.
+    #[serde(default)]
+    #[garde(skip)]
+    draft: Option<bool>,
 }
 
 impl OfferEdit {
@@ -188,6 +192,8 @@ impl OfferEdit {
             max_per_order: has("max_per_order").then_some(offer.max_per_order),
             hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
             refund_policy: has("refund_policy").then_some(offer.refund_policy),
+            // A file that says something else of it was refused before.
+            draft: None,
         }
     }
 
@@ -215,6 +221,13 @@ impl OfferEdit {
         }
         if let Some(closes_at) = self.closes_at {
             info.closes_at = closes_at;
+        }
+        match self.draft {
+            Some(false) => info.draft = false,
+            Some(true) if !info.draft => {
+                return Err(broken("draft", "buyers have seen it; close or freeze the offer instead"));
+            }
+            _ => {}
         }
         if let Some(limit) = self.limit_per_person {
             info.limit_per_person = limit;

@@ -63,7 +63,8 @@ pub(super) async fn get(
     Ok(Json(SellerOfferView { offer: catalog.view(stored.record).await?, adjustments }))
 }
 
-/// Changes an offer, unless that would break what buyers were promised.
+/// Changes an offer, unless that would break what buyers were promised. `draft: false` publishes a draft: it sells as soon as
+/// its window opens.
 #[utoipa::path(
     patch, path = "/api/v1/admin/offers/{id}", tag = "admin", params(("id" = String, Path)), request_body = OfferEdit,
     responses(

@@ -19,14 +19,14 @@ use super::store::OfferRow;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
 use crate::http::{Outcome, Problem};
 
-struct Shop {
-    catalog: Catalog,
-    records: Arc<MemoryRecords>,
-    ledger: Arc<MemoryLedger>,
+pub(super) struct Shop {
+    pub(super) catalog: Catalog,
+    pub(super) records: Arc<MemoryRecords>,
+    pub(super) ledger: Arc<MemoryLedger>,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
         let records = Arc::new(MemoryRecords::new(topics::CATALOG, TABLES));
         let ledger = Arc::new(MemoryLedger::open(MemoryJournal::default(), clock.clone()));

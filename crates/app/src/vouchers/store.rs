@@ -120,7 +120,7 @@ impl Voucher {
     }
 
     /// An amount of a gift card as money; none for what is counted in uses.
-    pub(super) fn money(&self, amount: i64) -> Option<Money> {
+    pub fn money(&self, amount: i64) -> Option<Money> {
         (self.kind == ProductKind::GiftCard).then(|| Money::new(amount, self.currency))
     }
 }

@@ -25,6 +25,7 @@ use firstcome_core::ports::{PortError, RoleName};
 use crate::place::Place;
 use crate::wire::ARCHIVE;
 
+pub(crate) use books::every;
 pub use report::{OfferLine, Report};
 
 /// How often a difference is looked at, and how long in between, while the shop runs.

@@ -15,12 +15,14 @@ use firstcome_app::catalog::{Catalog, GivenOffer, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
+use firstcome_core::money::Currency;
 use firstcome_core::ports::{Clock, RoleName, SystemClock};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::tz::TimeZone;
 
-use self::ledger::ReadLedger;
+pub(super) use self::csv::COLUMNS;
+pub(super) use self::ledger::ReadLedger;
 use self::take::take;
 use super::CommandError;
 use crate::cli::ImportArguments;
@@ -53,6 +55,8 @@ pub(super) struct OfferRow {
 pub(super) struct Catalogue {
     products: Vec<ProductRow>,
     offers: Vec<OfferRow>,
+    /// What of the file was not taken, and why.
+    notes: Vec<String>,
 }
 
 fn bad(place: &str, message: impl std::fmt::Display) -> CommandError {
@@ -67,7 +71,10 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     };
     let config = arguments.data.load()?;
     let time_zone = time_zone(&config);
-    let catalogue = read(file, SystemClock.now(), &time_zone)?;
+    let catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
+    for note in &catalogue.notes {
+        writeln!(std::io::stderr(), "{note}")?;
+    }
     let place = place(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -107,13 +114,13 @@ pub async fn demo(catalog: &Catalog) -> Result<(), CommandError> {
     take(catalog, &catalogue, false).await.map(|_| ())
 }
 
-fn read(file: &Path, now: Time, time_zone: &TimeZone) -> Result<Catalogue, CommandError> {
+fn read(file: &Path, now: Time, time_zone: &TimeZone, currency: Currency) -> Result<Catalogue, CommandError> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|error| CommandError::Input(format!("{name}: {error}")))?;
     let text = text(&bytes, &name)?;
     let catalogue = match file.extension().and_then(|extension| extension.to_str()) {
         Some("json") => json::read(text, &name, now)?,
-        Some("csv") => csv::read(text, &name, now)?,
+        Some("csv") => csv::read(text, &name, now, currency)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
     if catalogue.products.is_empty() && catalogue.offers.is_empty() {
