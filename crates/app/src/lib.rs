@@ -13,6 +13,7 @@ pub mod guard;
 pub mod heartbeat;
 pub mod http;
 pub mod letters;
+pub mod mails;
 pub mod orders;
 pub mod pages;
 pub mod payments;

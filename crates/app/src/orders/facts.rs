@@ -13,6 +13,7 @@ use firstcome_core::records::{Direction, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
+use super::addresses::forget_addresses;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
@@ -86,7 +87,12 @@ impl Facts {
             records: ports.records.clone(),
             ledger: ports.ledger.clone(),
             catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }, Turn::at(position)),
-            accounts: consumer(ports, topics::ACCOUNTS, AccountFacts, Turn::default()),
+            accounts: consumer(
+                ports,
+                topics::ACCOUNTS,
+                AccountFacts { records: ports.records.clone() },
+                Turn::default(),
+            ),
             offers,
         })
     }
@@ -195,7 +201,9 @@ impl Handler<LoggedEvent> for CatalogFacts {
     }
 }
 
-struct AccountFacts;
+struct AccountFacts {
+    records: Arc<dyn Records>,
+}
 
 #[async_trait]
 impl Handler<LoggedEvent> for AccountFacts {
@@ -206,8 +214,15 @@ impl Handler<LoggedEvent> for AccountFacts {
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut unit = Unit::new();
         for event in items {
-            if let RoleEvent::UserRegistered { user, address } = parse(event)? {
-                unit = unit.advance(&BuyerFacts { user, address }, event.position);
+            match parse(event)? {
+                RoleEvent::UserRegistered { user, address } | RoleEvent::UserChanged { user, address } => {
+                    unit = unit.advance(&BuyerFacts { user, address }, event.position);
+                }
+                RoleEvent::UserErased { user } => {
+                    unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
+                    unit.append(forget_addresses(self.records.as_ref(), user).await?);
+                }
+                _ => {}
             }
         }
         Ok(unit)
