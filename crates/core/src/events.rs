@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AddressId, EventId, OrderId, PaymentId, RefundId, SessionId, UserId, digest_parts};
+use crate::ids::{AddressId, EventId, OfferNumber, OrderId, PaymentId, RefundId, SessionId, UserId, digest_parts};
 use crate::money::Money;
 use crate::product::{OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
@@ -22,6 +22,17 @@ pub mod topics {
     pub const VOUCHERS: &str = "vouchers";
     /// Every one of them.
     pub const ALL: [&str; 5] = [ACCOUNTS, CATALOG, ORDERS, PAYMENTS, VOUCHERS];
+}
+
+/// Units of one line of an order that are taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TakenLine {
+    /// The offer.
+    pub offer: OfferNumber,
+    /// Units that are taken back.
+    pub quantity: u32,
+    /// Units that the line had when it was sold.
+    pub of: u32,
 }
 
 /// A message between roles. The tag is the event's kind.
@@ -99,8 +110,11 @@ pub enum RoleEvent {
         order: OrderId,
         /// What goes back; amount 0 for a free order.
         amount: Money,
-        /// The provider took the money back already: what was delivered is voided even if it was used in part.
+        /// Nobody asks whether it was used: what was delivered is voided even if it was, in part or wholly.
         forced: bool,
+        /// What is taken back; all of the order when it is empty, as in events from before there were parts.
+        #[serde(default)]
+        lines: Vec<TakenLine>,
     },
     /// vouchers: nothing that was delivered can be used any more.
     #[serde(rename = "vouchers.voided")]

@@ -166,8 +166,11 @@ id!(/// An e-mail on its way.
     MailId, "mal");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, minicbor::Encode, minicbor::Decode)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, minicbor::Encode, minicbor::Decode,
+)]
 #[cbor(transparent)]
+#[serde(transparent)]
 pub struct OfferNumber(#[n(0)] pub u32);
 
 impl fmt::Display for OfferNumber {
@@ -234,6 +237,21 @@ impl OrderId {
     }
 }
 
+impl RefundId {
+    /// The refund of goods that came back, one per order. Like an order's id it says what it is: it begins with 48 zeros,
+    /// as a hash does once in as many times as nobody will see; so the journal alone tells a return from a cancel.
+    pub fn of_goods_returned(order: OrderId) -> Self {
+        let Self(mut bytes) = Self::derived(&[&order.0, b"goods returned"]);
+        bytes[..6].fill(0);
+        Self(bytes)
+    }
+
+    /// Whether it is the refund of goods that came back.
+    pub fn is_of_goods_returned(self) -> bool {
+        self.0[..6] == [0; 6] && !self.is_nil()
+    }
+}
+
 /// SHA-256 over a name and length-prefixed parts, so that no two lists of parts collide by concatenation.
 pub fn digest_parts(name: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -281,6 +299,14 @@ mod tests {
         let (low, high) = OrderId::range_of_key(one.key_hash());
         assert!(low <= one && one <= high && low <= two && two <= high);
         assert_ne!(OrderId::of_request(UserId([4; 16]), "k", 1 << 40, home).key_hash(), one.key_hash());
+    }
+
+    #[test]
+    fn a_refund_tells_whether_goods_came_back() {
+        let (one, two) = (OrderId([1; 16]), OrderId([2; 16]));
+        assert!(RefundId::of_goods_returned(one).is_of_goods_returned());
+        assert_ne!(RefundId::of_goods_returned(one), RefundId::of_goods_returned(two));
+        assert!(!RefundId::derived(&[&one.0]).is_of_goods_returned() && !RefundId::NIL.is_of_goods_returned());
     }
 
     #[test]

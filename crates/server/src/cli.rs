@@ -73,7 +73,7 @@ face_value and discount_amount, where it is another one), tax_free, price, curre
 limit_per_person, max_per_order, hold_for_seconds, refund_policy, draft. Only sku, kind, name, price and stock are needed.
 With a column offer_sku a product may stand in several rows, each with another offer of it, and a row without an offer_sku is
 a product without an offer.
-refund_policy can only be full_until_used in this version.
+refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
 What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
 that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is

@@ -131,7 +131,7 @@ async fn amounts_and_texts_of_sellers() {
         ("hold_for_seconds", json!(u64::MAX)),
         ("refund_policy", json!("maybe")),
         ("refund_policy", json!("by_visit_date")),
-        ("refund_policy", json!("none")),
+        ("refund_policy", json!("withdrawal")),
         ("product_id", json!("prd_00000000000000000000000000")),
         ("sold", json!(1)),
     ];

@@ -6,7 +6,7 @@ use firstcome_core::ports::Committed;
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 
-use super::offer::broken;
+use super::offer::{broken, check_refund_policy};
 use super::store::{Catalog, OfferRow, ProductRow, busy, offer_row, product_row, saved, tell};
 use super::visit;
 use crate::http::{Outcome, Problem};
@@ -70,7 +70,9 @@ impl Catalog {
         for OfferRow { offer_id, offer, .. } in offers.iter().map(|stored| &stored.record) {
             if moves {
                 let mut moved = OfferInfo { product: product.clone(), ..offer.0.clone() };
-                visit::closes_with_it(&mut moved, &self.ports.time_zone).map_err(|problem| {
+                let fits =
+                    check_refund_policy(&moved).and_then(|()| visit::closes_with_it(&mut moved, &self.ports.time_zone));
+                fits.map_err(|problem| {
                     Problem::field("visit_date", format!("offer {offer_id}: {}", problem.description()))
                 })?;
             }

@@ -1,6 +1,7 @@
 //! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
 
 use firstcome_core::ids::{AddressId, OrderId, UserId};
+use firstcome_core::ledger::Hold;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
@@ -8,6 +9,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shipping::has_goods;
 use super::{Orders, Ports};
 use crate::http::{Outcome, lines, one_line};
 use crate::role::Worker;
@@ -36,7 +38,7 @@ impl Sealed for ShippingAddress {
     const KEY: &'static str = "key";
 
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
-        let place: [&[u8]; 2] = [Self::TABLE.name.as_bytes(), &self.address.0];
+        let place = place(&self.address);
         self.sealed = sealer.seal(&place, &sealer.open(self.key, &place, &self.sealed)?);
         self.key = sealer.key();
         Ok(())
@@ -88,14 +90,30 @@ pub(super) struct ShipTo {
     address: String,
 }
 
+/// What a sealed address is bound to.
+fn place(address: &AddressId) -> [&[u8]; 2] {
+    [ShippingAddress::TABLE.name.as_bytes(), &address.0]
+}
+
 impl Orders {
+    /// Where the goods of a sold order go, if the order says so itself.
+    pub(super) async fn address_of(&self, hold: &Hold) -> Outcome<Option<ShipTo>> {
+        let reference = hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold));
+        let Some(address) = reference else { return Ok(None) };
+        let Some(stored) = self.ports.records.load::<ShippingAddress>(address).await? else { return Ok(None) };
+        let ShippingAddress { key, sealed, .. } = stored.record;
+        let opened = self.ports.keys.sealer().open(key, &place(&address), &sealed);
+        let text = opened.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?;
+        let ship_to = serde_json::from_str(&text);
+        Ok(Some(ship_to.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?))
+    }
+
     /// Keeps an order's own address. The same order again keeps the same address.
     pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
         let address = AddressId::derived(&[&order.0]);
         let text = serde_json::to_string(ship_to).unwrap_or_default();
         let sealer = self.ports.keys.sealer();
-        let place: [&[u8]; 2] = [ShippingAddress::TABLE.name.as_bytes(), &address.0];
-        let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place, &text) };
+        let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place(&address), &text) };
         // A conflict means that this very order was asked for before, with this very address.
         self.ports.records.commit(Unit::new().insert(&row)).await?;
         Ok(address)

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use super::addresses::forget_addresses;
+use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
 use crate::letters::Letters;
@@ -115,6 +116,11 @@ impl Facts {
         Ok(known())
     }
 
+    /// Takes what the catalogue has announced.
+    pub(super) async fn catch_up(&self) -> Result<(), PortError> {
+        self.catalog.catch_up().await
+    }
+
     /// The offer of this number, if it is known.
     pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
         self.offers.read().get(&number).map(|(_, facts)| facts.clone())
@@ -184,6 +190,7 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     visit_date: offer.product.visit_date.clone(),
                 };
                 unit = unit.advance(&facts, event.position);
+                unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);
                 let mut offers = self.offers.write();
                 if offers.get(&facts.number).is_none_or(|(known, _)| *known < event.position) {
                     offers.insert(facts.number, (event.position, facts));
@@ -268,8 +275,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_older_event_changes_nothing_in_memory_either() {
-        let (facts, records) =
-            (CatalogFacts { offers: Offers::default() }, MemoryRecords::new("orders", &[OfferFacts::TABLE]));
+        let (facts, records) = (
+            CatalogFacts { offers: Offers::default() },
+            MemoryRecords::new("orders", &[OfferFacts::TABLE, RefundTerms::TABLE]),
+        );
         for (position, policy) in [(2, RefundPolicy::None), (1, RefundPolicy::FullUntilUsed)] {
             let unit = facts.handle(&[saved(position, policy)]).await.expect("handled");
             records.commit(unit).await.expect("committed");

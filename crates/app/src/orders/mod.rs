@@ -10,21 +10,29 @@
 //! | PENDING | in the journal; the ledger's own clock expires it |
 //! | PAYING | in the journal; the payments role asks the provider until it knows |
 //! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
+//! | goods under way | the order's row; each step waits for a person |
 //! | refund PENDING | a row and an event in one commit; each step of [`refunds`] is repeated until the next is recorded |
 
 mod addresses;
 mod admin;
+mod admin_refund;
 mod audit;
+mod books;
 mod cancel;
+mod decide;
 mod facts;
 mod get;
 mod keys;
 mod list;
 mod parts;
 mod place;
+mod policy;
 mod projection;
 mod refunds;
+mod returns;
+mod shipping;
 mod stream;
+mod terms;
 mod view;
 
 use std::sync::Arc;
@@ -33,6 +41,7 @@ use firstcome_core::events::topics;
 use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
+use jiff::tz::TimeZone;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -44,7 +53,8 @@ use crate::letters::Letters;
 use crate::role::Role;
 use crate::secrets::{Keys, Sealed as _};
 
-pub use refunds::Refund;
+pub use books::AfterSale;
+pub use refunds::{Refund, Taken};
 pub use view::OrderView;
 
 /// The tables of the role's database.
@@ -54,6 +64,8 @@ pub const TABLES: &[&Table] = &[
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     parts::PartBack::TABLE,
+    books::AfterSale::TABLE,
+    terms::RefundTerms::TABLE,
     cancel::CancelRequest::TABLE,
     DeadLetter::TABLE,
 ];
@@ -76,6 +88,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Encrypts addresses.
     pub keys: Arc<Keys>,
+    /// Where the days begin that refunds count.
+    pub time_zone: TimeZone,
 }
 
 /// What the endpoints share.
@@ -128,7 +142,14 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
         .routes(routes!(cancel::post))
+        .routes(routes!(returns::post))
         .routes(routes!(admin::list))
+        .routes(routes!(admin_refund::post))
+        .routes(routes!(shipping::ship))
+        .routes(routes!(shipping::deliver))
+        .routes(routes!(returns::approve))
+        .routes(routes!(returns::refuse))
+        .routes(routes!(returns::receive))
         .routes(routes!(audit::get))
 }
 

@@ -2,7 +2,6 @@
 //! leave the delivery; a refund of the order is about what they have left.
 
 use firstcome_core::ids::{OrderId, RefundId};
-use firstcome_core::ledger::Hold;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
@@ -27,9 +26,8 @@ record! {
     indexes [index "parts_back_of_order" ("order")]
 }
 
-/// What is left of an order's money, in minor units.
-pub(super) async fn left(records: &dyn Records, hold: &Hold) -> Result<i64, PortError> {
-    let parts = records.list::<PartBack>(Query::all(PartBack::TABLE, MOST).is("order", hold.order)).await?;
-    let back = parts.iter().map(|part| part.record.amount).fold(0, i64::saturating_add);
-    Ok(hold.total().amount.saturating_sub(back).max(0))
+/// What of an order's money went back at the provider's side, in minor units.
+pub(super) async fn sent_elsewhere(records: &dyn Records, order: OrderId) -> Result<i64, PortError> {
+    let parts = records.list::<PartBack>(Query::all(PartBack::TABLE, MOST).is("order", order)).await?;
+    Ok(parts.iter().map(|part| part.record.amount).fold(0, i64::saturating_add))
 }

@@ -70,7 +70,13 @@ pub(super) async fn post(
         discount: 0,
         facts: orders.facts_of(&offer, order, buyer.user, body.value.ship_to.as_ref()).await?,
     };
-    let view = orders.hold(&offer, request).await?;
+    let mut view = orders.hold(&offer, request).await?;
+    if offer.kind == ProductKind::Goods && !view.state.is_open() {
+        // A repeat, as a rule: its goods may be on their way.
+        if let Some(hold) = orders.ports.ledger.find(order).await? {
+            view = orders.view_now(&hold).await?;
+        }
+    }
     Ok((StatusCode::CREATED, Json(view)))
 }
 

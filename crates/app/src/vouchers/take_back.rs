@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firstcome_core::events::RoleEvent;
+use firstcome_core::events::{RoleEvent, TakenLine};
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
-use firstcome_core::ports::{JournalEntry, LoggedEvent};
+use firstcome_core::ports::{JournalEntry, LoggedEvent, PortError};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
 
@@ -33,8 +33,12 @@ impl Handler<LoggedEvent> for TakeBack {
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut unit = Unit::new();
         for event in items {
-            if let RoleEvent::RefundRequested { refund, order, forced, .. } = parse(event)? {
-                unit.append(self.judge(refund, order, forced).await?);
+            if let RoleEvent::RefundRequested { refund, order, forced, lines, .. } = parse(event)? {
+                let judged = match lines.as_slice() {
+                    [] => self.judge(refund, order, forced).await?,
+                    lines => self.judge_lines(refund, order, forced, lines).await?,
+                };
+                unit.append(judged);
             }
         }
         Ok(unit)
@@ -69,6 +73,45 @@ impl TakeBack {
         }
         let taken_back = unit.advance(&TakenBack { order, at: now }, 1);
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))
+    }
+
+    /// Some units of an order: of each line so many vouchers are taken back, unused ones.
+    async fn judge_lines(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        forced: bool,
+        lines: &[TakenLine],
+    ) -> Result<Unit, HandleError> {
+        self.delivery.catch_up().await?;
+        let now = self.ports.clock.now();
+        let issued = self.vouchers(order).await?;
+        let due = self.delivery.handler.due(order, now).await?;
+        if due.iter().any(|due| !issued.iter().any(|stored| stored.record.id == due.id)) {
+            // Another process delivers, and this one has not heard of it: what is not there yet cannot be taken back in part.
+            return Err(PortError::Unavailable(format!("{order} is being delivered")).into());
+        }
+        let mut unit = Unit::new();
+        for line in lines {
+            let ids: HashSet<VoucherId> =
+                (0..line.of).map(|number| Voucher::id_of(order, line.offer, number)).collect();
+            let of_line = || issued.iter().filter(|stored| ids.contains(&stored.record.id));
+            if of_line().next().is_none() {
+                // Goods.
+                continue;
+            }
+            let mut usable: Vec<_> = of_line().filter(|stored| !stored.record.voided).cloned().collect();
+            usable.sort_by_key(|stored| (stored.record.balance < stored.record.face, stored.record.id));
+            let wanted = line.quantity as usize;
+            for mut stored in usable.drain(..wanted.min(usable.len())) {
+                let Voiding::Done(account) = stored.record.account().void(forced) else {
+                    return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+                };
+                stored.record.set(account);
+                unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
+            }
+        }
+        Ok(unit.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
     async fn vouchers(&self, order: OrderId) -> Result<Vec<Stored<Voucher>>, HandleError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::events::{RoleEvent, TakenLine, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
@@ -118,7 +118,13 @@ impl Shop {
     }
 
     async fn request_refund(&self, order: OrderId) {
-        let event = RoleEvent::RefundRequested { refund: RefundId([2; 16]), order, amount: PRICE, forced: false };
+        self.request_refund_of(order, Vec::new()).await;
+    }
+
+    /// Of some units only.
+    async fn request_refund_of(&self, order: OrderId, lines: Vec<TakenLine>) {
+        let event =
+            RoleEvent::RefundRequested { refund: RefundId([2; 16]), order, amount: PRICE, forced: false, lines };
         let unit = Unit::new().event(&event, self.clock.now());
         assert_eq!(self.orders.commit(unit).await.expect("a request"), Committed::Done);
     }
@@ -262,4 +268,26 @@ async fn an_older_event_changes_nothing_in_memory_either() {
     let older = shop.catalog.read(topics::CATALOG, 0, 1).await.expect("the first event");
     products.consumer().handler.handle(&older).await.expect("handled");
     assert_eq!(products.of(OFFER).await.expect("an answer").expect("a product").name, "Newer");
+}
+
+#[tokio::test]
+async fn of_some_units_so_many_vouchers_are_taken_back() {
+    let shop = Shop::open().await;
+    let order = shop.sell().await;
+    let one = vec![TakenLine { offer: OFFER, quantity: 1, of: 2 }];
+    shop.request_refund_of(order, one.clone()).await;
+    shop.workers.taking_back.catch_up().await.expect("taken back");
+    assert_eq!(shop.voided().await.into_iter().filter(|voided| *voided).count(), 1);
+    let mut events = shop.books.events();
+    assert_eq!(events.pop().expect("an event").kind, "vouchers.voided");
+    // The other one was used: it stays, and the refund is refused.
+    let left = shop.books.list::<Voucher>(Query::all(Voucher::TABLE, 100)).await.expect("vouchers");
+    let mut left = left.into_iter().find(|stored| !stored.record.voided).expect("one is left");
+    left.record.balance = 0;
+    assert_eq!(shop.books.commit(Unit::new().update(&left)).await.expect("used"), Committed::Done);
+    shop.clock.advance(std::time::Duration::from_secs(1));
+    shop.request_refund_of(order, one).await;
+    shop.workers.taking_back.catch_up().await.expect("judged");
+    assert_eq!(shop.books.events().pop().expect("an event").kind, "vouchers.in_use");
+    assert_eq!(shop.voided().await.into_iter().filter(|voided| *voided).count(), 1);
 }

@@ -62,7 +62,10 @@ fn due(journal: &Journal, sold: &Sold<'_>, position: i64) -> HashMap<OrderId, Du
         if sold.is_digital(*offer) {
             entry.is_news |= journal.is_news((*order, *offer), position);
             match hold.state {
-                HoldState::Sold => entry.usable += hold.units(),
+                HoldState::Sold => {
+                    entry.usable += hold.units();
+                    entry.returned += hold.returned();
+                }
                 HoldState::Returned => entry.returned += hold.quantity,
                 _ => {}
             }
@@ -80,10 +83,11 @@ fn compare(
     for (order, Due { usable, returned, is_news }) in due {
         let found = delivered.get(order).copied().unwrap_or_default();
         let place = format!("delivery of order {order}");
-        let leaves = found.usable < *usable && found.usable + found.voided == *usable;
+        let there = found.usable + found.voided;
+        let leaves = found.usable < *usable && there == *usable + *returned;
         if leaves && leaving.contains(order) {
             report.flying(place, "what was delivered is being taken back".to_owned());
-        } else if *is_news && found.usable + found.voided < *usable {
+        } else if *is_news && there < *usable + *returned {
             report.flying(place, "is still to be delivered".to_owned());
         } else if found.usable != *usable || (*returned > 0 && found.voided > *returned) {
             let why =

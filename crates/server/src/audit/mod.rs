@@ -80,7 +80,7 @@ async fn look(place: &Place) -> Result<Report, PortError> {
     let decided = refunds::Decided::read(&*place.records(RoleName::Orders).await?).await?;
     let payments = place.records(RoleName::Payments).await?;
     decided.check(&journal, &*payments, &mut report).await?;
-    money::check(&journal, &*payments, &mut report).await?;
+    money::check(&journal, &*payments, &decided, &mut report).await?;
     deliveries::check(&journal, &*place.records(RoleName::Vouchers).await?, &decided, &mut report).await?;
     Ok(report)
 }

@@ -14,7 +14,11 @@ use super::journal::Journal;
 use super::report::Report;
 
 /// What was decided to be taken back.
-pub(super) struct Decided(HashMap<RefundId, orders::Refund>);
+#[derive(Default)]
+pub(super) struct Decided {
+    refunds: HashMap<RefundId, orders::Refund>,
+    by_order: HashMap<OrderId, Vec<RefundId>>,
+}
 
 /// A refund as payments has it.
 struct Sent {
@@ -25,17 +29,47 @@ struct Sent {
 
 impl Decided {
     pub(super) async fn read(orders: &dyn Records) -> Result<Self, PortError> {
-        let mut decided = HashMap::new();
+        let mut decided = Self::default();
         every::<orders::Refund>(orders, |refund| {
-            decided.insert(refund.refund, refund);
+            decided.by_order.entry(refund.order).or_default().push(refund.refund);
+            decided.refunds.insert(refund.refund, refund);
         })
         .await?;
-        Ok(Self(decided))
+        Ok(decided)
+    }
+
+    /// The refunds of an order that are over, and in which money went, or would have gone.
+    fn done(&self, order: OrderId) -> impl Iterator<Item = &orders::Refund> {
+        let ids = self.by_order.get(&order).into_iter().flatten();
+        ids.filter_map(|id| self.refunds.get(id)).filter(|refund| refund.state == RefundState::Done)
+    }
+
+    /// Minor units of an order that went back by decision.
+    pub(super) fn sent_back(&self, order: OrderId) -> i64 {
+        self.done(order).filter(|refund| !refund.by_provider).map(|refund| refund.amount).sum()
+    }
+
+    /// Whether all that was left of an order was taken back, by a refund that is over.
+    pub(super) fn took_all(&self, order: OrderId) -> bool {
+        self.done(order).any(orders::Refund::is_whole)
+    }
+
+    /// The orders of which more than they cost was decided to go back.
+    fn too_much(&self, journal: &Journal) -> Vec<OrderId> {
+        let mut decided: HashMap<OrderId, i64> = HashMap::new();
+        let standing = |refund: &&orders::Refund| refund.state != RefundState::Refused && !refund.by_provider;
+        for refund in self.refunds.values().filter(standing) {
+            let sum = decided.entry(refund.order).or_default();
+            *sum = sum.saturating_add(refund.amount);
+        }
+        let is_more =
+            |(order, sum): &(OrderId, i64)| journal.order(*order).is_some_and(|hold| *sum > hold.total().amount);
+        decided.into_iter().filter(is_more).map(|(order, _)| order).collect()
     }
 
     /// The orders whose deliveries are being taken back.
     pub(super) fn leaving(&self) -> HashSet<OrderId> {
-        let pending = self.0.values().filter(|refund| refund.state == RefundState::Pending);
+        let pending = self.refunds.values().filter(|refund| refund.state == RefundState::Pending);
         pending.map(|refund| refund.order).collect()
     }
 
@@ -53,26 +87,32 @@ impl Decided {
             if state == RefundState::Done {
                 *back.entry(payment_id).or_default() += amount;
             }
-            if origin == Origin::Order && self.0.get(&refund_id).is_none_or(|known| known.order != order_id) {
+            if origin == Origin::Order && self.refunds.get(&refund_id).is_none_or(|known| known.order != order_id) {
                 report.differ(place(refund_id, order_id), "payments has it, but nobody decided it".to_owned());
             }
             sent.insert(refund_id, Sent { amount, state, origin });
         })
         .await?;
-        for refund in self.0.values() {
+        for refund in self.refunds.values() {
             let hold = journal.order(refund.order);
             let all =
                 hold.is_some_and(|hold| back.get(&hold.attempt).copied().unwrap_or_default() >= hold.total().amount);
             let place = place(refund.refund, refund.order);
-            match judge_decision(refund, hold).or_else(|| judge_sending(refund, sent.get(&refund.refund), all)) {
+            let back = came_back(refund, journal);
+            match judge_decision(refund, hold, back).or_else(|| judge_sending(refund, sent.get(&refund.refund), all)) {
                 Some(Finding::Flying(why)) => report.flying(place, why.to_owned()),
                 Some(Finding::Differs(why)) => report.differ(place, why.to_owned()),
                 None => {}
             }
         }
+        for order in self.too_much(journal) {
+            report.differ(format!("refunds of order {order}"), "they are about more than the order cost".to_owned());
+        }
         for ((order, _), hold) in &journal.holds {
-            for back in
-                hold.returns().iter().filter(|back| self.0.get(&back.id).is_none_or(|known| known.order != *order))
+            for back in hold
+                .returns()
+                .iter()
+                .filter(|back| self.refunds.get(&back.id).is_none_or(|known| known.order != *order))
             {
                 report.differ(place(back.id, *order), "its units came back, but nobody decided it".to_owned());
             }
@@ -94,8 +134,34 @@ enum Finding {
 
 use Finding::{Differs, Flying};
 
+/// Units that came back under the name of a refund.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Back {
+    None,
+    Some,
+    /// As many as were decided, of every line.
+    All,
+}
+
+fn came_back(refund: &orders::Refund, journal: &Journal) -> Back {
+    let of = |offer| -> u32 {
+        let hold = journal.holds.get(&(refund.order, offer));
+        let returns = hold.map_or(&[][..], |hold| hold.returns());
+        returns.iter().filter(|back| back.id == refund.refund).map(|back| back.quantity).sum()
+    };
+    let Some(taken) = &refund.taken else {
+        return if of(refund.order.home()) > 0 { Back::All } else { Back::None };
+    };
+    let lines = &taken.0.lines;
+    match lines.iter().filter(|line| of(line.offer) == line.quantity).count() {
+        all if all == lines.len() && all > 0 => Back::All,
+        0 if lines.iter().all(|line| of(line.offer) == 0) => Back::None,
+        _ => Back::Some,
+    }
+}
+
 /// A decision against its order.
-fn judge_decision(refund: &orders::Refund, hold: Option<&Hold>) -> Option<Finding> {
+fn judge_decision(refund: &orders::Refund, hold: Option<&Hold>, back: Back) -> Option<Finding> {
     let Some(hold) = hold else { return Some(Differs("the journal knows no such order")) };
     let total = hold.total();
     if refund.user != hold.person {
@@ -104,10 +170,9 @@ fn judge_decision(refund: &orders::Refund, hold: Option<&Hold>) -> Option<Findin
     if refund.currency != total.currency || !(0..=total.amount).contains(&refund.amount) {
         return Some(Differs("it is about more than the order cost, or another currency"));
     }
-    let returned = hold.returns().iter().any(|back| back.id == refund.refund);
     match refund.state {
-        RefundState::Refused if returned => Some(Differs("it is refused, but its units came back")),
-        RefundState::Done | RefundState::Quarantined if !returned => {
+        RefundState::Refused if back != Back::None => Some(Differs("it is refused, but its units came back")),
+        RefundState::Done | RefundState::Quarantined if back != Back::All && !refund.leaves_delivery() => {
             Some(Differs("it was carried out, but its units did not come back"))
         }
         _ => None,
@@ -121,7 +186,7 @@ fn judge_sending(refund: &orders::Refund, sent: Option<&Sent>, all: bool) -> Opt
     let Some(Sent { amount, state, origin }) = sent else {
         return match refund.state {
             Pending | Quarantined => Some(Flying("it is under way")),
-            Done if !all => Some(Differs("it is done, but no money went back for it")),
+            Done if !all && refund.amount > 0 => Some(Differs("it is done, but no money went back for it")),
             Done | Refused => None,
         };
     };

@@ -47,6 +47,7 @@ pub(super) fn catalog_ports(
 }
 
 pub(super) async fn orders_role(
+    config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
@@ -60,6 +61,7 @@ pub(super) async fn orders_role(
         events: parts.events.clone(),
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
+        time_zone: time_zone(config),
     };
     orders::create(ports, metrics).await
 }

@@ -112,7 +112,7 @@ async fn open_role(
         RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
-            roles::orders_role(parts, records, ledger.clone(), archive.clone(), metrics).await?
+            roles::orders_role(config, parts, records, ledger.clone(), archive.clone(), metrics).await?
         }
         RoleName::Payments => {
             let sandbox = roles::sandbox_url(gateway);
