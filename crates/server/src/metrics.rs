@@ -20,7 +20,7 @@ pub struct LedgerFigures {
     pub work: LedgerWork,
     /// Holds in memory.
     pub holds: usize,
-    /// Whether it can decide nothing for now.
+    /// Whether it can decide nothing at the moment.
     pub stuck: bool,
     /// Records that lost a race against another process; none for a ledger that has no other.
     pub races_lost: Option<u64>,

@@ -59,7 +59,7 @@ pub(super) enum Claim {
     Ours,
     /// Perhaps another request that is written down: [`Keys::check`] tells.
     Unchecked,
-    /// Another request has the key for now, but does not know yet whether the key is its own: unless this one
+    /// Another request has the key at the moment, but does not know yet whether the key is its own: unless this one
     /// [is written down](Keys::is_written), the other came first. Nothing is begun.
     Contested,
     /// Another request.
@@ -156,7 +156,7 @@ impl Keys {
         }
     }
 
-    /// Whether no more requests may be begun for now.
+    /// Whether no more requests may be begun at the moment.
     pub(super) fn too_much_is_unknown(&self) -> bool {
         self.unknown.lock().len() >= UNKNOWN
     }

@@ -39,7 +39,7 @@ impl RoleName {
 pub struct Load {
     /// Commands that wait for the ledger.
     pub commands: u64,
-    /// Whether the ledger can decide nothing for now.
+    /// Whether the ledger can decide nothing at the moment.
     pub stuck: bool,
     /// How long the oldest event of its roles has waited to be announced, in milliseconds.
     pub outbox_millis: u64,

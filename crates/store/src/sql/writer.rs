@@ -211,7 +211,7 @@ impl Writer<'_> {
         let of_a_unit = fault.is_of_a_unit();
         let reason = fault.into_port_error(&self.shared.address.name);
         if !of_a_unit && !std::mem::replace(&mut self.refusing, true) {
-            tracing::error!(%reason, "nothing can be written for now");
+            tracing::error!(%reason, "nothing can be written at the moment");
         }
         reason
     }

@@ -48,7 +48,7 @@ pub(super) struct InstanceView {
     pub(super) latency_micros: u64,
     /// Commands that wait for the ledger there.
     pub(super) waiting_commands: u64,
-    /// Whether the ledger there can decide nothing for now.
+    /// Whether the ledger there can decide nothing at the moment.
     pub(super) ledger_stuck: bool,
     /// How long the oldest event of its roles has waited to be announced.
     pub(super) outbox_lag_millis: u64,

@@ -43,7 +43,7 @@ pub(super) struct Keeping {
     kept: AtomicI64,
     /// Events that may wait for more.
     patient: usize,
-    /// Why the disk takes nothing for now.
+    /// Why the disk takes nothing at the moment.
     full: Mutex<Option<String>>,
 }
 
@@ -72,7 +72,7 @@ impl Keeping {
         self.kept.load(Ordering::Acquire)
     }
 
-    /// Why the disk takes nothing for now, if that is so.
+    /// Why the disk takes nothing at the moment, if that is so.
     pub(super) fn full(&self) -> Option<String> {
         self.full.lock().clone()
     }

@@ -170,7 +170,7 @@ impl KafkaLedger {
         self.shared.races_lost.load(Ordering::Relaxed)
     }
 
-    /// Why nothing can be decided for now, if that is so.
+    /// Why nothing can be decided at the moment, if that is so.
     pub fn trouble(&self) -> Option<PortError> {
         self.shared.trouble()
     }

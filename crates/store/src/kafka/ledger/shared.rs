@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub(super) lanes: Lanes,
     pub(super) inbox: Inbox,
     pub(super) keeping: Keeping,
-    /// Why nothing can be decided for now.
+    /// Why nothing can be decided at the moment.
     pub(super) trouble: RwLock<Option<PortError>>,
     /// Who waits to know that what was read is current.
     /// None when nobody will tell any more.
@@ -37,7 +37,7 @@ impl Shared {
         Now { at: self.options.clock.now(), doubt: self.options.skew.unwrap_or_default() }
     }
 
-    /// Why nothing can be decided for now, if that is so.
+    /// Why nothing can be decided at the moment, if that is so.
     pub(super) fn trouble(&self) -> Option<PortError> {
         self.trouble.read().clone()
     }

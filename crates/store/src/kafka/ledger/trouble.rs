@@ -112,7 +112,7 @@ impl Engine {
     pub(super) fn set_trouble(&self, error: &PortError) {
         let mut trouble = self.shared.trouble.write();
         if trouble.is_none() {
-            tracing::error!(%error, "the ledger decides nothing for now");
+            tracing::error!(%error, "the ledger decides nothing at the moment");
         }
         *trouble = Some(error.clone());
     }

@@ -135,7 +135,7 @@ impl SqliteLedger {
         self.shared.lanes.work()
     }
 
-    /// Whether the disk takes no more for now.
+    /// Whether the disk takes no more at the moment.
     pub fn is_full(&self) -> bool {
         self.shared.is_full()
     }

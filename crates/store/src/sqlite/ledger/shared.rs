@@ -10,7 +10,7 @@ use crate::lane::Lanes;
 pub(super) struct Shared {
     pub(super) options: LedgerOptions,
     pub(super) lanes: Lanes,
-    /// The disk takes no more for now.
+    /// The disk takes no more at the moment.
     pub(super) full: AtomicBool,
 }
 

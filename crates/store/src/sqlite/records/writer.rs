@@ -104,7 +104,7 @@ impl Writer<'_> {
                 Outcome::Undone(reason) => {
                     // Said once, not once for everyone who is refused.
                     if !std::mem::replace(&mut self.refusing, true) {
-                        tracing::error!(%reason, "nothing can be written for now");
+                        tracing::error!(%reason, "nothing can be written at the moment");
                     }
                     refuse(&mut jobs, &reason);
                 }
