@@ -1,6 +1,6 @@
 //! Events, positions, and waiting for them.
 
-use super::*;
+use super::{Committed, Opened, RecordsHarness, TOPIC, Task, Time, Unit, all, commit, done, event, load, ticket};
 
 /// An event is in the log, as it was written, if and only if its unit committed.
 pub async fn events_if_and_only_if_committed(harness: &impl RecordsHarness) {
