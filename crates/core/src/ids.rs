@@ -168,6 +168,23 @@ id!(/// A shipping address, kept encrypted by the role that owns it; journals ca
 #[cbor(transparent)]
 pub struct OfferNumber(#[n(0)] pub u32);
 
+impl OfferNumber {
+    /// The bit that no offer of the catalogue has.
+    const ACCOUNT: u32 = 1 << 31;
+
+    /// The account of the coupons that this offer sells: an offer of the ledger that nobody buys, of which every coupon
+    /// may have one unit. Whoever has it uses the coupon.
+    #[must_use]
+    pub fn account(self) -> Self {
+        Self(self.0 | Self::ACCOUNT)
+    }
+
+    /// Whether it is such an account.
+    pub fn is_account(self) -> bool {
+        self.0 & Self::ACCOUNT != 0
+    }
+}
+
 impl fmt::Display for OfferNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "#{}", self.0)
@@ -279,6 +296,13 @@ mod tests {
         let (low, high) = OrderId::range_of_key(one.key_hash());
         assert!(low <= one && one <= high && low <= two && two <= high);
         assert_ne!(OrderId::of_request(UserId([4; 16]), "k", 1 << 40, home).key_hash(), one.key_hash());
+    }
+
+    #[test]
+    fn an_account_is_no_offer() {
+        let number = OfferNumber(42);
+        assert!(!number.is_account() && number.account().is_account());
+        assert_eq!(number.account().account(), number.account());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod powercut;
 mod protocol;
 mod recovery;
 mod sale;
+mod several;
 mod simulation;
 mod socket;
 mod storm;

@@ -7,6 +7,7 @@
 //!
 //! | state | what a crash leaves, and what heals it |
 //! |---|---|
+//! | lines of it prepared | in the journals of their offers; [`lines`] has what becomes of them |
 //! | PENDING | in the journal; the ledger's own clock expires it |
 //! | PAYING | in the journal; the payments role asks the provider until it knows |
 //! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
@@ -15,15 +16,21 @@
 mod addresses;
 mod admin;
 mod audit;
+mod basket;
 mod cancel;
 mod facts;
 mod get;
 mod keys;
+mod lines;
 mod list;
 mod place;
 mod projection;
+mod quote;
 mod refunds;
 mod stream;
+mod sweep;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
@@ -74,8 +81,21 @@ pub struct Ports {
 struct Orders {
     ports: Ports,
     keys: Arc<keys::Keys>,
+    lines: Arc<lines::Lines>,
     facts: facts::Facts,
     audit: audit::AuditBook,
+}
+
+impl Orders {
+    async fn open(ports: &Ports, keys: Arc<keys::Keys>) -> Result<Arc<Self>, PortError> {
+        Ok(Arc::new(Self {
+            keys,
+            lines: Arc::new(lines::Lines::new(ports.ledger.clone())),
+            facts: facts::Facts::create(ports).await?,
+            audit: audit::AuditBook::create(ports).await?,
+            ports: ports.clone(),
+        }))
+    }
 }
 
 /// Makes the role. Returns when its rows have caught up with the journal: only then does it know every key.
@@ -91,13 +111,10 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag };
     projection.catch_up().await?;
 
-    let orders = Arc::new(Orders {
-        facts: facts::Facts::create(&ports).await?,
-        keys: keys.clone(),
-        audit: audit::AuditBook::create(&ports).await?,
-        ports: ports.clone(),
-    });
+    let orders = Orders::open(&ports, keys.clone()).await?;
+    let sweeper = sweep::Sweeper::create(&ports, orders.lines.clone()).await?;
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
+    workers.push(sweeper.into_worker());
     workers.extend(orders.facts.workers());
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));

@@ -152,7 +152,7 @@ impl Refunds {
     /// Every line comes back to its offer, once per refund.
     async fn take_back(&self, hold: &Hold, return_id: RefundId) -> Result<(), HandleError> {
         let own = (hold.order.home(), hold.quantity);
-        let others = hold.other_lines().iter().map(|line| (line.offer.number(), line.quantity));
+        let others = hold.lines_elsewhere().map(|line| (line.offer.number(), line.quantity));
         for (offer, quantity) in std::iter::once(own).chain(others) {
             let command = Command::Return { order: hold.order, return_id, quantity, restock: true };
             match self.ports.ledger.decide(offer, command).await? {

@@ -93,11 +93,11 @@ impl OrderView {
         let money = |amount| Money::new(amount, hold.unit_price.currency);
         let own =
             LineView { offer_id: offer, quantity: hold.quantity, unit_price: hold.unit_price, seq: hold.granted_seq };
-        let others = hold.other_lines().iter().map(|line| LineView {
+        let others = hold.lines_elsewhere().map(|line| LineView {
             offer_id: line.offer,
             quantity: line.quantity,
             unit_price: line.unit_price,
-            seq: hold.granted_seq,
+            seq: line.seq.unwrap_or(hold.granted_seq),
         });
         Self {
             order_id: hold.order,

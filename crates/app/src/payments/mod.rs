@@ -28,7 +28,6 @@ mod rest;
 mod rows;
 mod settle;
 mod show;
-mod stock;
 #[cfg(test)]
 mod tests;
 mod toss;
@@ -49,9 +48,9 @@ use utoipa_axum::routes;
 
 use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
 use crate::role::{Role, Worker};
+use crate::stock::Stock;
 use metrics::Metrics;
 use settle::Settled;
-use stock::Stock;
 
 pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};

@@ -23,8 +23,8 @@ use serde::Deserialize;
 
 use super::Payments;
 use super::rows::{Origin, Payment, Refund};
-use super::stock::Pinned;
 use crate::consumer::{HandleError, Handler};
+use crate::stock::Pinned;
 
 /// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
 const REMEMBERED: usize = 65_536;

@@ -101,7 +101,7 @@ impl Delivery {
             return Ok(Vec::new());
         };
         let home = std::iter::once((order.home(), hold.quantity));
-        let others = hold.other_lines().iter().map(|line| (line.offer.number(), line.quantity));
+        let others = hold.lines_elsewhere().map(|line| (line.offer.number(), line.quantity));
         let mut due = Vec::new();
         for (offer, quantity) in home.chain(others) {
             due.extend(self.vouchers(&Sale { offer, order, person: hold.person, quantity, at }).await?);

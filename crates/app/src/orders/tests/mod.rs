@@ -1,0 +1,4 @@
+//! The role over ports in memory.
+
+mod several;
+mod shop;
