@@ -144,6 +144,14 @@ macro_rules! id {
 
 id!(/// A person with an account.
     UserId, "usr");
+impl UserId {
+    /// When the id was given, to the millisecond: the account's registration. None for an id that does not tell.
+    pub fn created_at(self) -> Option<Time> {
+        let millis = self.0[..6].iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+        (self.0[6] >> 4 == 7).then(|| Time::from_millis(millis))
+    }
+}
+
 id!(/// What is sold.
     ProductId, "prd");
 id!(/// A product on sale. Carries its [`OfferNumber`].
@@ -274,6 +282,8 @@ mod tests {
         let id = UserId::at(Time::from_millis(1_763_700_000_000), [7; 10]);
         assert_eq!(id.to_string().parse::<UserId>(), Ok(id));
         assert!(id.to_string().starts_with("usr_"));
+        assert_eq!(id.created_at(), Some(Time::from_millis(1_763_700_000_000)));
+        assert_eq!(UserId::derived(&[b"someone"]).created_at(), None);
         assert!(id.to_string().replace("usr_", "ord_").parse::<UserId>().is_err());
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
 mod browser;
+mod cart;
 mod catalog;
 mod checker;
 #[cfg(feature = "cluster")]

@@ -48,6 +48,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/orders/{id}", Owner),
     ("GET", "/orders/{id}/stream", Owner),
     ("POST", "/orders/{id}/cancel", Owner),
+    ("GET", "/me/cart", Account),
+    ("PUT", "/me/cart/items/{offer_id}", Account),
+    ("DELETE", "/me/cart/items/{offer_id}", Account),
+    ("POST", "/me/cart/checkout", Account),
     ("POST", "/payments/confirm", Owner),
     ("GET", "/payments/{order_id}", OwnerOrStaff),
     ("POST", "/webhooks/toss", Anyone),
@@ -174,6 +178,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     };
     let filled = path
         .replace("{id}", id)
+        .replace("{offer_id}", &things.offer)
         .replace("{order_id}", &things.order)
         .replace("{code}", &things.voucher)
         .replace("{session_id}", &things.session);
@@ -197,6 +202,7 @@ fn body(path: &str, things: &Things) -> Value {
             "verification_token": "none"}),
         "/orders" => json!({"offer_id": things.offer, "quantity": 1}),
         "/orders/{id}/cancel" => json!({}),
+        "/me/cart/items/{offer_id}" => json!({"quantity": 1}),
         "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
             "amount": {"amount": 1, "currency": "KRW"}}),
         "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),

@@ -105,6 +105,18 @@ impl Orders {
         Err(Problem::new(ErrorCode::WrongState).detail(detail))
     }
 
+    /// The order of a request, if it was placed.
+    pub(super) async fn placed(&self, basket: &Basket) -> Outcome<Option<Hold>> {
+        let tries = if basket.lines.len() > 1 { NAMES } else { 1 };
+        for number in 0..tries {
+            match self.ports.ledger.find(basket.name(number).order).await? {
+                Some(hold) if hold.is_aborted() => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(None)
+    }
+
     /// What exists is completed. What cannot be now is by the sweeper: the order exists all the same.
     async fn answer(&self, hold: Hold) -> Outcome<OrderView> {
         let completed = self.lines.complete(hold.clone()).await;
@@ -208,6 +220,9 @@ impl Orders {
         let states = try_join_all(basket.lines.iter().map(|(offer, _)| self.state_of(offer))).await?;
         let lines = || basket.lines.iter().zip(&states).map(|((offer, quantity), state)| (offer, *quantity, state));
         quote::sum(lines().map(|(_, quantity, state)| (state.offer.terms.price, quantity)))?;
+        for (offer, _) in &basket.lines {
+            self.check_conditions(basket.buyer, offer).await?;
+        }
         let address = self.address_of(basket, name.order).await?;
         let now = self.ports.clock.now();
         let refused = lines().filter_map(|(offer, quantity, state)| {

@@ -18,6 +18,8 @@ mod admin;
 mod audit;
 mod basket;
 mod cancel;
+mod cart;
+mod conditions;
 mod facts;
 mod get;
 mod keys;
@@ -57,6 +59,8 @@ pub const TABLES: &[&Table] = &[
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     cancel::CancelRequest::TABLE,
+    cart::Cart::TABLE,
+    cart::Checkout::TABLE,
     DeadLetter::TABLE,
 ];
 
@@ -134,6 +138,9 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
         .routes(routes!(cancel::post))
+        .routes(routes!(cart::get::get))
+        .routes(routes!(cart::items::put, cart::items::delete))
+        .routes(routes!(cart::checkout::post))
         .routes(routes!(admin::list))
         .routes(routes!(audit::get))
 }

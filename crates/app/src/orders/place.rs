@@ -92,6 +92,7 @@ impl Request {
     responses(
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen; offer_id names the line"),
+        (status = 403, description = "not_eligible: a condition of the offer is not met"),
         (status = 422, description = "idempotency_key_reused, address_missing or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
@@ -122,6 +123,7 @@ impl Orders {
     pub(super) async fn place(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
         let [(offer, quantity)] = &basket.lines[..] else { return self.place_basket(basket).await };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);
+        self.check_conditions_of_new(basket.buyer, offer, order).await?;
         let address = self.address_of(&basket, order).await?;
         let request = HoldRequest {
             order,

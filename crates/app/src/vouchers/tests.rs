@@ -140,6 +140,7 @@ fn offer(now: Time) -> OfferInfo {
         max_per_order: 10,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        conditions: Vec::new(),
         draft: false,
         version: 1,
     }

@@ -253,6 +253,7 @@ pub(super) fn offer(number: OfferNumber, price: Money) -> OfferInfo {
         max_per_order: 4,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        conditions: Vec::new(),
         draft: false,
         version: 1,
     }
