@@ -8,6 +8,7 @@ pub mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod consumer;
+mod coupons;
 pub mod gateway;
 pub mod guard;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub mod role;
 pub mod sandbox;
 pub mod secrets;
 mod stock;
+mod voucher_code;
 pub mod vouchers;
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AddressId, EventId, OrderId, PaymentId, RefundId, SessionId, UserId, digest_parts};
+use crate::ids::{AddressId, EventId, OrderId, PaymentId, RefundId, SessionId, UserId, VoucherId, digest_parts};
 use crate::money::Money;
-use crate::product::{OfferInfo, Product, RefundPolicy};
+use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
 use crate::time::Time;
 
@@ -104,6 +104,24 @@ pub enum RoleEvent {
         /// The order.
         order: OrderId,
     },
+    /// vouchers: somebody has a coupon. Whether it is used the ledger knows.
+    #[serde(rename = "coupon.issued")]
+    CouponIssued {
+        /// The voucher that it is.
+        voucher: VoucherId,
+        /// A hash of its code, from which nobody can tell the code.
+        code: EventId,
+        /// Whose it is.
+        user: UserId,
+        /// The number of the offer that sold it.
+        offer: u32,
+        /// What it takes off.
+        discount: Discount,
+        /// The least that an order must cost, in minor units.
+        minimum_amount: Option<i64>,
+        /// When it expires.
+        valid_until: Time,
+    },
     /// orders: the units are back in the ledger; the provider is to send the money back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
@@ -177,6 +195,7 @@ impl RoleEvent {
             Self::UserRegistered { user, .. } | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
+            Self::CouponIssued { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
             | Self::RefundRequested { order, .. }

@@ -7,6 +7,7 @@ mod checker;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod console;
+mod coupons;
 mod crash;
 mod faults;
 mod hostile;

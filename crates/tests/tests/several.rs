@@ -1,6 +1,8 @@
 //! Orders over several offers: all lines are held or none, also when the program is killed in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use firstcome_tests::{Answer, Api, Random, Shop, Storefront as _, gift_card, ticket};
@@ -172,6 +174,7 @@ async fn killed_between_the_lines() {
     }
     let buyers = shop.buyers(8);
     let mut answered: Vec<(usize, String, Value)> = Vec::new();
+    let granted = Arc::new(AtomicUsize::new(0));
     for round in 0..12 {
         let wanted = (0..64).map(|number| {
             let first = number % 3;
@@ -179,13 +182,19 @@ async fn killed_between_the_lines() {
             (number % buyers.len(), format!("{round}-{number}"), json!({"lines": lines}))
         });
         let sent = wanted.map(|(buyer, key, body)| {
-            let api = buyers[buyer].clone();
+            let (api, granted) = (buyers[buyer].clone(), granted.clone());
             tokio::spawn(async move {
                 let answer = api.post("/orders").key(&key).json(&body).send().await;
-                answer.ok().filter(|answer| answer.status == 201).map(|answer| (buyer, key, answer.json))
+                let placed = answer.ok().filter(|answer| answer.status == 201)?;
+                granted.fetch_add(1, Ordering::Relaxed);
+                Some((buyer, key, placed.json))
             })
         });
         let sent: Vec<_> = sent.collect();
+        if round == 0 {
+            // At least once somebody is answered before.
+            eventually(async || (granted.load(Ordering::Relaxed) > 0).then_some(())).await;
+        }
         tokio::time::sleep(Duration::from_millis(random.below(60))).await;
         shop.kill();
         answered.extend(join_all(sent).await.into_iter().filter_map(|sent| sent.expect("a task")));

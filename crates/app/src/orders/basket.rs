@@ -15,12 +15,14 @@ use tokio::time::Instant;
 
 use super::Orders;
 use super::addresses::ShipTo;
+use super::coupons::not_applicable;
 use super::facts::OfferFacts;
 use super::keys::End;
 use super::lines::Aborted;
 use super::place::{Finish, reused};
 use super::quote::{self, RefusedLine};
 use super::view::OrderView;
+use crate::coupons;
 use crate::http::{Outcome, Problem};
 
 /// Names that a request has: how often it may be aborted and decided anew.
@@ -37,6 +39,8 @@ pub(super) struct Basket {
     pub(super) digest: BodyDigest,
     /// Offers and units, each offer once. The first is the order's home.
     pub(super) lines: Vec<(OfferFacts, u32)>,
+    /// The code of a coupon.
+    pub(super) coupon: Option<String>,
     pub(super) ship_to: Option<ShipTo>,
 }
 
@@ -107,8 +111,7 @@ impl Orders {
 
     /// The order of a request, if it was placed.
     pub(super) async fn placed(&self, basket: &Basket) -> Outcome<Option<Hold>> {
-        let tries = if basket.lines.len() > 1 { NAMES } else { 1 };
-        for number in 0..tries {
+        for number in 0..NAMES {
             match self.ports.ledger.find(basket.name(number).order).await? {
                 Some(hold) if hold.is_aborted() => {}
                 found => return Ok(found),
@@ -219,7 +222,7 @@ impl Orders {
     async fn ask(&self, basket: &Basket, name: Name) -> Outcome<Asked> {
         let states = try_join_all(basket.lines.iter().map(|(offer, _)| self.state_of(offer))).await?;
         let lines = || basket.lines.iter().zip(&states).map(|((offer, quantity), state)| (offer, *quantity, state));
-        quote::sum(lines().map(|(_, quantity, state)| (state.offer.terms.price, quantity)))?;
+        let total = quote::sum(lines().map(|(_, quantity, state)| (state.offer.terms.price, quantity)))?;
         for (offer, _) in &basket.lines {
             self.check_conditions(basket.buyer, offer).await?;
         }
@@ -234,8 +237,16 @@ impl Orders {
         }
         let mut requests = basket.lines.iter().map(|(offer, quantity)| (offer.offer, basket.request(name, *quantity)));
         let (offer, mut home) = requests.next().ok_or_else(|| Problem::field("lines", "an order has lines"))?;
-        home.facts = address.map(|address| Box::new(Facts { address: Some(address), ..Facts::default() }));
-        Ok(Asked { offer, home, others: requests.collect() })
+        let mut others: Vec<_> = requests.collect();
+        let mut facts = Facts { address, ..Facts::default() };
+        if let Some(code) = &basket.coupon {
+            let (coupon, discount) = self.coupon(basket.buyer, code, total).await?;
+            home.discount = discount;
+            facts.coupon = Some(coupon.voucher);
+            others.push((coupons::account(coupon.offer), coupons::request(coupon.voucher, name.order, name.digest)));
+        }
+        home.facts = Some(Box::new(facts));
+        Ok(Asked { offer, home, others })
     }
 
     /// The offer as the ledger knows it; a draft it does not.
@@ -250,7 +261,7 @@ fn sort(
     others: &[(OfferId, HoldRequest)],
     answers: Vec<Result<LedgerOutcome, PortError>>,
 ) -> (Vec<Line>, Option<Came>) {
-    let (mut lines, mut refused, mut came) = (Vec::new(), Vec::new(), None);
+    let (mut lines, mut refused, mut used, mut came) = (Vec::new(), Vec::new(), None, None);
     for ((offer, request), answer) in others.iter().zip(answers) {
         match answer {
             Ok(LedgerOutcome::Held(hold) | LedgerOutcome::AlreadyHeld(hold)) => lines.push(Line {
@@ -259,6 +270,9 @@ fn sort(
                 unit_price: hold.unit_price,
                 seq: Some(hold.granted_seq),
             }),
+            Ok(LedgerOutcome::Refused(_)) if offer.number().is_account() => {
+                used = Some(not_applicable("used", "It has been used, or is reserved by an order that is not paid"));
+            }
             Ok(LedgerOutcome::Refused(refusal)) => refused.push(RefusedLine { offer: *offer, refusal }),
             Ok(LedgerOutcome::KeyReused) => came = Some(Came::Refused(reused())),
             Ok(_) => came = Some(Came::Aborted),
@@ -266,6 +280,6 @@ fn sort(
             Err(error) => came = came.or(Some(Came::Unknown(error))),
         }
     }
-    let refused = || quote::worst(refused).map(Came::Refused);
+    let refused = || quote::worst(refused).or(used).map(Came::Refused);
     (lines, came.or_else(refused))
 }

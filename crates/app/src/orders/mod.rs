@@ -20,6 +20,7 @@ mod basket;
 mod cancel;
 mod cart;
 mod conditions;
+mod coupons;
 mod facts;
 mod get;
 mod keys;
@@ -59,6 +60,7 @@ pub const TABLES: &[&Table] = &[
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     cancel::CancelRequest::TABLE,
+    coupons::Coupon::TABLE,
     cart::Cart::TABLE,
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
@@ -87,6 +89,7 @@ struct Orders {
     keys: Arc<keys::Keys>,
     lines: Arc<lines::Lines>,
     facts: facts::Facts,
+    coupons: coupons::Coupons,
     audit: audit::AuditBook,
 }
 
@@ -96,6 +99,7 @@ impl Orders {
             keys,
             lines: Arc::new(lines::Lines::new(ports.ledger.clone())),
             facts: facts::Facts::create(ports).await?,
+            coupons: coupons::Coupons::new(ports),
             audit: audit::AuditBook::create(ports).await?,
             ports: ports.clone(),
         }))
@@ -119,6 +123,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let sweeper = sweep::Sweeper::create(&ports, orders.lines.clone()).await?;
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
     workers.push(sweeper.into_worker());
+    workers.push(orders.coupons.worker());
     workers.extend(orders.facts.workers());
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
     workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));

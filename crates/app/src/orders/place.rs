@@ -47,6 +47,11 @@ pub(super) struct Request {
     #[serde(default)]
     #[garde(length(max = MAX_LINES), dive)]
     lines: Vec<WantedLine>,
+    /// The code of an own coupon.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    coupon: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
@@ -93,7 +98,7 @@ impl Request {
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen; offer_id names the line"),
         (status = 403, description = "not_eligible: a condition of the offer is not met"),
-        (status = 422, description = "idempotency_key_reused, address_missing or invalid_body"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -108,7 +113,8 @@ pub(super) async fn post(
     for WantedLine { offer_id, quantity } in body.value.lines()? {
         lines.push((orders.known_offer(offer_id).await?, quantity));
     }
-    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, ship_to: body.value.ship_to };
+    let Request { coupon, ship_to, .. } = body.value;
+    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, ship_to };
     let view = orders.place(basket).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -121,7 +127,9 @@ impl Orders {
 
     /// Places an order. One that is decided in one lane goes there at once.
     pub(super) async fn place(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
-        let [(offer, quantity)] = &basket.lines[..] else { return self.place_basket(basket).await };
+        let ([(offer, quantity)], None) = (&basket.lines[..], &basket.coupon) else {
+            return self.place_basket(basket).await;
+        };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);
         self.check_conditions_of_new(basket.buyer, offer, order).await?;
         let address = self.address_of(&basket, order).await?;

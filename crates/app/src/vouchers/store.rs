@@ -1,6 +1,6 @@
 //! The rows of the role.
 
-use firstcome_core::ids::{EventId, OrderId, UserId, VoucherId};
+use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId, VoucherId};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::product::ProductKind;
 use firstcome_core::record;
@@ -40,6 +40,8 @@ record! {
         pub voided: bool,
         /// When it was issued.
         pub issued_at: Time,
+        /// The offer that sold it; missing in rows of old versions, which are all of their order's home.
+        pub offer: Option<OfferNumber>,
     }
     indexes [
         unique "vouchers_by_code" ("code"),
@@ -103,6 +105,11 @@ impl Voucher {
         Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }
     }
 
+    /// The offer that sold it.
+    pub fn sold_by(&self) -> OfferNumber {
+        self.offer.unwrap_or(self.order.home())
+    }
+
     /// Takes over what the account says now.
     pub(super) fn set(&mut self, account: Account) {
         self.balance = account.balance;
@@ -130,6 +137,20 @@ impl Movement {
         }
     }
 
+    /// A coupon was used for an order.
+    pub(super) fn used(voucher: &Voucher, at: Time) -> Self {
+        Self {
+            id: EventId::derived(&[b"used", &voucher.id.0]),
+            voucher: voucher.id,
+            kind: MovementKind::Redeemed,
+            amount: voucher.balance,
+            balance: 0,
+            by: None,
+            digest: None,
+            at,
+        }
+    }
+
     /// What was left on a voucher was taken back.
     pub(super) fn voided(voucher: &Voucher, at: Time) -> Self {
         Self {
@@ -154,7 +175,7 @@ impl Vouchers {
     }
 
     pub(super) async fn by_code(&self, code: &str) -> Outcome<Option<Stored<Voucher>>> {
-        let Some(code) = super::deliver::normal_code(code) else { return Ok(None) };
+        let Some(code) = crate::voucher_code::normal_code(code) else { return Ok(None) };
         Ok(self.ports.records.list::<Voucher>(Query::all(Voucher::TABLE, 1).is("code", code)).await?.pop())
     }
 }

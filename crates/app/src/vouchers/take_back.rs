@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
 use firstcome_core::ports::{JournalEntry, LoggedEvent};
+use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
 
@@ -14,6 +15,7 @@ use super::Ports;
 use super::deliver::Delivery;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
+use crate::coupons;
 
 /// Vouchers read at a time; an order has at most as many as its units.
 const PAGE: u32 = 10_000;
@@ -49,6 +51,9 @@ impl TakeBack {
         let mut unit = Unit::new();
         let issued = self.vouchers(order).await?;
         let known: HashSet<VoucherId> = issued.iter().map(|stored| stored.record.id).collect();
+        if !self.take_coupons(refund, &issued, forced).await? {
+            return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+        }
         for mut stored in issued {
             match stored.record.account().void(forced) {
                 Voiding::InUse => return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now)),
@@ -71,8 +76,39 @@ impl TakeBack {
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
+    /// Takes every coupon in the ledger, so that no checkout uses it any more; none of them when one is used or reserved,
+    /// unless it must be.
+    async fn take_coupons(
+        &self,
+        refund: RefundId,
+        issued: &[Stored<Voucher>],
+        forced: bool,
+    ) -> Result<bool, HandleError> {
+        let ledger = &*self.ports.ledger;
+        if !forced && issued.iter().any(|stored| stored.record.account().void(false) == Voiding::InUse) {
+            return Ok(false);
+        }
+        let coupons = || issued.iter().map(|stored| &stored.record).filter(|coupon| coupon.kind == ProductKind::Coupon);
+        for (place, coupon) in coupons().enumerate() {
+            let taken = coupons::take(ledger, coupon.sold_by(), coupon.id, purpose(refund, coupon)).await?;
+            if !taken && !forced {
+                for taken in coupons().take(place) {
+                    coupons::give_back(ledger, taken.sold_by(), purpose(refund, taken), refund).await?;
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn vouchers(&self, order: OrderId) -> Result<Vec<Stored<Voucher>>, HandleError> {
         let query = Query::all(Voucher::TABLE, PAGE).is("order", order);
         Ok(self.ports.records.list::<Voucher>(query).await?)
     }
+}
+
+/// The name under which a refund takes a coupon.
+fn purpose(refund: RefundId, coupon: &Voucher) -> OrderId {
+    let key = format!("refund {refund} {}", coupon.id);
+    OrderId::of_request(coupon.user, &key, 0, coupon.sold_by())
 }

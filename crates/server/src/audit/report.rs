@@ -78,6 +78,7 @@ impl Report {
             .audit
             .offers
             .iter()
+            .filter(|(number, _)| !number.is_account())
             .map(|(number, tally)| OfferLine {
                 offer_id: journal.offers.get(number).copied().unwrap_or(OfferId::NIL),
                 seq: tally.seq,

@@ -17,6 +17,7 @@ use super::{Checkout, TRIES, busy};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
 use crate::orders::Orders;
 use crate::orders::addresses::ShipTo;
+use crate::orders::basket::Basket;
 use crate::orders::place::reused;
 use crate::orders::view::OrderView;
 
@@ -25,6 +26,11 @@ use crate::orders::view::OrderView;
 #[serde(deny_unknown_fields)]
 #[schema(as = CheckOut)]
 pub(in crate::orders) struct Request {
+    /// The code of an own coupon.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    coupon: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
@@ -39,7 +45,7 @@ pub(in crate::orders) struct Request {
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "as POST /orders, with the offer_id of the line; wrong_state when the cart is empty"),
         (status = 403, description = "not_eligible: a condition of an offer is not met"),
-        (status = 422, description = "idempotency_key_reused, address_missing or invalid_body"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -51,9 +57,12 @@ pub(in crate::orders) async fn post(
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<OrderView>)> {
     let checkout = orders.freeze(buyer.user, &key, body.digest).await?;
-    let basket = orders.basket_of(&checkout.record, body.value.ship_to).await;
+    let basket = orders.basket_of(&checkout.record).await;
     let placed = match basket {
-        Ok(basket) => orders.place(basket).await,
+        Ok(basket) => {
+            let Request { coupon, ship_to } = body.value;
+            orders.place(Basket { coupon, ship_to, ..basket }).await
+        }
         Err(problem) => Err(problem),
     };
     match placed {

@@ -152,7 +152,7 @@ impl Orders {
     async fn finish_checkouts(&self, user: UserId) -> Outcome<()> {
         let query = Query::all(Checkout::TABLE, UNFINISHED).is("user", user).is("done", false);
         for checkout in self.ports.records.list::<Checkout>(query).await? {
-            let Ok(basket) = self.basket_of(&checkout.record, None).await else { continue };
+            let Ok(basket) = self.basket_of(&checkout.record).await else { continue };
             match self.placed(&basket).await? {
                 Some(_) => self.finish_checkout(&checkout.record).await?,
                 None if self.is_stale(&checkout.record) => {
@@ -170,12 +170,20 @@ impl Orders {
         self.ports.clock.now().since(checkout.at) > std::time::Duration::from_secs(24 * 60 * 60)
     }
 
-    async fn basket_of(&self, checkout: &Checkout, ship_to: Option<super::addresses::ShipTo>) -> Outcome<Basket> {
+    /// What a checkout orders, as far as its name goes.
+    async fn basket_of(&self, checkout: &Checkout) -> Outcome<Basket> {
         let mut lines = Vec::new();
         for item in &checkout.items.0 {
             lines.push((self.known_offer(item.offer).await?, item.quantity));
         }
-        Ok(Basket { buyer: checkout.user, key: checkout.key.clone(), digest: checkout.digest(), lines, ship_to })
+        Ok(Basket {
+            buyer: checkout.user,
+            key: checkout.key.clone(),
+            digest: checkout.digest(),
+            lines,
+            coupon: None,
+            ship_to: None,
+        })
     }
 }
 

@@ -68,6 +68,9 @@ pub(super) struct Shop {
     pub(super) clock: TestClock,
     pub(super) orders: Arc<Orders>,
     pub(super) catalog: Arc<MemoryRecords>,
+    pub(super) vouchers: Arc<MemoryRecords>,
+    /// The code of the coupon that orders ask for.
+    pub(super) coupon: Option<String>,
 }
 
 impl Shop {
@@ -80,7 +83,7 @@ impl Shop {
         let records = Arc::new(MemoryRecords::new(topics::ORDERS, TABLES));
         let others = [topics::CATALOG, topics::ACCOUNTS, topics::VOUCHERS, topics::PAYMENTS]
             .map(|topic| Arc::new(MemoryRecords::new(topic, &[])));
-        let catalog = others[0].clone();
+        let (catalog, vouchers) = (others[0].clone(), others[2].clone());
         let ports = Ports {
             records: records.clone(),
             ledger,
@@ -90,7 +93,7 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self { ports, steps, clock, orders, catalog };
+        let shop = Self { ports, steps, clock, orders, catalog, vouchers, coupon: None };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
@@ -126,8 +129,8 @@ impl Shop {
             let facts = self.orders.facts.offer(offer_id(*number)).await.expect("known").expect("an offer");
             lines.push((facts, *quantity));
         }
-        let digest = body_digest(format!("{wanted:?}").as_bytes());
-        Basket { buyer: BUYER, key: key.to_owned(), digest, lines, ship_to: None }
+        let digest = body_digest(format!("{wanted:?} {:?}", self.coupon).as_bytes());
+        Basket { buyer: BUYER, key: key.to_owned(), digest, lines, coupon: self.coupon.clone(), ship_to: None }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.
