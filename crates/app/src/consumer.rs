@@ -3,25 +3,28 @@
 //! A handler turns a batch of events into one unit of work; the consumer commits it together with its position, so an
 //! event that comes twice changes nothing the second time. What else a handler does (a ledger command, say) must be
 //! safe to repeat. A batch that fails is tried event by event; an event that keeps failing goes to the role's dead
-//! letters with the reason, and those behind it go on.
+//! letters with the reason, and those behind it go on. An operator can have it [handled again](Replay).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::EventId;
+use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, Committed, EventLog, JournalEntry, LoggedEvent, PortError, Records, StockLedger};
-use firstcome_core::record;
 use firstcome_core::records::Unit;
-use firstcome_core::time::Time;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::role::{Worker, WorkerFailed};
 
+mod letter;
+mod replay;
 #[cfg(test)]
 mod tests;
+
+pub use letter::{DeadLetter, Item};
+pub use replay::{Replay, Replayed};
 
 /// Events that are handled in one commit at most, where nothing speaks for another number.
 pub const BATCH: usize = 512;
@@ -42,34 +45,6 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-record! {
-    /// An event that could not be handled. Seen and replayed by an operator.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    pub struct DeadLetter in "dead_letters" {
-        /// Names the letter: the event's id under the consumer's name.
-        pub id: EventId,
-        /// Who could not handle it.
-        pub consumer: String,
-        /// Where it was read.
-        pub topic: String,
-        /// Its place in the topic.
-        pub position: i64,
-        /// The event's kind.
-        pub kind: String,
-        /// What it is about.
-        pub subject: String,
-        /// The event itself, as JSON.
-        pub data: String,
-        /// Why it could not be handled.
-        pub reason: String,
-        /// When it was given up.
-        pub at: Time,
-        /// When an operator's replay succeeded.
-        pub replayed_at: Option<Time>,
-    }
-    indexes [index "dead_letters_by_time" ("at")]
-}
-
 /// Why a handler did not give a unit of work.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
@@ -82,33 +57,6 @@ pub enum HandleError {
     /// Another process of the same consumer was faster: read on from where it came to.
     #[error("overtaken by another process of the same consumer")]
     Overtaken,
-}
-
-/// Something that comes from a source in order.
-pub trait Item: Clone + Send + Sync + 'static {
-    /// Its place; strictly increasing.
-    fn position(&self) -> i64;
-    /// What is kept of it as a dead letter: kind, subject and data.
-    fn describe(&self) -> (String, String, String);
-}
-
-impl Item for LoggedEvent {
-    fn position(&self) -> i64 {
-        self.position
-    }
-    fn describe(&self) -> (String, String, String) {
-        (self.kind.clone(), self.subject.clone(), self.data.clone())
-    }
-}
-
-impl Item for JournalEntry {
-    fn position(&self) -> i64 {
-        self.position
-    }
-    fn describe(&self) -> (String, String, String) {
-        let record = &self.record;
-        ("journal".to_owned(), record.offer.to_string(), format!("{:?}", record.events))
-    }
 }
 
 /// Where items come from.
@@ -188,6 +136,8 @@ pub struct Consumer<I, H> {
     pub batch: usize,
     /// One step at a time, whoever asks for it; made by `Mutex::default()`.
     pub turn: Mutex<Turn>,
+    /// How far behind it is; made by `Lag::default()`.
+    pub lag: Lag,
 }
 
 /// Where a consumer has come to.
@@ -240,10 +190,12 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             turn.0 = Some(place);
         }
         let items = self.source.read(place.now, self.batch).await?;
-        if items.is_empty() {
+        let Some(first) = items.first() else {
+            self.lag.caught_up();
             turn.0 = Some(place);
             return Ok(Step::Idle(place.now));
-        }
+        };
+        self.lag.waits_since(first.at());
         if place.now < place.kept {
             turn.0 = Some(self.follow(&items, place).await?);
             return Ok(Step::Moved(items.len()));
@@ -330,24 +282,14 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
 
     async fn bury(&self, item: &I, place: Place, reason: String) -> Result<Option<Place>, PortError> {
         let consumer = self.handler.name();
-        let (kind, subject, data) = item.describe();
-        tracing::error!(consumer, topic = self.topic, position = item.position(), %kind, %subject, %reason, "dead letter");
-        let letter = DeadLetter {
-            id: EventId::derived(&[consumer.as_bytes(), self.topic.as_bytes(), &item.position().to_be_bytes()]),
-            consumer: consumer.to_owned(),
-            topic: self.topic.to_owned(),
-            position: item.position(),
-            kind,
-            subject,
-            data,
-            reason,
-            at: self.clock.now(),
-            replayed_at: None,
-        };
-        let unit = Unit::new().insert(&letter).position(consumer, place.kept, item.position());
+        let position = item.position();
+        let letter = DeadLetter::new(consumer, self.topic, item, reason, self.clock.now());
+        let DeadLetter { kind, subject, reason, .. } = &letter;
+        tracing::error!(consumer, topic = self.topic, position, %kind, %subject, %reason, "dead letter");
+        let unit = Unit::new().insert(&letter).position(consumer, place.kept, position);
         // A conflict is another process that was faster, with the same letter perhaps.
         let buried = self.records.commit(unit).await? == Committed::Done;
-        Ok(buried.then(|| Place::kept(item.position())))
+        Ok(buried.then(|| Place::kept(position)))
     }
 
     /// Handles everything that is there now, unless another process of the same consumer does.
@@ -399,10 +341,13 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         Ok(())
     }
 
-    /// The consumer as a worker of its role.
-    pub fn into_worker(self: Arc<Self>) -> Worker {
+    /// The consumer as a worker of its role; what it buries is looked after by its role's
+    /// [letters](crate::letters::Letters::follow), which begin it.
+    pub(crate) fn into_worker(self: Arc<Self>) -> Worker {
+        let lag = self.lag.clone();
         Worker::new(self.handler.name(), move |stop| async move {
             self.run(stop).await.map_err(|error| WorkerFailed(error.to_string()))
         })
+        .behind(lag)
     }
 }

@@ -3,23 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_core::ports::{Instance, Registry};
+use firstcome_core::ports::{Instance, Load, Registry};
 use tokio::sync::watch;
 
 use crate::role::Worker;
+
+/// Says what waits in this process now.
+pub type Measure = Box<dyn Fn() -> Load + Send + Sync>;
 
 /// Tells the registry that this process is alive, and when it begins to drain.
 pub struct Heartbeat {
     registry: Arc<dyn Registry>,
     instance: Instance,
     every: Duration,
+    load: Measure,
     draining: watch::Sender<bool>,
 }
 
 impl Heartbeat {
     /// Signs of life of an instance.
-    pub fn new(registry: Arc<dyn Registry>, instance: Instance, every: Duration) -> Arc<Self> {
-        Arc::new(Self { registry, instance, every, draining: watch::Sender::new(false) })
+    pub fn new(registry: Arc<dyn Registry>, instance: Instance, every: Duration, load: Measure) -> Arc<Self> {
+        Arc::new(Self { registry, instance, every, load, draining: watch::Sender::new(false) })
     }
 
     /// Says from now on, and at once, that nothing new should come.
@@ -44,7 +48,8 @@ impl Heartbeat {
         let mut failing = false;
         loop {
             let now = *draining.borrow_and_update();
-            let announced = self.registry.announce(&Instance { draining: now, ..self.instance.clone() }).await;
+            let instance = Instance { draining: now, load: (self.load)(), ..self.instance.clone() };
+            let announced = self.registry.announce(&instance).await;
             match &announced {
                 Ok(()) if failing => tracing::info!("the registry takes signs of life again"),
                 Err(error) if !failing => tracing::warn!(%error, "the registry takes no signs of life"),
@@ -83,9 +88,16 @@ mod tests {
     async fn from_start_to_end() {
         let memory = Arc::new(MemoryRegistry::new(Arc::new(TestClock::default()), EXPIRY));
         let roles = vec![RoleName::Orders];
-        let instance =
-            Instance { id: "one".into(), address: "one:80".into(), roles, draining: false, started_at: Time(1) };
-        let heartbeat = Heartbeat::new(memory.clone(), instance, Duration::from_millis(500));
+        let instance = Instance {
+            id: "one".into(),
+            address: "one:80".into(),
+            roles,
+            draining: false,
+            started_at: Time(1),
+            load: Load::default(),
+        };
+        let load = Box::new(|| Load { commands: 7, ..Load::default() });
+        let heartbeat = Heartbeat::new(memory.clone(), instance, Duration::from_millis(500), load);
         let stop = CancellationToken::new();
         let running = tokio::spawn(heartbeat.worker().start(stop.clone()));
         let draining = async || memory.instances().await.unwrap().first().map(|instance| instance.draining);
@@ -95,6 +107,7 @@ mod tests {
             }
         };
         until(Some(false)).await;
+        assert_eq!(memory.instances().await.unwrap()[0].load.commands, 7);
         memory.forget();
         until(Some(false)).await;
         heartbeat.drain();

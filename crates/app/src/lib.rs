@@ -15,6 +15,7 @@ pub mod guard;
 mod harm;
 pub mod heartbeat;
 pub mod http;
+pub mod letters;
 pub mod orders;
 pub mod pages;
 pub mod payments;

@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use firstcome_core::lag::Lag;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
+
+use crate::letters::Letters;
 
 /// Why a worker ended before it was asked to. The process ends with it: a role without its worker would look alive.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,8 @@ type Running = Pin<Box<dyn Future<Output = Result<(), WorkerFailed>> + Send>>;
 pub struct Worker {
     /// For logs and for the message when it ends unexpectedly.
     pub name: &'static str,
+    /// How far behind it is, if it handles what others have written.
+    pub lag: Option<Lag>,
     start: Box<dyn FnOnce(CancellationToken) -> Running + Send>,
 }
 
@@ -28,7 +33,13 @@ impl Worker {
         F: FnOnce(CancellationToken) -> R + Send + 'static,
         R: Future<Output = Result<(), WorkerFailed>> + Send + 'static,
     {
-        Self { name, start: Box::new(move |stop| Box::pin(run(stop))) }
+        Self { name, lag: None, start: Box::new(move |stop| Box::pin(run(stop))) }
+    }
+
+    /// The worker, which says how far behind it is.
+    #[must_use]
+    pub fn behind(self, lag: Lag) -> Self {
+        Self { lag: Some(lag), ..self }
     }
 
     /// Begins the work.
@@ -45,4 +56,6 @@ pub struct Role {
     pub router: OpenApiRouter,
     /// Its tasks.
     pub workers: Vec<Worker>,
+    /// What its consumers could not handle; none for a role without any.
+    pub letters: Option<Letters>,
 }

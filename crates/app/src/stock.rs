@@ -60,14 +60,14 @@ impl Stock {
             outcome = self.0.decide(offer, begin.clone()).await?;
         }
         if outcome != Outcome::Expired {
-            return Ok(pinned(&outcome));
+            return Ok(pinned(&outcome, attempt));
         }
         match self.0.decide(offer, Command::Reclaim { order }).await? {
             // Pinned in the meantime, perhaps by a twin for this very attempt: asking again tells.
             Outcome::Held(_) | Outcome::PaymentInProgress { .. } => {}
-            outcome => return Ok(pinned(&outcome)),
+            outcome => return Ok(pinned(&outcome, attempt)),
         }
-        Ok(pinned(&self.0.decide(offer, begin).await?))
+        Ok(pinned(&self.0.decide(offer, begin).await?, attempt))
     }
 
     /// Unpins every line that the attempt pinned.
@@ -104,9 +104,11 @@ fn uncertain(error: PortError) -> PortError {
     }
 }
 
-fn pinned(outcome: &Outcome) -> Pinned {
+fn pinned(outcome: &Outcome, attempt: PaymentId) -> Pinned {
     match outcome {
         Outcome::Paying(_) => Pinned::Yes,
+        // A line of it is committed already.
+        Outcome::AlreadySold { attempt: by } if *by == attempt => Pinned::Yes,
         Outcome::PaymentInProgress { .. } => Pinned::No(ErrorCode::PaymentInProgress),
         Outcome::AlreadySold { .. } => Pinned::No(ErrorCode::AlreadyPaid),
         Outcome::Unknown => Pinned::No(ErrorCode::NotFound),

@@ -74,6 +74,8 @@ error_codes! {
     Frozen = "frozen", 409, "The offer is stopped for now";
     /// The thing is in a state that does not allow it.
     WrongState = "wrong_state", 409, "Not possible in the state it is in";
+    /// The event of a dead letter could not be handled this time either.
+    ReplayFailed = "replay_failed", 409, "The event cannot be handled yet";
     /// The hold of the order has ended.
     HoldExpired = "hold_expired", 409, "The time to pay has run out";
     /// Another payment of the order is under way.
@@ -92,6 +94,8 @@ error_codes! {
     PromiseBroken = "promise_broken", 409, "That would break what buyers were promised";
     /// The stock would fall below what is held and sold.
     WouldGoNegative = "would_go_negative", 409, "More units than are available";
+    /// The wish list has as many products as it may.
+    WishlistFull = "wishlist_full", 409, "The wish list is full";
     /// The e-mail has an account.
     AccountExists = "account_exists", 409, "There is an account with this e-mail already";
     /// The body is larger than 64 KiB.

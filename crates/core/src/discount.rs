@@ -54,8 +54,9 @@ pub fn spread(discount: i64, amounts: &[i64]) -> Vec<i64> {
 /// price was taken off the line: the parts of a line add up to the whole.
 pub fn part(line: Line, before: u32, units: u32) -> i64 {
     let quantity = i64::from(line.quantity);
-    let until = |units: u32| share(line.discount, i64::from(units), quantity);
-    line.unit_price * i64::from(units) - (until(before + units) - until(before))
+    let costs = line.unit_price.saturating_mul(quantity).saturating_sub(line.discount).max(0);
+    let until = |units: u32| share(costs, i64::from(units), quantity);
+    until(before.saturating_add(units)) - until(before)
 }
 
 /// A line and its share of the discount.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AddressId, EventId, OrderId, PaymentId, RefundId, SessionId, UserId, VoucherId, digest_parts};
+use crate::ids::{
+    AddressId, EventId, OfferNumber, OrderId, PaymentId, RefundId, SessionId, UserId, VoucherId, digest_parts,
+};
 use crate::money::Money;
 use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
@@ -22,6 +24,17 @@ pub mod topics {
     pub const VOUCHERS: &str = "vouchers";
     /// Every one of them.
     pub const ALL: [&str; 5] = [ACCOUNTS, CATALOG, ORDERS, PAYMENTS, VOUCHERS];
+}
+
+/// Units of one line of an order that are taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TakenLine {
+    /// The offer.
+    pub offer: OfferNumber,
+    /// Units that are taken back.
+    pub quantity: u32,
+    /// Units that the line had when it was sold.
+    pub of: u32,
 }
 
 /// A message between roles. The tag is the event's kind.
@@ -85,8 +98,11 @@ pub enum RoleEvent {
         order: OrderId,
         /// What goes back; amount 0 for a free order.
         amount: Money,
-        /// The provider took the money back already: what was delivered is voided even if it was used in part.
+        /// Nobody asks whether it was used: what was delivered is voided even if it was, in part or wholly.
         forced: bool,
+        /// What is taken back; all of the order when it is empty, as in events from before there were parts.
+        #[serde(default)]
+        lines: Vec<TakenLine>,
     },
     /// vouchers: nothing that was delivered can be used any more.
     #[serde(rename = "vouchers.voided")]
@@ -113,8 +129,8 @@ pub enum RoleEvent {
         code: EventId,
         /// Whose it is.
         user: UserId,
-        /// The number of the offer that sold it.
-        offer: u32,
+        /// The offer that sold it.
+        offer: OfferNumber,
         /// What it takes off.
         discount: Discount,
         /// The least that an order must cost, in minor units.

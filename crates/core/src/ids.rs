@@ -172,8 +172,11 @@ id!(/// A shipping address, kept encrypted by the role that owns it; journals ca
     AddressId, "adr");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, minicbor::Encode, minicbor::Decode)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, minicbor::Encode, minicbor::Decode,
+)]
 #[cbor(transparent)]
+#[serde(transparent)]
 pub struct OfferNumber(#[n(0)] pub u32);
 
 impl OfferNumber {
@@ -257,6 +260,21 @@ impl OrderId {
     }
 }
 
+impl RefundId {
+    /// The refund of goods that came back, one per order. Like an order's id it says what it is: it begins with 48 zeros,
+    /// as a hash does once in as many times as nobody will see; so the journal alone tells a return from a cancel.
+    pub fn of_goods_returned(order: OrderId) -> Self {
+        let Self(mut bytes) = Self::derived(&[&order.0, b"goods returned"]);
+        bytes[..6].fill(0);
+        Self(bytes)
+    }
+
+    /// Whether it is the refund of goods that came back.
+    pub fn is_of_goods_returned(self) -> bool {
+        self.0[..6] == [0; 6] && !self.is_nil()
+    }
+}
+
 /// SHA-256 over a name and length-prefixed parts, so that no two lists of parts collide by concatenation.
 pub fn digest_parts(name: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -313,6 +331,14 @@ mod tests {
         let number = OfferNumber(42);
         assert!(!number.is_account() && number.account().is_account());
         assert_eq!(number.account().account(), number.account());
+    }
+
+    #[test]
+    fn a_refund_tells_whether_goods_came_back() {
+        let (one, two) = (OrderId([1; 16]), OrderId([2; 16]));
+        assert!(RefundId::of_goods_returned(one).is_of_goods_returned());
+        assert_ne!(RefundId::of_goods_returned(one), RefundId::of_goods_returned(two));
+        assert!(!RefundId::derived(&[&one.0]).is_of_goods_returned() && !RefundId::NIL.is_of_goods_returned());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod codes;
 pub mod discount;
 pub mod events;
 pub mod ids;
+pub mod lag;
 pub mod ledger;
 pub mod money;
 pub mod order;

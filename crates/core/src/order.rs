@@ -18,6 +18,8 @@ text_enum! {
         Canceled = "CANCELED",
         /// Taken back in part.
         PartiallyCanceled = "PARTIALLY_CANCELED",
+        /// Delivered goods came back.
+        Returned = "RETURNED",
         /// Its payment failed for good.
         Failed = "FAILED",
     }
@@ -31,6 +33,7 @@ impl OrderState {
             HoldState::Paying => Self::Paying,
             HoldState::Sold if hold.returned() > 0 => Self::PartiallyCanceled,
             HoldState::Sold => Self::Completed,
+            HoldState::Returned if hold.returns().iter().any(|back| back.id.is_of_goods_returned()) => Self::Returned,
             HoldState::Returned => Self::Canceled,
             HoldState::Released => match hold.reason {
                 ReleaseReason::Expired => Self::Expired,
@@ -43,5 +46,23 @@ impl OrderState {
     /// Whether units are set aside for such an order.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Paying)
+    }
+}
+
+text_enum! {
+    /// Where the goods of an order are.
+    pub enum ShippingState {
+        /// Being packed.
+        Preparing = "PREPARING",
+        /// With the carrier.
+        Shipping = "SHIPPING",
+        /// With the buyer.
+        Delivered = "DELIVERED",
+        /// The buyer wants to send them back.
+        ReturnRequested = "RETURN_REQUESTED",
+        /// They came back.
+        Returned = "RETURNED",
+        /// They do not come back.
+        ReturnRefused = "RETURN_REFUSED",
     }
 }

@@ -113,6 +113,15 @@ pub struct Product {
     pub minimum_amount: Option<i64>,
 }
 
+impl Product {
+    /// When the day that it is for ends in a time zone; none for what is for any day.
+    pub fn visit_ends(&self, time_zone: &jiff::tz::TimeZone) -> Result<Option<Time>, jiff::Error> {
+        let Some(day) = &self.visit_date else { return Ok(None) };
+        let next = day.parse::<jiff::civil::Date>()?.tomorrow()?;
+        Ok(Some(Time(next.to_zoned(time_zone.clone())?.timestamp().as_microsecond())))
+    }
+}
+
 /// A product on sale, as the catalog announces it. Stock lives in the ledger.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OfferInfo {

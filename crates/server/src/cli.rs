@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use firstcome_core::money::Currency;
 
 use crate::config::{Config, ConfigError, Overrides, load};
 use crate::storm::StormArguments;
@@ -34,6 +35,9 @@ pub enum Command {
     /// Take products and offers from a JSON or CSV file. Twice is once, by `sku`.
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArguments),
+    /// Write everything out: the catalogue as imports read it, and the books as CSV. Also while the shop runs.
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArguments),
     /// Accounts of the people who run the shop.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -61,14 +65,31 @@ const IMPORT_HELP: &str = "\
 A JSON file has two lists, {\"products\": [...], \"offers\": [...]}: products as POST /admin/products takes them, with a sku;
 offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
 A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
-valid_for_days, visit_date, discount_percent, discount_amount, price, currency, stock, opens_at, closes_at,
-limit_per_person, max_per_order, hold_for_seconds, refund_policy. Only sku, kind, name, price and stock are needed.
-refund_policy can only be full_until_used in this version.
+valid_for_days, visit_date, discount_percent, discount_max_amount, discount_amount, minimum_amount, value_currency (of
+face_value and discount_amount, where it is another one), tax_free, price, currency, stock, opens_at, closes_at,
+limit_per_person, max_per_order, hold_for_seconds, refund_policy, conditions (as in JSON), draft. Only sku, kind, name, price and
+stock are needed.
+With a column offer_sku a product may stand in several rows, each with another offer of it, and a row without an offer_sku is
+a product without an offer.
+refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
 What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
-that would break a promise, such as a price at which units are held, or a stock that sales have begun on (POST
-/admin/offers/{id}/adjust is for that), is refused, and nothing of the file is taken.
+that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is
+another stock than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
+Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
+changed row by row before that, so import again what was interrupted: twice is once.
+The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product
+with an offer, by its SKU; what is not published, or has no count of units, becomes a draft; columns that mean nothing here are
+named. Prices are in --currency.
 The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
+
+const EXPORT_HELP: &str = "\
+A file that ends in .json or .csv gets the catalogue: every product and offer as firstcome import reads them, with the stock of
+now (what is available, held and sold). What has no sku is called by its id.
+Any other name becomes a new folder with catalogue.json, catalogue.csv, and the books. In days.csv is what the ledger sold and
+took back, by day in the shop's time zone and by offer; orders.csv, payments.csv, refunds.csv and vouchers.csv have a column
+booked_on: their rows with the same booked_on and offer_id add up to it. Rows without booked_on, such as orders that nobody
+paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units.";
 
 /// How the shop runs.
 #[derive(Debug, Clone, Default, Args)]
@@ -121,9 +142,25 @@ pub struct ImportArguments {
     /// A file that ends in .json or .csv.
     #[arg(required_unless_present = "print_demo")]
     pub file: Option<PathBuf>,
+    /// What the prices in a file of another shop are in; such files do not say.
+    #[arg(long, default_value = "KRW")]
+    pub currency: Currency,
     /// Print the catalogue of the demo, to begin from.
     #[arg(long)]
     pub print_demo: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// What to export.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A new file that ends in .json or .csv, or a new folder.
+    pub target: PathBuf,
+    /// Write the reasons that buyers gave for refunds, too. They may be personal.
+    #[arg(long = "personal-data")]
+    pub reasons: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields say what they are")]
     pub data: DataArguments,

@@ -1,10 +1,17 @@
-//! Metrics of the ledger, read when they are asked for: the hot path counts for itself.
+//! Metrics of the ledger and of what follows it, read when they are asked for: the hot path counts for itself.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use firstcome_app::role::Worker;
+use firstcome_core::lag::Lag;
+use firstcome_core::ports::Clock;
 use firstcome_store::LedgerWork;
 
 /// What a ledger says of itself.
@@ -60,6 +67,56 @@ impl Collector for LedgerMetrics {
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+/// How far behind those are that carry and handle events, by name.
+#[derive(Clone)]
+pub struct Lags {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What carries outboxes, by role.
+    pub outboxes: Vec<(&'static str, Lag)>,
+    /// Who handles what others have written.
+    pub consumers: Vec<(&'static str, Lag)>,
+}
+
+impl Lags {
+    /// Adds the consumers among the workers of a role.
+    pub fn add(&mut self, workers: &[Worker]) {
+        self.consumers.extend(workers.iter().filter_map(|worker| Some((worker.name, worker.lag.clone()?))));
+    }
+
+    /// How long the oldest has waited that waits for any of them.
+    pub fn longest(&self, lags: &[(&'static str, Lag)]) -> Duration {
+        let now = self.clock.now();
+        lags.iter().map(|(_, lag)| lag.at(now)).max().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Lags {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Lags")
+    }
+}
+
+impl Collector for Lags {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let now = self.clock.now();
+        let help = [
+            "How long the oldest event has waited to be announced",
+            "How long the oldest event has waited for a consumer",
+        ];
+        for (name, help, label, lags) in [
+            ("firstcome_outbox_lag_seconds", help[0], "role", &self.outboxes),
+            ("firstcome_consumer_lag_seconds", help[1], "consumer", &self.consumers),
+        ] {
+            let mut descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (of, lag) in lags {
+                ConstGauge::new(lag.at(now).as_secs_f64()).encode(descriptor.encode_family(&[(label, *of)])?)?;
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! whether it runs or not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_app::secrets::Keys;
 use firstcome_core::ports::{EventLog, JournalEntry, PortError, Records, RoleName};
@@ -35,6 +36,15 @@ pub struct JournalRead {
 }
 
 impl Place {
+    /// How far the clocks of those who write the journal may be off.
+    pub fn clock_doubt(&self) -> Duration {
+        match self {
+            Self::Folder(_) => Duration::ZERO,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => firstcome_store::kafka::SKEW,
+        }
+    }
+
     /// The place that a configuration names; a folder must be there.
     pub fn existing(config: Config) -> Result<Self, CommandError> {
         Ok(match config.mode()? {

@@ -80,7 +80,7 @@ fn kafka() -> KafkaOptions {
     let servers = std::env::var("FIRSTCOME_TEST_KAFKA").expect("FIRSTCOME_TEST_KAFKA names a running Kafka");
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_micros();
-    KafkaOptions { servers, prefix: format!("bench-{started}-{number}"), replication: 1, min_in_sync: 1 }
+    KafkaOptions { servers, user: None, prefix: format!("bench-{started}-{number}"), replication: 1, min_in_sync: 1 }
 }
 
 // ---- the floor

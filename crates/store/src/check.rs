@@ -7,11 +7,13 @@ pub enum CheckState {
     Ok,
     /// It works, but something should be done.
     Warn,
+    /// It does not work until something runs again; nothing has to be set otherwise.
+    Down,
     /// It does not work, or is not safe.
     Fail,
 }
 
-/// One line of a report.
+/// One line of a report: for a reader, `what: found; advice`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CheckLine {
     /// What was looked at.
@@ -35,8 +37,20 @@ impl CheckLine {
         Self { what: what.into(), state: CheckState::Warn, found: found.into(), advice: Some(advice.into()) }
     }
 
+    /// Something is away.
+    pub fn down(what: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), state: CheckState::Down, found: found.into(), advice: Some(advice.into()) }
+    }
+
     /// Something does not work, or is not safe.
     pub fn fail(what: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what: what.into(), state: CheckState::Fail, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+impl std::fmt::Display for CheckLine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.what, self.found)?;
+        self.advice.iter().try_for_each(|advice| write!(formatter, "; {advice}"))
     }
 }

@@ -15,10 +15,10 @@ use crate::{Api, Finished, Storefront};
 /// printed first.
 #[derive(Debug)]
 pub struct Cluster {
-    folder: TempDir,
+    folder: Ground,
     config: String,
     address: SocketAddr,
-    api: Api,
+    gateways: Vec<Api>,
     /// More environment for what is started from now on.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -26,29 +26,37 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the servers and every role, and waits until all are ready. Blocks.
     pub fn up() -> Self {
-        Self::start(&["up"])
+        Self::start(&[], &["up"])
+    }
+
+    /// The same in another shape, as variables of `scripts/cluster` and `scripts/servers` say.
+    pub fn up_with(environment: &[(&str, &str)]) -> Self {
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self::start(&environment, &["up"])
     }
 
     /// The same with the data of an embedded shop, which must not run.
     pub fn up_from(data: &Path) -> Self {
-        Self::start(&["up", "--from", data.to_str().expect("a folder with a plain name")])
+        Self::start(&[], &["up", "--from", data.to_str().expect("a folder with a plain name")])
     }
 
-    fn start(arguments: &[&str]) -> Self {
+    fn start(environment: &[(OsString, OsString)], arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("firstcome-cluster-").tempdir().expect("a temporary folder");
-        let printed = control(folder.path(), &[], arguments);
+        let folder = Ground(folder);
+        let printed = control(folder.0.path(), environment, arguments);
         let line = |name: &str| {
             let found = printed.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
             found.unwrap_or_else(|| panic!("no line `{name}` in: {printed}")).to_owned()
         };
         let (gateway, config) = (line("gateway "), line("config "));
         let address = gateway.trim_start_matches("http://").parse().expect("an address");
-        Self { folder, config, address, api: Api::new(&gateway), environment: Vec::new() }
+        let gateways = printed.lines().filter_map(|line| line.strip_prefix("gateway ")).map(Api::new).collect();
+        Self { folder, config, address, gateways, environment: Vec::new() }
     }
 
     /// Runs `scripts/cluster` with these arguments: `["stop", "orders-1"]`. Blocks until it is done.
     pub fn control(&self, arguments: &[&str]) -> String {
-        control(self.folder.path(), &self.environment, arguments)
+        control(self.data(), &self.environment, arguments)
     }
 
     /// The process of a server or role.
@@ -72,7 +80,7 @@ impl Cluster {
         port.and_then(|port| port.trim().parse().ok()).unwrap_or_else(|| panic!("{name} has no port"))
     }
 
-    /// The gateway.
+    /// The gateway, or the first of several.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -84,7 +92,7 @@ impl Cluster {
 
     /// Where everything lies.
     pub fn data(&self) -> &Path {
-        self.folder.path()
+        self.folder.0.path()
     }
 
     /// What a process has said since its first start.
@@ -97,7 +105,11 @@ impl Cluster {
 
 impl Storefront for Cluster {
     fn api(&self) -> Api {
-        self.api.clone()
+        self.gateways.first().expect("one at least").clone()
+    }
+
+    fn doors(&self) -> Vec<Api> {
+        self.gateways.clone()
     }
 
     fn run(&self, arguments: &[&str], input: &str) -> Finished {
@@ -120,9 +132,19 @@ impl Drop for Cluster {
                 }
             }
         }
-        let down = script(self.folder.path(), &[]).arg("down").output();
+    }
+}
+
+/// Where a cluster lies, from before its first process on: what was started ends with it, also when the rest did not start.
+#[derive(Debug)]
+struct Ground(TempDir);
+
+impl Drop for Ground {
+    #[expect(clippy::print_stderr, reason = "what is left behind must be known")]
+    fn drop(&mut self) {
+        let down = script(self.0.path(), &[]).arg("down").output();
         if !down.is_ok_and(|done| done.status.success()) {
-            eprintln!("--- the cluster in {} could not be taken down", self.folder.path().display());
+            eprintln!("--- the cluster in {} could not be taken down", self.0.path().display());
         }
     }
 }

@@ -20,8 +20,8 @@ mod storefront;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
 pub use cluster::Cluster;
-pub use program::{Finished, program, run};
+pub use program::{Finished, program, run, run_with};
 pub use proxy::{Link, Proxy};
 pub use random::Random;
-pub use shop::{Shop, ShopOptions};
+pub use shop::{Shop, ShopOptions, free_address};
 pub use storefront::Storefront;

@@ -42,8 +42,14 @@ impl Finished {
 
 /// Runs the program with `arguments` to its end, giving it `input`.
 pub fn run(arguments: &[&str], input: &str) -> Finished {
+    run_with(arguments, &[], input)
+}
+
+/// The same with more environment.
+pub fn run_with(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Finished {
     let mut child = clean(&mut Command::new(program()))
         .args(arguments)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -13,6 +13,11 @@ pub trait Storefront {
     /// A caller that is not logged in.
     fn api(&self) -> Api;
 
+    /// Every way in, nobody logged in: buyers come through all of them.
+    fn doors(&self) -> Vec<Api> {
+        vec![self.api()]
+    }
+
     /// Runs a command of the program on this shop's data.
     fn run(&self, arguments: &[&str], input: &str) -> Finished;
 
@@ -41,8 +46,9 @@ pub trait Storefront {
     /// New buyers, logged in.
     fn buyers(&self, count: usize) -> Vec<Api> {
         let printed = self.run(&["dev", "tokens", "--count", &count.to_string()], "").ok();
-        let api = self.api();
-        let buyers: Vec<Api> = printed.lines().map(|token| api.with_token(token.trim())).collect();
+        let doors = self.doors();
+        let buyers = printed.lines().zip(doors.iter().cycle()).map(|(token, door)| door.with_token(token.trim()));
+        let buyers: Vec<Api> = buyers.collect();
         assert_eq!(buyers.len(), count, "one token per line: {printed}");
         buyers
     }

@@ -1,5 +1,6 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
+mod after;
 mod browser;
 mod cart;
 mod catalog;
@@ -9,9 +10,11 @@ mod cluster;
 mod console;
 mod coupons;
 mod crash;
+mod export;
 mod faults;
 mod hostile;
 mod idempotency;
+mod letters;
 mod matrix;
 mod powercut;
 mod protocol;
@@ -22,3 +25,4 @@ mod simulation;
 mod socket;
 mod storm;
 mod tamper;
+mod wishlist;

@@ -72,6 +72,16 @@ async fn an_import_is_taken_whole_or_refused_with_its_line() {
         fs::write(file, format!("sku,kind,name,price,stock\r\n{rows}")).expect("written");
         shop.run(&["import", file], "")
     };
+    // Nothing of a file is there when one of its new rows is refused.
+    let over = "sku,kind,name,price,stock,visit_date\r\nz,goods,Z,1,1,\r\na,ticket,A,1,1,2020-01-01\r\n";
+    fs::write(file, over).expect("written");
+    let refused = shop.run(&["import", file], "");
+    assert!(refused.err.contains("catalogue.csv:3: opens_at: is after the visit_date"), "{refused:?}");
+    let many: String = (0..500).map(|number| format!("m{number},goods,M {number},1,5\r\n")).collect();
+    assert_eq!(import(&shop, &many).ok().trim(), "1000 created, 0 updated, 0 unchanged");
+    assert_eq!(import(&shop, &many).ok().trim(), "0 created, 0 updated, 1000 unchanged");
+    let (changed, more) = ("m0,goods,Other,2,5\r\n", "n,goods,N,1,5\r\n");
+    assert_eq!(import(&shop, &format!("{changed}{more}")).ok().trim(), "2 created, 2 updated, 0 unchanged");
     let one = "a,ticket,Gate,9000,5\r\n";
     assert_eq!(import(&shop, one).ok().trim(), "2 created, 0 updated, 0 unchanged");
     assert_eq!(import(&shop, one).ok().trim(), "0 created, 0 updated, 2 unchanged");
@@ -180,4 +190,29 @@ async fn a_folder_is_made_by_an_import_that_says_so_and_by_no_other_command() {
     assert_eq!(taken.ok().trim(), "2 created, 0 updated, 0 unchanged");
     let again = run(&[&import[..], &data].concat(), "");
     assert_eq!((again.err.as_str(), again.out.trim()), ("", "0 created, 0 updated, 2 unchanged"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_is_nobodys_business_until_it_is_published() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let offer = seller.sell(&ticket("Gate"), &json!({"price": 0, "stock": 2, "draft": true})).await;
+    let buyer = shop.buyers(1).remove(0);
+    let path = format!("/admin/offers/{offer}");
+    assert_eq!(seller.get(&path).want(200).await["state"], "draft");
+    buyer.offer(&offer).await.expect("an answer").problem(404, "not_found");
+    buyer.order("early", &offer, 1).await.expect("an answer").problem(404, "unknown_offer");
+    seller.patch(&path).json(&json!({"price": won(0), "draft": true, "max_per_order": 1})).want(200).await;
+    shop.stop().await;
+    shop.start_again().await;
+    assert_eq!(seller.patch(&path).json(&json!({"draft": false})).want(200).await["state"], "open");
+    seller.patch(&path).json(&json!({"draft": false})).want(200).await;
+    buyer.order("early", &offer, 1).await.expect("an answer").want(201);
+    buyer.order("many", &offer, 2).await.expect("an answer").problem(409, "too_many");
+    let refused = seller.patch(&path).json(&json!({"draft": true})).send().await.expect("an answer");
+    assert_eq!(refused.problem(409, "promise_broken")["field"], "draft");
+    // What is held and sold stays: the stock cannot go below it.
+    seller.adjust("two", &offer, -2).await.expect("an answer").problem(409, "would_go_negative");
+    seller.adjust("one", &offer, -1).await.expect("an answer").want(200);
+    shop.audit().ok();
 }

@@ -132,8 +132,21 @@ async fn the_buyer_cancels_what_went_back_in_part() {
     let bought = buy(buyer, "rest", &offer).await;
     cancel_in_console(buyer, &bought.charge, 1_000).await;
     until("a part is booked", async || went_back(buyer, &bought.order).await == 1_000).await;
-    buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
+    let heard = "select count(*) from parts_back";
+    until("the order has heard", async || number(&shop, heard) == 1).await;
+    let canceled = buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
+    assert_eq!(canceled["refund"]["amount"], won(PRICE - 1_000), "{canceled}");
     until("the rest is back", async || went_back(buyer, &bought.order).await == PRICE).await;
     until("it is over", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    let again = buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
+    assert_eq!(again["refund"]["amount"], won(PRICE - 1_000), "{again}");
+    assert_eq!(number(&shop, "select amount from refunds"), PRICE - 1_000);
     shop.audit().ok();
+}
+
+/// What the books of the orders role say.
+fn number(shop: &Shop, query: &str) -> i64 {
+    let path = shop.data().join("orders.db");
+    let books = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+    books.expect("a database").query_row(query, [], |row| row.get(0)).expect("a number")
 }

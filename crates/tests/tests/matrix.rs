@@ -7,6 +7,8 @@ use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::letters::unreadable;
+
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
@@ -38,6 +40,9 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/me", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
+    ("GET", "/me/wishlist", Account),
+    ("PUT", "/me/wishlist/{product_id}", Account),
+    ("DELETE", "/me/wishlist/{product_id}", Account),
     ("GET", "/products", Anyone),
     ("GET", "/products/{id}", Anyone),
     ("GET", "/offers", Anyone),
@@ -52,6 +57,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PUT", "/me/cart/items/{offer_id}", Account),
     ("DELETE", "/me/cart/items/{offer_id}", Account),
     ("POST", "/me/cart/checkout", Account),
+    ("POST", "/orders/{id}/return", Owner),
     ("POST", "/payments/confirm", Owner),
     ("GET", "/payments/{order_id}", OwnerOrStaff),
     ("POST", "/webhooks/toss", Anyone),
@@ -76,6 +82,14 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/offers/{id}/live/stream", Operator),
     ("GET", "/admin/audit", Operator),
     ("GET", "/admin/orders", Operator),
+    ("POST", "/admin/orders/{id}/refund", Operator),
+    ("POST", "/admin/orders/{id}/ship", Operator),
+    ("POST", "/admin/orders/{id}/deliver", Operator),
+    ("POST", "/admin/orders/{id}/return/approve", Operator),
+    ("POST", "/admin/orders/{id}/return/refuse", Operator),
+    ("POST", "/admin/orders/{id}/return/receive", Operator),
+    ("GET", "/admin/dead-letters", Operator),
+    ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/time", Anyone),
 ];
 
@@ -92,6 +106,7 @@ struct Things {
     order: String,
     voucher: String,
     session: String,
+    letter: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,14 +187,16 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 /// A call with a body that is right, so that nothing but who calls can be refused first.
 async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
-        _ if path.starts_with("/orders") => &things.order,
+        _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
+        _ if path.contains("dead-letters") => &things.letter,
         _ => &things.offer,
     };
     let filled = path
         .replace("{id}", id)
         .replace("{offer_id}", &things.offer)
         .replace("{order_id}", &things.order)
+        .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
         .replace("{session_id}", &things.session);
     let method: Method = method.parse().expect("a method");
@@ -201,8 +218,10 @@ fn body(path: &str, things: &Things) -> Value {
         "/auth/signup" => json!({"email": "new@shop.test", "password": "a long enough password 7", "name": "New",
             "verification_token": "none"}),
         "/orders" => json!({"offer_id": things.offer, "quantity": 1}),
-        "/orders/{id}/cancel" => json!({}),
         "/me/cart/items/{offer_id}" => json!({"quantity": 1}),
+        "/admin/orders/{id}/refund" => json!({"amount": {"amount": 1, "currency": "KRW"}, "reason": "a scratch"}),
+        "/admin/orders/{id}/ship" => json!({"carrier": "CJ Logistics", "tracking": "1"}),
+        "/admin/orders/{id}/return/refuse" => json!({"reason": "it was worn"}),
         "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
             "amount": {"amount": 1, "currency": "KRW"}}),
         "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),
@@ -238,7 +257,8 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let sessions = buyer.sessions().await;
     let other = sessions["items"].as_array().expect("a list").iter().find(|session| session["current"] != true);
     let session = other.expect("a second device")["session_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, order, voucher, session }, buyer)
+    let letter = unreadable(shop).await;
+    (Things { offer, product, order, voucher, session, letter }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

@@ -5,16 +5,20 @@
 //!   and does not take the processor from those who buy.
 //! - A refresh token works once. One that comes a second time was stolen, by whoever sent it first or second: its
 //!   session ends.
-//! - A log-out is effective in this process before it is answered, and in others when they read `session.revoked`.
+//! - A log-out is effective in this process before it is answered, and in others within a second: by the mark that is made
+//!   at once (again and again until somebody takes it), by `session.revoked`, or because they ask.
 
 pub mod admin;
 mod attempts;
 mod email_codes;
 mod email_codes_verify;
+mod ended;
+mod key_check;
 mod login;
 mod logout;
 mod logout_all;
 mod mailbox;
+mod marks;
 mod me;
 mod passwords;
 mod people;
@@ -32,7 +36,8 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_core::ports::{Clock, Mailer, Random, Records};
+use axum::routing::get;
+use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,15 +47,16 @@ pub use mailbox::DevMailbox;
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
-use crate::http::Revocations;
+use crate::http::{ENDED_SESSIONS, Revocations};
 use crate::role::Role;
 use crate::secrets::Keys;
 use attempts::Attempts;
+use key_check::KeyCheck;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE];
+pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, KeyCheck::TABLE];
 
 /// What the role is told.
 #[derive(Debug, Clone)]
@@ -119,11 +125,16 @@ struct Accounts {
     attempts: Attempts,
 }
 
-/// The role, ready to be served and run.
-pub fn create(options: Options, ports: Ports) -> Role {
+/// The role, ready to be served and run. Refused with keys that are not those of the database.
+pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
+    key_check::check(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports);
-    let workers = vec![sweeper::worker(Arc::clone(&accounts))];
-    Role { name: "accounts", router: routes().with_state(accounts), workers }
+    let workers = vec![sweeper::worker(Arc::clone(&accounts)), marks::worker(Arc::clone(&accounts))];
+    let mut routes = routes();
+    if accounts.ports.revocations.marks().is_some() {
+        routes = routes.route(ENDED_SESSIONS, get(ended::get));
+    }
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
 }
 
 impl Accounts {

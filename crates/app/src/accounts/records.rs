@@ -77,7 +77,8 @@ record! {
         /// When it was logged out.
         pub(super) ended_at: Option<Time>,
     }
-    indexes [index "sessions_by_owner" ("owner", "created_at"), index "sessions_by_expiry" ("expires_at")]
+    indexes [index "sessions_by_owner" ("owner", "created_at"), index "sessions_by_expiry" ("expires_at"),
+        index "sessions_by_end" ("ended_at")]
 }
 
 record! {

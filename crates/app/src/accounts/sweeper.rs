@@ -1,4 +1,4 @@
-//! Looks after the role's database: checks at the start that the keys are its own, and removes what has expired.
+//! Looks after the role's database: removes what has expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,7 @@ use firstcome_core::ports::PortError;
 use firstcome_core::records::{Comparison, Field as _, Query, Record, RecordsExt as _, Unit};
 
 use super::Accounts;
-use super::EmailAddress;
-use super::records::{EmailCode, Session, User};
+use super::records::{EmailCode, Session};
 use crate::role::{Worker, WorkerFailed};
 
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -33,27 +32,9 @@ impl Accounts {
     }
 }
 
-impl Accounts {
-    /// Whether an account that is there can be read and found with these keys. With others, new accounts would be added
-    /// that the right keys could not read.
-    async fn keys_fit(&self) -> Result<bool, PortError> {
-        let users = self.ports.records.list::<User>(Query::all(User::TABLE, 1)).await?;
-        let Some(user) = users.first() else { return Ok(true) };
-        let Ok(person) = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await else {
-            return Ok(false);
-        };
-        let email = EmailAddress::try_from(person.email);
-        Ok(email.is_ok_and(|email| email.index(&self.ports.keys.index) == user.record.email_index))
-    }
-}
-
-/// Checks, then sweeps once a minute. What fails for a while is tried again then.
+/// Sweeps once a minute. What fails for a while is tried again then.
 pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
     Worker::new("accounts-sweeper", move |stop| async move {
-        if let Ok(false) = accounts.keys_fit().await {
-            let reason = "the accounts were encrypted with other keys; put the folder `keys` back from a backup";
-            return Err(WorkerFailed(reason.to_owned()));
-        }
         while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
             loop {
                 match accounts.sweep().await {
@@ -78,22 +59,9 @@ mod tests {
 
     use firstcome_core::ports::Records as _;
     use firstcome_core::records::{Query, Record as _};
-    use tokio_util::sync::CancellationToken;
 
-    use super::*;
+    use crate::accounts::records::User;
     use crate::accounts::testing::TestApp;
-
-    #[tokio::test]
-    async fn other_keys_are_refused() {
-        let app = TestApp::new().await;
-        let stopped = CancellationToken::new();
-        stopped.cancel();
-        assert!(worker(app.accounts()).start(stopped.clone()).await.is_ok());
-        app.sign_up("kim@example.com").await;
-        assert!(worker(app.accounts()).start(stopped.clone()).await.is_ok());
-        let others = app.with_other_keys().await;
-        assert!(worker(others.accounts()).start(stopped).await.is_err());
-    }
 
     #[tokio::test]
     async fn what_has_expired_goes_and_nothing_else() {

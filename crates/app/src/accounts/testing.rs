@@ -95,6 +95,7 @@ impl TestApp {
             revocations,
             events: records.clone(),
             limits: None,
+            accounts: None,
             clock: clock_port,
         };
         let gateway = gateway::create(gateway::Options::default(), ports);

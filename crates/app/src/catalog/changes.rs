@@ -3,11 +3,12 @@
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ports::Committed;
-use firstcome_core::product::Product;
+use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 
-use super::offer::broken;
+use super::offer::{broken, check_refund_policy};
 use super::store::{Catalog, OfferRow, ProductRow, busy, offer_row, product_row, saved, tell};
+use super::visit;
 use crate::http::{Outcome, Problem};
 
 /// Offers that one product may have and still be changed: all of them change in one commit.
@@ -16,8 +17,7 @@ const MOST_OFFERS: u32 = 10_000;
 impl Catalog {
     /// Makes a product, and every offer of it, as this says, unless that would break what holders of it were promised.
     pub(super) async fn change_product(&self, present: Stored<ProductRow>, product: Product) -> Outcome<Product> {
-        check_kind(&present.record, &product)?;
-        let offers = self.offers_to_change(&product).await?;
+        let offers = self.offers_to_change(&present.record, &product).await?;
         if product == present.record.product.0 && offers.is_empty() {
             return Ok(product);
         }
@@ -28,7 +28,11 @@ impl Catalog {
         for stored in offers {
             let OfferRow { initial_stock, created_at, offer, .. } = stored.record;
             let mut info = offer.0;
+            let moves = info.product.visit_date != product.visit_date;
             info.product = product.clone();
+            if moves {
+                visit::closes_with_it(&mut info, &self.ports.time_zone)?;
+            }
             info.version += 1;
             let row = offer_row(&info, initial_stock, created_at);
             unit = unit.update(&Stored { record: row, version: stored.version });
@@ -46,12 +50,16 @@ impl Catalog {
 
     /// Whether the change would break a promise, without making it.
     pub(super) async fn check_change(&self, present: &ProductRow, product: &Product) -> Outcome<()> {
-        check_kind(present, product)?;
-        self.offers_to_change(product).await.map(drop)
+        self.offers_to_change(present, product).await.map(drop)
     }
 
     /// The offers that do not show the product as this says; refused if one of them has promised something else.
-    async fn offers_to_change(&self, product: &Product) -> Outcome<Vec<Stored<OfferRow>>> {
+    async fn offers_to_change(&self, present: &ProductRow, product: &Product) -> Outcome<Vec<Stored<OfferRow>>> {
+        check_kind(present, product)?;
+        let moves = present.product.0.visit_date != product.visit_date;
+        if moves {
+            self.is_to_come(product)?;
+        }
         let query = Query::all(OfferRow::TABLE, MOST_OFFERS + 1).is("product_id", product.product_id);
         let mut offers = self.ports.records.list::<OfferRow>(query).await?;
         if offers.len() > MOST_OFFERS as usize {
@@ -60,6 +68,14 @@ impl Catalog {
         }
         offers.retain(|stored| stored.record.offer.0.product != *product);
         for OfferRow { offer_id, offer, .. } in offers.iter().map(|stored| &stored.record) {
+            if moves {
+                let mut moved = OfferInfo { product: product.clone(), ..offer.0.clone() };
+                let fits =
+                    check_refund_policy(&moved).and_then(|()| visit::closes_with_it(&mut moved, &self.ports.time_zone));
+                fits.map_err(|problem| {
+                    Problem::field("visit_date", format!("offer {offer_id}: {}", problem.description()))
+                })?;
+            }
             let Some(field) = promised(&offer.0.product, product) else { continue };
             let units = self.state(*offer_id).await?.map(|state| state.offer.stock).unwrap_or_default();
             if units.held + units.sold > 0 {

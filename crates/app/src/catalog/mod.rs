@@ -5,6 +5,7 @@
 
 mod adjustments;
 mod changes;
+mod export;
 mod fields;
 mod import;
 mod live;
@@ -20,27 +21,39 @@ mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod together;
 mod view;
+mod visit;
+mod wishlist;
 
 use std::sync::Arc;
 
-use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::DeadLetter;
+use crate::letters::Letters;
 use crate::role::Role;
 
+pub use export::ExportedCatalogue;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
-pub use store::Catalog;
+pub use store::{Catalog, OfferRow};
+pub use together::Together;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[store::ProductRow::TABLE, store::OfferRow::TABLE, adjustments::AdjustmentRow::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] = &[
+    store::ProductRow::TABLE,
+    store::OfferRow::TABLE,
+    adjustments::AdjustmentRow::TABLE,
+    wishlist::WishRow::TABLE,
+    wishlist::WishlistRow::TABLE,
+    DeadLetter::TABLE,
+];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -55,15 +68,19 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// Where the day of a visit ends.
+    pub time_zone: jiff::tz::TimeZone,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.
 pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
+    let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
     let router = routes().with_state(catalog);
-    Ok(Role { name: "catalog", router, workers: vec![terms.into_worker()] })
+    let workers = vec![letters.follow(&terms)];
+    Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.
@@ -79,6 +96,8 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::get))
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
+        .routes(routes!(wishlist::list))
+        .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))
         .routes(routes!(products_admin::get, products_admin::edit))
         .routes(routes!(offers_admin::list, offers_admin::create))

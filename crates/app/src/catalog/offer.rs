@@ -6,13 +6,14 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
 use firstcome_core::money::Money;
-use firstcome_core::product::{Condition, OfferInfo, Product, RefundPolicy};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::time::Time;
 use garde::Validate;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::fields;
+use super::{fields, visit};
 use crate::http::{Outcome, Problem, one_line};
 
 const DEFAULT_MAX_PER_ORDER: u32 = 10;
@@ -47,7 +48,7 @@ pub struct NewOffer {
     #[garde(inner(custom(fields::time)))]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opens_at: Option<Time>,
-    /// When it closes; never if left out.
+    /// When it closes; if left out, when the day is over that a ticket is for, and else never.
     #[serde(default)]
     #[garde(inner(custom(fields::time)))]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -64,7 +65,8 @@ pub struct NewOffer {
     #[serde(default = "default_hold_seconds")]
     #[garde(range(min = 1, max = MAX_HOLD_SECONDS))]
     pub hold_for_seconds: u32,
-    /// When money goes back. This version keeps one policy, `full_until_used`, and refuses every other.
+    /// When money goes back to who cancels: `full_until_used`, `by_visit_date` (tickets with a visit date), `withdrawal` (goods),
+    /// `none` (not for goods). An order keeps the policy that it was sold under.
     #[serde(default = "default_refund_policy")]
     #[garde(skip)]
     #[schema(value_type = String, example = "full_until_used")]
@@ -95,12 +97,11 @@ fn default_refund_policy() -> RefundPolicy {
 
 impl NewOffer {
     /// The offer, when its fields fit each other and the product.
-    pub fn into_info(self, offer_id: OfferId, product: Product, now: Time) -> Outcome<OfferInfo> {
-        check_refund_policy(self.refund_policy)?;
+    pub fn into_info(self, offer_id: OfferId, product: Product, now: Time, time_zone: &TimeZone) -> Outcome<OfferInfo> {
         if self.price.times(self.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
-        let info = OfferInfo {
+        let mut info = OfferInfo {
             offer_id,
             sku: self.sku,
             product,
@@ -115,24 +116,32 @@ impl NewOffer {
             draft: self.draft,
             version: 1,
         };
-        check_window(&info)?;
+        check_window(&mut info, time_zone)?;
         Ok(info)
     }
 }
 
-/// Refunds follow one policy so far; a promise that would not be kept is not made.
-fn check_refund_policy(policy: RefundPolicy) -> Outcome<()> {
-    if policy == RefundPolicy::FullUntilUsed {
-        return Ok(());
-    }
-    Err(Problem::field("refund_policy", "this version supports full_until_used only"))
+/// Whether the policy says something about what is sold; a promise that nobody could keep, or that the law forbids, is not
+/// made.
+pub(super) fn check_refund_policy(info: &OfferInfo) -> Outcome<()> {
+    let is_goods = info.product.kind == ProductKind::Goods;
+    let why = match info.refund_policy {
+        RefundPolicy::ByVisitDate if info.product.visit_date.is_none() => {
+            "by_visit_date is for tickets that have a visit_date"
+        }
+        RefundPolicy::Withdrawal if !is_goods => "withdrawal is for goods",
+        RefundPolicy::None if is_goods => "none is not for goods: their buyers may withdraw",
+        _ => return Ok(()),
+    };
+    Err(Problem::field("refund_policy", why))
 }
 
-fn check_window(info: &OfferInfo) -> Outcome<()> {
+fn check_window(info: &mut OfferInfo, time_zone: &TimeZone) -> Outcome<()> {
     if info.closes_at.is_some_and(|closes_at| closes_at <= info.opens_at) {
         return Err(Problem::field("closes_at", "must be after opens_at"));
     }
-    Ok(())
+    check_refund_policy(info)?;
+    visit::closes_with_it(info, time_zone)
 }
 
 /// The terms that the ledger needs to know.
@@ -176,7 +185,7 @@ pub(super) struct OfferEdit {
     #[serde(default)]
     #[garde(inner(range(min = 1, max = MAX_HOLD_SECONDS)))]
     hold_for_seconds: Option<u32>,
-    /// This version keeps one policy, `full_until_used`, and refuses every other.
+    /// As of a new offer. Orders that were sold keep the policy that they were sold under.
     #[serde(default)]
     #[garde(skip)]
     #[schema(value_type = Option<String>, example = "full_until_used")]
@@ -186,6 +195,10 @@ pub(super) struct OfferEdit {
     #[garde(inner(length(max = MAX_CONDITIONS), inner(custom(fields::condition))))]
     #[schema(value_type = Option<Vec<Object>>)]
     conditions: Option<Vec<Condition>>,
+    /// False publishes a draft. What was published once stays so.
+    #[serde(default)]
+    #[garde(skip)]
+    draft: Option<bool>,
 }
 
 impl OfferEdit {
@@ -201,11 +214,13 @@ impl OfferEdit {
             hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
             refund_policy: has("refund_policy").then_some(offer.refund_policy),
             conditions: has("conditions").then(|| offer.conditions.clone()),
+            // A file that says something else of it was refused before.
+            draft: None,
         }
     }
 
     /// Applies the changes, unless one of them would break what buyers were promised.
-    pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time) -> Outcome<()> {
+    pub(super) fn apply(self, info: &mut OfferInfo, units: Stock, now: Time, time_zone: &TimeZone) -> Outcome<()> {
         let promised = units.held + units.sold > 0;
         let begun = !info.draft && info.opens_at <= now;
         if let Some(price) = self.price.filter(|price| *price != info.price) {
@@ -229,11 +244,17 @@ impl OfferEdit {
         if let Some(closes_at) = self.closes_at {
             info.closes_at = closes_at;
         }
+        match self.draft {
+            Some(false) => info.draft = false,
+            Some(true) if !info.draft => {
+                return Err(broken("draft", "buyers have seen it; close or freeze the offer instead"));
+            }
+            _ => {}
+        }
         if let Some(limit) = self.limit_per_person {
             info.limit_per_person = limit;
         }
         if let Some(policy) = self.refund_policy {
-            check_refund_policy(policy)?;
             info.refund_policy = policy;
         }
         if let Some(conditions) = self.conditions {
@@ -244,7 +265,7 @@ impl OfferEdit {
         if info.price.times(info.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
-        check_window(info)
+        check_window(info, time_zone)
     }
 }
 
@@ -254,35 +275,42 @@ pub(super) fn broken(field: &str, why: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn only_the_refund_policy_that_is_kept_is_promised() {
-        for policy in ["full_until_used", "by_visit_date", "withdrawal", "none"] {
-            let body = serde_json::json!({
-                "product_id": ProductId::NIL, "price": { "amount": 1, "currency": "KRW" }, "stock": 1, "refund_policy": policy,
-            });
-            let new: NewOffer = serde_json::from_value(body).expect("a body");
-            let product = serde_json::json!({
-                "product_id": ProductId::NIL, "kind": "goods", "name": "A", "description": "", "tax_free": false,
-            });
+    fn only_a_refund_policy_that_fits_what_is_sold_is_promised() {
+        let goods = json!({ "kind": "goods" });
+        let any_day = json!({ "kind": "ticket" });
+        let one_day = json!({ "kind": "ticket", "visit_date": "2026-12-24" });
+        for (sold, policies) in [
+            (goods, ["full_until_used", "withdrawal"].as_slice()),
+            (any_day, &["full_until_used", "none"]),
+            (one_day, &["full_until_used", "by_visit_date", "none"]),
+        ] {
+            let mut product =
+                json!({ "product_id": ProductId::NIL, "name": "A", "description": "", "tax_free": false });
+            product.as_object_mut().expect("fields").extend(sold.as_object().expect("fields").clone());
             let product: Product = serde_json::from_value(product).expect("a product");
-            let made = new.into_info(OfferId::NIL, product.clone(), Time(0));
-            let refused = made.as_ref().err().map(|problem| (problem.code(), problem.description().to_owned()));
-            let expected = "refund_policy: this version supports full_until_used only".to_owned();
-            assert_eq!(
-                refused,
-                (policy != "full_until_used").then_some((ErrorCode::InvalidBody, expected)),
-                "{policy}"
-            );
-            let edit: OfferEdit =
-                serde_json::from_value(serde_json::json!({ "refund_policy": policy })).expect("a body");
-            let mut info = info(product);
-            assert_eq!(edit.apply(&mut info, Stock::default(), Time(0)).is_ok(), policy == "full_until_used");
+            for policy in ["full_until_used", "by_visit_date", "withdrawal", "none"] {
+                let fits = policies.contains(&policy);
+                let price = json!({ "amount": 1, "currency": "KRW" });
+                let body = json!({
+                    "product_id": ProductId::NIL, "price": price, "stock": 1, "refund_policy": policy,
+                });
+                let new: NewOffer = serde_json::from_value(body).expect("a body");
+                let made = new.into_info(OfferId::NIL, product.clone(), Time(0), &TimeZone::UTC);
+                let refused = made.as_ref().err().map(|problem| problem.description().starts_with("refund_policy: "));
+                assert_eq!(refused, (!fits).then_some(true), "{policy} of {sold}");
+                let edit: OfferEdit = serde_json::from_value(json!({ "refund_policy": policy })).expect("a body");
+                let mut info = info(product.clone());
+                let edited = edit.apply(&mut info, Stock { held: 1, ..Stock::default() }, Time(0), &TimeZone::UTC);
+                assert_eq!(edited.is_ok(), fits, "{policy} of {sold}");
+            }
         }
     }
 
-    /// An offer from before other policies were refused.
     fn info(product: Product) -> OfferInfo {
         OfferInfo {
             offer_id: OfferId::NIL,
@@ -294,7 +322,7 @@ mod tests {
             limit_per_person: None,
             max_per_order: 1,
             hold_for_seconds: 1,
-            refund_policy: RefundPolicy::ByVisitDate,
+            refund_policy: RefundPolicy::FullUntilUsed,
             conditions: Vec::new(),
             draft: false,
             version: 1,

@@ -63,7 +63,8 @@ pub(super) async fn get(
     Ok(Json(SellerOfferView { offer: catalog.view(stored.record).await?, adjustments }))
 }
 
-/// Changes an offer, unless that would break what buyers were promised.
+/// Changes an offer, unless that would break what buyers were promised. `draft: false` publishes a draft: it sells as soon as
+/// its window opens.
 #[utoipa::path(
     patch, path = "/api/v1/admin/offers/{id}", tag = "admin", params(("id" = String, Path)), request_body = OfferEdit,
     responses(
@@ -81,7 +82,7 @@ pub(super) async fn edit(
 ) -> Outcome<Json<OfferView>> {
     let mut stored = catalog.offer(id.parse().map_err(|_| Problem::not_found())?).await?;
     let units = catalog.state(stored.record.offer_id).await?.map(|state| state.offer.stock).unwrap_or_default();
-    body.value.apply(&mut stored.record.offer.0, units, catalog.ports.clock.now())?;
+    body.value.apply(&mut stored.record.offer.0, units, catalog.ports.clock.now(), &catalog.ports.time_zone)?;
     let row = catalog.save_offer(stored).await?;
     catalog.view(row).await.map(Json)
 }

@@ -40,10 +40,11 @@ fn a_change(delta: &i64, (): &()) -> garde::Result {
     }
 }
 
-/// Opens the offer now, also one that has ended or is a draft.
+/// Opens the offer now, also one that has ended or is a draft; not when the day that its tickets are for is over.
 #[utoipa::path(
     post, path = "/api/v1/admin/offers/{id}/open", tag = "admin", params(("id" = String, Path)),
-    responses((status = 200, body = OfferView)), security(("bearer" = [])),
+    responses((status = 200, body = OfferView), (status = 409, description = "wrong_state: its day is over")),
+    security(("bearer" = [])),
 )]
 pub(super) async fn open(
     State(catalog): State<Arc<Catalog>>,
@@ -58,9 +59,13 @@ pub(super) async fn open(
     if open {
         return catalog.view(stored.record).await.map(Json);
     }
+    if catalog.is_to_come(&info.product).is_err() {
+        return Err(Problem::new(ErrorCode::WrongState).detail("The day that it is for is over"));
+    }
     info.draft = false;
     info.opens_at = info.opens_at.min(now);
     info.closes_at = info.closes_at.filter(|closes_at| *closes_at > now);
+    super::visit::closes_with_it(info, &catalog.ports.time_zone)?;
     let row = catalog.save_offer(stored).await?;
     catalog.view(row).await.map(Json)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::fields;
-use crate::http::{Problem, lines, one_line};
+use crate::http::{Problem, lines, one_line, some_text};
 
 /// Days that a gift card, ticket or coupon is valid when the seller does not say: five years.
 const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
@@ -26,7 +26,7 @@ pub struct NewProduct {
     #[schema(value_type = String, example = "gift_card")]
     pub kind: ProductKind,
     /// For people.
-    #[garde(length(chars, min = 1, max = 200), custom(one_line))]
+    #[garde(length(chars, max = 200), custom(some_text), custom(one_line))]
     #[schema(example = "Gift card 50,000")]
     pub name: String,
     /// For people.
@@ -128,7 +128,7 @@ fn check_kind(product: &Product) -> Result<(), Problem> {
 #[schema(as = EditProduct)]
 pub(super) struct ProductEdit {
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(one_line)))]
+    #[garde(inner(length(chars, max = 200), custom(some_text), custom(one_line)))]
     pub(super) name: Option<String>,
     #[serde(default)]
     #[garde(inner(length(chars, max = 10_000), custom(lines)))]

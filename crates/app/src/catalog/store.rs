@@ -3,7 +3,7 @@
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
-use firstcome_core::ledger::Command;
+use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
 use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
@@ -14,6 +14,7 @@ use super::Ports;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::view::OfferView;
+use super::visit;
 use crate::http::{Outcome, Problem};
 
 record! {
@@ -39,29 +40,29 @@ record! {
 record! {
     /// An offer.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct OfferRow in "offers" {
+    pub struct OfferRow in "offers" {
         /// Names it.
-        pub(super) offer_id: OfferId,
+        pub offer_id: OfferId,
         /// The number inside it; never given twice.
-        pub(super) number: OfferNumber,
+        pub number: OfferNumber,
         /// The seller's own name for it.
-        pub(super) sku: Option<String>,
+        pub sku: Option<String>,
         /// What is sold.
-        pub(super) product_id: ProductId,
+        pub product_id: ProductId,
         /// The kind of what is sold.
-        pub(super) kind: ProductKind,
+        pub kind: ProductKind,
         /// When it opens.
-        pub(super) opens_at: Time,
+        pub opens_at: Time,
         /// When it closes.
-        pub(super) closes_at: Option<Time>,
+        pub closes_at: Option<Time>,
         /// Not shown, not sold.
-        pub(super) draft: bool,
+        pub draft: bool,
         /// Units at the beginning; afterwards the ledger knows.
-        pub(super) initial_stock: u64,
+        pub initial_stock: u64,
         /// When it was created.
-        pub(super) created_at: Time,
+        pub created_at: Time,
         /// All of it.
-        pub(super) offer: Json<OfferInfo>,
+        pub offer: Json<OfferInfo>,
     }
     indexes [
         unique "offers_by_number" ("number"),
@@ -71,8 +72,20 @@ record! {
     ]
 }
 
+impl OfferRow {
+    /// The terms that the ledger sells it under; none for a draft.
+    pub fn terms(&self) -> Option<Terms> {
+        (!self.draft).then(|| terms(&self.offer.0, self.initial_stock))
+    }
+
+    /// Whether its columns say what the offer in it says.
+    pub fn agrees_with_itself(&self) -> bool {
+        *self == offer_row(&self.offer.0, self.initial_stock, self.created_at)
+    }
+}
+
 /// How often a commit is tried again when someone else was faster.
-const TRIES: u32 = 16;
+pub(super) const TRIES: u32 = 16;
 
 /// Products and offers.
 pub struct Catalog {
@@ -115,10 +128,16 @@ impl Catalog {
         Ok(self.ports.ledger.snapshot(offer.number()).await?)
     }
 
+    /// Refuses a product whose day is over.
+    pub(super) fn is_to_come(&self, product: &Product) -> Outcome<()> {
+        visit::is_to_come(product, &self.ports.time_zone, self.ports.clock.now())
+    }
+
     /// Creates a product.
     pub async fn create_product(&self, new: NewProduct) -> Outcome<Product> {
         let now = self.ports.clock.now();
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
+        self.is_to_come(&product)?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
         match self.ports.records.commit(unit).await? {
             Committed::Done => Ok(product),
@@ -134,7 +153,9 @@ impl Catalog {
             let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
             let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
             self.check_owned(&new.conditions).await?;
-            let mut info = new.clone().into_info(OfferId::NIL, product.record.product.0.clone(), now)?;
+            self.is_to_come(&product.record.product.0)?;
+            let sold = product.record.product.0.clone();
+            let mut info = new.clone().into_info(OfferId::NIL, sold, now, &self.ports.time_zone)?;
             let number = self.next_number().await?;
             info.offer_id = OfferId::numbered(now, number, random_bytes(&*self.ports.random));
             let event = RoleEvent::OfferSaved { offer: Box::new(info.clone()) };
@@ -165,7 +186,7 @@ impl Catalog {
         Ok(())
     }
 
-    async fn next_number(&self) -> Outcome<OfferNumber> {
+    pub(super) async fn next_number(&self) -> Outcome<OfferNumber> {
         let last = Query::all(OfferRow::TABLE, 1).order_by("number", Direction::Descending);
         let last = self.ports.records.list::<OfferRow>(last).await?;
         Ok(OfferNumber(last.first().map_or(1, |row| row.record.number.0.saturating_add(1))))

@@ -27,6 +27,7 @@ pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<LoggedEvent, Terms>> {
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::default(),
+        lag: firstcome_core::lag::Lag::default(),
     })
 }
 

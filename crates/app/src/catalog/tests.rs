@@ -6,25 +6,27 @@ use std::sync::Arc;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
-use firstcome_core::ledger::{Command, HoldRequest};
-use firstcome_core::ports::StockLedger as _;
+use firstcome_core::ledger::{Command, HoldRequest, Stock};
+use firstcome_core::ports::{Committed, PortError, Records, StockLedger as _};
 use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::records::{self, Query, Record as _, RecordsExt as _, Row, Table, Unit};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
 use firstcome_core::time::Time;
 use serde_json::{Value, json};
 
 use super::product::ProductEdit;
+use super::store::OfferRow;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
 use crate::http::{Outcome, Problem};
 
-struct Shop {
-    catalog: Catalog,
-    records: Arc<MemoryRecords>,
-    ledger: Arc<MemoryLedger>,
+pub(super) struct Shop {
+    pub(super) catalog: Catalog,
+    pub(super) records: Arc<MemoryRecords>,
+    pub(super) ledger: Arc<MemoryLedger>,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
         let records = Arc::new(MemoryRecords::new(topics::CATALOG, TABLES));
         let ledger = Arc::new(MemoryLedger::open(MemoryJournal::default(), clock.clone()));
@@ -34,6 +36,7 @@ impl Shop {
             events: records.clone(),
             clock: Arc::new(clock),
             random: Arc::new(TestRandom::seeded(1)),
+            time_zone: jiff::tz::TimeZone::UTC,
         };
         Self { catalog: Catalog::new(ports), records, ledger }
     }
@@ -74,6 +77,11 @@ impl Shop {
 
     async fn offer(&self, offer: &OfferInfo) -> OfferInfo {
         self.catalog.offer(offer.offer_id).await.expect("there").record.offer.0
+    }
+
+    async fn offers(&self) -> Vec<OfferInfo> {
+        let rows = self.records.list::<OfferRow>(Query::all(OfferRow::TABLE, 10)).await.expect("readable");
+        rows.into_iter().map(|row| row.record.offer.0).collect()
     }
 
     /// Someone takes a unit.
@@ -141,6 +149,44 @@ async fn what_holders_were_promised_stays() {
 }
 
 #[tokio::test]
+async fn nothing_is_sold_for_a_day_that_is_over() {
+    // It is 2027-01-15, 08:00.
+    let shop = Shop::open();
+    let ticket = |day: &str| {
+        let product = json!({ "sku": "gate", "kind": "ticket", "name": "Gate", "visit_date": day });
+        serde_json::from_value::<super::NewProduct>(product).expect("a product")
+    };
+    let (code, why) = refused(shop.catalog.create_product(ticket("2027-01-14")).await);
+    assert!(code == ErrorCode::InvalidBody && why.starts_with("visit_date: is over"), "{why}");
+    assert!(refused(shop.catalog.check_product(&ticket("2027-01-14")).await).1.starts_with("visit_date: is over"));
+    let product = shop.catalog.create_product(ticket("2027-01-15")).await.expect("today is not over");
+    let offer = |times: Value| {
+        let mut offer =
+            json!({ "product_id": product.product_id, "stock": 1, "price": { "amount": 1, "currency": "KRW" } });
+        offer.as_object_mut().expect("fields").extend(times.as_object().expect("fields").clone());
+        shop.catalog.create_offer(serde_json::from_value(offer).expect("an offer"))
+    };
+    let (_, why) = refused(offer(json!({ "closes_at": "2027-01-16T00:00:01Z" })).await);
+    assert!(why.starts_with("closes_at: must not be after 2027-01-16T00:00:00"), "{why}");
+    assert!(refused(offer(json!({ "opens_at": "2027-01-16T00:00:00Z" })).await).1.starts_with("opens_at: "));
+    let open = offer(json!({})).await.expect("sold today");
+    let end: Time = "2027-01-16T00:00:00Z".parse().expect("a time");
+    assert_eq!(open.closes_at, Some(end), "it closes with the day");
+
+    assert!(refused(shop.edit(&product, json!({ "visit_date": "2027-01-14" })).await).1.contains("is over"));
+    shop.edit(&product, json!({ "visit_date": "2027-02-01" })).await.expect("nobody has one");
+    assert_eq!(shop.offer(&open).await.closes_at, Some(end));
+    let later: super::offer::OfferEdit =
+        serde_json::from_value(json!({ "closes_at": "2027-02-01T10:00:00Z" })).expect("an edit");
+    let mut stored = shop.catalog.offer(open.offer_id).await.expect("there");
+    let now = shop.catalog.ports.clock.now();
+    later.apply(&mut stored.record.offer.0, Stock::default(), now, &jiff::tz::TimeZone::UTC).expect("before its end");
+    shop.catalog.save_offer(stored).await.expect("saved");
+    let (_, why) = refused(shop.edit(&product, json!({ "visit_date": "2027-01-20" })).await);
+    assert!(why.starts_with("visit_date: offer ") && why.contains("closes_at: must not be after"), "{why}");
+}
+
+#[tokio::test]
 async fn a_product_that_changes_while_an_offer_is_created_does_not_miss_it() {
     let (shop, product, _) = Shop::card().await;
     let stored = shop.catalog.product(product.product_id).await.expect("there");
@@ -177,4 +223,54 @@ async fn a_draft_takes_its_stock_from_the_file() {
     assert_eq!(imported, Imported::Updated);
     assert_eq!(shop.catalog.offer(info.offer_id).await.expect("there").record.initial_stock, 8);
     assert!(refused(shop.import(json!({ "draft": false, "stock": 8 })).await).1.starts_with("draft: "));
+}
+
+/// The rows of a database that is far away: others come in between any two calls.
+struct Far(Arc<MemoryRecords>);
+
+#[async_trait::async_trait]
+impl Records for Far {
+    async fn get(&self, table: &'static Table, key: records::Value) -> Result<Option<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get(table, key).await
+    }
+
+    async fn get_many(&self, table: &'static Table, keys: Vec<records::Value>) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get_many(table, keys).await
+    }
+
+    async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.select(query).await
+    }
+
+    async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
+        tokio::task::yield_now().await;
+        self.0.commit(unit).await
+    }
+
+    async fn position(&self, consumer: &'static str) -> Result<i64, PortError> {
+        self.0.position(consumer).await
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_imported_twice_at_once_is_imported_once() {
+    let mut shop = Shop::open();
+    shop.catalog.ports.records = Arc::new(Far(shop.records.clone()));
+    let once = |price: i64| {
+        let shop = &shop;
+        async move {
+            let price = json!({ "price": { "amount": price, "currency": "KRW" } });
+            shop.import(price).await.map_err(|problem| problem.description().to_owned()).expect("taken")
+        }
+    };
+    let ((one, first), (two, second)) = tokio::join!(once(9_000), once(9_000));
+    assert_eq!((one, [first, second].contains(&Imported::Unchanged)), (two, true));
+    assert_eq!((shop.offers().await.len(), first != second), (1, true));
+    // What both change at once is in the end as one of them says.
+    tokio::join!(once(8_000), once(7_000));
+    let price = shop.offers().await[0].price.amount;
+    assert!([8_000, 7_000].contains(&price), "{price}");
 }

@@ -2,8 +2,10 @@
 
 use firstcome_core::events::topics;
 use firstcome_core::ids::UserId;
+use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
+use firstcome_core::time::Time;
 use parking_lot::Mutex as Lock;
 
 use super::*;
@@ -69,6 +71,7 @@ impl World {
             clock: Arc::new(TestClock::default()),
             batch: 2,
             turn: Mutex::new(Turn::at(0)),
+            lag: firstcome_core::lag::Lag::default(),
         }
     }
 

@@ -40,7 +40,12 @@ async fn wrong_method() -> Problem {
 
 /// The router with problem documents for unknown paths (a page for browsers outside the API) and wrong methods; axum adds `Allow` to the latter.
 pub(crate) fn with_problems(router: Router) -> Router {
-    router.fallback(no_route).method_not_allowed_fallback(wrong_method)
+    with_methods(router.fallback(no_route))
+}
+
+/// The router with problem documents for wrong methods.
+pub(super) fn with_methods(router: Router) -> Router {
+    router.method_not_allowed_fallback(wrong_method)
 }
 
 /// Every answer: the client may not guess another type than is said.

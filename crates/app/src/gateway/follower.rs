@@ -7,13 +7,15 @@ use std::time::Duration;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ports::PortError;
 use firstcome_core::time::Time;
+use tokio::time::Instant;
 
 use super::Gateway;
+use super::freshness::{EVERY, Freshness};
 use crate::role::{Worker, WorkerFailed};
 
 /// Log-outs older than this are of tokens that have expired: the longest-lived are a load tool's, a day. The rest is
 /// for clocks that were set back.
-const LOOK_BACK: Duration = Duration::from_hours(36);
+pub(super) const LOOK_BACK: Duration = Duration::from_hours(36);
 const BATCH: usize = 1_024;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -22,15 +24,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Follower {
     position: AtomicI64,
     loaded: AtomicBool,
-    failing: AtomicBool,
+    pub(super) freshness: Freshness,
 }
 
 impl Follower {
-    /// Whether the log answered when it was last asked.
-    pub(super) fn reads(&self) -> bool {
-        !self.failing.load(Ordering::Acquire)
-    }
-
     /// Whether everything that was there at the start has been read.
     pub(super) fn is_loaded(&self) -> bool {
         self.loaded.load(Ordering::Acquire)
@@ -94,8 +91,15 @@ impl Gateway {
     }
 
     async fn follow(&self) -> Result<(), PortError> {
+        let asked = Instant::now();
+        if self.has_others() {
+            // A log that says nothing may have nothing to say, or not be heard.
+            self.ports.events.catch_up(topics::ACCOUNTS).await?;
+        }
         self.load().await?;
-        self.ports.events.wait(topics::ACCOUNTS, self.follower.position.load(Ordering::Acquire)).await
+        self.follower.freshness.know(asked);
+        let next = self.ports.events.wait(topics::ACCOUNTS, self.follower.position.load(Ordering::Acquire));
+        if self.has_others() { tokio::time::timeout(EVERY, next).await.unwrap_or(Ok(())) } else { next.await }
     }
 }
 
@@ -103,7 +107,6 @@ impl Gateway {
 pub(super) fn worker(gateway: Arc<Gateway>) -> Worker {
     Worker::new("gateway-revocations", move |stop| async move {
         while let Some(followed) = stop.run_until_cancelled(gateway.follow()).await {
-            gateway.follower.failing.store(followed.is_err(), Ordering::Release);
             match followed {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => {

@@ -8,6 +8,8 @@
 //!   does not hold is nobody's, so that the page can ask to log in. The API never reads cookies, so no other site can
 //!   use it in a visitor's name.
 //! - A known caller is limited by their account; everything else, the first check of a token included, by the address.
+//! - Among several processes every token is 503 while nobody says who was logged out within the last second: neither
+//!   the topic nor the marks nor the accounts themselves ([`asking`]).
 //! - An event stream of a known caller ends within a second after their session was revoked, and when their token
 //!   expires. Clients connect again with a newer token.
 //! - An unknown path is a problem 404, a wrong method a problem 405 with `Allow`.
@@ -15,11 +17,14 @@
 //! What is personal is never cached by anyone in between: `Cache-Control: no-store`.
 
 mod answers;
+mod asking;
 mod callers;
 mod follower;
 pub mod forward;
+mod freshness;
 mod limits;
 mod marks;
+mod metrics;
 mod service;
 mod shared;
 mod streams;
@@ -32,6 +37,7 @@ use axum::Router;
 use firstcome_core::ports::{Clock, EventLog, SharedLimits};
 
 pub(crate) use answers::with_problems;
+pub use asking::EndedSessions;
 pub use limits::Rate;
 pub use service::Protected;
 
@@ -82,6 +88,8 @@ pub struct Ports {
     pub revocations: Arc<Revocations>,
     /// Where log-outs in other processes are read.
     pub events: Arc<dyn EventLog>,
+    /// Who is asked for them when they cannot be read, where there are other processes.
+    pub accounts: Option<Arc<dyn EndedSessions>>,
     /// Limits that are shared with other gateways, if there are any.
     pub limits: Option<Arc<dyn SharedLimits>>,
     /// The time.
@@ -96,6 +104,8 @@ pub struct Gateway {
     limits: Limits,
     follower: follower::Follower,
     marks: marks::Marks,
+    /// What the accounts said.
+    asked: freshness::Freshness,
 }
 
 /// A gateway. Until its worker has read who was logged out it answers every token with 503.
@@ -109,6 +119,7 @@ pub fn create(options: Options, ports: Ports) -> Arc<Gateway> {
         limits,
         follower: follower::Follower::default(),
         marks: marks::Marks::default(),
+        asked: freshness::Freshness::default(),
     })
 }
 
@@ -119,10 +130,10 @@ impl Gateway {
         Protected::new(Arc::clone(self), answers::with_problems(router))
     }
 
-    /// Puts the gateway in front of a router that answers unknown paths and wrong methods itself, as one that
-    /// [forwards](forward::Forward) does.
+    /// Puts the gateway in front of a router that answers unknown paths itself, as one that [forwards](forward::Forward)
+    /// does.
     pub fn protect_whole(self: &Arc<Self>, router: Router) -> Protected<Router> {
-        Protected::new(Arc::clone(self), router)
+        Protected::new(Arc::clone(self), answers::with_methods(router))
     }
 
     /// What the gateway does besides answering: follows log-outs and forgets idle limits.
@@ -130,6 +141,7 @@ impl Gateway {
         vec![
             follower::worker(Arc::clone(self)),
             marks::worker(Arc::clone(self)),
+            asking::worker(Arc::clone(self)),
             limits::worker(Arc::clone(self)),
             shared::worker(Arc::clone(self)),
         ]

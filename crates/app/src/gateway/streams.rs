@@ -16,7 +16,8 @@ use crate::http::{Verified, end_event_stream};
 /// here; asking costs less than waking every stream at every log-out.
 const TICK: Duration = Duration::from_millis(250);
 
-/// An answer that ends, if it is an event stream, when its caller's session is revoked or their token expires.
+/// An answer that ends, if it is an event stream, when its caller's session is revoked, when nobody knows
+/// whether it was, and when their token expires.
 pub(super) fn while_allowed(response: Response<Body>, gateway: Arc<Gateway>, caller: Verified) -> Response<Body> {
     end_event_stream(response, async move {
         let mut ticks = tokio::time::interval(TICK);
@@ -34,6 +35,7 @@ pub(super) fn while_allowed(response: Response<Body>, gateway: Arc<Gateway>, cal
 
 impl Gateway {
     fn allows(&self, caller: &Verified) -> bool {
-        self.ports.clock.now() < caller.expires_at && !self.ports.revocations.contains(caller.identity.session)
+        let holds = self.ports.clock.now() < caller.expires_at && self.knows_log_outs();
+        holds && !self.ports.revocations.contains(caller.identity.session)
     }
 }

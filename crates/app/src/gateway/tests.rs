@@ -1,5 +1,7 @@
 //! The gateway in front of a few routes of its own.
 
+mod silence;
+
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{SessionId, UserId};
-use firstcome_core::ports::{Clock as _, PortError, Records as _, SessionMarks};
+use firstcome_core::ports::{Clock as _, Records as _};
 use firstcome_core::records::Unit;
 use firstcome_core::testkit::{MemoryRecords, TestClock};
 use firstcome_core::time::Time;
@@ -70,45 +72,25 @@ async fn silence() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events))
 }
 
-/// Marks of log-outs that can be away.
-#[derive(Default)]
-struct Marks {
-    ended: parking_lot::Mutex<Vec<(SessionId, Time)>>,
-    away: std::sync::atomic::AtomicBool,
-}
-
-#[async_trait::async_trait]
-impl SessionMarks for Marks {
-    async fn mark(&self, session: SessionId, tokens_until: Time) -> Result<(), PortError> {
-        self.ended.lock().push((session, tokens_until));
-        Ok(())
-    }
-
-    async fn marked(&self, after: i64) -> Result<(Vec<(SessionId, Time)>, i64), PortError> {
-        if self.away.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(PortError::Unavailable("away".to_owned()));
-        }
-        let ended = self.ended.lock();
-        Ok((ended[after as usize..].to_vec(), ended.len() as i64))
-    }
-}
-
 impl Fixture {
     fn unloaded(options: Options) -> Self {
-        Self::with(options, Revocations::default())
+        Self::with(options, |_| {})
     }
 
-    fn with(options: Options, revocations: Revocations) -> Self {
+    /// With ports that are otherwise.
+    fn with(options: Options, change: impl FnOnce(&mut Ports)) -> Self {
         let clock = TestClock::default();
         let keys = Arc::new(Keys::in_memory(&SystemRandom));
         let accounts = Arc::new(MemoryRecords::new(topics::ACCOUNTS, &[]));
-        let ports = Ports {
+        let mut ports = Ports {
             keys: keys.clone(),
-            revocations: Arc::new(revocations),
+            revocations: Arc::new(Revocations::default()),
             events: accounts.clone(),
+            accounts: None,
             limits: None,
             clock: Arc::new(clock.clone()),
         };
+        change(&mut ports);
         Self { clock, keys, accounts, gateway: super::create(options, ports) }
     }
 
@@ -248,33 +230,6 @@ async fn the_worker_follows_by_itself() {
     while shop.with_token("POST", "/api/v1/orders", &token).await.status != 401 {
         tokio::task::yield_now().await;
     }
-    stop.cancel();
-    for worker in workers {
-        worker.await.unwrap().unwrap();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_log_out_that_is_marked_is_effective_within_a_second() {
-    let marks = Arc::new(Marks::default());
-    let shop = Fixture::with(Options::default(), Revocations::told_by(marks.clone()));
-    let stop = tokio_util::sync::CancellationToken::new();
-    let workers: Vec<_> =
-        shop.gateway.workers().into_iter().map(|worker| tokio::spawn(worker.start(stop.clone()))).collect();
-    shop.gateway.load().await.unwrap();
-    let (kim, lee) = (shop.token(1, false), shop.token(2, false));
-    assert_eq!(shop.with_token("POST", "/api/v1/orders", &kim).await.status, 200);
-    marks.mark(SessionId([1; 16]), shop.clock.now() + Duration::from_mins(15)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(900)).await;
-    assert_eq!(
-        shop.with_token("POST", "/api/v1/orders", &kim).await.status,
-        401,
-        "also for a token that is remembered"
-    );
-    // The topic goes on telling.
-    marks.away.store(true, std::sync::atomic::Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(shop.with_token("POST", "/api/v1/orders", &lee).await.status, 200);
     stop.cancel();
     for worker in workers {
         worker.await.unwrap().unwrap();

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
-use super::Problem;
+use super::{Problem, in_words};
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -107,10 +107,10 @@ fn unreadable<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> P
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(located) => {
             let path = located.path().to_string();
-            let message = located.into_inner().to_string();
+            let message = in_words(&located.into_inner().to_string());
             Problem::field(if path == "." { "body" } else { &path }, message)
         }
-        Ok(_) => Problem::new(ErrorCode::InvalidBody).detail(error.to_string()),
+        Ok(_) => Problem::new(ErrorCode::InvalidBody).detail(in_words(&error.to_string())),
     }
 }
 

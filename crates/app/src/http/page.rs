@@ -23,7 +23,7 @@ fn malformed(detail: &str) -> Problem {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Items<T> {
     /// What is on this page.
     pub items: Vec<T>,

@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use firstcome_core::ids::SessionId;
 use firstcome_core::ports::SessionMarks;
 use firstcome_core::time::Time;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 /// Below so many entries nothing is cleaned up.
 const SMALL: usize = 1_024;
+/// Log-outs that are remembered until the others can be told.
+const UNTOLD: usize = 100_000;
+/// Of those so many are told at once.
+const BATCH: usize = 256;
 
 /// The revoked sessions. Each is forgotten when the last access token of it has expired by itself, so the set is as
 /// large as the log-outs of a token's lifetime.
@@ -23,6 +27,8 @@ pub struct Revocations {
     sessions: RwLock<Sessions>,
     /// How many there are: without any, nobody takes the lock.
     count: AtomicUsize,
+    /// What the other processes were not told yet, with the end of its tokens.
+    untold: Mutex<HashMap<SessionId, Time>>,
 }
 
 #[derive(Default)]
@@ -44,14 +50,46 @@ impl Revocations {
         self.marks.as_deref()
     }
 
-    /// Tells the other processes. That a mark is lost costs a moment: the topic tells the same.
+    /// Tells the other processes. What cannot be told now, or is not because nobody waits for it any more, is told
+    /// [again](Self::tell_again); the topic tells the same.
     pub async fn tell(&self, session: SessionId, tokens_until: Time) {
         let Some(marks) = &self.marks else { return };
+        self.remember_untold(session, tokens_until);
         // The first try may only find out that the connection is gone; marking twice is marking once.
-        if marks.mark(session, tokens_until).await.is_err()
-            && let Err(error) = marks.mark(session, tokens_until).await
-        {
-            tracing::warn!(%error, "other processes learn of a log-out from the topic only");
+        if marks.mark(session, tokens_until).await.is_ok() || marks.mark(session, tokens_until).await.is_ok() {
+            self.untold.lock().remove(&session);
+        }
+    }
+
+    fn remember_untold(&self, session: SessionId, tokens_until: Time) {
+        let mut untold = self.untold.lock();
+        if untold.len() < UNTOLD {
+            untold.insert(session, tokens_until);
+        } else {
+            tracing::warn!(%session, "other processes learn of a log-out from the topic only, or when they ask");
+        }
+    }
+
+    /// Tells the other processes what they were not told, as far as that goes, and forgets what they need not know any
+    /// more. Returns how many log-outs are left.
+    pub async fn tell_again(&self, now: Time) -> usize {
+        let Some(marks) = &self.marks else { return 0 };
+        loop {
+            let some: Vec<_> = {
+                let mut untold = self.untold.lock();
+                untold.retain(|_, until| *until > now);
+                untold.iter().take(BATCH).map(|(session, until)| (*session, *until)).collect()
+            };
+            let mark = async |(session, until)| marks.mark(session, until).await.ok().map(|()| session);
+            let told = futures_util::future::join_all(some.iter().copied().map(mark)).await;
+            let mut untold = self.untold.lock();
+            let before = untold.len();
+            for session in told.into_iter().flatten() {
+                untold.remove(&session);
+            }
+            if untold.is_empty() || untold.len() == before {
+                return untold.len();
+            }
         }
     }
 
@@ -78,7 +116,67 @@ impl Revocations {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use firstcome_core::ports::PortError;
+
     use super::*;
+
+    /// Marks that are taken, or not.
+    #[derive(Default)]
+    struct Marks {
+        taken: Mutex<Vec<SessionId>>,
+        away: AtomicBool,
+    }
+
+    #[async_trait::async_trait]
+    impl SessionMarks for Marks {
+        async fn mark(&self, session: SessionId, _: Time) -> Result<(), PortError> {
+            if self.away.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+                return Err(PortError::Unavailable("away".to_owned()));
+            }
+            self.taken.lock().push(session);
+            Ok(())
+        }
+
+        async fn marked(&self, after: i64) -> Result<(Vec<(SessionId, Time)>, i64), PortError> {
+            Ok((Vec::new(), after))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_told_is_told_again_until_it_does_not_matter() {
+        let marks = Arc::new(Marks::default());
+        let revocations = Revocations::told_by(marks.clone());
+        let session = |number: u16| SessionId(u128::from(number).to_be_bytes());
+        marks.away.store(true, Ordering::Relaxed);
+        for number in 0..1_000 {
+            revocations.tell(session(number), Time(if number < 400 { 10 } else { 20 })).await;
+        }
+        assert_eq!(revocations.tell_again(Time(5)).await, 1_000);
+        assert_eq!(revocations.tell_again(Time(10)).await, 600, "the others' tokens have expired");
+        marks.away.store(false, Ordering::Relaxed);
+        assert_eq!(revocations.tell_again(Time(10)).await, 0);
+        let mut taken = marks.taken.lock().clone();
+        taken.sort_unstable();
+        assert_eq!(taken, (400..1_000).map(session).collect::<Vec<_>>());
+        drop(taken);
+        revocations.tell(session(7), Time(20)).await;
+        assert_eq!(revocations.tell_again(Time(10)).await, 0);
+        assert_eq!(marks.taken.lock().len(), 601);
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_while_it_is_told_leaves_it_to_the_next_try() {
+        let marks = Arc::new(Marks::default());
+        let revocations = Revocations::told_by(marks.clone());
+        marks.away.store(true, Ordering::Relaxed);
+        assert!(futures_util::poll!(std::pin::pin!(revocations.tell(SessionId([1; 16]), Time(20)))).is_pending());
+        marks.away.store(false, Ordering::Relaxed);
+        assert_eq!(revocations.tell_again(Time(10)).await, 0);
+        assert_eq!(*marks.taken.lock(), [SessionId([1; 16])]);
+    }
 
     #[test]
     fn forgets_what_has_expired() {

@@ -11,6 +11,11 @@ pub fn lines(text: &str, (): &()) -> garde::Result {
     printable(text, |letter| matches!(letter, '\n' | '\r' | '\t'))
 }
 
+/// More than blanks.
+pub fn some_text(text: &str, (): &()) -> garde::Result {
+    if text.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
+}
+
 fn printable(text: &str, allowed: impl Fn(char) -> bool) -> garde::Result {
     if text.chars().any(|letter| letter.is_control() && !allowed(letter)) {
         return Err(garde::Error::new("must not have control characters"));
@@ -21,6 +26,14 @@ fn printable(text: &str, allowed: impl Fn(char) -> bool) -> garde::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_are_no_text() {
+        assert!(some_text(" a ", &()).is_ok());
+        for text in ["", " ", "\u{3000}\u{a0}"] {
+            assert!(some_text(text, &()).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn control_characters_are_refused() {

@@ -1,13 +1,16 @@
 //! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
 
 use firstcome_core::ids::{AddressId, OrderId, UserId};
+use firstcome_core::ledger::Hold;
+use firstcome_core::ports::PortError;
 use firstcome_core::record;
-use firstcome_core::records::{Record as _, Unit};
+use firstcome_core::records::{Record as _, RecordsExt as _, Unit};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
+use super::shipping::has_goods;
 use crate::http::{Outcome, lines, one_line};
 
 record! {
@@ -44,14 +47,30 @@ pub(super) struct ShipTo {
     address: String,
 }
 
+/// What a sealed address is bound to.
+fn place(address: &AddressId) -> [&[u8]; 2] {
+    [ShippingAddress::TABLE.name.as_bytes(), &address.0]
+}
+
 impl Orders {
+    /// Where the goods of a sold order go, if the order says so itself.
+    pub(super) async fn address_of(&self, hold: &Hold) -> Outcome<Option<ShipTo>> {
+        let reference = hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold));
+        let Some(address) = reference else { return Ok(None) };
+        let Some(stored) = self.ports.records.load::<ShippingAddress>(address).await? else { return Ok(None) };
+        let ShippingAddress { key, sealed, .. } = stored.record;
+        let opened = self.ports.keys.sealer.open(key, &place(&address), &sealed);
+        let text = opened.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?;
+        let ship_to = serde_json::from_str(&text);
+        Ok(Some(ship_to.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?))
+    }
+
     /// Keeps an order's own address. The same order again keeps the same address.
     pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
         let address = AddressId::derived(&[&order.0]);
         let text = serde_json::to_string(ship_to).unwrap_or_default();
         let sealer = &self.ports.keys.sealer;
-        let place: [&[u8]; 2] = [ShippingAddress::TABLE.name.as_bytes(), &address.0];
-        let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place, &text) };
+        let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place(&address), &text) };
         // A conflict means that this very order was asked for before, with this very address.
         self.ports.records.commit(Unit::new().insert(&row)).await?;
         Ok(address)

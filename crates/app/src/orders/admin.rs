@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
+use super::addresses::ShipTo;
+use super::books::AfterSale;
+use super::shipping::ShippingView;
 use super::view::OrderView;
 use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString};
 
@@ -36,6 +39,9 @@ pub(super) struct SoldOrder {
     user_id: UserId,
     #[serde(flatten)]
     order: OrderView,
+    /// Where its goods go, when the order says so itself; else to the address of the buyer's account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ship_to: Option<ShipTo>,
 }
 
 /// Orders of all buyers, newest first.
@@ -72,8 +78,28 @@ pub(super) async fn list(
         query.state = Some(OrderState::Paying);
         query.granted_before = Some(orders.ports.clock.now() - std::time::Duration::from_secs(STUCK_AFTER_SECONDS));
     }
-    let view = |hold: &Hold| SoldOrder { user_id: hold.person, order: orders.view(hold) };
-    orders.page(&page, query, view).await.map(Json)
+    let view = |hold: &Hold, after: Option<&AfterSale>| (hold.clone(), ShippingView::of(hold, after));
+    let Items { items, next_cursor } = orders.page(&page, query, view).await?;
+    let mut sold = Vec::with_capacity(items.len());
+    for (hold, shipping) in items {
+        sold.push(orders.sold(&hold, shipping).await?);
+    }
+    Ok(Json(Items { items: sold, next_cursor }))
+}
+
+impl Orders {
+    /// An order as the seller sees it.
+    async fn sold(&self, hold: &Hold, shipping: Option<ShippingView>) -> Outcome<SoldOrder> {
+        let order = OrderView { shipping, ..self.view(hold) };
+        Ok(SoldOrder { user_id: hold.person, order, ship_to: self.address_of(hold).await? })
+    }
+
+    /// An order as the seller sees it now.
+    pub(super) async fn sold_order(&self, hold: &Hold) -> Outcome<SoldOrder> {
+        let hold = self.ports.ledger.find(hold.order).await?.unwrap_or_else(|| hold.clone());
+        let shipping = self.view_now(&hold).await?.shipping;
+        self.sold(&hold, shipping).await
+    }
 }
 
 fn present(parameter: Option<&String>) -> Option<&str> {

@@ -99,7 +99,7 @@ impl Orders {
         for number in 0..NAMES {
             let name = basket.name(number);
             match self.place_as(basket, name).await? {
-                Came::Placed(hold) => return self.answer(hold).await,
+                Came::Placed(hold) => return self.completed(hold).await,
                 Came::Aborted => {}
                 Came::Refused(problem) => return Err(problem),
                 Came::Unknown(error) => return Err(error.into()),
@@ -121,7 +121,7 @@ impl Orders {
     }
 
     /// What exists is completed. What cannot be now is by the sweeper: the order exists all the same.
-    async fn answer(&self, hold: Hold) -> Outcome<OrderView> {
+    async fn completed(&self, hold: Hold) -> Outcome<OrderView> {
         let completed = self.lines.complete(hold.clone()).await;
         if let Err(error) = &completed {
             tracing::debug!(order = %hold.order, %error, "the order is completed later");
@@ -226,7 +226,7 @@ impl Orders {
         for (offer, _) in &basket.lines {
             self.check_conditions(basket.buyer, offer).await?;
         }
-        let address = self.address_of(basket, name.order).await?;
+        let address = self.address_for(basket, name.order).await?;
         let now = self.ports.clock.now();
         let refused = lines().filter_map(|(offer, quantity, state)| {
             let refusal = quote::refusal(state, &basket.request(name, quantity), now)?;

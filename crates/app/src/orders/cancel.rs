@@ -13,19 +13,20 @@ use firstcome_core::payment::RefundState;
 use firstcome_core::ports::Committed;
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
+use firstcome_core::records::{RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
+use super::decide::{Decision, LineRequest, some_lines};
 use super::refunds::Refund;
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
 record! {
-    /// A request to cancel, so that its key means the same when it comes again.
+    /// A request to cancel, return or refund, so that its key means the same when it comes again.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct CancelRequest in "cancel_requests" {
         /// Person and key.
@@ -51,6 +52,10 @@ pub(super) struct Request {
     #[garde(inner(length(chars, max = 200), custom(one_line)))]
     #[schema(example = "changed my mind")]
     reason: Option<String>,
+    /// Units of some lines; all of the order if left out. Only of a completed order.
+    #[serde(default)]
+    #[garde(dive, custom(some_lines))]
+    lines: Option<Vec<LineRequest>>,
 }
 
 /// What became of it.
@@ -58,11 +63,11 @@ pub(super) struct Request {
 #[schema(as = CanceledOrder)]
 pub(super) struct Response {
     #[schema(value_type = String)]
-    order_id: OrderId,
+    pub(super) order_id: OrderId,
     #[schema(value_type = OrderStateSchema)]
-    state: OrderState,
-    /// Null when nothing was paid.
-    refund: Option<RefundView>,
+    pub(super) state: OrderState,
+    /// Null when no money goes back.
+    pub(super) refund: Option<RefundView>,
 }
 
 /// Money on its way back.
@@ -96,16 +101,17 @@ impl From<&Refund> for RefundView {
     }
 }
 
-/// Cancels an order. An unpaid one is released at once. For a completed one a refund begins: it is PENDING until what
-/// was delivered is taken back and the provider has confirmed that the money went back.
+/// Cancels an order, or with `lines` some units of it. An unpaid one is released at once. For a completed one a refund begins,
+/// of as much as the policy says that it was sold under: it is PENDING until what was delivered is taken back and the
+/// provider has confirmed that the money went back. Goods that have been shipped are returned instead.
 #[utoipa::path(
     post, path = "/api/v1/orders/{id}/cancel", tag = "orders", request_body = Request,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, body = Response),
         (status = 404, description = "not_found"),
-        (status = 409, description = "wrong_state: being paid, ended, or not refundable"),
-        (status = 422, description = "idempotency_key_reused"),
+        (status = 409, description = "wrong_state: being paid, ended, shipped, used, or not refundable any more"),
+        (status = 422, description = "idempotency_key_reused, invalid_body"),
     ),
     security(("bearer" = [])),
 )]
@@ -117,24 +123,39 @@ pub(super) async fn post(
     body: Body<Request>,
 ) -> Outcome<Json<Response>> {
     let hold = orders.own(buyer, &id).await?;
-    let request = orders.remember(buyer.user, &key, hold.order, body.digest).await?;
-    let reason = body.value.reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
-    match hold.state {
-        HoldState::Sold | HoldState::Returned => orders.refund(&hold, reason, request).await,
-        HoldState::Prepared | HoldState::Held | HoldState::Paying | HoldState::Released => orders.release(&hold).await,
-    }
-    .map(Json)
+    let request = orders.remember("cancel", buyer.user, &key, hold.order, body.digest).await?;
+    let Request { reason, lines } = body.value;
+    let reason = reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
+    let answer = match (hold.state, lines) {
+        (HoldState::Sold | HoldState::Returned, None) => orders.cancel_all(&hold, reason, request).await,
+        (HoldState::Sold | HoldState::Returned, Some(lines)) => {
+            orders.cancel_lines(&hold, &lines, reason, request).await
+        }
+        (_, Some(_)) => {
+            Err(wrong_state(&hold, "Units of an order can be canceled when it is paid; cancel all of it now"))
+        }
+        (_, None) => orders.release(&hold).await,
+    };
+    answer.map(Json)
 }
 
-fn wrong_state(hold: &Hold, detail: &str) -> Problem {
+/// The order is in a state that does not allow it.
+pub(super) fn wrong_state(hold: &Hold, detail: &str) -> Problem {
     Problem::new(ErrorCode::WrongState).detail(detail).with("state", OrderState::of(hold))
 }
 
 impl Orders {
     /// Keeps what the key was used for; another body under it is refused.
-    async fn remember(&self, person: UserId, key: &str, order: OrderId, body: u64) -> Outcome<Stored<CancelRequest>> {
+    pub(super) async fn remember(
+        &self,
+        what: &str,
+        person: UserId,
+        key: &str,
+        order: OrderId,
+        body: u64,
+    ) -> Outcome<Stored<CancelRequest>> {
         let digest = [&order.0[..], &body.to_be_bytes()].concat();
-        let id = EventId::derived(&[b"cancel", &person.0, key.as_bytes()]);
+        let id = EventId::derived(&[what.as_bytes(), &person.0, key.as_bytes()]);
         let request = CancelRequest { key: id, digest: digest.clone(), at: self.ports.clock.now(), answered: false };
         if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
             return Ok(Stored { record: request, version: 1 });
@@ -144,7 +165,7 @@ impl Orders {
     }
 
     /// Keeps that the request was answered with a refund. A conflict is a twin that has done the same.
-    async fn answered(&self, mut request: Stored<CancelRequest>) -> Outcome<()> {
+    pub(super) async fn answered(&self, mut request: Stored<CancelRequest>) -> Outcome<()> {
         if !request.record.answered {
             request.record.answered = true;
             self.ports.records.commit(Unit::new().update(&request)).await?;
@@ -175,14 +196,55 @@ impl Orders {
         Ok(Response { order_id: hold.order, state: OrderState::Canceled, refund: None })
     }
 
-    /// Begins the refund, or shows the one that began before: there is one per order.
-    async fn refund(&self, hold: &Hold, reason: String, request: Stored<CancelRequest>) -> Outcome<Response> {
-        let refund = match self.refund_of(hold.order).await? {
-            Some(begun) => begun,
-            None => self.begin_refund(hold, reason).await?,
-        };
+    /// Begins the refund of an order, or shows the one that began before: one refund takes all of it.
+    async fn cancel_all(&self, hold: &Hold, reason: String, request: Stored<CancelRequest>) -> Outcome<Response> {
+        let terms = self.terms_of(hold).await?;
+        let own = RefundId::derived(&[&hold.order.0]);
+        let refund = self
+            .decide(hold, |books, now| {
+                let begun = books.whole().or(books.refunds.iter().find(|refund| refund.refund == own));
+                if let Some(begun) = begun {
+                    return Ok(Decision::Made(begun.clone()));
+                }
+                books.has_not_left(&books.lines_left(), &self.facts)?;
+                self.by_policy(books, &terms, own, books.lines_left(), reason.clone(), now)
+            })
+            .await?;
+        self.answer(hold, refund, request).await
+    }
+
+    /// Begins the refund of some units of an order; the same request again shows the same.
+    async fn cancel_lines(
+        &self,
+        hold: &Hold,
+        lines: &[LineRequest],
+        reason: String,
+        request: Stored<CancelRequest>,
+    ) -> Outcome<Response> {
+        let terms = self.terms_of(hold).await?;
+        let own = RefundId::derived(&[&hold.order.0, b"lines", &request.record.key.0]);
+        let refund = self
+            .decide(hold, |books, now| {
+                if let Some(begun) = books.refunds.iter().find(|refund| refund.refund == own) {
+                    return Ok(Decision::Made(begun.clone()));
+                }
+                let taken = self.lines_of(books, lines)?;
+                books.has_not_left(&taken, &self.facts)?;
+                self.by_policy(books, &terms, own, taken, reason.clone(), now)
+            })
+            .await?;
+        self.answer(hold, refund, request).await
+    }
+
+    /// What a refund is answered with. One that was refused meanwhile is no answer to a request that never got another.
+    pub(super) async fn answer(
+        &self,
+        hold: &Hold,
+        refund: Refund,
+        request: Stored<CancelRequest>,
+    ) -> Outcome<Response> {
         if refund.state == RefundState::Refused && !request.record.answered {
-            return Err(wrong_state(hold, "What was delivered has been used, so the order cannot be canceled"));
+            return Err(wrong_state(hold, "What was delivered has been used, so it cannot be canceled"));
         }
         self.answered(request).await?;
         let now = self.ports.ledger.find(hold.order).await?;
@@ -191,39 +253,5 @@ impl Orders {
             state: now.as_ref().map_or(OrderState::of(hold), OrderState::of),
             refund: (refund.amount > 0).then(|| RefundView::from(&refund)),
         })
-    }
-
-    async fn refund_of(&self, order: OrderId) -> Outcome<Option<Refund>> {
-        let query = Query::all(Refund::TABLE, 1).is("order", order);
-        Ok(self.ports.records.list::<Refund>(query).await?.pop().map(|stored| stored.record))
-    }
-
-    async fn begin_refund(&self, hold: &Hold, reason: String) -> Outcome<Refund> {
-        let policy =
-            self.facts.numbered(hold.order.home()).map_or(RefundPolicy::FullUntilUsed, |offer| offer.refund_policy);
-        if policy == RefundPolicy::None {
-            return Err(wrong_state(hold, "This offer was sold without a right to cancel"));
-        }
-        let total = hold.total();
-        let refund = Refund {
-            refund: RefundId::derived(&[&hold.order.0]),
-            order: hold.order,
-            user: hold.person,
-            amount: total.amount,
-            currency: total.currency,
-            state: RefundState::Pending,
-            policy,
-            reason,
-            by_provider: false,
-            created_at: self.ports.clock.now(),
-        };
-        let unit = Unit::new().insert(&refund).event(&refund.requested(), refund.created_at);
-        match self.ports.records.commit(unit).await? {
-            Committed::Done => Ok(refund),
-            // A twin was faster.
-            Committed::Conflict(_) => {
-                self.refund_of(hold.order).await?.ok_or_else(|| Problem::new(ErrorCode::Unavailable))
-            }
-        }
     }
 }

@@ -9,6 +9,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::discount::NotApplicable;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{EventId, OfferNumber, UserId, VoucherId};
+use firstcome_core::lag::Lag;
 use firstcome_core::money::Money;
 use firstcome_core::ports::{LoggedEvent, PortError, Records};
 use firstcome_core::product::Discount;
@@ -21,6 +22,7 @@ use super::{Orders, Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
 use crate::coupons::{self, code_hash};
 use crate::http::{Outcome, Problem};
+use crate::letters::Letters;
 use crate::role::Worker;
 use crate::voucher_code::normal_code;
 
@@ -65,12 +67,13 @@ impl Coupons {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: Lag::default(),
         });
         Self { records: ports.records.clone(), consumer }
     }
 
-    pub(super) fn worker(&self) -> Worker {
-        self.consumer.clone().into_worker()
+    pub(super) fn worker(&self, letters: &mut Letters) -> Worker {
+        letters.follow(&self.consumer)
     }
 
     /// The coupon with this code, however it is typed.
@@ -128,7 +131,7 @@ impl Handler<LoggedEvent> for Follow {
             if let RoleEvent::CouponIssued { voucher, code, user, offer, discount, minimum_amount, valid_until } =
                 parse(event)?
             {
-                let (offer, discount) = (OfferNumber(offer), Json(discount));
+                let discount = Json(discount);
                 let coupon = Coupon { voucher, code, user, offer, discount, minimum_amount, valid_until };
                 unit = unit.advance(&coupon, event.position);
             }

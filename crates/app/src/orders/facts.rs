@@ -13,8 +13,10 @@ use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, U
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
+use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
+use crate::letters::Letters;
 use crate::role::Worker;
 
 record! {
@@ -62,7 +64,8 @@ const CATALOG_CONSUMER: &str = "orders.catalog";
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
 
-type Offers = Arc<RwLock<HashMap<OfferNumber, OfferFacts>>>;
+/// The offers, each with the place of the event that told of it: an older event changes nothing.
+type Offers = Arc<RwLock<HashMap<OfferNumber, (i64, OfferFacts)>>>;
 
 /// The facts, and the consumers that follow them.
 pub(super) struct Facts {
@@ -85,7 +88,7 @@ impl Facts {
             if rows.len() == PAGE as usize {
                 after = rows.last().map(|row| (row.record.key(), row.record.key()));
             }
-            offers.write().extend(rows.into_iter().map(|row| (row.record.number, row.record)));
+            offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
             if after.is_none() {
                 break;
             }
@@ -101,7 +104,7 @@ impl Facts {
 
     /// The offer of this id; none when there is no such offer. An offer that was only just created is found.
     pub(super) async fn offer(&self, offer: OfferId) -> Result<Option<OfferFacts>, PortError> {
-        let known = || self.offers.read().get(&offer.number()).filter(|facts| facts.offer == offer).cloned();
+        let known = || self.numbered(offer.number()).filter(|facts| facts.offer == offer);
         if let Some(facts) = known() {
             return Ok(Some(facts));
         }
@@ -118,15 +121,25 @@ impl Facts {
         Ok(known())
     }
 
+    /// Takes what the catalogue has announced.
+    pub(super) async fn catch_up(&self) -> Result<(), PortError> {
+        self.catalog.catch_up().await
+    }
+
     /// The offer of this number, if it is known.
     pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
-        self.offers.read().get(&number).cloned()
+        self.offers.read().get(&number).map(|(_, facts)| facts.clone())
     }
 
     /// The offers that sell a product.
     pub(super) fn offers_of(&self, product: ProductId) -> HashSet<OfferNumber> {
         let offers = self.offers.read();
-        offers.values().filter(|facts| facts.product == Some(product)).map(|facts| facts.number).collect()
+        offers
+            .values()
+            .map(|(_, facts)| facts)
+            .filter(|facts| facts.product == Some(product))
+            .map(|facts| facts.number)
+            .collect()
     }
 
     /// Where goods for this buyer are sent; none when there is no address.
@@ -153,8 +166,8 @@ impl Facts {
         Ok(known.map(|stored| stored.record))
     }
 
-    pub(super) fn workers(&self) -> Vec<Worker> {
-        vec![self.catalog.clone().into_worker(), self.accounts.clone().into_worker()]
+    pub(super) fn workers(&self, letters: &mut Letters) -> [Worker; 2] {
+        [letters.follow(&self.catalog), letters.follow(&self.accounts)]
     }
 }
 
@@ -172,6 +185,7 @@ fn consumer<H: Handler<LoggedEvent>>(
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::new(turn),
+        lag: firstcome_core::lag::Lag::default(),
     })
 }
 
@@ -203,7 +217,11 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     conditions: (!offer.conditions.is_empty()).then(|| Json(offer.conditions.clone())),
                 };
                 unit = unit.advance(&facts, event.position);
-                self.offers.write().insert(facts.number, facts);
+                unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);
+                let mut offers = self.offers.write();
+                if offers.get(&facts.number).is_none_or(|(known, _)| *known < event.position) {
+                    offers.insert(facts.number, (event.position, facts));
+                }
             }
         }
         Ok(unit)
@@ -226,5 +244,66 @@ impl Handler<LoggedEvent> for AccountFacts {
             }
         }
         Ok(unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ids::ProductId;
+    use firstcome_core::money::{Currency, Money};
+    use firstcome_core::product::{OfferInfo, Product};
+    use firstcome_core::records::NewEvent;
+    use firstcome_core::testkit::MemoryRecords;
+    use firstcome_core::time::Time;
+
+    use super::*;
+
+    fn saved(position: i64, refund_policy: RefundPolicy) -> LoggedEvent {
+        let product = Product {
+            product_id: ProductId([3; 16]),
+            sku: None,
+            kind: ProductKind::Ticket,
+            name: "Gate".to_owned(),
+            description: String::new(),
+            image_url: None,
+            tax_free: false,
+            face_value: None,
+            valid_for_days: None,
+            visit_date: None,
+            discount: None,
+            minimum_amount: None,
+        };
+        let offer = Box::new(OfferInfo {
+            offer_id: OfferId::numbered(Time(1), OfferNumber(1), [0; 6]),
+            sku: None,
+            product,
+            price: Money::new(1_000, Currency::KRW),
+            opens_at: Time(0),
+            closes_at: None,
+            limit_per_person: None,
+            max_per_order: 10,
+            hold_for_seconds: 600,
+            refund_policy,
+            conditions: Vec::new(),
+            draft: false,
+            version: 1,
+        });
+        let NewEvent { id, kind, subject, at, data } = RoleEvent::OfferSaved { offer }.to_new(Time(1));
+        LoggedEvent { position, id, kind, subject, at, data }
+    }
+
+    #[tokio::test]
+    async fn an_older_event_changes_nothing_in_memory_either() {
+        let (facts, records) = (
+            CatalogFacts { offers: Offers::default() },
+            MemoryRecords::new("orders", &[OfferFacts::TABLE, RefundTerms::TABLE]),
+        );
+        for (position, policy) in [(2, RefundPolicy::None), (1, RefundPolicy::FullUntilUsed)] {
+            let unit = facts.handle(&[saved(position, policy)]).await.expect("handled");
+            records.commit(unit).await.expect("committed");
+        }
+        let row = records.load::<OfferFacts>(OfferNumber(1)).await.expect("read").expect("a row").record;
+        assert_eq!(row.refund_policy, RefundPolicy::None);
+        assert_eq!(facts.offers.read().get(&OfferNumber(1)), Some(&(2, row)));
     }
 }

@@ -8,6 +8,7 @@ use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::Hold;
 
 use super::Orders;
+use super::shipping::ShippingView;
 use super::view::OrderView;
 use crate::http::{Buyer, Identity, Outcome, Path, Problem};
 
@@ -24,7 +25,7 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Outcome<Json<OrderView>> {
     let hold = orders.own(buyer, &id).await?;
-    Ok(Json(orders.view(&hold)))
+    orders.view_now(&hold).await.map(Json)
 }
 
 impl Orders {
@@ -35,7 +36,13 @@ impl Orders {
         hold.filter(|hold| hold.person == buyer.user && !hold.is_aborted()).ok_or_else(Problem::not_found)
     }
 
-    /// The order as people see it.
+    /// The order as people see it, with where its goods are now.
+    pub(super) async fn view_now(&self, hold: &Hold) -> Outcome<OrderView> {
+        let parcels = self.parcels(std::iter::once(hold)).await?;
+        Ok(OrderView { shipping: ShippingView::of(hold, parcels.get(&hold.order)), ..self.view(hold) })
+    }
+
+    /// The order as people see it, by what the ledger knows.
     pub(super) fn view(&self, hold: &Hold) -> OrderView {
         let number = hold.order.home();
         let offer = self.facts.numbered(number).map_or(firstcome_core::ids::OfferId::NIL, |facts| facts.offer);

@@ -9,6 +9,8 @@ use firstcome_core::ports::{ListedOrder, OrderQuery, PortError};
 use firstcome_core::records::Value;
 
 use super::Orders;
+use super::books::AfterSale;
+use super::shipping::ShippingView;
 use super::view::OrderView;
 use crate::http::{Buyer, Items, Outcome, PageParameters};
 
@@ -25,7 +27,11 @@ pub(super) async fn get(
     page: PageParameters,
 ) -> Outcome<Json<Items<OrderView>>> {
     let query = OrderQuery { person: Some(buyer.user), ..OrderQuery::default() };
-    orders.page(&page, query, |hold| orders.view(hold)).await.map(Json)
+    let view = |hold: &Hold, after: Option<&AfterSale>| OrderView {
+        shipping: ShippingView::of(hold, after),
+        ..orders.view(hold)
+    };
+    orders.page(&page, query, view).await.map(Json)
 }
 
 /// The place of an order in a cursor.
@@ -35,11 +41,11 @@ fn place(order: &ListedOrder) -> (Value, Value) {
 
 impl Orders {
     /// A page of orders in their states of now: rows are written behind, the ledger knows better what is still open.
-    pub(super) async fn page<T: serde::Serialize>(
+    pub(super) async fn page<T>(
         &self,
         page: &PageParameters,
         query: OrderQuery,
-        view: impl Fn(&Hold) -> T,
+        view: impl Fn(&Hold, Option<&AfterSale>) -> T,
     ) -> Outcome<Items<T>> {
         let after = page.place()?;
         let query = OrderQuery { after, limit: page.limit as usize + 1, ..query };
@@ -60,6 +66,7 @@ impl Orders {
             current = true;
             order.hold = hold.unwrap_or_else(|| order.hold.clone());
         }
-        Ok(page.page(listed, place, |order| view(&order.hold)))
+        let parcels = self.parcels(listed.iter().map(|order| &order.hold)).await?;
+        Ok(page.page(listed, place, |order| view(&order.hold, parcels.get(&order.hold.order))))
     }
 }

@@ -11,35 +11,47 @@
 //! | PENDING | in the journal; the ledger's own clock expires it |
 //! | PAYING | in the journal; the payments role asks the provider until it knows |
 //! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
+//! | goods under way | the order's row; each step waits for a person |
 //! | refund PENDING | a row and an event in one commit; each step of [`refunds`] is repeated until the next is recorded |
 
 mod addresses;
 mod admin;
+mod admin_refund;
 mod audit;
 mod basket;
+mod books;
 mod cancel;
 mod cart;
 mod conditions;
 mod coupons;
+mod decide;
 mod facts;
 mod get;
 mod keys;
 mod lines;
 mod list;
+mod parts;
 mod place;
+mod policy;
 mod projection;
 mod quote;
 mod refunds;
+mod returns;
+mod shipping;
 mod stream;
 mod sweep;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::sync::Arc;
 
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, StockLedger};
+use firstcome_core::events::topics;
+use firstcome_core::lag::Lag;
+use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
+use jiff::tz::TimeZone;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -47,10 +59,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::{DeadLetter, Topic};
+use crate::letters::Letters;
 use crate::role::Role;
 use crate::secrets::Keys;
 
-pub use refunds::Refund;
+pub use books::AfterSale;
+pub use refunds::{Refund, Taken};
 pub use view::OrderView;
 
 /// The tables of the role's database.
@@ -59,6 +73,9 @@ pub const TABLES: &[&Table] = &[
     facts::BuyerFacts::TABLE,
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
+    parts::PartBack::TABLE,
+    books::AfterSale::TABLE,
+    terms::RefundTerms::TABLE,
     cancel::CancelRequest::TABLE,
     coupons::Coupon::TABLE,
     cart::Cart::TABLE,
@@ -81,6 +98,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Encrypts addresses.
     pub keys: Arc<Keys>,
+    /// Where the days begin that refunds count.
+    pub time_zone: TimeZone,
 }
 
 /// What the endpoints share.
@@ -116,20 +135,22 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     );
     let keys = Arc::new(keys::Keys::new(ports.archive.clone()));
     let (ledger, archive) = (ports.ledger.clone(), ports.archive.clone());
-    let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag };
+    let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag, behind: Lag::default() };
     projection.catch_up().await?;
 
     let orders = Orders::open(&ports, keys.clone()).await?;
     let sweeper = sweep::Sweeper::create(&ports, orders.lines.clone()).await?;
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
     workers.push(sweeper.into_worker());
-    workers.push(orders.coupons.worker());
-    workers.extend(orders.facts.workers());
-    workers.push(refunds::worker(&ports, firstcome_core::events::topics::VOUCHERS));
-    workers.push(refunds::worker(&ports, firstcome_core::events::topics::PAYMENTS));
+    let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
+    workers.push(orders.coupons.worker(&mut letters));
+    workers.extend(orders.facts.workers(&mut letters));
+    for topic in [topics::VOUCHERS, topics::PAYMENTS] {
+        workers.push(letters.follow(&refunds::consumer(&ports, topic)));
+    }
 
     let router = routes().with_state(orders);
-    Ok(Role { name: "orders", router, workers })
+    Ok(Role { name: "orders", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.
@@ -146,7 +167,14 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(cart::get::get))
         .routes(routes!(cart::items::put, cart::items::delete))
         .routes(routes!(cart::checkout::post))
+        .routes(routes!(returns::post))
         .routes(routes!(admin::list))
+        .routes(routes!(admin_refund::post))
+        .routes(routes!(shipping::ship))
+        .routes(routes!(shipping::deliver))
+        .routes(routes!(returns::approve))
+        .routes(routes!(returns::refuse))
+        .routes(routes!(returns::receive))
         .routes(routes!(audit::get))
 }
 

@@ -113,9 +113,16 @@ pub(super) async fn post(
     for WantedLine { offer_id, quantity } in body.value.lines()? {
         lines.push((orders.known_offer(offer_id).await?, quantity));
     }
+    let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
     let Request { coupon, ship_to, .. } = body.value;
     let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, ship_to };
-    let view = orders.place(basket).await?;
+    let mut view = orders.place(basket).await?;
+    if has_goods && !view.state.is_open() {
+        // A repeat, as a rule: its goods may be on their way.
+        if let Some(hold) = orders.ports.ledger.find(view.order_id).await? {
+            view = orders.view_now(&hold).await?;
+        }
+    }
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -132,7 +139,7 @@ impl Orders {
         };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);
         self.check_conditions_of_new(basket.buyer, offer, order).await?;
-        let address = self.address_of(&basket, order).await?;
+        let address = self.address_for(&basket, order).await?;
         let request = HoldRequest {
             order,
             person: basket.buyer,
@@ -145,7 +152,7 @@ impl Orders {
     }
 
     /// What only goods need: where they are sent.
-    pub(super) async fn address_of(&self, basket: &Basket, order: OrderId) -> Outcome<Option<AddressId>> {
+    pub(super) async fn address_for(&self, basket: &Basket, order: OrderId) -> Outcome<Option<AddressId>> {
         if basket.lines.iter().all(|(offer, _)| offer.kind != ProductKind::Goods) {
             return Ok(None);
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use firstcome_core::lag::Lag;
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::ports::{JournalEntry, OrderArchive, PortError, StockLedger};
 use prometheus_client::metrics::gauge::Gauge;
@@ -30,6 +31,7 @@ pub(super) struct Projection {
     pub(super) archive: Arc<dyn OrderArchive>,
     pub(super) keys: Arc<Keys>,
     pub(super) lag: Gauge<i64>,
+    pub(super) behind: Lag,
 }
 
 impl Projection {
@@ -37,7 +39,11 @@ impl Projection {
     async fn step(&self) -> Result<Vec<JournalEntry>, PortError> {
         let position = self.archive.head()?.position;
         let entries = self.ledger.entries(position, BATCH).await?;
-        let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(entries) };
+        let (Some(first), Some(last)) = (entries.first(), entries.last().map(|entry| entry.position)) else {
+            self.behind.caught_up();
+            return Ok(entries);
+        };
+        self.behind.waits_since(first.record.at);
         self.lag.set(entries.len() as i64);
         let archive = self.archive.clone();
         let applied = tokio::task::spawn_blocking(move || archive.apply(&entries).map(|()| entries)).await;
@@ -100,6 +106,7 @@ impl Projection {
 
     /// The worker that keeps writing.
     pub(super) fn into_worker(self) -> Worker {
-        Worker::new("orders.projection", move |stop| async move { self.run(stop).await })
+        let behind = self.behind.clone();
+        Worker::new("orders.projection", move |stop| async move { self.run(stop).await }).behind(behind)
     }
 }

@@ -7,28 +7,31 @@
 //! 3. The units go back to the ledger (`Return`, once per refund id); then `refund.approved`.
 //! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
 //!
-//! One row per order is the one decision to take it back. Money that goes back in part at the provider's side is booked by
-//! the payments role and decides nothing here.
+//! A refund takes back all that is left of an order, or some units of it, or nothing but money; of money alone step 4 is all
+//! there is. Which may be decided is a matter of the order's [books](super::books). Money that goes back in part at the
+//! provider's side is booked by the payments role, decides nothing here, and leaves less to send back ([`super::parts`]).
 //!
 //! A crash between two steps repeats the later one: every step is safe to repeat.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::events::{RoleEvent, TakenLine};
+use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
+use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
+use serde::{Deserialize, Serialize};
 
+use super::books::{Books, MOST, sold_lines};
+use super::parts::PartBack;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
-use crate::role::Worker;
 
 record! {
     /// The decision to send money back.
@@ -54,8 +57,31 @@ record! {
         pub by_provider: bool,
         /// When it was decided.
         pub created_at: Time,
+        /// The order again while this takes all that is left of it: so one refund does. Those of old versions took all as well.
+        pub all_of: Option<OrderId>,
+        /// What is taken back; none when it is the whole order.
+        pub taken: Option<Json<Taken>>,
+        /// Nobody asks whether it was used.
+        pub forced: Option<bool>,
+        /// Who of the shop decided it; nobody when the buyer did.
+        pub by: Option<UserId>,
     }
-    indexes [unique "refund_of_order" ("order"), index "refunds_by_state" ("state", "created_at")]
+    indexes [
+        index "refund_of_order" ("order"),
+        unique "refund_of_all" ("all_of"),
+        index "refunds_by_state" ("state", "created_at"),
+    ]
+}
+
+/// What a refund takes back.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Taken {
+    /// Units of lines; none when it is about money alone and the delivery stays.
+    pub lines: Vec<TakenLine>,
+    /// Whether the units can be sold again; if not, they leave the stock.
+    pub restock: bool,
+    /// What they had cost, in minor units.
+    pub cost: i64,
 }
 
 impl Refund {
@@ -64,19 +90,40 @@ impl Refund {
         Money::new(self.amount, self.currency)
     }
 
+    /// Whether it takes all that is left of the order.
+    pub fn is_whole(&self) -> bool {
+        self.all_of.is_some() || self.taken.is_none()
+    }
+
+    /// Whether it is about money alone.
+    pub fn leaves_delivery(&self) -> bool {
+        self.taken.as_ref().is_some_and(|taken| taken.0.lines.is_empty())
+    }
+
     /// The event that begins it.
-    pub fn requested(&self) -> RoleEvent {
+    pub fn begins(&self) -> RoleEvent {
+        if self.leaves_delivery() {
+            return self.approved();
+        }
         let Self { refund, order, .. } = *self;
-        RoleEvent::RefundRequested { refund, order, amount: self.money(), forced: self.by_provider }
+        let forced = self.by_provider || self.forced == Some(true);
+        let lines = self.taken.as_ref().filter(|_| !self.is_whole()).map(|taken| taken.0.lines.clone());
+        RoleEvent::RefundRequested { refund, order, amount: self.money(), forced, lines: lines.unwrap_or_default() }
+    }
+
+    /// The event that lets the money go.
+    fn approved(&self) -> RoleEvent {
+        let Self { refund, order, policy, ref reason, .. } = *self;
+        RoleEvent::RefundApproved { refund, order, amount: self.money(), reason: reason.clone(), policy: Some(policy) }
     }
 }
 
 /// The name of the consumer that follows the payments' topic.
 pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
 
-/// The worker that follows one topic.
-pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
-    let consumer = Consumer {
+/// The consumer that follows one topic.
+pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<LoggedEvent, Refunds>> {
+    Arc::new(Consumer {
         records: ports.records.clone(),
         source: topic(ports, name),
         topic: name,
@@ -84,11 +131,12 @@ pub(super) fn worker(ports: &Ports, name: &'static str) -> Worker {
         clock: ports.clock.clone(),
         batch: BATCH,
         turn: tokio::sync::Mutex::default(),
-    };
-    Arc::new(consumer).into_worker()
+        lag: firstcome_core::lag::Lag::default(),
+    })
 }
 
-struct Refunds {
+/// What goes on with a refund when another role has done its part.
+pub(super) struct Refunds {
     ports: Ports,
     topic: &'static str,
 }
@@ -114,14 +162,29 @@ impl Refunds {
             RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
             RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused, None).await,
             RoleEvent::RefundDone { refund, amount, .. } => self.settle(refund, RefundState::Done, Some(amount)).await,
-            // A part of the money is a matter between the shop and its buyer: the delivery stays.
-            RoleEvent::CanceledByProvider { whole: false, .. } => Ok(Unit::new()),
+            RoleEvent::CanceledByProvider { refund, order, amount, whole: false, attempt } => {
+                self.note(refund, order, amount, attempt).await
+            }
             RoleEvent::RefundQuarantined { refund, .. } => self.settle(refund, RefundState::Quarantined, None).await,
             RoleEvent::CanceledByProvider { refund, order, amount, attempt, .. } => {
                 self.adopt(refund, order, amount, attempt).await
             }
             _ => Ok(Unit::new()),
         }
+    }
+
+    /// A part of the money is back: the delivery stays, and a refund is about the rest.
+    async fn note(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        amount: Money,
+        attempt: Option<PaymentId>,
+    ) -> Result<Unit, HandleError> {
+        let hold = self.ports.ledger.find(order).await?;
+        let is_its = hold.map_or(Ok(false), |hold| is_delivered_for(&hold, attempt))?;
+        let part = PartBack { refund, order, amount: amount.amount, at: self.ports.clock.now() };
+        Ok(if is_its { Unit::new().advance(&part, 1) } else { Unit::new() })
     }
 
     /// What was delivered is taken back: give the units back, then let the money go.
@@ -132,29 +195,30 @@ impl Refunds {
         }
         let order = stored.record.order;
         if let Some(hold) = self.ports.ledger.find(order).await? {
-            self.take_back(&hold, refund).await?;
+            self.take_back(&hold, &stored.record).await?;
+            if !stored.record.by_provider {
+                let left = Books::read(&*self.ports.records, &hold).await?.left_beside(refund);
+                stored.record.amount = stored.record.amount.min(left);
+            }
         }
         let now = self.ports.clock.now();
         if stored.record.by_provider || stored.record.amount == 0 {
             stored.record.state = RefundState::Done;
             return Ok(Unit::new().update(&stored));
         }
-        let approved = RoleEvent::RefundApproved {
-            refund,
-            order,
-            amount: stored.record.money(),
-            reason: stored.record.reason.clone(),
-            policy: Some(stored.record.policy),
-        };
+        let approved = stored.record.approved();
         Ok(Unit::new().update(&stored).event(&approved, now))
     }
 
-    /// Every line comes back to its offer, once per refund.
-    async fn take_back(&self, hold: &Hold, return_id: RefundId) -> Result<(), HandleError> {
-        let own = (hold.order.home(), hold.quantity);
-        let others = hold.lines_elsewhere().map(|line| (line.offer.number(), line.quantity));
-        for (offer, quantity) in std::iter::once(own).chain(others) {
-            let command = Command::Return { order: hold.order, return_id, quantity, restock: true };
+    /// The units of each line come back to its offer, once per refund.
+    async fn take_back(&self, hold: &Hold, refund: &Refund) -> Result<(), HandleError> {
+        let taken = refund.taken.as_ref();
+        let all = || sold_lines(hold).into_iter().map(|line| (line.offer, line.quantity)).collect();
+        let lines: Vec<(OfferNumber, u32)> =
+            taken.map_or_else(all, |taken| taken.0.lines.iter().map(|line| (line.offer, line.quantity)).collect());
+        let restock = taken.is_none_or(|taken| taken.0.restock);
+        for (offer, quantity) in lines {
+            let command = Command::Return { order: hold.order, return_id: refund.refund, quantity, restock };
             match self.ports.ledger.decide(offer, command).await? {
                 LedgerOutcome::Returned { .. } => {}
                 other => return Err(HandleError::Rejected(format!("the ledger answered {other:?} to a return"))),
@@ -179,10 +243,12 @@ impl Refunds {
         // Less than was wanted, when a part had gone back before.
         let went_back = went_back.filter(|_| !stored.record.by_provider);
         stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount);
-        let unit = Unit::new().update(&stored);
         if state != RefundState::Refused {
-            return Ok(unit);
+            return Ok(Unit::new().update(&stored));
         }
+        // Another may take all that is left.
+        stored.record.all_of = None;
+        let unit = Unit::new().update(&stored);
         let Refund { order, policy, ref reason, .. } = stored.record;
         let (amount, reason) = (stored.record.money(), reason.clone());
         let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
@@ -203,37 +269,40 @@ impl Refunds {
         if !is_delivered_for(&hold, attempt)? {
             return Ok(Unit::new());
         }
-        if let Some(begun) =
-            self.ports.records.list::<Refund>(Query::all(Refund::TABLE, 1).is("order", order)).await?.pop()
-        {
-            return Ok(self.join(begun));
+        let mut books = Books::read(&*self.ports.records, &hold).await?;
+        let query = Query::all(Refund::TABLE, MOST).is("order", order);
+        let mut begun = self.ports.records.list::<Refund>(query).await?;
+        begun.retain(|begun| begun.record.is_whole());
+        begun.sort_by_key(|begun| begun.record.state == RefundState::Refused);
+        if !begun.is_empty() {
+            return Ok(self.join(&books, begun.swap_remove(0)));
         }
-        let adopted = Refund {
-            refund,
-            order,
-            user: hold.person,
-            amount: amount.amount,
-            currency: amount.currency,
-            state: RefundState::Pending,
-            policy: RefundPolicy::FullUntilUsed,
-            reason: "canceled at the payment provider".to_owned(),
-            by_provider: true,
-            created_at: self.ports.clock.now(),
-        };
-        Ok(Unit::new().insert(&adopted).event(&adopted.requested(), adopted.created_at))
+        let now = self.ports.clock.now();
+        let reason = "canceled at the payment provider".to_owned();
+        let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
+        let adopted = books.refund(refund, taken, amount.amount, RefundPolicy::FullUntilUsed, reason, now);
+        books.decided = Some(Refund { by_provider: true, ..adopted });
+        Ok(books.into_unit(now))
     }
 
     /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
     /// Its units come back under its name, so once.
-    fn join(&self, mut begun: Stored<Refund>) -> Unit {
+    fn join(&self, books: &Books, mut begun: Stored<Refund>) -> Unit {
+        let now = self.ports.clock.now();
         let refund = &mut begun.record;
         if refund.state == RefundState::Done || refund.by_provider {
             return Unit::new();
         }
+        if refund.state == RefundState::Refused {
+            // Some units may have come back since.
+            let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount };
+            let again = books.refund(refund.refund, taken, refund.amount, refund.policy, refund.reason.clone(), now);
+            *refund = Refund { created_at: refund.created_at, ..again };
+        }
         refund.by_provider = true;
         refund.state = RefundState::Pending;
-        let requested = refund.requested();
-        Unit::new().update(&begun).event(&requested, self.ports.clock.now())
+        let requested = refund.begins();
+        Unit::new().update(&begun).event(&requested, now)
     }
 }
 
@@ -250,7 +319,6 @@ fn is_delivered_for(hold: &Hold, attempt: Option<PaymentId>) -> Result<bool, Por
 
 #[cfg(test)]
 mod tests {
-    use firstcome_core::ids::OfferNumber;
     use firstcome_core::ledger::{Event, Granted};
 
     use super::*;

@@ -40,8 +40,9 @@ pub(super) async fn get(
             if shown == Some(now) {
                 continue;
             }
+            let Ok(view) = orders.view_now(&hold).await else { continue };
             shown = Some(now);
-            let event = Event::default().event("order").json_data(orders.view(&hold)).ok()?;
+            let event = Event::default().event("order").json_data(view).ok()?;
             return Some((Ok(event), (orders, interval, shown)));
         }
     });

@@ -9,6 +9,8 @@ use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shipping::ShippingView;
+
 /// One line of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LineView {
@@ -58,6 +60,8 @@ pub(super) enum OrderStateSchema {
     Canceled,
     /// Taken back in part.
     PartiallyCanceled,
+    /// Delivered goods came back.
+    Returned,
     /// Its payment failed for good.
     Failed,
 }
@@ -90,6 +94,9 @@ pub struct OrderView {
     /// When it was granted.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
+    /// Where its goods are, when it is paid and has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<ShippingView>,
 }
 
 impl OrderView {
@@ -118,6 +125,7 @@ impl OrderView {
             lines: lines.collect(),
             hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
             created_at: hold.created_at,
+            shipping: ShippingView::of(hold, None),
         }
     }
 }

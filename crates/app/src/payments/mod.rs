@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, LoggedEvent, PaymentProvider, PortError, Records, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, LoggedEvent, PaymentProvider, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use futures_util::StreamExt as _;
 use prometheus_client::registry::Registry;
@@ -47,6 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
+use crate::letters::Letters;
 use crate::role::{Role, Worker};
 use crate::stock::Stock;
 use metrics::Metrics;
@@ -147,13 +148,14 @@ impl Payments {
             clock: Arc::clone(&self.ports.clock),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         })
     }
 
-    fn workers(self: &Arc<Self>) -> Vec<Worker> {
+    fn workers(self: &Arc<Self>, letters: &mut Letters) -> Vec<Worker> {
         vec![
-            self.consumer(topics::PAYMENTS, settle::Settle(Arc::clone(self))).into_worker(),
-            self.consumer(topics::ORDERS, refunds::Approved(Arc::clone(self))).into_worker(),
+            letters.follow(&self.consumer(topics::PAYMENTS, settle::Settle(Arc::clone(self)))),
+            letters.follow(&self.consumer(topics::ORDERS, refunds::Approved(Arc::clone(self)))),
             resolve::worker(Arc::clone(self)),
             refunds::worker(Arc::clone(self)),
             reconcile::worker(Arc::clone(self)),
@@ -174,8 +176,9 @@ where
 /// Makes the role.
 pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
     let payments = Payments::new(options, ports, metrics);
-    let workers = payments.workers();
-    Role { name: "payments", router: routes().with_state(payments), workers }
+    let mut letters = Letters::new(RoleName::Payments, &payments.ports.records, &payments.ports.clock);
+    let workers = payments.workers(&mut letters);
+    Role { name: "payments", router: routes().with_state(payments), workers, letters: Some(letters) }
 }
 
 /// The description of its part of the API.

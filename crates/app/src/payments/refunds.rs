@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::ledger::HoldState;
 use firstcome_core::money::Money;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Committed, LoggedEvent, PortError, ProviderAnswer, ProviderPayment};
@@ -15,7 +16,8 @@ use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use super::attempt::pause;
-use super::rows::{Payment, Refund, payments_of, refunds_of};
+use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::settle::is_sold_to;
 use super::{Payments, all};
 use crate::consumer::{HandleError, Handler, parse};
 use crate::role::Worker;
@@ -151,6 +153,9 @@ impl Payments {
             self.refund_waits.notify_one();
             return Ok(());
         }
+        if refund.record.origin == Origin::Undeliverable && self.is_delivered_after_all(&refund).await? {
+            return Ok(());
+        }
         let Refund { refund_id, reason, .. } = &refund.record;
         let key = &payment.record.payment_key;
         match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
@@ -163,6 +168,25 @@ impl Payments {
                 self.refused(refund, payment, format!("{code}: {message}")).await
             }
         }
+    }
+
+    /// Nothing could be delivered, it was decided, and in the same moment another process delivered: the money stays. One that
+    /// pins the order from now on finds the decision, and delivers nothing.
+    async fn is_delivered_after_all(&self, refund: &Stored<Refund>) -> Result<bool, PortError> {
+        let Refund { order_id, payment_id, .. } = refund.record;
+        let Some(hold) = self.ports.ledger.find(order_id).await? else { return Ok(false) };
+        if is_sold_to(&hold, payment_id) {
+            tracing::warn!(order = %order_id, attempt = %payment_id, "delivered after all; the money stays");
+            self.ports.records.commit(Unit::new().update(refund).delete(&refund.record)).await?;
+            return Ok(true);
+        }
+        let is_pinned = hold.state == HoldState::Paying && hold.attempt == payment_id;
+        if is_pinned {
+            let now = self.now();
+            let record = Refund { due_at: Some(now + pause(0)), updated_at: now, ..refund.record.clone() };
+            self.ports.records.commit(Unit::new().update(&Stored { record, version: refund.version })).await?;
+        }
+        Ok(is_pinned)
     }
 
     /// The provider refuses. Perhaps because the money went back before: its list tells.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
-use firstcome_core::ledger::HoldState;
+use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{LoggedEvent, PortError};
@@ -122,15 +122,13 @@ impl Settle {
 
     async fn is_sold(&self, told: &Concluded) -> Result<bool, PortError> {
         let hold = self.0.ports.ledger.known(told.order).await?;
-        Ok(hold.is_some_and(|hold| {
-            hold.attempt == told.attempt && matches!(hold.state, HoldState::Sold | HoldState::Returned)
-        }))
+        Ok(hold.is_some_and(|hold| hold.other_lines().is_empty() && is_sold_to(&hold, told.attempt)))
     }
 }
 
 impl Payments {
     /// Brings the ledger to what is known of an attempt; a refund when the money cannot be delivered for.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         order: OrderId,
         attempt: PaymentId,
@@ -141,8 +139,7 @@ impl Payments {
             self.stock.end(order, hold.as_ref(), attempt).await?;
             return Ok(None);
         };
-        let refund_id = RefundId::derived(&[&attempt.0, b"undeliverable"]);
-        if self.ports.records.load::<Refund>(refund_id).await?.is_some() {
+        if self.is_given_up(attempt).await? {
             return Ok(None);
         }
         let payment = self.ports.records.load::<Payment>(attempt).await?;
@@ -158,7 +155,7 @@ impl Payments {
         self.metrics.undeliverable.inc();
         let now = self.now();
         Ok(Some(Refund {
-            refund_id,
+            refund_id: undeliverable(attempt),
             payment_id: attempt,
             order_id: order,
             amount: paid.amount - went_back,
@@ -182,20 +179,34 @@ impl Payments {
         Ok(payment.is_some_and(|payment| payment.record.state == PaymentState::Canceled))
     }
 
+    /// Whether it was decided that an attempt's money goes back.
+    async fn is_given_up(&self, attempt: PaymentId) -> Result<bool, PortError> {
+        Ok(self.ports.records.load::<Refund>(undeliverable(attempt)).await?.is_some())
+    }
+
     /// Delivers for a charge if that is possible; otherwise says why not.
-    async fn climb(&self, order: OrderId, attempt: PaymentId, paid: Money) -> Result<Option<&'static str>, PortError> {
+    pub(super) async fn climb(
+        &self,
+        order: OrderId,
+        attempt: PaymentId,
+        paid: Money,
+    ) -> Result<Option<&'static str>, PortError> {
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Ok(Some("There is no such order"));
         };
-        if self.stock.commit(order, Some(&hold), attempt).await? {
-            return Ok(None);
-        }
-        if hold.total() != paid {
+        // Of an order over several offers only its home is seen here; pinning what is pinned changes nothing.
+        let alone = hold.other_lines().is_empty();
+        let is_pinned = alone && hold.state == HoldState::Paying && hold.attempt == attempt;
+        let pinned = if is_pinned || is_sold_to(&hold, attempt) {
+            Pinned::Yes
+        } else if hold.total() != paid {
             return Ok(Some("The amount paid is not what the order costs"));
-        }
-        let pinned = self.stock.begin(&hold, attempt).await?;
-        // Asked again now that the order is pinned: whoever hears of a cancel from here on sees that, and waits.
-        if pinned == Pinned::Yes && self.went_back(attempt).await? {
+        } else {
+            self.stock.begin(&hold, attempt).await?
+        };
+        // Asked again now that the order is pinned: whoever hears of a cancel from here on sees that, and waits; and a process
+        // that found no units a moment ago has decided to send the money back, or sees the pin before it is sent.
+        if pinned == Pinned::Yes && (self.went_back(attempt).await? || self.is_given_up(attempt).await?) {
             self.stock.end(order, Some(&hold), attempt).await?;
             return Ok(None);
         }
@@ -209,4 +220,14 @@ impl Payments {
             Pinned::No(_) => Ok(Some("The order was paid or being paid already")),
         }
     }
+}
+
+/// The refund of a charge that nothing can be delivered for.
+fn undeliverable(attempt: PaymentId) -> RefundId {
+    RefundId::derived(&[&attempt.0, b"undeliverable"])
+}
+
+/// Whether an order was sold to an attempt. That is for ever, whatever came back since.
+pub(super) fn is_sold_to(hold: &Hold, attempt: PaymentId) -> bool {
+    hold.attempt == attempt && matches!(hold.state, HoldState::Sold | HoldState::Returned)
 }

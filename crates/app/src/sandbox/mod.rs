@@ -92,7 +92,7 @@ pub fn create(options: Options, ports: Ports) -> Role {
         clock: ports.clock,
         random: ports.random,
     });
-    Role { name: "sandbox", router: OpenApiRouter::from(router(sandbox)), workers: vec![worker] }
+    Role { name: "sandbox", router: OpenApiRouter::from(router(sandbox)), workers: vec![worker], letters: None }
 }
 
 fn router(sandbox: Arc<Sandbox>) -> Router {

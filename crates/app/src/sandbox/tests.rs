@@ -281,7 +281,7 @@ async fn the_checkout_page() {
     assert!(page.text.contains("₩55,000 결제하기") && page.text.contains("&#60;b&#62;Card"), "{}", page.text);
     assert!(!page.text.contains("<script"));
     let english = provider.call(Method::GET, &format!("/checkout?{query}"), None, Value::Null).await;
-    assert!(english.text.contains("Leave without paying"));
+    assert!(english.text.contains(">Pay ₩55,000<") && english.text.contains("Leave without paying"));
     for wrong in ["", "orderId=x&amount=1&successUrl=/a&failUrl=/b", &query.replace("/paid", "//evil.test")] {
         let answer = provider.call(Method::GET, &format!("/checkout?{wrong}"), None, Value::Null).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST.as_u16(), "{wrong}");

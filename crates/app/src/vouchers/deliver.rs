@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferNumber, OrderId, UserId, VoucherId};
 use firstcome_core::ledger::{Event, HoldState};
+use firstcome_core::money::Currency;
 use firstcome_core::ports::JournalEntry;
 use firstcome_core::product::{Product, ProductKind};
 use firstcome_core::records::{Field as _, Record as _, RecordsExt as _, Unit, Value};
@@ -21,6 +22,9 @@ use crate::coupons::code_hash;
 use crate::voucher_code::new_code;
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// The name of the consumer that delivers.
+pub const DELIVERY: &str = "vouchers.delivery";
 
 /// One sale of a number of units to a person.
 struct Sale {
@@ -41,7 +45,7 @@ pub(super) struct Delivery {
 #[async_trait]
 impl Handler<JournalEntry> for Delivery {
     fn name(&self) -> &'static str {
-        "vouchers.delivery"
+        DELIVERY
     }
 
     async fn handle(&self, items: &[JournalEntry]) -> Result<Unit, HandleError> {
@@ -131,7 +135,7 @@ impl Delivery {
                 voucher: voucher.id,
                 code: code_hash(&voucher.code),
                 user: voucher.user,
-                offer: offer.0,
+                offer,
                 discount: product.discount?,
                 minimum_amount: product.minimum_amount,
                 valid_until: voucher.valid_until,
@@ -170,17 +174,18 @@ impl Delivery {
         if product.kind == ProductKind::Goods {
             return Ok(Vec::new());
         }
-        let valid_until = self.valid_until(&product, sale.at)?;
-        let face = product.face_value.map_or(1, |money| money.amount);
+        let valid_until = valid_until(&product, sale.at, &self.time_zone)
+            .map_err(|error| HandleError::Rejected(format!("visit date {:?}: {error}", product.visit_date)))?;
+        let (face, currency) = face(&product);
         let voucher = |number: u32| Voucher {
-            id: VoucherId::derived(&[&sale.order.0, &sale.offer.0.to_be_bytes(), &number.to_be_bytes()]),
+            id: Voucher::id_of(sale.order, sale.offer, number),
             code: new_code(&*self.ports.random),
             order: sale.order,
             user: sale.person,
             kind: product.kind,
             product_name: product.name.clone(),
             face,
-            currency: product.face_value.map_or(firstcome_core::money::Currency::KRW, |money| money.currency),
+            currency,
             balance: face,
             valid_until,
             voided: false,
@@ -189,16 +194,15 @@ impl Delivery {
         };
         Ok((0..sale.quantity).map(voucher).collect())
     }
+}
 
-    fn valid_until(&self, product: &Product, at: Time) -> Result<Time, HandleError> {
-        let Some(day) = &product.visit_date else {
-            return Ok(at + DAY * product.valid_for_days.unwrap_or(1825));
-        };
-        let end = day
-            .parse::<jiff::civil::Date>()
-            .and_then(jiff::civil::Date::tomorrow)
-            .and_then(|next| next.to_zoned(self.time_zone.clone()))
-            .map_err(|error| HandleError::Rejected(format!("visit date {day}: {error}")))?;
-        Ok(Time(end.timestamp().as_microsecond()))
-    }
+/// What is put on a voucher of this product: money, or one use.
+pub fn face(product: &Product) -> (i64, Currency) {
+    product.face_value.map_or((1, Currency::KRW), |money| (money.amount, money.currency))
+}
+
+/// When a voucher expires that is issued at `at`: at the end of its visit date in this time zone, or so many days later.
+pub fn valid_until(product: &Product, at: Time, time_zone: &jiff::tz::TimeZone) -> Result<Time, jiff::Error> {
+    let days = product.valid_for_days.unwrap_or(1825);
+    Ok(product.visit_ends(time_zone)?.unwrap_or(at + DAY * days))
 }

@@ -19,15 +19,19 @@ mod view;
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, StockLedger};
+use firstcome_core::ports::{
+    Clock, EventLog, JournalEntry, LoggedEvent, PortError, Random, Records, RoleName, StockLedger,
+};
 use firstcome_core::records::{Record, Table};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
+use crate::letters::Letters;
 use crate::role::Role;
 
+pub use deliver::{DELIVERY, face, valid_until};
 pub use products::SoldProduct;
 pub use store::{Movement, MovementKind, Voucher};
 
@@ -89,6 +93,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         let taking_back = Arc::new(Consumer {
             records: ports.records.clone(),
@@ -98,6 +103,7 @@ impl Workers {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::default(),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { products, delivery, taking_back })
     }
@@ -106,9 +112,10 @@ impl Workers {
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
     let Workers { products, delivery, taking_back } = Workers::create(options, &ports).await?;
+    let mut letters = Letters::new(RoleName::Vouchers, &ports.records, &ports.clock);
     let router = routes().with_state(Arc::new(Vouchers { ports }));
-    let workers = vec![delivery.into_worker(), taking_back.into_worker(), products.worker()];
-    Ok(Role { name: "vouchers", router, workers })
+    let workers = vec![letters.follow(&delivery), letters.follow(&taking_back), letters.follow(products.consumer())];
+    Ok(Role { name: "vouchers", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.

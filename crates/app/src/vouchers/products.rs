@@ -14,7 +14,6 @@ use parking_lot::RwLock;
 
 use super::Ports;
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, Turn, parse};
-use crate::role::Worker;
 
 record! {
     /// The product of an offer.
@@ -32,7 +31,8 @@ const CONSUMER: &str = "vouchers.catalog";
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
 
-type ByOffer = Arc<RwLock<HashMap<OfferNumber, Arc<Product>>>>;
+/// The products, each with the place of the event that told of it: an older event changes nothing.
+type ByOffer = Arc<RwLock<HashMap<OfferNumber, (i64, Arc<Product>)>>>;
 
 /// The products of all offers, in memory.
 pub(super) struct Products {
@@ -51,7 +51,9 @@ impl Products {
             if rows.len() == PAGE as usize {
                 after = rows.last().map(|row| (row.record.key(), row.record.key()));
             }
-            by_offer.write().extend(rows.into_iter().map(|row| (row.record.offer, Arc::new(row.record.product.0))));
+            by_offer
+                .write()
+                .extend(rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0)))));
             if after.is_none() {
                 break;
             }
@@ -64,13 +66,14 @@ impl Products {
             clock: ports.clock.clone(),
             batch: BATCH,
             turn: tokio::sync::Mutex::new(Turn::at(position)),
+            lag: firstcome_core::lag::Lag::default(),
         });
         Ok(Self { by_offer, consumer })
     }
 
     /// What the offer sells. An offer that was only just created is waited for: only what exists is asked for here.
     pub(super) async fn of(&self, offer: OfferNumber) -> Result<Option<Arc<Product>>, PortError> {
-        let known = || self.by_offer.read().get(&offer).cloned();
+        let known = || self.by_offer.read().get(&offer).map(|(_, product)| product.clone());
         if let Some(product) = known() {
             return Ok(Some(product));
         }
@@ -80,12 +83,14 @@ impl Products {
         Ok(known())
     }
 
-    pub(super) fn worker(&self) -> Worker {
-        self.consumer.clone().into_worker()
+    /// What keeps the copy up to date.
+    pub(super) fn consumer(&self) -> &Arc<Consumer<LoggedEvent, Follow>> {
+        &self.consumer
     }
 }
 
-struct Follow {
+/// Follows the catalogue.
+pub(super) struct Follow {
     by_offer: ByOffer,
 }
 
@@ -104,7 +109,10 @@ impl Handler<LoggedEvent> for Follow {
         for event in items {
             if let RoleEvent::OfferSaved { offer } = parse(event)? {
                 let number = offer.offer_id.number();
-                self.by_offer.write().insert(number, Arc::new(offer.product.clone()));
+                let mut products = self.by_offer.write();
+                if products.get(&number).is_none_or(|(known, _)| *known < event.position) {
+                    products.insert(number, (event.position, Arc::new(offer.product.clone())));
+                }
                 unit = unit.advance(&SoldProduct { offer: number, product: Json(offer.product) }, event.position);
             }
         }

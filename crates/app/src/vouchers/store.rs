@@ -100,6 +100,16 @@ record! {
 }
 
 impl Voucher {
+    /// The name of the voucher for unit `number`, from 0, of an order on an offer.
+    pub fn id_of(order: OrderId, offer: OfferNumber, number: u32) -> VoucherId {
+        VoucherId::derived(&[&order.0, &offer.0.to_be_bytes(), &number.to_be_bytes()])
+    }
+
+    /// Whether its code is one that could have been issued.
+    pub fn has_code(&self) -> bool {
+        crate::voucher_code::normal_code(&self.code).as_deref() == Some(self.code.as_str())
+    }
+
     /// The account that decides.
     pub fn account(&self) -> Account {
         Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }
@@ -117,7 +127,7 @@ impl Voucher {
     }
 
     /// An amount of a gift card as money; none for what is counted in uses.
-    pub(super) fn money(&self, amount: i64) -> Option<Money> {
+    pub fn money(&self, amount: i64) -> Option<Money> {
         (self.kind == ProductKind::GiftCard).then(|| Money::new(amount, self.currency))
     }
 }

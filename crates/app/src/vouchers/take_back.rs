@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firstcome_core::events::RoleEvent;
+use firstcome_core::events::{RoleEvent, TakenLine};
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
-use firstcome_core::ports::{JournalEntry, LoggedEvent};
+use firstcome_core::ports::{JournalEntry, LoggedEvent, PortError};
 use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
@@ -35,8 +35,12 @@ impl Handler<LoggedEvent> for TakeBack {
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut unit = Unit::new();
         for event in items {
-            if let RoleEvent::RefundRequested { refund, order, forced, .. } = parse(event)? {
-                unit.append(self.judge(refund, order, forced).await?);
+            if let RoleEvent::RefundRequested { refund, order, forced, lines, .. } = parse(event)? {
+                let judged = match lines.as_slice() {
+                    [] => self.judge(refund, order, forced).await?,
+                    lines => self.judge_lines(refund, order, forced, lines).await?,
+                };
+                unit.append(judged);
             }
         }
         Ok(unit)
@@ -76,8 +80,8 @@ impl TakeBack {
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
-    /// Takes every coupon in the ledger, so that no checkout uses it any more; none of them when one is used or reserved,
-    /// unless it must be.
+    /// Takes every coupon of these in the ledger, so that no checkout uses it any more; none of them when one is used or
+    /// reserved, unless it must be.
     async fn take_coupons(
         &self,
         refund: RefundId,
@@ -99,6 +103,50 @@ impl TakeBack {
             }
         }
         Ok(true)
+    }
+
+    /// Some units of an order: of each line so many vouchers are taken back, unused ones.
+    async fn judge_lines(
+        &self,
+        refund: RefundId,
+        order: OrderId,
+        forced: bool,
+        lines: &[TakenLine],
+    ) -> Result<Unit, HandleError> {
+        self.delivery.catch_up().await?;
+        let now = self.ports.clock.now();
+        let issued = self.vouchers(order).await?;
+        let due = self.delivery.handler.due(order, now).await?;
+        if due.iter().any(|due| !issued.iter().any(|stored| stored.record.id == due.id)) {
+            // Another process delivers, and this one has not heard of it: what is not there yet cannot be taken back in part.
+            return Err(PortError::Unavailable(format!("{order} is being delivered")).into());
+        }
+        let mut chosen = Vec::new();
+        for line in lines {
+            let ids: HashSet<VoucherId> =
+                (0..line.of).map(|number| Voucher::id_of(order, line.offer, number)).collect();
+            let of_line = || issued.iter().filter(|stored| ids.contains(&stored.record.id));
+            if of_line().next().is_none() {
+                // Goods.
+                continue;
+            }
+            let mut usable: Vec<_> = of_line().filter(|stored| !stored.record.voided).cloned().collect();
+            usable.sort_by_key(|stored| (stored.record.balance < stored.record.face, stored.record.id));
+            let wanted = line.quantity as usize;
+            chosen.extend(usable.drain(..wanted.min(usable.len())));
+        }
+        if !self.take_coupons(refund, &chosen, forced).await? {
+            return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+        }
+        let mut unit = Unit::new();
+        for mut stored in chosen {
+            let Voiding::Done(account) = stored.record.account().void(forced) else {
+                return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+            };
+            stored.record.set(account);
+            unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
+        }
+        Ok(unit.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
     async fn vouchers(&self, order: OrderId) -> Result<Vec<Stored<Voucher>>, HandleError> {

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use firstcome_core::events::{RoleEvent, topics};
+use firstcome_core::events::{RoleEvent, TakenLine, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::ports::{Clock as _, Committed, JournalEntry, LedgerState, PortError, Records as _, StockLedger};
+use firstcome_core::ports::{
+    Clock as _, Committed, EventLog as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger,
+};
 use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryLog, MemoryRecords, TestClock, TestRandom};
 use firstcome_core::time::Time;
 
 use super::{Options, Ports, TABLES, Voucher, Workers};
-use crate::consumer::Handler as _;
+use crate::consumer::{DeadLetter, Handler as _, Replay as _, Replayed};
 
 const OFFER: OfferNumber = OfferNumber(1);
 const BUYER: UserId = UserId([9; 16]);
@@ -59,6 +61,7 @@ struct Shop {
     ledger: Arc<Behind>,
     books: Arc<MemoryRecords>,
     orders: Arc<MemoryRecords>,
+    catalog: Arc<MemoryRecords>,
     clock: TestClock,
     workers: Workers,
 }
@@ -72,20 +75,33 @@ impl Shop {
         let books = Arc::new(MemoryRecords::new(topics::VOUCHERS, TABLES));
         let orders = Arc::new(MemoryRecords::new(topics::ORDERS, &[]));
         let catalog = Arc::new(MemoryRecords::new(topics::CATALOG, &[]));
-        let offer = offer(clock.now());
-        ledger.decide(OFFER, Command::SetTerms(terms(&offer))).await.expect("terms");
-        let saved = Unit::new().event(&RoleEvent::OfferSaved { offer: Box::new(offer) }, clock.now());
-        assert_eq!(catalog.commit(saved).await.expect("the catalogue"), Committed::Done);
+        ledger.decide(OFFER, Command::SetTerms(terms(&offer(clock.now())))).await.expect("terms");
         let ports = Ports {
             records: books.clone(),
             ledger: ledger.clone(),
-            events: Arc::new(MemoryLog(vec![books.clone(), orders.clone(), catalog])),
+            events: Arc::new(MemoryLog(vec![books.clone(), orders.clone(), catalog.clone()])),
             clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
         };
         let options = Options { time_zone: jiff::tz::TimeZone::UTC };
         let workers = Workers::create(options, &ports).await.expect("the role");
-        Self { ledger, books, orders, clock, workers }
+        let shop = Self { ledger, books, orders, catalog, clock, workers };
+        shop.announce("Card", None).await;
+        shop
+    }
+
+    /// The catalogue announces the offer with what it sells now.
+    async fn announce(&self, name: &str, visit_date: Option<&str>) {
+        let mut offer = offer(self.clock.now());
+        (offer.product.name, offer.product.visit_date) = (name.to_owned(), visit_date.map(str::to_owned));
+        let saved = Unit::new().event(&RoleEvent::OfferSaved { offer: Box::new(offer) }, self.clock.now());
+        assert_eq!(self.catalog.commit(saved).await.expect("the catalogue"), Committed::Done);
+    }
+
+    async fn letter(&self) -> DeadLetter {
+        let letters = self.books.list::<DeadLetter>(Query::all(DeadLetter::TABLE, 100)).await.expect("letters");
+        assert_eq!(letters.len(), 1);
+        letters.into_iter().next().expect("one").record
     }
 
     /// Sells two cards.
@@ -102,7 +118,13 @@ impl Shop {
     }
 
     async fn request_refund(&self, order: OrderId) {
-        let event = RoleEvent::RefundRequested { refund: RefundId([2; 16]), order, amount: PRICE, forced: false };
+        self.request_refund_of(order, Vec::new()).await;
+    }
+
+    /// Of some units only.
+    async fn request_refund_of(&self, order: OrderId, lines: Vec<TakenLine>) {
+        let event =
+            RoleEvent::RefundRequested { refund: RefundId([2; 16]), order, amount: PRICE, forced: false, lines };
         let unit = Unit::new().event(&event, self.clock.now());
         assert_eq!(self.orders.commit(unit).await.expect("a request"), Committed::Done);
     }
@@ -196,4 +218,77 @@ async fn a_delivery_that_was_prepared_before_meets_what_was_taken_back() {
     shop.ledger.behind.store(false, Ordering::Relaxed);
     shop.workers.delivery.catch_up().await.expect("read");
     assert_eq!(shop.voided().await, [true, true]);
+}
+
+/// A sale whose product has a day that no calendar knows cannot be delivered.
+async fn buried() -> (Shop, OrderId, DeadLetter) {
+    let shop = Shop::open().await;
+    shop.announce("Card", Some("2030-02-31")).await;
+    shop.workers.products.consumer().catch_up().await.expect("read");
+    let order = shop.sell().await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let letter = shop.letter().await;
+    assert_eq!((letter.topic.as_str(), letter.kind.as_str()), ("journal", "journal"));
+    assert!(letter.reason.contains("2030-02-31"), "{letter:?}");
+    (shop, order, letter)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_could_not_be_made_is_made_when_its_cause_is_mended() {
+    let (shop, _, letter) = buried().await;
+    let replayed = async || shop.workers.delivery.replay(letter.id).await.expect("an answer").expect("a letter");
+    assert_eq!(replayed().await, Replayed::Failed(letter.reason.clone()));
+    assert_eq!((shop.letter().await, shop.voided().await), (letter.clone(), vec![]), "nothing has changed");
+    shop.announce("Card", Some("2030-02-28")).await;
+    shop.workers.products.consumer().catch_up().await.expect("read");
+    for _ in 0..3 {
+        assert!(matches!(replayed().await, Replayed::Done(_)));
+        assert_eq!(shop.voided().await, [false, false]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_meanwhile_is_not_delivered_by_a_replay() {
+    let (shop, order, letter) = buried().await;
+    shop.announce("Card", Some("2030-02-28")).await;
+    shop.workers.products.consumer().catch_up().await.expect("read");
+    shop.request_refund(order).await;
+    shop.workers.taking_back.catch_up().await.expect("taken back");
+    assert_eq!(shop.voided().await, [true, true]);
+    let replayed = shop.workers.delivery.replay(letter.id).await.expect("an answer");
+    assert!(matches!(replayed, Some(Replayed::Done(_))));
+    assert_eq!(shop.voided().await, [true, true]);
+}
+
+#[tokio::test]
+async fn an_older_event_changes_nothing_in_memory_either() {
+    let shop = Shop::open().await;
+    shop.announce("Newer", None).await;
+    let products = &shop.workers.products;
+    products.consumer().catch_up().await.expect("read");
+    let older = shop.catalog.read(topics::CATALOG, 0, 1).await.expect("the first event");
+    products.consumer().handler.handle(&older).await.expect("handled");
+    assert_eq!(products.of(OFFER).await.expect("an answer").expect("a product").name, "Newer");
+}
+
+#[tokio::test]
+async fn of_some_units_so_many_vouchers_are_taken_back() {
+    let shop = Shop::open().await;
+    let order = shop.sell().await;
+    let one = vec![TakenLine { offer: OFFER, quantity: 1, of: 2 }];
+    shop.request_refund_of(order, one.clone()).await;
+    shop.workers.taking_back.catch_up().await.expect("taken back");
+    assert_eq!(shop.voided().await.into_iter().filter(|voided| *voided).count(), 1);
+    let mut events = shop.books.events();
+    assert_eq!(events.pop().expect("an event").kind, "vouchers.voided");
+    // The other one was used: it stays, and the refund is refused.
+    let left = shop.books.list::<Voucher>(Query::all(Voucher::TABLE, 100)).await.expect("vouchers");
+    let mut left = left.into_iter().find(|stored| !stored.record.voided).expect("one is left");
+    left.record.balance = 0;
+    assert_eq!(shop.books.commit(Unit::new().update(&left)).await.expect("used"), Committed::Done);
+    shop.clock.advance(std::time::Duration::from_secs(1));
+    shop.request_refund_of(order, one).await;
+    shop.workers.taking_back.catch_up().await.expect("judged");
+    assert_eq!(shop.books.events().pop().expect("an event").kind, "vouchers.in_use");
+    assert_eq!(shop.voided().await.into_iter().filter(|voided| *voided).count(), 1);
 }

@@ -1,5 +1,7 @@
 //! Deciding commands. Looks at the state, changes nothing.
 
+use std::time::Duration;
+
 use super::command::{Command, HoldRequest};
 use super::event::{Event, Granted, ReleaseReason};
 use super::hold::{Hold, HoldState};
@@ -9,14 +11,47 @@ use super::terms::{MAX_STOCK, Terms};
 use crate::ids::{EventId, OrderId, PaymentId, RefundId, UserId};
 use crate::time::Time;
 
+/// When something is decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// The time, by the clock of whoever decides.
+    pub at: Time,
+    /// How far behind it the true time may be. A hold is late when its deadline has passed without a doubt.
+    pub doubt: Duration,
+}
+
+impl From<Time> for Now {
+    /// By the only clock that there is.
+    fn from(at: Time) -> Self {
+        Self { at, doubt: Duration::ZERO }
+    }
+}
+
+impl Now {
+    /// The time that has passed without a doubt, in the offer: its time never runs backwards.
+    fn passed(self, offer: &Offer) -> Time {
+        self.at.max(offer.last_at) - self.doubt
+    }
+}
+
 impl Offer {
+    /// Whether [`Command::Expire`] would release anything.
+    pub fn is_due(&self, now: impl Into<Now>) -> bool {
+        let passed = now.into().passed(self);
+        self.next_deadline().is_some_and(|deadline| deadline <= passed)
+    }
+
     /// Decides `command` at `now` and puts the events that record it at the end of `events`; none when nothing changes.
     ///
     /// The caller passes every new event to [`Offer::evolve`] before it decides the next command, makes them durable
     /// before it answers, and never lets `now` be earlier than [`Offer::last_at`]. A hold that was forgotten must be
     /// recalled before a command about its order is decided.
-    pub fn decide(&self, command: &Command, now: Time, events: &mut Vec<Event>) -> Outcome {
-        let now = now.max(self.last_at);
+    pub fn decide(&self, command: &Command, now: impl Into<Now>, events: &mut Vec<Event>) -> Outcome {
+        let now = now.into();
+        self.decide_at(command, now.at.max(self.last_at), now.passed(self), events)
+    }
+
+    fn decide_at(&self, command: &Command, now: Time, passed: Time, events: &mut Vec<Event>) -> Outcome {
         let Some(terms) = &self.terms else {
             return self.decide_unknown(command, events);
         };
@@ -25,12 +60,12 @@ impl Offer {
             Command::Prepare(request) => self.prepare(terms, request, now, events),
             Command::Promote { order, expires_at } => self.promote(*order, *expires_at, events),
             Command::Abort { order, person } => self.abort(*order, *person, events),
-            Command::BeginPayment { order, attempt } => self.begin_payment(*order, *attempt, now, events),
+            Command::BeginPayment { order, attempt } => self.begin_payment(*order, *attempt, passed, events),
             Command::EndPayment { order, attempt } => self.end_payment(*order, *attempt, events),
             Command::Commit { order, attempt } => self.commit(*order, *attempt, events),
             Command::Release { order, reason } => self.release(*order, *reason, events),
-            Command::Reclaim { order } => self.reclaim(terms, *order, now, events),
-            Command::Expire => self.expire(now, events),
+            Command::Reclaim { order } => self.reclaim(terms, *order, now, passed, events),
+            Command::Expire => self.expire(passed, events),
             Command::Return { order, return_id, quantity, restock } => {
                 self.take_back(*order, *return_id, *quantity, *restock, events)
             }
@@ -159,12 +194,12 @@ impl Offer {
         }
     }
 
-    fn begin_payment(&self, order: OrderId, attempt: PaymentId, now: Time, events: &mut Vec<Event>) -> Outcome {
+    fn begin_payment(&self, order: OrderId, attempt: PaymentId, passed: Time, events: &mut Vec<Event>) -> Outcome {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
             // Late is late, whether or not the clock that releases has come by yet.
-            HoldState::Held if now >= hold.expires_at => Outcome::Expired,
+            HoldState::Held if passed >= hold.expires_at => Outcome::Expired,
             HoldState::Held => {
                 events.push(Event::PaymentBegun { order, attempt });
                 Outcome::Paying(Hold { state: HoldState::Paying, attempt, seq: self.next_seq(), ..hold.clone() })
@@ -217,11 +252,11 @@ impl Offer {
         }
     }
 
-    fn reclaim(&self, terms: &Terms, order: OrderId, now: Time, events: &mut Vec<Event>) -> Outcome {
+    fn reclaim(&self, terms: &Terms, order: OrderId, now: Time, passed: Time, events: &mut Vec<Event>) -> Outcome {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
-            HoldState::Held if now < hold.expires_at => Outcome::Held(hold.clone()),
+            HoldState::Held if passed < hold.expires_at => Outcome::Held(hold.clone()),
             HoldState::Paying => Outcome::PaymentInProgress { attempt: hold.attempt },
             HoldState::Sold | HoldState::Returned => Outcome::AlreadySold { attempt: hold.attempt },
             // It was canceled, failed for good or never was: money that comes now goes back.
@@ -238,7 +273,7 @@ impl Offer {
                 if let Some(refusal) = refusal {
                     return Outcome::Refused(refusal);
                 }
-                let expires_at = now + std::time::Duration::from_millis(u64::from(terms.hold_for_ms));
+                let expires_at = now + Duration::from_millis(u64::from(terms.hold_for_ms));
                 events.push(Event::Reclaimed { order, expires_at });
                 let seq = self.next_seq();
                 Outcome::Held(Hold { state: HoldState::Held, expires_at, seq, ..hold.clone() })
@@ -246,8 +281,8 @@ impl Offer {
         }
     }
 
-    fn expire(&self, now: Time, events: &mut Vec<Event>) -> Outcome {
-        let due: Vec<OrderId> = self.due(now).take(EXPIRE_AT_MOST).collect();
+    fn expire(&self, passed: Time, events: &mut Vec<Event>) -> Outcome {
+        let due: Vec<OrderId> = self.due(passed).take(EXPIRE_AT_MOST).collect();
         events.extend(due.iter().map(|order| Event::Released { order: *order, reason: ReleaseReason::Expired }));
         Outcome::ReleasedByTime(due)
     }
@@ -313,7 +348,7 @@ fn grant(terms: &Terms, request: &HoldRequest, now: Time) -> Granted {
         unit_price: terms.price,
         discount: request.discount,
         digest: request.digest,
-        expires_at: now + std::time::Duration::from_millis(u64::from(terms.hold_for_ms)),
+        expires_at: now + Duration::from_millis(u64::from(terms.hold_for_ms)),
         terms_version: terms.version,
         facts: request.facts.clone(),
     }

@@ -18,6 +18,7 @@ mod terms;
 mod undo;
 
 pub use command::{Command, HoldRequest};
+pub use decide::Now;
 pub use event::{Event, Granted, ReleaseReason};
 pub use hold::{Facts, Hold, HoldState, Line, Return};
 pub use offer::{EXPIRE_AT_MOST, Offer, OfferSnapshot, Persons, Stock};

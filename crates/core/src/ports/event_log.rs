@@ -33,4 +33,9 @@ pub trait EventLog: Send + Sync + 'static {
     async fn read(&self, topic: &'static str, after: i64, limit: usize) -> Result<Vec<LoggedEvent>, PortError>;
     /// Returns when there is an event after `position`, at the latest a second after it was written by another process.
     async fn wait(&self, topic: &'static str, after: i64) -> Result<(), PortError>;
+    /// Returns when everything that was in the topic at the call can be read here; an error says that nobody knows. At
+    /// once where every [`EventLog::read`] asks the topic itself.
+    async fn catch_up(&self, _topic: &'static str) -> Result<(), PortError> {
+        Ok(())
+    }
 }

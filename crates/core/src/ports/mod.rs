@@ -25,7 +25,7 @@ pub use marks::SessionMarks;
 pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
-pub use registry::{Instance, Registry, RoleName};
+pub use registry::{Instance, Load, Registry, RoleName};
 
 /// The infrastructure did not do its part.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -33,6 +33,20 @@ impl RoleName {
         [Self::Gateway, Self::Accounts, Self::Catalog, Self::Orders, Self::Payments, Self::Vouchers, Self::Sandbox];
 }
 
+/// What waits in a process, as it says itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// Commands that wait for the ledger.
+    pub commands: u64,
+    /// Whether the ledger can decide nothing for now.
+    pub stuck: bool,
+    /// How long the oldest event of its roles has waited to be announced, in milliseconds.
+    pub outbox_millis: u64,
+    /// How long the oldest event of others has waited for one of its consumers, in milliseconds.
+    pub consumers_millis: u64,
+}
+
 /// A process that runs roles.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Instance {
@@ -46,6 +60,9 @@ pub struct Instance {
     pub draining: bool,
     /// When it started, so that one that was started again is not taken for the one before.
     pub started_at: Time,
+    /// What waits in it.
+    #[serde(default)]
+    pub load: Load,
 }
 
 /// Tells the processes of a shop of each other.

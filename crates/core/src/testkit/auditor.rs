@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::breach::{Breach, Violation};
 use crate::ids::{EventId, OfferNumber, OrderId, PaymentId, RefundId, UserId};
@@ -17,6 +18,8 @@ const KEPT: usize = 1_000;
 #[derive(Default)]
 pub struct Auditor {
     books: BTreeMap<OfferNumber, Book>,
+    /// How far the clocks of those who wrote the journal may be off: a payment may begin so much after a deadline.
+    doubt: Duration,
     position: i64,
     violations: Vec<Violation>,
     found: u64,
@@ -64,6 +67,7 @@ struct Line {
 
 #[derive(Default)]
 struct Book {
+    doubt: Duration,
     terms: Option<Terms>,
     frozen: bool,
     last_at: Time,
@@ -84,6 +88,11 @@ pub fn audit<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>) -> Audit {
 }
 
 impl Auditor {
+    /// An auditor of a journal that was written by several clocks, each of which may be off by so much.
+    pub fn with_doubt(doubt: Duration) -> Self {
+        Self { doubt, ..Self::default() }
+    }
+
     /// Reads the next entry.
     pub fn take(&mut self, entry: &JournalEntry) {
         let record = &entry.record;
@@ -96,7 +105,8 @@ impl Auditor {
         }
         self.position = entry.position;
         let mut breaches = Vec::new();
-        let book = self.books.entry(record.offer).or_default();
+        let doubt = self.doubt;
+        let book = self.books.entry(record.offer).or_insert_with(|| Book { doubt, ..Book::default() });
         book.link(entry, &mut |breach| breaches.push((record.first_seq, breach)));
         for (seq, event) in record.numbered() {
             book.apply(event, record.at, &mut |breach| breaches.push((seq, breach)));
@@ -298,7 +308,7 @@ impl Book {
             return report(Breach::NoSuchOrder { order });
         };
         let (before, quantity) = (line.state, u64::from(line.quantity));
-        if let Some(breach) = line.breach(order, event, at, self.frozen) {
+        if let Some(breach) = line.breach(order, event, at, self.doubt, self.frozen) {
             report(breach);
         }
         line.follow(event);
@@ -364,11 +374,11 @@ impl Line {
     }
 
     /// Why this event must not happen to this order now.
-    fn breach(&self, order: OrderId, event: &Event, at: Time, frozen: bool) -> Option<Breach> {
+    fn breach(&self, order: OrderId, event: &Event, at: Time, doubt: Duration, frozen: bool) -> Option<Breach> {
         use HoldState::{Held, Paying, Prepared, Released, Sold};
         let allowed = match event {
             Event::Promoted { .. } => self.state == Prepared,
-            Event::PaymentBegun { .. } if self.state == Held && at >= self.expires_at => {
+            Event::PaymentBegun { .. } if self.state == Held && at >= self.expires_at + doubt => {
                 return Some(Breach::PaidLate { order });
             }
             Event::PaymentBegun { .. } => self.state == Held,

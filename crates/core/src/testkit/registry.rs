@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::ports::{Instance, Registry, RoleName};
+use crate::ports::{Instance, Load, Registry, RoleName};
 use crate::time::Time;
 
 fn instance(id: &str, draining: bool) -> Instance {
     let roles = vec![RoleName::Orders, RoleName::Payments];
-    Instance { id: id.to_owned(), address: format!("{id}:80"), roles, draining, started_at: Time(7) }
+    let load = Load { commands: u64::from(draining), stuck: draining, outbox_millis: 5, consumers_millis: 6 };
+    Instance { id: id.to_owned(), address: format!("{id}:80"), roles, draining, started_at: Time(7), load }
 }
 
 async fn listed(registry: &dyn Registry) -> Vec<Instance> {

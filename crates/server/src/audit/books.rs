@@ -7,7 +7,7 @@ use firstcome_core::records::{Query, Record, RecordsExt as _};
 const PAGE: u32 = 5_000;
 
 /// Every row of a table, in the order of its key. A row that cannot be read is an error that names its table.
-pub(super) async fn every<R: Record>(records: &dyn Records, mut visit: impl FnMut(R)) -> Result<(), PortError> {
+pub(crate) async fn every<R: Record>(records: &dyn Records, mut visit: impl FnMut(R)) -> Result<(), PortError> {
     let mut after = None;
     loop {
         let rows = records.list::<R>(Query::all(R::TABLE, PAGE).after(after.take())).await?;

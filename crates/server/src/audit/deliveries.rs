@@ -2,17 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use firstcome_app::orders::Refund;
-use firstcome_app::vouchers::{Movement, MovementKind, SoldProduct, Voucher};
-use firstcome_core::ids::{OfferNumber, OrderId, VoucherId};
+use firstcome_app::vouchers::{DELIVERY, Voucher};
+use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::HoldState;
-use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{PortError, Records};
-use firstcome_core::product::ProductKind;
 
-use super::books::every;
 use super::journal::Journal;
 use super::report::Report;
+use super::vouchers::Sold;
+use super::{books::every, refunds::Decided};
 
 /// The vouchers of an order.
 #[derive(Clone, Copy, Default)]
@@ -21,84 +19,77 @@ struct Delivered {
     voided: u32,
 }
 
-/// What the movements of a voucher say.
+/// What an order is due.
 #[derive(Clone, Copy, Default)]
-struct Moved {
-    issued: i64,
-    spent: i64,
+struct Due {
+    usable: u32,
+    returned: u32,
+    /// Whether the role that delivers has not read of it yet.
+    is_news: bool,
 }
 
-/// `records` are those of the vouchers; `orders` know which deliveries are being taken back.
+/// `records` are those of the vouchers; what was `decided` tells which deliveries are being taken back.
 pub(super) async fn check(
     journal: &Journal,
     records: &dyn Records,
-    orders: &dyn Records,
+    decided: &Decided,
     report: &mut Report,
 ) -> Result<(), PortError> {
-    let mut moved: HashMap<VoucherId, Moved> = HashMap::new();
-    every::<Movement>(records, |movement| {
-        let entry = moved.entry(movement.voucher).or_default();
-        match movement.kind {
-            MovementKind::Issued => entry.issued += movement.amount,
-            MovementKind::Redeemed => entry.spent += movement.amount,
-            MovementKind::Voided => {}
-        }
-    })
-    .await?;
+    // Asked first: what is delivered while the vouchers are read is not missed.
+    let position = records.position(DELIVERY).await?;
+    let mut sold = Sold::read(journal, records).await?;
     let mut delivered: HashMap<OrderId, Delivered> = HashMap::new();
     every::<Voucher>(records, |voucher| {
         report.vouchers += 1;
-        let Moved { issued, spent } = moved.get(&voucher.id).copied().unwrap_or_default();
-        if issued != voucher.face || issued - spent != voucher.balance || voucher.balance < 0 {
-            let Voucher { id, order, face, balance, .. } = &voucher;
-            let why = format!("issued with {issued}, {spent} taken off, but its row says {balance} of {face}");
-            report.differ(format!("voucher {id} of order {order}"), why);
+        if let Some(why) = sold.judge(&voucher) {
+            report.differ(format!("voucher {} of order {}", voucher.id, voucher.order), why);
         }
         let entry = delivered.entry(voucher.order).or_default();
         *(if voucher.voided { &mut entry.voided } else { &mut entry.usable }) += 1;
     })
     .await?;
-    let mut digital: HashMap<OfferNumber, bool> = HashMap::new();
-    every::<SoldProduct>(records, |sold| {
-        digital.insert(sold.offer, sold.product.0.kind != ProductKind::Goods);
-    })
-    .await?;
-    let mut leaving: HashSet<OrderId> = HashSet::new();
-    every::<Refund>(orders, |refund| {
-        if refund.state == RefundState::Pending {
-            leaving.insert(refund.order);
-        }
-    })
-    .await?;
-    compare(journal, &digital, &delivered, &leaving, report);
+    for voucher in sold.moved_alone() {
+        report.differ(format!("voucher {voucher}"), "something happened to it, but it is not there".to_owned());
+    }
+    compare(&due(journal, &sold, position), &delivered, &decided.leaving(), report);
     Ok(())
 }
 
-fn compare(
-    journal: &Journal,
-    digital: &HashMap<OfferNumber, bool>,
-    delivered: &HashMap<OrderId, Delivered>,
-    leaving: &HashSet<OrderId>,
-    report: &mut Report,
-) {
-    let mut due: HashMap<OrderId, (u32, u32)> = HashMap::new();
+fn due(journal: &Journal, sold: &Sold<'_>, position: i64) -> HashMap<OrderId, Due> {
+    let mut due: HashMap<OrderId, Due> = HashMap::new();
     // What uses a coupon delivers nothing.
     for ((order, offer), hold) in journal.holds.iter().filter(|((_, offer), _)| !offer.is_account()) {
         let entry = due.entry(*order).or_default();
-        if digital.get(offer).copied().unwrap_or(true) {
+        if sold.is_digital(*offer) {
+            entry.is_news |= journal.is_news((*order, *offer), position);
             match hold.state {
-                HoldState::Sold => entry.0 += hold.units(),
-                HoldState::Returned => entry.1 += hold.quantity,
+                HoldState::Sold => {
+                    entry.usable += hold.units();
+                    entry.returned += hold.returned();
+                }
+                HoldState::Returned => entry.returned += hold.quantity,
                 _ => {}
             }
         }
     }
-    for (order, (usable, returned)) in &due {
+    due
+}
+
+fn compare(
+    due: &HashMap<OrderId, Due>,
+    delivered: &HashMap<OrderId, Delivered>,
+    leaving: &HashSet<OrderId>,
+    report: &mut Report,
+) {
+    for (order, Due { usable, returned, is_news }) in due {
         let found = delivered.get(order).copied().unwrap_or_default();
         let place = format!("delivery of order {order}");
-        let leaves = found.usable < *usable && found.usable + found.voided == *usable;
+        let there = found.usable + found.voided;
+        let leaves = found.usable < *usable && there == *usable + *returned;
         if leaves && leaving.contains(order) {
             report.flying(place, "what was delivered is being taken back".to_owned());
+        } else if *is_news && there < *usable + *returned {
+            report.flying(place, "is still to be delivered".to_owned());
         } else if found.usable != *usable || (*returned > 0 && found.voided > *returned) {
             let why =
                 format!("{usable} vouchers are due, {} usable and {} voided are there", found.usable, found.voided);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
-use firstcome_core::ledger::{Event, Hold};
+use firstcome_core::ids::{OfferNumber, OrderId};
+use firstcome_core::ledger::{Event, Hold, Terms};
 use firstcome_core::testkit::{Audit, Auditor};
 
 use crate::place::{JournalRead, Place};
@@ -14,8 +14,12 @@ pub(super) struct Journal {
     pub(super) audit: Audit,
     /// The holds of every order, by order and offer.
     pub(super) holds: HashMap<(OrderId, OfferNumber), Hold>,
-    /// The full ids of the offers.
-    pub(super) offers: BTreeMap<OfferNumber, OfferId>,
+    /// Where the last record about each of them is.
+    pub(super) positions: HashMap<(OrderId, OfferNumber), i64>,
+    /// The terms of the offers, as they were set last.
+    pub(super) terms: BTreeMap<OfferNumber, Terms>,
+    /// Where the last record of each offer is.
+    pub(super) offer_positions: BTreeMap<OfferNumber, i64>,
     /// Records read.
     pub(super) records: u64,
     /// Whether nobody can tell that its end is its end.
@@ -34,21 +38,29 @@ impl Journal {
     pub(super) fn order(&self, order: OrderId) -> Option<&Hold> {
         self.holds.get(&(order, order.home()))
     }
+
+    /// Whether someone who has read up to `position` has not heard the last of this hold yet.
+    pub(super) fn is_news(&self, hold: (OrderId, OfferNumber), position: i64) -> bool {
+        self.positions.get(&hold).is_some_and(|last| *last > position)
+    }
 }
 
 /// Reads the journal, also while it is written. The error names the place.
 pub(super) fn read(place: &Place) -> Result<Journal, String> {
-    let mut auditor = Auditor::default();
+    let mut auditor = Auditor::with_doubt(place.clock_doubt());
     let mut holds: HashMap<(OrderId, OfferNumber), Hold> = HashMap::new();
-    let mut offers = BTreeMap::new();
+    let mut positions = HashMap::new();
+    let (mut terms, mut offer_positions) = (BTreeMap::new(), BTreeMap::new());
     let JournalRead { records, witness_missing, strays } = place.read_journal(|entry| {
         auditor.take(entry);
         let offer = entry.record.offer;
+        offer_positions.insert(offer, entry.position);
         for (seq, event) in entry.record.numbered() {
-            if let Event::TermsSet(terms) = event {
-                offers.insert(offer, terms.offer);
+            if let Event::TermsSet(set) = event {
+                terms.insert(offer, *set);
             }
             let Some(order) = event.order() else { continue };
+            positions.insert((order, offer), entry.position);
             if let Some(hold) = Hold::created_by(event, seq, entry.record.at) {
                 holds.insert((order, offer), hold);
             } else if let Some(hold) = holds.get_mut(&(order, offer)) {
@@ -56,5 +68,6 @@ pub(super) fn read(place: &Place) -> Result<Journal, String> {
             }
         }
     })?;
-    Ok(Journal { audit: auditor.finish(), holds, offers, records, witness_missing, strays })
+    let audit = auditor.finish();
+    Ok(Journal { audit, holds, positions, terms, offer_positions, records, witness_missing, strays })
 }

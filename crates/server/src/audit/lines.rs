@@ -112,7 +112,9 @@ mod tests {
         let journal = Journal {
             audit: Auditor::default().finish(),
             holds,
-            offers: BTreeMap::new(),
+            positions: HashMap::new(),
+            terms: BTreeMap::new(),
+            offer_positions: BTreeMap::new(),
             records: 0,
             witness_missing: false,
             strays: Vec::new(),

@@ -1,18 +1,22 @@
 //! The audit: everything is read back and compared, from the journal alone.
 //!
 //! The journal is checked record by record and counted twice: by an auditor that shares nothing with the ledger, and
-//! order by order. What the roles keep must then agree with it: the rows of orders, the money, the deliveries.
+//! order by order. What the roles keep must then agree with it: the rows of orders, the catalogue's terms, the money that
+//! came and went back, the deliveries.
 //!
 //! A shop that runs is always a little ahead of its own books. A difference that goes away while the audit looks again is
 //! in flight; one that stays is a disagreement.
 
 mod books;
+mod catalogue;
 mod deliveries;
 mod journal;
 mod lines;
 mod money;
 mod orders;
+mod refunds;
 mod report;
+mod vouchers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +26,7 @@ use firstcome_core::ports::{PortError, RoleName};
 use crate::place::Place;
 use crate::wire::ARCHIVE;
 
+pub(crate) use books::every;
 pub use report::{OfferLine, Report};
 
 /// How often a difference is looked at, and how long in between, while the shop runs.
@@ -72,8 +77,12 @@ async fn look(place: &Place) -> Result<Report, PortError> {
         }
         None => report.orders = journal.orders().count() as u64,
     }
-    let orders = place.records(RoleName::Orders).await?;
-    money::check(&journal, &*place.records(RoleName::Payments).await?, &mut report).await?;
-    deliveries::check(&journal, &*place.records(RoleName::Vouchers).await?, &*orders, &mut report).await?;
+    catalogue::check(&journal, &*place.records(RoleName::Catalog).await?, &mut report).await?;
+    // Of each story the beginning is read first, so that what goes on meanwhile only looks further than it was.
+    let decided = refunds::Decided::read(&*place.records(RoleName::Orders).await?).await?;
+    let payments = place.records(RoleName::Payments).await?;
+    decided.check(&journal, &*payments, &mut report).await?;
+    money::check(&journal, &*payments, &decided, &mut report).await?;
+    deliveries::check(&journal, &*place.records(RoleName::Vouchers).await?, &decided, &mut report).await?;
     Ok(report)
 }

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use firstcome_app::payments::{Payment, Refund};
-use firstcome_core::ids::PaymentId;
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{PortError, Records};
 
 use super::books::every;
 use super::journal::Journal;
+use super::refunds::Decided;
 use super::report::Report;
 
 /// What went back of a payment, and what is on its way.
@@ -19,9 +20,18 @@ struct Back {
     pending: i64,
 }
 
-pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut Report) -> Result<(), PortError> {
+pub(super) async fn check(
+    journal: &Journal,
+    records: &dyn Records,
+    decided: &Decided,
+    report: &mut Report,
+) -> Result<(), PortError> {
     let mut back: HashMap<PaymentId, Back> = HashMap::new();
+    let mut sources: Vec<(RefundId, PaymentId, OrderId)> = Vec::new();
     every::<Refund>(records, |refund| {
+        if refund.amount > 0 {
+            sources.push((refund.refund_id, refund.payment_id, refund.order_id));
+        }
         let entry = back.entry(refund.payment_id).or_default();
         match refund.state {
             RefundState::Done => entry.done += refund.amount,
@@ -34,10 +44,16 @@ pub(super) async fn check(journal: &Journal, records: &dyn Records, report: &mut
     every::<Payment>(records, |payment| {
         report.payments += 1;
         let back = back.get(&payment.payment_id).copied().unwrap_or_default();
-        judge(&payment, back, journal.order(payment.order_id), report);
+        judge(&payment, back, journal.order(payment.order_id), decided, report);
         payments.insert(payment.payment_id, payment);
     })
     .await?;
+    for (refund, payment, order) in sources {
+        if payments.get(&payment).is_none_or(|payment| payment.order_id != order) {
+            let place = format!("refund {refund} of order {order}");
+            report.differ(place, format!("payment {payment}, which it comes from, is not one of the order"));
+        }
+    }
     let gone = compare_charges(payments.values(), report);
     for hold in journal.orders().filter(|hold| matches!(hold.state, HoldState::Sold | HoldState::Returned)) {
         if hold.total().amount == 0 {
@@ -87,8 +103,13 @@ impl Money for Payment {
     }
 }
 
-fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report) {
+fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, decided: &Decided, report: &mut Report) {
     let place = format!("payment {} of order {}", payment.payment_id, payment.order_id);
+    // A charge that came without a request of ours may have met an order that nobody had placed.
+    let nobody = payment.person == UserId::NIL && payment.digest == 0;
+    if hold.is_none_or(|hold| hold.person != payment.person) && !nobody {
+        report.differ(place.clone(), "who paid is not who ordered".to_owned());
+    }
     if back.done != payment.refunded || back.done + back.pending > payment.amount {
         report.differ(
             place.clone(),
@@ -99,6 +120,7 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
         );
     }
     let delivered = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Sold);
+    let leading = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Paying);
     let returned = hold.is_some_and(|hold| hold.attempt == payment.payment_id && hold.state == HoldState::Returned);
     match payment.state {
         PaymentState::Ready | PaymentState::InProgress | PaymentState::Unknown => {
@@ -110,6 +132,8 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
         PaymentState::Canceled if back.done != payment.amount => {
             report.differ(place, "is canceled, but not all of it went back".to_owned());
         }
+        // All of it went back in parts that leave a delivery, by decision.
+        PaymentState::Canceled if delivered && decided.sent_back(payment.order_id) >= payment.amount => {}
         PaymentState::Canceled if delivered => {
             report.differ(place, "went back, but its order is still delivered".to_owned());
         }
@@ -117,6 +141,11 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
         PaymentState::Done | PaymentState::PartialCanceled if back.pending > 0 => {
             report.flying(place, "its refund is under way".to_owned());
         }
+        PaymentState::Done | PaymentState::PartialCanceled if leading => {
+            report.flying(place, "is paid, and its order is still to be completed".to_owned());
+        }
+        // Some of it was kept, by the policy that the order was sold under.
+        PaymentState::Done | PaymentState::PartialCanceled if returned && decided.took_all(payment.order_id) => {}
         PaymentState::Done | PaymentState::PartialCanceled if !delivered => {
             report.differ(place, "is paid, but there is neither a delivery nor a refund".to_owned());
         }
@@ -126,7 +155,6 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, report: &mut Report
 
 #[cfg(test)]
 mod tests {
-    use firstcome_core::ids::{OrderId, UserId};
     use firstcome_core::money::Currency;
     use firstcome_core::time::Time;
 
@@ -180,9 +208,9 @@ mod tests {
         let part = Payment { refunded: 400, ..payment(1, "key", PaymentState::PartialCanceled) };
         let whole = payment(1, "key", PaymentState::Canceled);
         let sold = sold_by(part.payment_id);
-        judge(&part, Back { done: 400, pending: 0 }, Some(&sold), &mut report);
+        judge(&part, Back { done: 400, pending: 0 }, Some(&sold), &Decided::default(), &mut report);
         assert!(report.disagreements.is_empty() && report.in_flight.is_empty(), "{report:?}");
-        judge(&whole, Back { done: 1_000, pending: 0 }, Some(&sold), &mut report);
+        judge(&whole, Back { done: 1_000, pending: 0 }, Some(&sold), &Decided::default(), &mut report);
         assert_eq!(report.disagreements.len(), 1, "delivered, and all of the money is back");
     }
 

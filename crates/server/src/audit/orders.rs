@@ -1,4 +1,5 @@
-//! The rows of orders and offers against the journal.
+//! The rows of orders and offers against the journal. They are written behind it, and name the record up to which they are:
+//! what is after that one is under way.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,6 +17,9 @@ use super::report::Report;
 const MISSING: &str = "it is missing, so no rows of orders were compared; it only repeats the journal, and the next start makes \
                        it again";
 
+/// A hold of the journal.
+type Key = (OrderId, OfferNumber);
+
 /// Compares the archive at a path. Blocks.
 pub(super) fn check(journal: &Journal, path: &Path, report: &mut Report) -> Result<(), PortError> {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -24,46 +28,61 @@ pub(super) fn check(journal: &Journal, path: &Path, report: &mut Report) -> Resu
         return Ok(());
     }
     let mut seen = HashSet::new();
-    let offers = match rows_of_archive(path, |number, row| check_row(journal, number, row, &mut seen, report)) {
-        Ok((_, offers)) => offers,
+    let mut old = Vec::new();
+    let read = rows_of_archive(path, |number, row| old.extend(check_row(journal, number, row, &mut seen, report)));
+    let (head, offers) = match read {
+        Ok(read) => read,
         Err(PortError::Corrupt(why)) => {
             report.differ(file, why);
             return Ok(());
         }
         Err(error) => return Err(error),
     };
-    for (order, offer) in journal.holds.keys().filter(|key| !seen.contains(key)) {
-        report.differ(format!("order {order} on offer {offer}"), "has no row".to_owned());
+    let old = old.into_iter().map(|key| (key, "its row is not up to date"));
+    let missing = journal.holds.keys().filter(|key| !seen.contains(key)).map(|key| (*key, "has no row"));
+    for (key, why) in old.chain(missing) {
+        let place = place(key);
+        if journal.is_news(key, head.position) {
+            report.flying(place, "its row is still to be written from the journal".to_owned());
+        } else {
+            report.differ(place, why.to_owned());
+        }
     }
-    check_offers(journal, &offers, report);
+    check_offers(journal, head.position, &offers, report);
     Ok(())
 }
 
+fn place((order, offer): Key) -> String {
+    format!("order {order} on offer {offer}")
+}
+
+/// Judges a row; one that is not up to date is returned.
 fn check_row(
     journal: &Journal,
     number: i64,
     row: Result<ArchivedRow, String>,
-    seen: &mut HashSet<(OrderId, OfferNumber)>,
+    seen: &mut HashSet<Key>,
     report: &mut Report,
-) {
+) -> Option<Key> {
     report.orders += 1;
     let row = match row {
         Ok(row) => row,
-        Err(why) => return report.differ(format!("row {number} of the archive"), why),
-    };
-    let place = format!("order {} on offer {}", row.hold.order, row.offer);
-    if !seen.insert((row.hold.order, row.offer)) {
-        return report.differ(place, "has two rows".to_owned());
-    }
-    match journal.holds.get(&(row.hold.order, row.offer)) {
-        None => report.differ(place, "has a row, but the journal does not know it".to_owned()),
-        Some(hold) if hold.seq != row.hold.seq => report.differ(place, "its row is not up to date".to_owned()),
-        Some(hold) => {
-            if let Some(why) = differs(hold, &row) {
-                report.differ(place, why);
-            }
+        Err(why) => {
+            report.differ(format!("row {number} of the archive"), why);
+            return None;
         }
+    };
+    let key = (row.hold.order, row.offer);
+    let why = match journal.holds.get(&key) {
+        _ if !seen.insert(key) => Some("has two rows".to_owned()),
+        None => Some("has a row, but the journal does not know it".to_owned()),
+        Some(hold) if hold.seq != row.hold.seq => return Some(key),
+        Some(hold) => differs(hold, &row),
+    };
+    if let Some(why) = why {
+        report.differ(place(key), why);
     }
+    None
 }
 
 fn differs(hold: &Hold, row: &ArchivedRow) -> Option<String> {
@@ -74,26 +93,32 @@ fn differs(hold: &Hold, row: &ArchivedRow) -> Option<String> {
     (row.state != meant).then(|| format!("its row shows {}, the journal means {meant}", row.state))
 }
 
-fn check_offers(journal: &Journal, offers: &[OfferSnapshot], report: &mut Report) {
+fn check_offers(journal: &Journal, position: i64, offers: &[OfferSnapshot], report: &mut Report) {
     let mut seen = HashSet::new();
+    let is_news = |number: &OfferNumber| journal.offer_positions.get(number).is_some_and(|last| *last > position);
+    let mut late = |number: &OfferNumber, why: String| {
+        let place = format!("offer {number}");
+        if is_news(number) {
+            report.flying(place, "its row is still to be written from the journal".to_owned());
+        } else {
+            report.differ(place, why);
+        }
+    };
     for offer in offers {
         let number = offer.terms.offer.number();
         seen.insert(number);
-        let place = format!("offer {number}");
         let Some(tally) = journal.audit.offers.get(&number) else {
-            report.differ(place, "has a row, but the journal does not know it".to_owned());
+            late(&number, "has a row, but the journal does not know it".to_owned());
             continue;
         };
         let shown = (offer.seq, offer.stock.stock, offer.stock.held, offer.stock.sold);
         let meant = (tally.seq, tally.stock.stock, tally.stock.held, tally.stock.sold);
         if shown != meant {
-            report.differ(
-                place,
-                format!("its row shows (seq, stock, held, sold) {shown:?}, the journal means {meant:?}"),
-            );
+            let why = format!("its row shows (seq, stock, held, sold) {shown:?}, the journal means {meant:?}");
+            late(&number, why);
         }
     }
     for number in journal.audit.offers.keys().filter(|number| !seen.contains(number)) {
-        report.differ(format!("offer {number}"), "has no row".to_owned());
+        late(number, "has no row".to_owned());
     }
 }

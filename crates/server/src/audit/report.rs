@@ -80,7 +80,7 @@ impl Report {
             .iter()
             .filter(|(number, _)| !number.is_account())
             .map(|(number, tally)| OfferLine {
-                offer_id: journal.offers.get(number).copied().unwrap_or(OfferId::NIL),
+                offer_id: journal.terms.get(number).map_or(OfferId::NIL, |terms| terms.offer),
                 seq: tally.seq,
                 stock: tally.stock.stock,
                 available: i64::try_from(tally.available).unwrap_or(i64::MIN),

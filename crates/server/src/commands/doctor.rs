@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use firstcome_core::ports::RoleName;
+
 use super::CommandError;
 use crate::cli::DataArguments;
 use crate::config::{Config, Mode};
@@ -17,27 +19,28 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
             writeln!(std::io::stdout(), "{advice}")?;
             Ok(())
         }
-        Mode::Cluster(_) => runtime.block_on(check(&config)),
+        Mode::Cluster(roles) => runtime.block_on(check(&config, &roles)),
     }
 }
 
 #[cfg(not(feature = "cluster"))]
 #[expect(clippy::unused_async, reason = "with the feature it waits for servers")]
-async fn check(_: &Config) -> Result<(), CommandError> {
+async fn check(_: &Config, _: &[RoleName]) -> Result<(), CommandError> {
     Err(CommandError::Input("this build has no cluster".to_owned()))
 }
 
 #[cfg(feature = "cluster")]
-async fn check(config: &Config) -> Result<(), CommandError> {
+async fn check(config: &Config, roles: &[RoleName]) -> Result<(), CommandError> {
     use firstcome_store::check::CheckState;
 
-    let lines = look(config).await?;
+    let lines = look(config, roles).await?;
     let mut out = std::io::stdout().lock();
     let width = lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default();
     for line in &lines {
         let state = match line.state {
             CheckState::Ok => "ok",
             CheckState::Warn => "WARN",
+            CheckState::Down => "DOWN",
             CheckState::Fail => "FAIL",
         };
         let padding = width - line.what.chars().count();
@@ -47,15 +50,14 @@ async fn check(config: &Config) -> Result<(), CommandError> {
         }
     }
     let count = |state| lines.iter().filter(|line| line.state == state).count();
-    let (warned, failed) = (count(CheckState::Warn), count(CheckState::Fail));
-    writeln!(out, "{} checks, {warned} warnings, {failed} failures", lines.len())?;
+    let [warned, down, failed] = [CheckState::Warn, CheckState::Down, CheckState::Fail].map(count);
+    writeln!(out, "{} checks, {warned} warnings, {down} down, {failed} failures", lines.len())?;
     out.flush()?;
-    if failed == 0 { Ok(()) } else { Err(CommandError::Disagrees) }
+    if down + failed == 0 { Ok(()) } else { Err(CommandError::Disagrees) }
 }
 
 #[cfg(feature = "cluster")]
-async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
-    use firstcome_core::events::topics;
+async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<firstcome_store::check::CheckLine>, CommandError> {
     use firstcome_store::check::CheckLine;
 
     use crate::wire::cluster;
@@ -69,12 +71,6 @@ async fn look(config: &Config) -> Result<Vec<firstcome_store::check::CheckLine>,
             CheckLine::fail("keys", error.to_string(), advice)
         }
     });
-    lines.extend(firstcome_store::redis::check(&cluster::redis(config)?).await);
-    lines.extend(firstcome_store::kafka::check(&cluster::kafka(config), &topics::ALL).await);
-    for (role, url) in config.databases.all() {
-        if url.is_some() {
-            lines.extend(firstcome_store::sql::check(&cluster::sql(config, role)?, role.as_str()).await);
-        }
-    }
+    lines.extend(cluster::look(config, roles).await?);
     Ok(lines)
 }

@@ -4,30 +4,39 @@ mod csv;
 mod fields;
 mod json;
 mod ledger;
+mod take;
 mod times;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, Imported, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
+use firstcome_core::money::Currency;
 use firstcome_core::ports::{Clock, RoleName, SystemClock};
 use firstcome_core::time::Time;
 use garde::Validate;
-use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
 
-use self::ledger::ReadLedger;
+pub(super) use self::csv::COLUMNS;
+pub(super) use self::ledger::ReadLedger;
+use self::take::take;
 use super::CommandError;
 use crate::cli::ImportArguments;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::place::Place;
+use crate::wire::time_zone;
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
+
+/// What a file in the encoding of another time is answered with: in Korea Excel saves CSV as CP949 unless told otherwise.
+const NOT_UTF8: &str =
+    "the file is not UTF-8; save it as UTF-8, in Excel with the type \"CSV UTF-8\" (\"CSV UTF-8(쉼표로 분리)\")";
 
 /// A product and its place in the file.
 pub(super) struct ProductRow {
@@ -46,6 +55,8 @@ pub(super) struct OfferRow {
 pub(super) struct Catalogue {
     products: Vec<ProductRow>,
     offers: Vec<OfferRow>,
+    /// What of the file was not taken, and why.
+    notes: Vec<String>,
 }
 
 fn bad(place: &str, message: impl std::fmt::Display) -> CommandError {
@@ -59,7 +70,11 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let catalogue = read(file, SystemClock.now())?;
+    let time_zone = time_zone(&config);
+    let catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
+    for note in &catalogue.notes {
+        writeln!(std::io::stderr(), "{note}")?;
+    }
     let place = place(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -69,9 +84,10 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             events: Place::no_events(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            time_zone,
         });
         compare(&catalog, &catalogue).await?;
-        let counts = take(&catalog, catalogue, true).await?;
+        let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
     })
@@ -95,27 +111,36 @@ fn place(config: Config) -> Result<Place, CommandError> {
 /// Takes the catalogue of the demo.
 pub async fn demo(catalog: &Catalog) -> Result<(), CommandError> {
     let catalogue = json::read(DEMO, "the demo", SystemClock.now())?;
-    take(catalog, catalogue, false).await.map(|_| ())
+    take(catalog, &catalogue, false).await.map(|_| ())
 }
 
-fn read(file: &Path, now: Time) -> Result<Catalogue, CommandError> {
+fn read(file: &Path, now: Time, time_zone: &TimeZone, currency: Currency) -> Result<Catalogue, CommandError> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| CommandError::Input(format!("{name}: {error}")))?;
-    let text = text.trim_start_matches('\u{feff}');
+    let bytes = std::fs::read(file).map_err(|error| CommandError::Input(format!("{name}: {error}")))?;
+    let text = text(&bytes, &name)?;
     let catalogue = match file.extension().and_then(|extension| extension.to_str()) {
         Some("json") => json::read(text, &name, now)?,
-        Some("csv") => csv::read(text, &name, now)?,
+        Some("csv") => csv::read(text, &name, now, currency)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
     if catalogue.products.is_empty() && catalogue.offers.is_empty() {
         return Err(bad(&name, "there is nothing in it"));
     }
-    check(&catalogue, now)?;
+    check(&catalogue, now, time_zone)?;
     Ok(catalogue)
 }
 
+/// What is in a file, without the mark that some programs begin UTF-8 with.
+fn text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, CommandError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+        bad(&format!("{name}:{line}"), NOT_UTF8)
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
 /// Finds whatever the catalogue would refuse, before anything is taken.
-fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
+fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), CommandError> {
     let mut products = std::collections::HashMap::new();
     for row in &catalogue.products {
         row.product.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
@@ -137,7 +162,7 @@ fn check(catalogue: &Catalogue, now: Time) -> Result<(), CommandError> {
         let product = products
             .get(product_sku)
             .ok_or_else(|| bad(place, format!("product_sku: no product {product_sku} in this file")))?;
-        let info = offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now);
+        let info = offer.clone().into_info(firstcome_core::ids::OfferId::NIL, product.clone(), now, time_zone);
         info.map_err(|problem| bad(place, words(&problem)))?;
         if !offers.insert(sku.clone()) {
             return Err(bad(place, format!("the sku {sku} stands here twice")));
@@ -161,59 +186,18 @@ fn words(problem: &Problem) -> String {
     problem.description().to_owned()
 }
 
-/// What was done with the rows of a file.
-#[derive(Default)]
-struct Counts {
-    created: usize,
-    updated: usize,
-    unchanged: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Counts {
-    fn add(&mut self, imported: Imported) {
-        match imported {
-            Imported::Created => self.created += 1,
-            Imported::Updated => self.updated += 1,
-            Imported::Unchanged => self.unchanged += 1,
-        }
+    #[test]
+    fn what_is_not_utf8_is_named_with_its_line_and_what_to_do() {
+        let mut korean = b"sku,kind,name,price,stock\r\na,goods,A,1,1\r\nb,goods,".to_vec();
+        // What Excel saves of the Korean word for gift card.
+        korean.extend([0xbb, 0xf3, 0xc7, 0xb0, 0xb1, 0xc7]);
+        let said = text(&korean, "f.csv").expect_err("refused").to_string();
+        assert!(said.starts_with("f.csv:3: the file is not UTF-8") && said.contains("CSV UTF-8"), "{said}");
+        assert!(text(b"\xff\xfea\0", "f.csv").expect_err("refused").to_string().starts_with("f.csv:1: "));
+        assert_eq!(text("\u{feff}sku".as_bytes(), "f.csv").expect("readable"), "sku");
     }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { created, updated, unchanged } = self;
-        write!(formatter, "{created} created, {updated} updated, {unchanged} unchanged")
-    }
-}
-
-/// Someone changed the shop between the check and now.
-fn stopped(place: &str, problem: &Problem, counts: &Counts) -> CommandError {
-    CommandError::Input(format!("{place}: {}; before it: {counts}", words(problem)))
-}
-
-async fn take(catalog: &Catalog, catalogue: Catalogue, show: bool) -> Result<Counts, CommandError> {
-    let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
-    let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
-        progress.set_style(style);
-    }
-    let mut counts = Counts::default();
-    let mut products = std::collections::HashMap::new();
-    for row in catalogue.products {
-        let sku = row.product.sku.clone().unwrap_or_default();
-        let taken = catalog.import_product(row.product).await;
-        let (product, imported) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;
-        products.insert(sku, product.product_id);
-        counts.add(imported);
-        progress.inc(1);
-    }
-    for row in catalogue.offers {
-        let product_id = products.get(&row.given.product_sku).copied().unwrap_or(ProductId::NIL);
-        let taken = catalog.import_offer(row.given, product_id).await;
-        let (_, imported) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;
-        counts.add(imported);
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    Ok(counts)
 }

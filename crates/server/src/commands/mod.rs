@@ -4,6 +4,7 @@ pub mod account;
 pub mod audit;
 pub mod config;
 pub mod doctor;
+pub mod export;
 pub mod import;
 pub mod migrate;
 #[cfg(feature = "cluster")]
@@ -88,6 +89,7 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         None => serve::run(&cli.serve),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Import(arguments)) => import::run(&arguments),
+        Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Account(AccountCommand::Add(arguments))) => account::run(&arguments),
         Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),

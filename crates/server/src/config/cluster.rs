@@ -71,6 +71,12 @@ pub struct Kafka {
     /// Brokers to begin with: `host:port`, separated by commas.
     #[config(env = "FIRSTCOME_KAFKA_SERVERS")]
     pub servers: Option<String>,
+    /// Who this program is to the brokers (SASL/PLAIN, without TLS); left out where they ask nobody.
+    #[config(env = "FIRSTCOME_KAFKA_USER")]
+    pub user: Option<String>,
+    /// The password of that user. Better in the environment than in a file.
+    #[config(env = "FIRSTCOME_KAFKA_PASSWORD")]
+    pub password: Option<String>,
     /// What the names of all topics begin with.
     #[config(default = "firstcome", env = "FIRSTCOME_KAFKA_PREFIX")]
     pub prefix: String,
@@ -80,6 +86,9 @@ pub struct Kafka {
     /// Copies that must have a record before anyone is told of it.
     #[config(default = 2, env = "FIRSTCOME_KAFKA_MIN_IN_SYNC")]
     pub min_in_sync: i32,
+    /// Run in production with fewer than 3 copies, or 2 in sync, all the same: sales are then lost with a disk.
+    #[config(default = false, env = "FIRSTCOME_KAFKA_ALLOW_FEWER_COPIES")]
+    pub allow_fewer_copies: bool,
 }
 
 /// Redis, which may be emptied at any time: heartbeats, rate limits, log-outs, turns of lanes.

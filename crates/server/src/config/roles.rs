@@ -3,7 +3,7 @@
 use firstcome_core::ports::RoleName;
 use secrecy::SecretString;
 
-use super::{Config, ConfigError, Databases};
+use super::{Config, ConfigError, Databases, Kafka};
 
 /// Characters of the secret at the least: less could be guessed.
 const SECRET_CHARACTERS: usize = 32;
@@ -105,9 +105,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.secret()?;
     check_names(config)?;
     check_databases(config, &roles)?;
-    if config.kafka.min_in_sync > config.kafka.replication {
-        return Err(refused("kafka.min_in_sync is more than kafka.replication: nothing could ever be written"));
-    }
+    check_kafka(config)?;
     if config.cluster.expiry_milliseconds < 2 * config.cluster.heartbeat_milliseconds {
         return Err(refused("cluster.expiry_milliseconds must be twice cluster.heartbeat_milliseconds at least"));
     }
@@ -117,6 +115,23 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let at_sandbox = roles.contains(&RoleName::Payments) && config.payments.provider_url.is_none();
     if (at_sandbox || roles.contains(&RoleName::Sandbox)) && config.cluster.gateway.is_none() {
         return Err(refused("cluster.gateway is needed: payments and the sandbox find each other there"));
+    }
+    Ok(())
+}
+
+fn check_kafka(config: &Config) -> Result<(), ConfigError> {
+    let Kafka { user, password, replication, min_in_sync, allow_fewer_copies, .. } = &config.kafka;
+    if user.is_some() != password.is_some() {
+        return Err(refused("kafka.user and kafka.password go together: set both or none"));
+    }
+    if min_in_sync > replication {
+        return Err(refused("kafka.min_in_sync is more than kafka.replication: nothing could ever be written"));
+    }
+    if !config.development() && !allow_fewer_copies && (*replication < 3 || *min_in_sync < 2) {
+        return Err(refused(format!(
+            "kafka.replication is {replication} and kafka.min_in_sync {min_in_sync}: production needs 3 and 2, or sales are \
+             lost with a disk; kafka.allow_fewer_copies = true says that this is meant"
+        )));
     }
     Ok(())
 }
@@ -214,9 +229,28 @@ mod tests {
             ("postgres://", "oracle://", "databases.payments must begin"),
             ("[kafka]\n", "[kafka]\nreplication = 1\n", "nothing could ever be written"),
             ("[kafka]\n", "[kafka]\nprefix = \"a b\"\n", "kafka.prefix"),
+            ("[kafka]\n", "[kafka]\nuser = \"shop\"\n", "kafka.password"),
             ("[cluster]\n", "[cluster]\nsecret_file = \"x\"\n", "set one of them"),
         ] {
             assert!(refusal(&GOOD.replace(from, to), Some("orders,payments")).contains(said), "{said}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "cluster")]
+    fn production_keeps_copies() {
+        let production = |kafka: &str| {
+            let text = format!(
+                "{}[server]\nenvironment = \"production\"\n[payments]\nprovider_url = \"https://psp.example\"\n\
+                 secret_key = \"live_sk\"\n",
+                GOOD.replace("[kafka]\n", &format!("[kafka]\n{kafka}"))
+            );
+            loaded(&text, Some("orders")).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(production(""), Ok(()), "the defaults are 3 and 2");
+        for fewer in ["replication = 2\n", "min_in_sync = 1\n", "replication = 1\nmin_in_sync = 1\n"] {
+            assert!(production(fewer).is_err_and(|said| said.contains("kafka.allow_fewer_copies")), "{fewer}");
+            assert_eq!(production(&format!("{fewer}allow_fewer_copies = true\n")), Ok(()), "{fewer}");
         }
     }
 }

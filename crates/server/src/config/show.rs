@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Config, ConfigError, Overrides};
 
 /// Names of settings whose values are never shown.
-const SECRET: &[&str] = &["secret_key", "secret"];
+const SECRET: &[&str] = &["secret_key", "secret", "password"];
 
 /// One setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

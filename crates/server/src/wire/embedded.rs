@@ -10,7 +10,7 @@ use firstcome_app::accounts::{self, DevMailbox};
 use firstcome_app::http::Revocations;
 use firstcome_app::role::Worker;
 use firstcome_app::secrets::SystemRandom;
-use firstcome_app::{catalog, orders, pages, payments, sandbox, vouchers};
+use firstcome_app::{catalog, letters, orders, pages, payments, sandbox, vouchers};
 use firstcome_core::events::topics;
 use firstcome_core::ports::{Clock, PortError, SystemClock};
 use firstcome_store::sqlite::ledger::LedgerOptions;
@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::lifecycle::Fatal;
-use crate::metrics::{LedgerFigures, LedgerMetrics};
+use crate::metrics::{Lags, LedgerFigures, LedgerMetrics};
 use crate::operate::{self, Operation};
 
 /// The name of the database that the ledger's archive is in.
@@ -95,22 +95,27 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let ledger = open_ledger(config, folder, &parts.clock, archive.clone()).await?;
     let shop = format!("http://{}", roles::reachable(address));
     let mut metrics = Registry::default();
-    let catalog = roles::catalog_ports(&parts, databases.catalog.clone(), ledger.clone());
+    let catalog = roles::catalog_ports(config, &parts, databases.catalog.clone(), ledger.clone());
     let revocations = Arc::new(Revocations::default());
     let mailbox = DevMailbox::new(parts.clock.clone());
     let payments = databases.payments.clone();
     let mut all = vec![
-        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, &mailbox),
+        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, &mailbox).await?,
         catalog::create(catalog.clone()).await?,
-        roles::orders_role(&parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
+        roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
     ];
-    let gateway = roles::open_gateway(config, &parts, &revocations, None);
+    let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;
     let mut workers: Vec<Worker> = all.iter_mut().flat_map(|role| std::mem::take(&mut role.workers)).collect();
+    let mut lags = Lags { clock: parts.clock.clone(), outboxes: Vec::new(), consumers: Vec::new() };
+    lags.add(&workers);
+    metrics.register_collector(Box::new(lags));
     workers.extend(gateway.workers());
-    let (mut routes, openapi) = merge(all);
+    let desk = letters::create(all.iter_mut().filter_map(|role| role.letters.take()), &mut metrics);
+    workers.extend(desk.workers);
+    let (mut routes, openapi) = merge(all.into_iter().map(|role| role.router).chain([desk.router]));
     if config.sandbox.enabled {
         let mut role = roles::sandbox_role(&parts, databases.sandbox.clone(), &shop);
         workers.append(&mut role.workers);

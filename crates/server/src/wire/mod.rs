@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use firstcome_app::catalog;
 use firstcome_app::gateway::Protected;
 use firstcome_app::payments::InvalidTossOptions;
-use firstcome_app::role::{Role, Worker};
+use firstcome_app::role::Worker;
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_core::records::Table;
@@ -27,6 +27,7 @@ use crate::lifecycle::Fatal;
 use crate::operate::Operation;
 
 pub use embedded::{ARCHIVE, Databases};
+pub(crate) use roles::time_zone;
 
 /// The shop could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Servers that a part of a cluster cannot run with.
+    #[error("it cannot run on these servers; `firstcome doctor` shows all of it:\n  {0}")]
+    Unfit(String),
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -144,7 +148,19 @@ impl Shop {
 }
 
 /// All routes and the description of those that have one.
-fn merge(roles: Vec<Role>) -> (axum::Router, utoipa::openapi::OpenApi) {
-    let merged = roles.into_iter().fold(OpenApiRouter::new(), |all, role| all.merge(role.router));
-    merged.split_for_parts()
+fn merge(routers: impl Iterator<Item = OpenApiRouter>) -> (axum::Router, utoipa::openapi::OpenApi) {
+    routers.fold(OpenApiRouter::new(), OpenApiRouter::merge).split_for_parts()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_buries_letters_is_asked_for_them() {
+        for role in RoleName::ALL {
+            let buries = tables(role).iter().any(|table| table.name == "dead_letters");
+            assert_eq!(firstcome_app::letters::ROLES.contains(&role), buries, "{role:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_app::accounts::{self, DevMailbox};
-use firstcome_app::gateway::{self, Gateway, Rate};
+use firstcome_app::gateway::{self, EndedSessions, Gateway, Rate};
 use firstcome_app::http::Revocations;
 use firstcome_app::pages::PagesOptions;
 use firstcome_app::payments::{TossOptions, TossProvider};
@@ -26,17 +26,24 @@ pub(super) struct Parts {
     pub(super) keys: Arc<Keys>,
 }
 
-pub(super) fn catalog_ports(parts: &Parts, records: Arc<dyn Records>, ledger: Arc<dyn StockLedger>) -> catalog::Ports {
+pub(super) fn catalog_ports(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+) -> catalog::Ports {
     catalog::Ports {
         records,
         ledger,
         events: parts.events.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
+        time_zone: time_zone(config),
     }
 }
 
 pub(super) async fn orders_role(
+    config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
@@ -50,6 +57,7 @@ pub(super) async fn orders_role(
         events: parts.events.clone(),
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
+        time_zone: time_zone(config),
     };
     orders::create(ports, metrics).await
 }
@@ -70,13 +78,13 @@ pub(super) async fn vouchers_role(
     vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
 }
 
-pub(super) fn accounts_role(
+pub(super) async fn accounts_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
     mailbox: &Arc<DevMailbox>,
-) -> Role {
+) -> Result<Role, PortError> {
     let options = accounts::Options {
         access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
         session_lifetime: Duration::from_secs(config.tokens.refresh_days * 24 * 60 * 60),
@@ -95,10 +103,10 @@ pub(super) fn accounts_role(
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports)
+    accounts::create(options, ports).await
 }
 
-fn time_zone(config: &Config) -> jiff::tz::TimeZone {
+pub(crate) fn time_zone(config: &Config) -> jiff::tz::TimeZone {
     // Checked when the configuration was loaded.
     jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
 }
@@ -167,12 +175,20 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// `shared` are the limits of several gateways together.
+/// What a gateway has where there are several processes.
+#[derive(Default)]
+pub(super) struct Others {
+    /// The limits of several gateways together.
+    pub(super) limits: Option<Arc<dyn SharedLimits>>,
+    /// Who knows which sessions ended.
+    pub(super) accounts: Option<Arc<dyn EndedSessions>>,
+}
+
 pub(super) fn open_gateway(
     config: &Config,
     parts: &Parts,
     revocations: &Arc<Revocations>,
-    shared: Option<Arc<dyn SharedLimits>>,
+    others: Others,
 ) -> Arc<Gateway> {
     let limits = &config.limits;
     let options = gateway::Options {
@@ -186,7 +202,8 @@ pub(super) fn open_gateway(
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
         events: parts.events.clone(),
-        limits: shared,
+        limits: others.limits,
+        accounts: others.accounts,
         clock: parts.clock.clone(),
     };
     gateway::create(options, ports)

@@ -3,6 +3,7 @@
 mod aside;
 mod check;
 mod event_log;
+mod knock;
 pub mod ledger;
 pub mod options;
 mod pause;
@@ -12,8 +13,8 @@ mod relay;
 pub(crate) mod testing;
 pub mod topics;
 
-pub use check::check;
+pub use check::{TopicUse, check};
 pub use event_log::KafkaEventLog;
-pub use ledger::{KafkaLedger, KafkaLedgerOptions};
+pub use ledger::{KafkaLedger, KafkaLedgerOptions, SKEW};
 pub use options::KafkaOptions;
 pub use relay::Relay;

@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::KafkaOptions;
 use super::aside::Aside;
-use super::options::unavailable;
+use super::options::{is_of_group, unavailable};
 
 /// How long Kafka may take to say where a topic ends.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ impl Reader {
 
 /// Whether the client mends it by itself.
 fn is_passing(error: &KafkaError) -> bool {
-    matches!(
+    let passes = matches!(
         error.rdkafka_error_code(),
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
@@ -119,5 +119,6 @@ fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::PartitionEOF
         )
-    )
+    );
+    passes || is_of_group(error)
 }

@@ -1,9 +1,10 @@
 //! Deciding what waits in one lane: from commands to events, and from events to a record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ids::{EventId, OfferNumber, OrderId};
-use firstcome_core::ledger::{Command, Digest, Event, Outcome, Record, Undo};
+use firstcome_core::ledger::{Command, Digest, Event, Now, Outcome, Record, Undo};
 use firstcome_core::ports::{HoldArchive, JournalEntry, PortError};
 use firstcome_core::time::Time;
 
@@ -16,6 +17,7 @@ pub(crate) struct Turn<'a> {
     archive: &'a dyn HoldArchive,
     /// The time of the record.
     pub(crate) at: Time,
+    doubt: Duration,
     /// What was decided so far.
     pub(crate) events: Vec<Event>,
     /// Orders whose holds were brought back into memory.
@@ -30,11 +32,12 @@ impl<'a> Turn<'a> {
         lane: &'a Lane,
         state: &'a mut LaneState,
         archive: &'a dyn HoldArchive,
-        now: Time,
+        now: impl Into<Now>,
         commands: usize,
     ) -> Self {
-        let at = now.max(state.offer.last_at());
-        Self { lane, state, archive, at, events: Vec::with_capacity(commands), recalled: Vec::new(), undo: None }
+        let Now { at, doubt } = now.into();
+        let at = at.max(state.offer.last_at());
+        Self { lane, state, archive, at, doubt, events: Vec::with_capacity(commands), recalled: Vec::new(), undo: None }
     }
 
     /// The same turn, such that it can be taken back.
@@ -50,7 +53,7 @@ impl<'a> Turn<'a> {
             self.recall(order)?;
         }
         let start = self.events.len();
-        let outcome = self.state.offer.decide(command, self.at, &mut self.events);
+        let outcome = self.state.offer.decide(command, Now { at: self.at, doubt: self.doubt }, &mut self.events);
         for event in &self.events[start..] {
             match &mut self.undo {
                 Some(undo) => self.state.offer.evolve_noting(event, self.at, undo),

@@ -14,18 +14,20 @@ pub async fn check(redis: &Redis) -> Vec<CheckLine> {
     let server = match info(redis, "server").await {
         Ok(server) => server,
         Err(error) => {
-            let advice = "start Redis, and see that the address, the user and the password are right";
-            return vec![CheckLine::fail("Redis: reachable", error.to_string(), advice)];
+            let found = error.to_string();
+            // What answers has an opinion; what does not may be back in a moment, and everyone can do without meanwhile.
+            return vec![if redis.is_reachable().await {
+                let advice =
+                    "see that user and password in redis.servers are right, and that redis.cluster says what it is";
+                CheckLine::fail("Redis: reachable", found, advice)
+            } else {
+                CheckLine::down("Redis: reachable", found, "start Redis, and see that redis.servers names it")
+            }];
         }
     };
     let version = field(&server, "redis_version").unwrap_or("unknown");
     let mut lines = vec![CheckLine::ok("Redis: reachable", field(&server, "redis_mode").unwrap_or("yes"))];
-    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok()).unwrap_or_default();
-    lines.push(if major >= VERSION {
-        CheckLine::ok("Redis: version", version)
-    } else {
-        CheckLine::fail("Redis: version", version, "use Redis 7.0 or newer: the shop's functions need it")
-    });
+    lines.push(version_line(version));
     lines.push(match info(redis, "memory").await {
         Ok(memory) => eviction(field(&memory, "maxmemory_policy").unwrap_or("unknown")),
         Err(error) => CheckLine::warn("Redis: maxmemory-policy", error.to_string(), "let the user run INFO"),
@@ -35,6 +37,15 @@ pub async fn check(redis: &Redis) -> Vec<CheckLine> {
         Err(error) => CheckLine::fail("Redis: functions", error.to_string(), "let the user run FUNCTION and FCALL"),
     });
     lines
+}
+
+fn version_line(version: &str) -> CheckLine {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok()).unwrap_or_default();
+    if major >= VERSION {
+        CheckLine::ok("Redis: version", version)
+    } else {
+        CheckLine::fail("Redis: version", version, "use Redis 7.0 or newer: the shop's functions need it")
+    }
 }
 
 fn eviction(policy: &str) -> CheckLine {
@@ -69,6 +80,14 @@ mod tests {
         assert_eq!(eviction("noeviction").state, CheckState::Ok);
         assert_eq!(eviction("allkeys-lru").state, CheckState::Fail);
         assert_eq!(eviction("volatile-ttl").state, CheckState::Fail);
+    }
+
+    #[test]
+    fn too_old_is_refused() {
+        assert_eq!(version_line("7.0.15").state, CheckState::Ok);
+        assert_eq!(version_line("10.1").state, CheckState::Ok);
+        assert_eq!(version_line("6.2.14").state, CheckState::Fail);
+        assert_eq!(version_line("unknown").state, CheckState::Fail);
     }
 
     #[test]

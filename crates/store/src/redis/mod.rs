@@ -89,7 +89,7 @@ impl Redis {
     }
 
     /// Whether there is a Redis that says anything, if only that it refuses.
-    pub async fn is_reachable(&self) -> bool {
+    pub(crate) async fn is_reachable(&self) -> bool {
         match self.run::<redis::Value>(&redis::cmd("PING")).await {
             Ok(_) => true,
             Err(error) => !(error.is_io_error() || error.is_timeout() || error.is_connection_dropped()),

@@ -16,18 +16,22 @@ const CONNECTIONS: i64 = 60;
 
 /// Looks at the database of a role and changes nothing.
 pub async fn check(options: &SqlOptions, role: &str) -> Vec<CheckLine> {
-    let what = |what: &str| format!("database of {role}: {what}");
+    let what = |what: &str| format!("databases.{role}: {what}");
     let address = match options.address() {
         Ok(address) => address,
         Err(error) => {
-            return vec![CheckLine::fail(what("address"), error.to_string(), "set its URL")];
+            return vec![CheckLine::fail(what("address"), error.to_string(), format!("set databases.{role} anew"))];
         }
     };
     let mut session = match Session::connect(&address, options.connect_timeout, options.timeout).await {
         Ok(session) => session,
         Err(fault) => {
+            let advice = if matches!(fault, Fault::Lost(_)) {
+                format!("start the server, and see that databases.{role} names its host and port")
+            } else {
+                format!("create the database, and see that its name, user and password in databases.{role} are right")
+            };
             let found = fault.into_port_error(&address.name).to_string();
-            let advice = "start the server, create the database, and see that user and password are right";
             return vec![CheckLine::fail(what("reachable"), found, advice)];
         }
     };

@@ -43,6 +43,11 @@ impl SqlOptions {
         }
     }
 
+    /// Host, port and name of the database, if the address can be understood.
+    pub fn place(&self) -> Option<String> {
+        Some(self.address().ok()?.name)
+    }
+
     /// Takes the address apart.
     pub(super) fn address(&self) -> Result<Address, PortError> {
         let url = self.url.expose_secret();

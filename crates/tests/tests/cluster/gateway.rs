@@ -52,7 +52,7 @@ async fn a_purchase(buyer: &Api, offer: &str) {
     }
 }
 
-/// Two processes of orders: one person's keys meet in one of them.
+/// Two processes of orders: what is asked for of one offer meets in one of them.
 async fn one_key_is_one_request(buyer: &Api, offer: &str) {
     let twins = join_all((0..32).map(|_| order(buyer, "twin", offer, 1))).await;
     let ids: std::collections::BTreeSet<_> = twins.into_iter().map(|twin| text(&twin.want(201), "order_id")).collect();
@@ -119,6 +119,8 @@ async fn what_one_instance_cannot_another_does(cluster: &Cluster, seller: &Api, 
     let mut ids = Vec::new();
     for buyer in buyers {
         ids.push(text(&order(buyer, "after-the-kill", offer, 1).await.want(201), "order_id"));
+        // What is about no offer goes by person, to each of the two.
+        buyer.get("/orders").want(200).await;
     }
     let left = orders(&instances().await);
     assert!(left.iter().all(|one| one["id"] == "orders-1" || one["circuit"] != "closed"), "{left:?}");

@@ -3,15 +3,20 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use firstcome_tests::{Link, Proxy, Random};
+use firstcome_tests::{Link, Proxy, Random, free_address};
 
 use super::Running;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_fail_in_mid_sale() {
-    let mut running = Running::start("links_fail_in_mid_sale").await;
+    // Clients of Kafka connect to where the broker says that it is, so this broker says that it is at a proxy.
+    let listener = free_address();
+    let kafka = Proxy::to(listener).await;
+    let proxied = format!("{}:{}", listener.port(), kafka.address().port());
+    let shape = [("FIRSTCOME_KAFKA_PROXIED", proxied.as_str())];
+    let mut running = Running::start_with("links_fail_in_mid_sale", &shape).await;
     running.go_on(500).await;
-    let links = Links::between(&running).await;
+    let links = Links::between(&running, kafka).await;
     for (process, environment) in links.environment() {
         running.cluster.environment = environment;
         running.control(&["stop", process]);
@@ -28,6 +33,13 @@ async fn links_fail_in_mid_sale() {
             running.recover(&format!("the link to {name} was {fault}")).await;
         }
     }
+    for fault in ["slow", "narrow", "cut", "silent"] {
+        links.kafka.set(link(fault, &mut running.random));
+        // Longer than a command waits for Kafka.
+        running.go_on(4_500).await;
+        links.kafka.mend();
+        running.decides("orders-2", &format!("its link to Kafka was {fault}")).await;
+    }
     running.sale.refresh_staff().await;
     running.end(10).await;
 }
@@ -41,9 +53,9 @@ fn link(fault: &str, random: &mut Random) -> Link {
     }
 }
 
-/// Half of the processes reach their servers through these. Kafka is not among them, because its clients connect to where
-/// the broker says that it is; it is stopped and frozen in another test.
+/// Half of the processes reach their servers through these.
 struct Links {
+    kafka: Proxy,
     redis: Proxy,
     mariadb: Proxy,
     postgres: Proxy,
@@ -51,9 +63,10 @@ struct Links {
 }
 
 impl Links {
-    async fn between(running: &Running) -> Self {
+    async fn between(running: &Running, kafka: Proxy) -> Self {
         let to = async |name: &str| Proxy::to(local(running.cluster.port(name))).await;
         Self {
+            kafka,
             redis: to("redis").await,
             mariadb: to("mariadb").await,
             postgres: to("postgresql").await,
@@ -73,25 +86,29 @@ impl Links {
     /// What each process is started with.
     fn environment(&self) -> [(&'static str, Vec<(std::ffi::OsString, std::ffi::OsString)>); 4] {
         let variable = |name: &str, value: String| (name.into(), value.into());
-        let redis = || variable("FIRSTCOME_REDIS_SERVERS", format!("redis://{}", self.redis.address()));
+        let with = |mut more: Vec<_>| {
+            let redis = format!("redis://{}", self.redis.address());
+            let kafka = self.kafka.address().to_string();
+            more.extend([variable("FIRSTCOME_REDIS_SERVERS", redis), variable("FIRSTCOME_KAFKA_SERVERS", kafka)]);
+            more
+        };
         let mariadb = |role: &str, name: &str| {
             variable(name, format!("mysql://root@{}/firstcome_{role}", self.mariadb.address()))
         };
         let vouchers = format!("postgres://firstcome@{}/firstcome_vouchers", self.postgres.address());
         let provider = format!("http://{}/sandbox/toss", self.provider.address());
         [
-            ("orders-2", vec![redis(), mariadb("orders", "FIRSTCOME_DATABASES_ORDERS")]),
+            ("orders-2", with(vec![mariadb("orders", "FIRSTCOME_DATABASES_ORDERS")])),
             (
                 "payments-2",
-                vec![
-                    redis(),
+                with(vec![
                     mariadb("payments", "FIRSTCOME_DATABASES_PAYMENTS"),
                     variable("FIRSTCOME_PAYMENTS_PROVIDER_URL", provider),
                     variable("FIRSTCOME_PAYMENTS_SECRET_KEY", "test_sk_firstcome_sandbox".to_owned()),
-                ],
+                ]),
             ),
-            ("vouchers-1", vec![redis(), variable("FIRSTCOME_DATABASES_VOUCHERS", vouchers)]),
-            ("accounts-1", vec![redis(), mariadb("accounts", "FIRSTCOME_DATABASES_ACCOUNTS")]),
+            ("vouchers-1", with(vec![variable("FIRSTCOME_DATABASES_VOUCHERS", vouchers)])),
+            ("accounts-1", with(vec![mariadb("accounts", "FIRSTCOME_DATABASES_ACCOUNTS")])),
         ]
     }
 }

@@ -3,14 +3,18 @@
 
 mod breakdowns;
 mod gateway;
+mod letters;
 mod links;
 mod moving;
+mod refusals;
 mod rolling;
+mod shapes;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_tests::{Cluster, Random, Storefront as _};
+use firstcome_tests::{Api, Cluster, Random, Storefront as _};
 use tokio::task::JoinSet;
 
 use crate::sale::Sale;
@@ -27,12 +31,17 @@ struct Running {
 
 impl Running {
     /// Starts a cluster and lets people in.
-    #[expect(clippy::print_stderr, reason = "the seed of the run")]
     async fn start(name: &'static str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    /// The same with a cluster of another shape.
+    #[expect(clippy::print_stderr, reason = "the seed of the run")]
+    async fn start_with(name: &'static str, environment: &[(&str, &str)]) -> Self {
         let seed = Random::seed("FIRSTCOME_SEED");
         eprintln!("{name}: FIRSTCOME_SEED={seed}");
         let mut random = Random::new(seed);
-        let cluster = tokio::task::block_in_place(Cluster::up);
+        let cluster = tokio::task::block_in_place(|| Cluster::up_with(environment));
         let sale = Sale::prepare(&cluster).await;
         sale.expect_many_processes();
         let visitors = sale.open(&mut random);
@@ -52,12 +61,34 @@ impl Running {
     /// Waits until an order is placed again, and prints how long that took.
     #[expect(clippy::print_stderr, reason = "the time to recover")]
     async fn recover(&self, from: &str) {
-        let (before, since) = (self.sale.history().placed(), std::time::Instant::now());
-        while self.sale.history().placed() <= before {
+        let (before, since) = (self.sale.granted(), std::time::Instant::now());
+        while self.sale.granted() <= before {
             assert!(since.elapsed() < Duration::from_mins(2), "nothing is sold any more after {from}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         eprintln!("{}: the first order after {from} was placed within {:?}", self.name, since.elapsed());
+    }
+
+    /// Waits until a process decides in the ledger, and prints how long that took.
+    #[expect(clippy::print_stderr, reason = "the time to recover")]
+    async fn decides(&self, name: &str, from: &str) {
+        let since = std::time::Instant::now();
+        self.until_stuck(name, false).await;
+        eprintln!("{}: {name} decided within {:?} after {from}", self.name, since.elapsed());
+    }
+
+    /// Waits until a process says that it can decide nothing in the ledger, or that it can.
+    async fn until_stuck(&self, name: &str, stuck: bool) {
+        let api = Api::new(&format!("http://127.0.0.1:{}", self.cluster.port(name)));
+        let (since, wanted) = (std::time::Instant::now(), format!("firstcome_ledger_stuck {}", u8::from(stuck)));
+        loop {
+            let answer = api.call(hyper::Method::GET, "/metrics").send().await.expect("an answer");
+            if String::from_utf8_lossy(&answer.bytes).lines().any(|line| line == wanted) {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_mins(2), "{name} does not come to `{wanted}`");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Closes the sale and compares everything.

@@ -78,5 +78,6 @@ pub(super) fn gives(
     at: Moment,
 ) -> bool {
     let books = books(truth);
-    books.decide(&protocol.scope.sale, command, at.max(books.last_at)) == (outcome, None)
+    let at = at.max(books.last_at);
+    books.decide(&protocol.scope.sale, command, at, protocol.rules.passed(at)) == (outcome, None)
 }

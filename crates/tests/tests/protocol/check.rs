@@ -34,9 +34,9 @@ fn an_order_is_paid() {
 
 #[test]
 fn clocks_differ() {
-    let scope = calm("late or not", &[Hold(0), Begin(0, 1), Begin(0, 1)]).clock(1).log(5);
+    let scope = calm("late or not", &[Hold(0), Begin(0, 1), Begin(0, 1)]).clock(2).log(5);
     holds(scope.reaches(&[ALL_ANSWERED, RACE_LOST, BARRIER_ANSWERS, EXPIRES]));
-    let scope = calm("taken up again", &[Hold(0), Begin(0, 1), Reclaim(0)]).clock(1).log(5);
+    let scope = calm("taken up again", &[Hold(0), Begin(0, 1), Reclaim(0)]).clock(2).log(5);
     holds(scope.reaches(&[ALL_ANSWERED, RACE_LOST, BARRIER_ANSWERS, EXPIRES]));
 }
 

@@ -3,8 +3,8 @@
 use super::explore::is_found;
 use super::ledger::Command::{Begin, Commit, Hold, Release};
 use super::properties::{
-    ANSWERED_STAYS, ANSWERED_WAS_TRUE, DECIDED_ONCE, GRANTED_STAYS, LATE_IS_LATE, LIMIT_PER_PERSON, NEVER_OVERSOLD,
-    READERS_AGREE,
+    ANSWERED_STAYS, ANSWERED_WAS_TRUE, DECIDED_ONCE, GRANTED_STAYS, LATE_IS_LATE, LIMIT_PER_PERSON, NEVER_EARLY,
+    NEVER_OVERSOLD, READERS_AGREE,
 };
 use super::rules::{ALL, Acceptance, CutCheck, Rules};
 use super::scopes::calm;
@@ -98,5 +98,11 @@ fn the_hash_alone_does_not_show_every_cut() {
 #[test]
 fn lateness_that_is_not_written_is_taken_back() {
     let rules = Rules { lateness_is_written: false, ..ALL };
-    is_found(rules, calm("late by the clock alone", &[Hold(0), Begin(0, 1), Begin(0, 1)]).clock(1), LATE_IS_LATE);
+    is_found(rules, calm("late by the clock alone", &[Hold(0), Begin(0, 1), Begin(0, 1)]).clock(2), LATE_IS_LATE);
+}
+
+#[test]
+fn lateness_by_one_clock_is_early_by_another() {
+    let rules = Rules { lateness_is_sure: false, ..ALL };
+    is_found(rules, calm("late by one clock", &[Hold(0)]).clock(1), NEVER_EARLY);
 }

@@ -37,7 +37,7 @@ impl World {
     pub(super) fn expire(&mut self, protocol: &Protocol, lane: usize) {
         let mut decision = self.decided(protocol, lane, &[]);
         let books = fold(&self.lanes[lane].reader.journal);
-        decision.events = books.due(decision.at).map(Event::Expired).collect();
+        decision.events = books.due(protocol.rules.passed(decision.at)).map(Event::Expired).collect();
         self.append(lane, decision);
     }
 
@@ -49,14 +49,15 @@ impl World {
             record.events.iter().for_each(|event| books.evolve(*event, record.at));
         }
         let at = lane.clock.max(books.last_at);
+        let passed = protocol.rules.passed(at);
         let mut decision = Decision { at, events: Vec::new(), verdicts: Vec::new() };
         for call in calls {
             let command = protocol.scope.commands[*call];
-            if let Some(late) = late_for(command, books.due(at)).filter(|_| protocol.rules.lateness_is_written) {
+            if let Some(late) = late_for(command, books.due(passed)).filter(|_| protocol.rules.lateness_is_written) {
                 books.evolve(Event::Expired(late), at);
                 decision.events.push(Event::Expired(late));
             }
-            let (outcome, event) = books.decide(&protocol.scope.sale, command, at);
+            let (outcome, event) = books.decide(&protocol.scope.sale, command, at, passed);
             decision.verdicts.push(Verdict { call: *call, outcome, event: event.map(|_| decision.events.len()) });
             if let Some(event) = event {
                 books.evolve(event, at);

@@ -144,14 +144,20 @@ impl Books {
         }
     }
 
-    /// The orders whose holds are over at `now`.
-    pub(super) fn due(&self, now: Moment) -> impl Iterator<Item = Order> {
-        let due = move |order: &Order| matches!(self.stand(*order), Stand::Held(until) if now >= until);
+    /// The orders whose holds are over when `passed` has passed.
+    pub(super) fn due(&self, passed: Moment) -> impl Iterator<Item = Order> {
+        let due = move |order: &Order| matches!(self.stand(*order), Stand::Held(until) if passed >= until);
         (0..ORDERS as Order).filter(due)
     }
 
-    /// What a command comes to, and the event that records it. `now` is not before `last_at`.
-    pub(super) fn decide(&self, sale: &Sale, command: Command, now: Moment) -> (Outcome, Option<Event>) {
+    /// What a command comes to, and the event that records it. `now` is not before `last_at`, and `passed` not after it.
+    pub(super) fn decide(
+        &self,
+        sale: &Sale,
+        command: Command,
+        now: Moment,
+        passed: Moment,
+    ) -> (Outcome, Option<Event>) {
         match command {
             Command::Hold(order) => match self.stand(order) {
                 Stand::Unknown if self.refuses(sale, order) => (Outcome::Refused, None),
@@ -159,7 +165,7 @@ impl Books {
                 stand => (Outcome::AlreadyHeld(stand), None),
             },
             Command::Begin(order, attempt) => match self.stand(order) {
-                Stand::Held(until) if now >= until => (Outcome::Expired, None),
+                Stand::Held(until) if passed >= until => (Outcome::Expired, None),
                 Stand::Held(_) => (Outcome::Paying(attempt), Some(Event::Begun(order, attempt))),
                 Stand::Paying(live, _) if live == attempt => (Outcome::Paying(attempt), None),
                 stand => (over(stand), None),
@@ -183,7 +189,7 @@ impl Books {
                 Stand::Expired | Stand::Canceled => (Outcome::AlreadyReleased, None),
                 stand => (over(stand), None),
             },
-            Command::Reclaim(order) => self.reclaim(sale, order, now),
+            Command::Reclaim(order) => self.reclaim(sale, order, now, passed),
             Command::Return(order) => match self.stand(order) {
                 Stand::Sold(_) => (Outcome::Returned, Some(Event::Returned(order))),
                 Stand::Returned(_) => (Outcome::Returned, None),
@@ -192,9 +198,9 @@ impl Books {
         }
     }
 
-    fn reclaim(&self, sale: &Sale, order: Order, now: Moment) -> (Outcome, Option<Event>) {
+    fn reclaim(&self, sale: &Sale, order: Order, now: Moment, passed: Moment) -> (Outcome, Option<Event>) {
         match self.stand(order) {
-            Stand::Held(until) if now < until => (Outcome::Held(until), None),
+            Stand::Held(until) if passed < until => (Outcome::Held(until), None),
             Stand::Canceled => (Outcome::Gone, None),
             Stand::Expired if self.refuses(sale, order) => (Outcome::Refused, None),
             Stand::Held(_) | Stand::Expired => {

@@ -4,7 +4,7 @@ use stateright::Property;
 
 use super::Protocol;
 use super::answers::gives;
-use super::ledger::{Books, Event, Outcome};
+use super::ledger::{Books, Event, Outcome, Stand};
 use super::reader::{counted, events};
 use super::state::{Call, Evidence, Lane, Message, World};
 
@@ -18,6 +18,7 @@ pub(super) const ANSWERED_WAS_TRUE: &str = "an answered state was true";
 pub(super) const GRANTED_STAYS: &str = "a granted hold is not refused";
 pub(super) const NOBODY_STUCK: &str = "nobody is stuck";
 pub(super) const LATE_IS_LATE: &str = "late is late";
+pub(super) const NEVER_EARLY: &str = "never early";
 
 pub(super) fn always() -> Vec<Property<Protocol>> {
     vec![
@@ -51,6 +52,13 @@ pub(super) fn always() -> Vec<Property<Protocol>> {
             !world.calls.iter().any(taken_back)
         }),
         Property::always(LATE_IS_LATE, late_is_late),
+        Property::always(NEVER_EARLY, |protocol, world: &World| {
+            let earliest = world.lanes.iter().map(|lane| lane.clock).min().unwrap_or_default();
+            at_every_prefix(protocol, world, |before, _, event| match event {
+                Event::Expired(order) => !matches!(before.stand(order), Stand::Held(until) if earliest < until),
+                _ => true,
+            })
+        }),
         Property::always(NOBODY_STUCK, |protocol: &Protocol, world: &World| {
             world.lanes.iter().all(|lane| moves_on(protocol, world, lane))
         }),

@@ -1,10 +1,11 @@
 //! The small ledger is the real one made small: wherever both can come, they decide alike.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use firstcome_core::ids::{OfferId, OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{
-    Command as RealCommand, Event as RealEvent, Hold, HoldRequest, HoldState, Offer, Outcome as RealOutcome,
+    Command as RealCommand, Event as RealEvent, Hold, HoldRequest, HoldState, Now, Offer, Outcome as RealOutcome,
     ReleaseReason, Terms,
 };
 use firstcome_core::money::{Currency, Money};
@@ -13,6 +14,7 @@ use firstcome_core::time::Time;
 use super::explore::say;
 use super::ledger::Command::{Begin, Commit, End, Hold as HoldUnit, Reclaim, Release, Return};
 use super::ledger::{Attempt, Books, Command, Event, Moment, Order, Outcome, Sale, Stand};
+use super::rules::{ALL, Rules};
 use super::scopes::{ONE_PERSON, ONE_UNIT};
 
 /// The orders that are tried, and the last moment.
@@ -23,8 +25,9 @@ const MOMENT: i64 = 1_000_000;
 
 #[test]
 fn the_small_ledger_decides_like_the_real_one() {
-    for sale in [ONE_UNIT, ONE_PERSON] {
-        let (states, decisions) = compare(&sale);
+    let all = [true, false].map(|lateness_is_sure| Rules { lateness_is_sure, ..ALL });
+    for (rules, sale) in all.iter().flat_map(|rules| [(rules, ONE_UNIT), (rules, ONE_PERSON)]) {
+        let (states, decisions) = compare(rules, &sale);
         say(&format!("{states} states, {decisions} decisions alike"));
         assert!(states > 200, "only {states} states were compared");
     }
@@ -39,7 +42,7 @@ fn commands() -> impl Iterator<Item = Command> {
 }
 
 /// Goes through every state that the commands reach; says how many, and how many decisions were compared.
-fn compare(sale: &Sale) -> (usize, usize) {
+fn compare(rules: &Rules, sale: &Sale) -> (usize, usize) {
     let mut seen = HashSet::from([Books::new()]);
     let mut waiting = vec![(Books::new(), opened(sale))];
     let mut decisions = 0;
@@ -47,16 +50,17 @@ fn compare(sale: &Sale) -> (usize, usize) {
         for now in books.last_at..=LAST {
             for command in commands() {
                 decisions += 1;
-                let (outcome, event) = books.decide(sale, command, now);
+                let (outcome, event) = books.decide(sale, command, now, rules.passed(now));
                 let mut real_events = Vec::new();
-                let real_outcome = offer.decide(&real_command(sale, command), time(now), &mut real_events);
+                let real_outcome = offer.decide(&real_command(sale, command), real_now(rules, now), &mut real_events);
                 assert_eq!(small_outcome(&real_outcome), outcome, "{command:?} at {now} on {books:?}");
                 assert_eq!(real_events.iter().map(small_event).next(), event, "{command:?} at {now} on {books:?}");
                 follow(sale, (&books, &offer), (event.as_slice(), &real_events), now, &mut seen, &mut waiting);
             }
-            let due: Vec<Event> = books.due(now).map(Event::Expired).collect();
+            let due: Vec<Event> = books.due(rules.passed(now)).map(Event::Expired).collect();
             let mut real_events = Vec::new();
-            offer.decide(&RealCommand::Expire, time(now), &mut real_events);
+            offer.decide(&RealCommand::Expire, real_now(rules, now), &mut real_events);
+            assert_eq!(offer.is_due(real_now(rules, now)), !real_events.is_empty(), "due at {now} on {books:?}");
             let mut real_due: Vec<Event> = real_events.iter().map(small_event).collect();
             real_due.sort_unstable();
             assert_eq!(real_due, due, "expiry at {now} on {books:?}");
@@ -90,6 +94,11 @@ fn follow(
     if seen.insert(books) {
         waiting.push((books, offer));
     }
+}
+
+fn real_now(rules: &Rules, now: Moment) -> Now {
+    let doubt = u64::from(rules.lateness_is_sure) * MOMENT as u64;
+    Now { at: time(now), doubt: Duration::from_micros(doubt) }
 }
 
 fn opened(sale: &Sale) -> Offer {

@@ -51,6 +51,8 @@ pub(super) struct Rules {
     pub(super) cut_check: CutCheck,
     /// A hold that is found to be late is released in the journal before anyone is told so.
     pub(super) lateness_is_written: bool,
+    /// A hold is late when its deadline has passed by every clock, of which one may be a moment behind.
+    pub(super) lateness_is_sure: bool,
 }
 
 /// All of them.
@@ -68,7 +70,15 @@ pub(super) const ALL: Rules = Rules {
     one_in_flight: true,
     cut_check: CutCheck::Place,
     lateness_is_written: true,
+    lateness_is_sure: true,
 };
+
+impl Rules {
+    /// What has passed, for a lane at this moment. (No hold ends at 0.)
+    pub(super) fn passed(&self, now: super::ledger::Moment) -> super::ledger::Moment {
+        if self.lateness_is_sure { now.saturating_sub(1) } else { now }
+    }
+}
 
 /// Where the model ends: what clients ask, and how much may go wrong.
 #[derive(Clone, Debug)]
@@ -82,7 +92,7 @@ pub(super) struct Scope {
     pub(super) batch: usize,
     /// Entries in the log.
     pub(super) log: usize,
-    /// The last moment that a lane's clock may show.
+    /// The last moment that a lane's clock may show. It is never more than one ahead of another's.
     pub(super) clock: u8,
     /// Readers may see what only one replica has.
     pub(super) lonely: bool,

@@ -80,7 +80,7 @@ impl Protocol {
             steps.push(Step::Share { lane });
         }
         let books = fold(&reader.journal);
-        if flights.is_empty() && books.due(*clock.max(&books.last_at)).next().is_some() {
+        if flights.is_empty() && books.due(self.rules.passed(*clock.max(&books.last_at))).next().is_some() {
             steps.push(Step::Expire { lane });
         }
         if reader.offset < world.partition.visible || reader.notices_a_cut(&self.rules, &world.partition) {
@@ -100,7 +100,8 @@ impl Protocol {
             }
             steps.push(Step::Crash { lane });
         }
-        if *clock < self.scope.clock {
+        let slowest = world.lanes.iter().map(|lane| lane.clock).min().unwrap_or_default();
+        if *clock < self.scope.clock && *clock == slowest {
             steps.push(Step::Tick { lane });
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Sale {
     history: Mutex<History>,
     closing: AtomicBool,
     visits: AtomicU64,
+    /// Answers that an order is there, at the moment they come; the history has them when a visit is over.
+    granted: AtomicU64,
     /// The disk is made to fail, so a refusal for that reason is no surprise.
     disk_may_fail: AtomicBool,
     /// How often it was a reason to refuse.
@@ -54,6 +56,7 @@ impl Sale {
             history: Mutex::default(),
             closing: AtomicBool::new(false),
             visits: AtomicU64::new(0),
+            granted: AtomicU64::new(0),
             disk_may_fail: AtomicBool::new(false),
             disk_refusals: AtomicU64::new(0),
             many_processes: AtomicBool::new(false),
@@ -92,6 +95,12 @@ impl Sale {
     #[cfg(feature = "cluster")]
     pub(crate) fn expect_many_processes(&self) {
         self.many_processes.store(true, Ordering::SeqCst);
+    }
+
+    /// How often somebody was told that an order is there.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn granted(&self) -> u64 {
+        self.granted.load(Ordering::SeqCst)
     }
 
     /// How often somebody was refused because the disk failed.

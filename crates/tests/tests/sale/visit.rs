@@ -64,7 +64,9 @@ impl Sale {
             (409, "sold_out" | "over_limit") => Step::No,
             _ => Step::Surprise,
         });
-        told.await
+        let told = told.await;
+        self.granted.fetch_add(u64::from(matches!(told, Told::Ok(_))), Ordering::SeqCst);
+        told
     }
 
     /// What was answered is there at once.

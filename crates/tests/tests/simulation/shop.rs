@@ -48,6 +48,7 @@ fn order_ports(parts: &Parts) -> orders::Ports {
         events: log(parts),
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
+        time_zone: jiff::tz::TimeZone::UTC,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use firstcome_core::ports::Instance;
+use firstcome_core::ports::{Instance, Load};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -60,6 +60,8 @@ pub(super) struct Target {
     draining: AtomicBool,
     in_flight: AtomicUsize,
     latency: Mutex<Latency>,
+    /// What waits in it, as it said last.
+    pub(super) waits: Mutex<Load>,
     /// When the registry listed it last.
     pub(super) listed: Mutex<Instant>,
     /// Whether it did when it was asked last.
@@ -78,6 +80,7 @@ impl Target {
             .build(connector);
         Arc::new(Self {
             draining: AtomicBool::new(instance.draining),
+            waits: Mutex::new(instance.load),
             instance,
             breaker: Breaker::new(options.breaker),
             client,

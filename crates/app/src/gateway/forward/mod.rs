@@ -13,9 +13,11 @@
 
 mod breaker;
 mod budget;
+mod ended;
 mod exchange;
 mod headers;
 mod instance;
+mod letters;
 mod metrics;
 mod pool;
 pub mod routes;
@@ -125,9 +127,9 @@ impl Forwarder {
         Ok(())
     }
 
-    /// What a gateway with a forwarder answers by itself: the state of the instances.
+    /// What a gateway with a forwarder answers by itself: the state of the instances, and the dead letters of all roles.
     pub fn router(self: &Arc<Self>) -> OpenApiRouter {
-        status::routes().with_state(Arc::clone(self))
+        status::routes().merge(letters::routes()).with_state(Arc::clone(self))
     }
 
     /// Keeps asking.

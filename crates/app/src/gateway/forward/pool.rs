@@ -45,6 +45,7 @@ impl Pool {
             target.is_listed.store(here.is_some(), Ordering::Relaxed);
             if let Some(instance) = here {
                 *target.listed.lock() = now;
+                *target.waits.lock() = instance.load;
                 if instance.draining {
                     target.drain();
                 }

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::http::Identity;
 
-/// What paths begin with. The first that fits counts.
+/// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
+/// not come here.
 const ROUTES: [(&str, RoleName); 16] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
@@ -82,8 +83,7 @@ struct LineNames {
 /// The offer that decides about a request: the one that is ordered, or the home of the order that it is about.
 fn offer(method: &Method, path: &str, body: &[u8]) -> Option<OfferNumber> {
     let mut parts = path.strip_prefix("/api/v1/")?.split('/');
-    let (_role, name) = (parts.next()?, parts.next());
-    if let Some(order) = name.and_then(|name| name.parse::<OrderId>().ok()) {
+    if let Some(order) = parts.find_map(|part| part.parse::<OrderId>().ok()) {
         return Some(order.home());
     }
     if method != Method::POST {
@@ -169,6 +169,7 @@ mod tests {
             ),
             (Method::POST, "/api/v1/orders".to_owned(), r#"{"offer_id": 1}"#.to_owned(), None),
             (Method::POST, format!("/api/v1/orders/{order}/cancel"), "{}".to_owned(), Some(number)),
+            (Method::POST, format!("/api/v1/admin/orders/{order}/refund"), "{}".to_owned(), Some(number)),
             (Method::GET, "/api/v1/orders".to_owned(), String::new(), None),
             (Method::GET, "/api/v1/orders/ord_1".to_owned(), String::new(), None),
             (Method::GET, "/".to_owned(), String::new(), None),

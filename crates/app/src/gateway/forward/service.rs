@@ -29,7 +29,8 @@ impl Forward {
         self.answer_by(role, request).await
     }
 
-    async fn answer_by(self, role: RoleName, request: Request<Body>) -> Response<Body> {
+    /// Sends a request to this role, whatever its path.
+    pub(super) async fn answer_by(self, role: RoleName, request: Request<Body>) -> Response<Body> {
         let Self(forwarder) = self;
         if let Some(router) = forwarder.local.get(&role) {
             let Ok(response) = router.clone().oneshot(request).await;

@@ -46,6 +46,14 @@ pub(super) struct InstanceView {
     /// Requests under way from this gateway.
     pub(super) in_flight: usize,
     pub(super) latency_micros: u64,
+    /// Commands that wait for the ledger there.
+    pub(super) waiting_commands: u64,
+    /// Whether the ledger there can decide nothing for now.
+    pub(super) ledger_stuck: bool,
+    /// How long the oldest event of its roles has waited to be announced.
+    pub(super) outbox_lag_millis: u64,
+    /// How long the oldest event of others has waited for one of its consumers.
+    pub(super) consumer_lag_millis: u64,
 }
 
 impl Forwarder {
@@ -54,15 +62,20 @@ impl Forwarder {
         let roles = RoleName::ALL.into_iter().filter_map(|role| Some((role, self.pools.get(&role)?)));
         let parts = roles.map(|(role, pool)| {
             let targets = pool.targets();
-            let instances = targets.iter().map(|target| InstanceView {
-                id: target.instance.id.clone(),
-                address: target.instance.address.clone(),
-                started_at: target.instance.started_at,
-                draining: target.is_draining(),
-                circuit: target.breaker.circuit(now),
-                in_flight: target.in_flight(),
-                latency_micros: target.latency_micros(now) as u64,
-            });
+            let instances =
+                targets.iter().map(|target| (target, *target.waits.lock())).map(|(target, waits)| InstanceView {
+                    id: target.instance.id.clone(),
+                    address: target.instance.address.clone(),
+                    started_at: target.instance.started_at,
+                    draining: target.is_draining(),
+                    circuit: target.breaker.circuit(now),
+                    in_flight: target.in_flight(),
+                    latency_micros: target.latency_micros(now) as u64,
+                    waiting_commands: waits.commands,
+                    ledger_stuck: waits.stuck,
+                    outbox_lag_millis: waits.outbox_millis,
+                    consumer_lag_millis: waits.consumers_millis,
+                });
             PartView {
                 role: role.as_str(),
                 free_places: pool.bulkhead.available_permits(),

@@ -3,7 +3,9 @@
 //! The payments role announces `payment.done` in the same commit as its own books, and only then tells the ledger. So
 //! whoever reads the journal first and the announcements after it finds every payment of what the journal calls sold.
 //! Only payments that began under this watch are judged; `firstcome audit` judges all. Money may have come long before it
-//! was pinned (a deposit for an order that had expired), so nobody is accused before all announcements were read again.
+//! was pinned (a deposit for an order that had expired), so nobody is accused before all announcements were read again. Where
+//! announcements travel, they stay away as long as the payments' database does; they come in the order in which they were
+//! made, so one that is younger than a sale says that the sale's would be here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +20,10 @@ use firstcome_core::time::Time;
 
 /// How long the announcement may be missing before it is looked for among all of them, and then missed for good.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long it may be missing while there is no younger one.
+const SILENCE: Duration = Duration::from_hours(1);
+/// How far the clocks of two processes may be apart.
+const SKEW: Duration = Duration::from_secs(1);
 /// How long an announcement is remembered whose order was not sold yet.
 const REMEMBERED: Duration = Duration::from_mins(10);
 /// Announcements read at a time: the latest, and all of them.
@@ -45,6 +51,8 @@ pub(super) struct MoneyBook {
     ledger: Arc<dyn StockLedger>,
     /// Up to where announcements were read.
     position: i64,
+    /// When the youngest of them was made.
+    youngest: Time,
     paying: HashMap<OrderId, PaymentId>,
     sales: HashMap<OrderId, Sale>,
     announced: HashMap<OrderId, Announced>,
@@ -54,7 +62,7 @@ impl MoneyBook {
     /// A watch that begins behind this announcement.
     pub(super) fn new(events: Arc<dyn EventLog>, ledger: Arc<dyn StockLedger>, begin: i64) -> Self {
         let (paying, sales, announced) = Default::default();
-        Self { events, ledger, position: begin, paying, sales, announced }
+        Self { events, ledger, position: begin, youngest: Time(0), paying, sales, announced }
     }
 
     /// Takes the next record of the journal. An order is paid on its home offer.
@@ -84,6 +92,7 @@ impl MoneyBook {
             let page = self.events.read(topics::PAYMENTS, self.position, PAGE).await?;
             let Some(last) = page.last() else { break };
             self.position = last.position;
+            self.youngest = self.youngest.max(last.at);
             for (order, attempt, amount) in page.iter().filter_map(paid) {
                 self.announced.insert(order, Announced { attempt, amount, since: now });
             }
@@ -93,7 +102,7 @@ impl MoneyBook {
             let announced = self.announced.get(&order).filter(|announced| announced.attempt == sale.attempt);
             let amount = match announced {
                 Some(announced) => Some(announced.amount),
-                None if now.since(sale.since) < GRACE => continue,
+                None if !self.is_overdue(sale, now) => continue,
                 None => self.find(order, sale.attempt).await?,
             };
             let hold = self.ledger.find(order).await?;
@@ -109,6 +118,12 @@ impl MoneyBook {
         }
         self.announced.retain(|_, announced| now.since(announced.since) < REMEMBERED);
         Ok(unpaid)
+    }
+
+    /// Whether the announcement of a sale must have come by now.
+    fn is_overdue(&self, sale: Sale, now: Time) -> bool {
+        let waited = now.since(sale.since);
+        waited >= SILENCE || waited >= GRACE && self.youngest > sale.since + SKEW
     }
 
     /// The announcement of an attempt, among all that there are.
@@ -187,7 +202,8 @@ mod tests {
             self.ledger.decide(OFFER, Command::BeginPayment { order, attempt }).await.unwrap();
             if let Some(amount) = amount {
                 let done = RoleEvent::PaymentDone { order, attempt, amount };
-                self.payments.commit(Unit::new().event(&done, Time(0))).await.unwrap();
+                let now = firstcome_core::ports::Clock::now(&self.clock);
+                self.payments.commit(Unit::new().event(&done, now)).await.unwrap();
             }
             let sold = self.ledger.decide(OFFER, Command::Commit { order, attempt }).await.unwrap();
             assert!(matches!(sold, Outcome::Committed { .. }), "{sold:?}");
@@ -211,8 +227,14 @@ mod tests {
         shop.sell(2, None).await;
         assert_eq!(shop.look().await, 0);
         shop.clock.advance(GRACE);
-        assert_eq!(shop.look().await, 1);
+        assert_eq!(shop.look().await, 0, "it may be on its way");
+        shop.sell(4, Some(PRICE)).await;
+        assert_eq!(shop.look().await, 1, "one that was made later is here");
         assert_eq!(shop.look().await, 0);
+        shop.sell(5, None).await;
+        assert_eq!(shop.look().await, 0);
+        shop.clock.advance(SILENCE);
+        assert_eq!(shop.look().await, 1, "nothing takes so long");
         shop.sell(3, Some(Money::new(999, Currency::KRW))).await;
         assert_eq!(shop.look().await, 1);
         assert!(shop.book.sales.is_empty() && shop.book.paying.is_empty());
@@ -237,7 +259,7 @@ mod tests {
         assert!(shop.book.announced.is_empty());
         shop.ledger.decide(OFFER, Command::Commit { order, attempt }).await.unwrap();
         assert_eq!(shop.look().await, 0);
-        shop.clock.advance(GRACE);
+        shop.clock.advance(SILENCE);
         assert_eq!(shop.look().await, 0);
         assert!(shop.book.sales.is_empty());
     }

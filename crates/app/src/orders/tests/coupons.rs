@@ -31,7 +31,7 @@ async fn shop(discount: Discount, minimum_amount: Option<i64>, user: UserId) -> 
         voucher: VoucherId([5; 16]),
         code: code_hash(CODE),
         user,
-        offer: COUPONS.0,
+        offer: COUPONS,
         discount,
         minimum_amount,
         valid_until: shop.clock.now() + Duration::from_secs(86_400),

@@ -90,6 +90,7 @@ impl Shop {
             archive: Arc::new(MemoryArchive::default()),
             events: Arc::new(MemoryLog(others.into_iter().chain([records]).collect())),
             clock: Arc::new(clock.clone()),
+            time_zone: jiff::tz::TimeZone::UTC,
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;

@@ -31,12 +31,17 @@ struct Instance {
     circuit: String,
     in_flight: i64,
     latency_micros: i64,
+    waiting_commands: i64,
+    ledger_stuck: bool,
+    outbox_lag_millis: i64,
+    consumer_lag_millis: i64,
 }
 
 impl Instance {
     /// The text of its state, and the class that colours it.
     fn state(&self) -> (&'static str, &'static str) {
         match self.circuit.as_str() {
+            "closed" if self.ledger_stuck => ("cluster-stuck", "state-frozen"),
             "closed" if self.draining => ("cluster-draining", "state-upcoming"),
             "closed" => ("cluster-well", "state-open"),
             "half_open" => ("cluster-trying", "state-upcoming"),

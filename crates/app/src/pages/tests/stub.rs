@@ -510,7 +510,8 @@ async fn audit(State(memory): Stub) -> Response {
 async fn cluster() -> Json<Value> {
     let process = |id: &str, draining: bool, circuit: &str| {
         json!({ "id": id, "address": "127.0.0.1:8081", "started_at": from_now(-600), "draining": draining,
-                "circuit": circuit, "in_flight": 3, "latency_micros": 840 })
+                "circuit": circuit, "in_flight": 3, "latency_micros": 840,
+                "waiting_commands": 5, "ledger_stuck": false, "outbox_lag_millis": 12, "consumer_lag_millis": 40 })
     };
     let orders = [process("orders-1", false, "closed"), process("orders-2", true, "closed")];
     let payments = [process("payments-1", false, "half_open"), process("payments-2", false, "open")];

@@ -6,8 +6,8 @@ use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::{Command, Hold, HoldState, ReleaseReason};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::PaymentState;
-use firstcome_core::ports::ProviderStatus;
-use firstcome_core::records::Stored;
+use firstcome_core::ports::{Committed, ProviderStatus};
+use firstcome_core::records::{Stored, Unit};
 
 use super::shop::{BUYER, OFFER, PRICE, Shop};
 use crate::payments::rows::{Origin, Payment};
@@ -226,4 +226,51 @@ async fn what_a_dead_process_pinned_for_a_failed_attempt_is_unpinned() {
     shop.another_process().resolve_due().await.expect("looked after");
     assert_eq!(shop.state(order), Some(HoldState::Held));
     assert_eq!(shop.provider.kept(order), 0);
+}
+
+/// A charge that came too late: the other process' decision to send it back, just written, and the attempt.
+async fn decided_to_send_back(shop: &mut Shop) -> (OrderId, Payment) {
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.expire(order);
+    let other = shop.order("of another buyer");
+    shop.provider.set("key", ProviderStatus::Done);
+    shop.notice("key").await;
+    let attempt = shop.attempts(order).await.remove(0);
+    let decided = shop.payments.settle(order, attempt.payment_id, Some(PRICE)).await.expect("an answer");
+    let written = Unit::new().insert(&decided.expect("no units are left"));
+    assert_eq!(shop.payments.ports.records.commit(written).await.expect("written"), Committed::Done);
+    shop.release(other);
+    (order, attempt)
+}
+
+/// Two processes look after one charge: one finds no units, the other finds some a moment later and is faster.
+#[tokio::test]
+async fn money_that_was_delivered_for_after_all_stays() {
+    let mut shop = Shop::open(1);
+    let (order, attempt) = decided_to_send_back(&mut shop).await;
+    let hold = shop.ledger.hold(order).expect("known");
+    let another = shop.another_process();
+    another.stock.begin(&hold, attempt.payment_id).await.expect("an answer");
+    shop.payments.refund_due().await.expect("looked after");
+    assert_eq!(shop.provider.kept(order), PRICE.amount, "nothing is sent back while it may be delivered");
+    assert!(another.stock.commit(order, Some(&hold), attempt.payment_id).await.expect("an answer"));
+    shop.clock.advance(Duration::from_secs(60));
+    shop.payments.refund_due().await.expect("looked after");
+    assert!(shop.refunds(order).await.is_empty());
+    shop.check(order, "delivered after all").await;
+}
+
+/// The same, and the one that delivers sees the decision when it has pinned the order.
+#[tokio::test]
+async fn nothing_is_delivered_for_money_that_is_to_go_back() {
+    let mut shop = Shop::open(1);
+    let (order, attempt) = decided_to_send_back(&mut shop).await;
+    let another = shop.another_process();
+    assert_eq!(another.climb(order, attempt.payment_id, PRICE).await.expect("an answer"), None);
+    assert_eq!(shop.state(order), Some(HoldState::Held), "pinned, and left alone again");
+    shop.payments.refund_due().await.expect("looked after");
+    shop.rest().await;
+    assert_eq!(shop.provider.kept(order), 0);
+    shop.check(order, "sent back").await;
 }

@@ -10,7 +10,8 @@ pub(super) struct Words {
     pub(super) amount: &'static str,
     pub(super) order: &'static str,
     pub(super) card: &'static str,
-    pub(super) pay: &'static str,
+    /// What pays, before and after the amount.
+    pay: [&'static str; 2],
     pub(super) decline: &'static str,
     pub(super) leave: &'static str,
     pub(super) note: &'static str,
@@ -25,7 +26,7 @@ static KOREAN: Words = Words {
     amount: "결제 금액",
     order: "주문번호",
     card: "테스트 카드",
-    pay: "결제하기",
+    pay: ["", " 결제하기"],
     decline: "카드 거절하기",
     leave: "결제 그만두기",
     note: "실제로 돈이 빠져나가지 않습니다. 아래 버튼으로 결제 결과를 골라 보세요.",
@@ -40,13 +41,21 @@ static ENGLISH: Words = Words {
     amount: "Amount",
     order: "Order",
     card: "Test card",
-    pay: "Pay",
+    pay: ["Pay ", ""],
     decline: "Decline the card",
     leave: "Leave without paying",
     note: "No real money moves. Choose below how this payment ends.",
     invalid_title: "The checkout cannot open",
     invalid: "The payment's details are not right. Go back to your order and try again.",
 };
+
+impl Words {
+    /// What is on the button that pays this amount.
+    pub(super) fn pay(&self, amount: &str) -> String {
+        let [before, after] = self.pay;
+        format!("{before}{amount}{after}")
+    }
+}
 
 /// The words for a reader: the language asked for, else the first of Korean and English that the browser prefers.
 pub(super) fn for_reader(asked: Option<&str>, headers: &HeaderMap) -> &'static Words {

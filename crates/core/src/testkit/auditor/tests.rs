@@ -45,6 +45,26 @@ fn finds(entries: &[JournalEntry], wanted: impl Fn(&Breach) -> bool) {
     assert!(audit.violations.iter().any(|violation| wanted(&violation.breach)), "{audit}");
 }
 
+/// A clock that may be off says of no payment that it was late before that is sure.
+#[test]
+fn late_without_a_doubt() {
+    let journal = rewritten(|events| {
+        for event in events {
+            if let Event::Held(granted) | Event::Prepared(granted) = event {
+                granted.expires_at = granted.expires_at - Duration::from_mins(1);
+            }
+        }
+    });
+    let found = |doubt| {
+        let mut auditor = Auditor::with_doubt(doubt);
+        journal.iter().for_each(|entry| auditor.take(entry));
+        let audit = auditor.finish();
+        audit.violations.iter().filter(|violation| matches!(violation.breach, Breach::PaidLate { .. })).count()
+    };
+    assert!(found(Duration::ZERO) > 0);
+    assert_eq!(found(Duration::from_mins(1)), 0);
+}
+
 #[test]
 fn finds_nothing_wrong_with_what_is_right() {
     let audit = audit(&journal());

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn the_demo_is_a_catalogue() {
         let catalogue = read(super::super::DEMO, "demo", Time::from_millis(1_763_700_000_000)).expect("readable");
-        super::super::check(&catalogue, Time::from_millis(1_763_700_000_000)).expect("acceptable");
+        super::super::check(&catalogue, Time::from_millis(1_763_700_000_000), &jiff::tz::TimeZone::UTC)
+            .expect("acceptable");
         assert_eq!(catalogue.offers.len(), 5);
     }
 

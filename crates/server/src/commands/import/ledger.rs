@@ -15,11 +15,11 @@ use crate::place::Place;
 /// Stands in for the ledger, which belongs to the server's process: knows the units of every offer, so that no promise is
 /// broken, and sets no terms. The server reads the announcements of the catalogue, within a second when it runs and else
 /// when it starts, and sets them itself.
-pub(super) struct ReadLedger(HashMap<OfferNumber, OfferSnapshot>);
+pub(in crate::commands) struct ReadLedger(HashMap<OfferNumber, OfferSnapshot>);
 
 impl ReadLedger {
     /// Reads the journal whole, also while a server writes it.
-    pub(super) fn open(place: &Place) -> Result<Self, CommandError> {
+    pub(in crate::commands) fn open(place: &Place) -> Result<Self, CommandError> {
         let mut auditor = Auditor::default();
         let mut terms: HashMap<OfferNumber, Terms> = HashMap::new();
         let read = place.read_journal(|entry| {

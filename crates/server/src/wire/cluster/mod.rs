@@ -3,6 +3,7 @@
 //! Every role has a database of its own. What roles tell each other goes from the outbox of that database to Kafka; the
 //! ledger's journal is there too. Redis says which processes are there. A process opens only what its roles need.
 
+mod fitness;
 mod outside;
 mod part;
 mod storage;
@@ -15,7 +16,7 @@ use axum::Router;
 use firstcome_app::accounts::DevMailbox;
 use firstcome_app::catalog;
 use firstcome_app::http::Revocations;
-use firstcome_app::role::{Role, Worker};
+use firstcome_app::role::Role;
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
 use firstcome_core::ports::{RoleName, SystemClock};
 use firstcome_store::redis::RedisSessions;
@@ -26,8 +27,10 @@ use super::roles::{self, Parts};
 use super::{Service, Shop, StartError};
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::metrics::Lags;
 use crate::operate::{self, Operation};
 
+pub use fitness::look;
 pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
 
@@ -48,7 +51,7 @@ pub(super) async fn open(
     folder: &Folder,
     address: SocketAddr,
 ) -> Result<Shop, StartError> {
-    outside::check_redis(config).await?;
+    fitness::require(config, names).await?;
     let servers = Servers::open(config, names, folder, &outside::place(config, address).0).await?;
     let parts = Parts {
         clock: Arc::new(SystemClock),
@@ -59,17 +62,24 @@ pub(super) async fn open(
     let mut metrics = Registry::default();
     let marks = Arc::new(RedisSessions(outside::redis(config)?));
     let revocations = Arc::new(Revocations::told_by(marks));
-    let mut routers = Vec::new();
-    let mut workers: Vec<Worker> = servers.relays(config);
+    let (mut routers, mut letters) = (Vec::new(), Vec::new());
+    let (mut workers, outboxes) = servers.relays(config);
+    let mut lags = Lags { clock: parts.clock.clone(), outboxes, consumers: Vec::new() };
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
+        lags.add(&role.workers);
         workers.extend(role.workers);
+        letters.extend(role.letters);
         routers.push((*name, Router::from(role.router).merge(more)));
     }
+    let desk = firstcome_app::letters::create(letters, &mut metrics);
+    workers.extend(desk.workers);
     if let Some(ledger) = &servers.ledger {
         metrics.register_collector(Box::new(ledger.metrics()));
     }
-    let part = part::open(config, names, address, &parts, &revocations, routers, &mut metrics).await?;
+    metrics.register_collector(Box::new(lags.clone()));
+    let roles = part::Roles { routers, letters: desk.router.into(), load: servers.load(lags) };
+    let part = part::open(config, names, address, &parts, &revocations, roles, &mut metrics).await?;
     workers.extend(part.workers);
     let operation =
         Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(description()) });
@@ -97,13 +107,13 @@ async fn open_role(
     let role = match name {
         RoleName::Accounts => {
             let mailbox = DevMailbox::new(parts.clock.clone());
-            let role = roles::accounts_role(config, parts, records, revocations, &mailbox);
+            let role = roles::accounts_role(config, parts, records, revocations, &mailbox).await?;
             return Ok((role, if config.development() { mailbox.router() } else { Router::new() }));
         }
-        RoleName::Catalog => catalog::create(roles::catalog_ports(parts, records, servers.ledger())).await?,
+        RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
-            roles::orders_role(parts, records, ledger.clone(), archive.clone(), metrics).await?
+            roles::orders_role(config, parts, records, ledger.clone(), archive.clone(), metrics).await?
         }
         RoleName::Payments => {
             let sandbox = roles::sandbox_url(gateway);
@@ -124,6 +134,7 @@ pub(super) fn description() -> OpenApi {
         firstcome_app::orders::openapi(),
         firstcome_app::payments::openapi(),
         firstcome_app::vouchers::openapi(),
+        firstcome_app::letters::openapi(),
         firstcome_app::gateway::forward::openapi(),
     ] {
         all.merge(part);

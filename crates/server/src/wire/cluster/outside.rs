@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::ports::{PortError, RoleName};
-use firstcome_store::check::CheckState;
 use firstcome_store::kafka::KafkaOptions;
 use firstcome_store::redis::{Redis, RedisOptions};
 use firstcome_store::sql::{SqlOptions, SqlRecords};
@@ -25,8 +24,10 @@ pub(super) fn place(config: &Config, listens_on: SocketAddr) -> (String, String)
 
 /// How Kafka is reached.
 pub fn kafka(config: &Config) -> KafkaOptions {
+    let user = config.kafka.user.clone().zip(config.kafka.password.clone().map(Into::into));
     KafkaOptions {
         servers: config.kafka.servers.clone().unwrap_or_default(),
+        user,
         prefix: config.kafka.prefix.clone(),
         replication: config.kafka.replication,
         min_in_sync: config.kafka.min_in_sync,
@@ -42,24 +43,6 @@ pub fn redis(config: &Config) -> Result<Redis, PortError> {
         prefix: config.cluster.name.clone(),
         patience: REDIS_PATIENCE,
     })
-}
-
-/// Refuses a Redis that no process should run with. One that is not there is no reason to stay away: everyone can do
-/// without, and a process that is started again in the meantime must come back.
-pub(super) async fn check_redis(config: &Config) -> Result<(), PortError> {
-    let redis = redis(config)?;
-    if !redis.is_reachable().await {
-        tracing::error!("Redis does not answer: see that redis.servers is right; going on without it until it does");
-        return Ok(());
-    }
-    let lines = firstcome_store::redis::check(&redis).await;
-    match lines.into_iter().find(|line| line.state == CheckState::Fail) {
-        Some(line) => {
-            let advice = line.advice.unwrap_or_default();
-            Err(PortError::Misused(format!("{}: {}; {advice}", line.what, line.found)))
-        }
-        None => Ok(()),
-    }
 }
 
 /// How the database of a role is reached.

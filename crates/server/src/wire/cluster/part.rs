@@ -1,6 +1,5 @@
 //! How the roles of a process are reached: behind the guard, and behind the gateway where it runs.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +9,11 @@ use axum::Router;
 use firstcome_app::gateway::Gateway;
 use firstcome_app::gateway::forward::{self, BreakerOptions, Forward, Forwarder};
 use firstcome_app::guard::Guard;
-use firstcome_app::heartbeat::Heartbeat;
+use firstcome_app::heartbeat::{Heartbeat, Measure};
 use firstcome_app::http::{Revocations, Signatures};
 use firstcome_app::pages::{self, PagesOptions};
 use firstcome_app::role::Worker;
-use firstcome_core::ports::{Instance, RoleName};
+use firstcome_core::ports::{Instance, Load, RoleName};
 use firstcome_store::redis::{RedisLimits, RedisRegistry};
 use prometheus_client::registry::Registry as Metrics;
 use secrecy::ExposeSecret as _;
@@ -23,7 +22,7 @@ use super::outside;
 use crate::config::Config;
 use crate::front::{Front, Part};
 use crate::operate::{self, Operation};
-use crate::wire::roles::{self, Parts};
+use crate::wire::roles::{Others, Parts, open_gateway, pages_options};
 use crate::wire::{Farewell, StartError};
 
 /// The routes of a process, which lack only those that operate it.
@@ -40,37 +39,50 @@ pub(super) struct Opened {
     pub(super) farewell: Draining,
 }
 
+/// The roles of this process.
+pub(super) struct Roles {
+    /// What each answers.
+    pub(super) routers: Vec<(RoleName, Router)>,
+    /// What all of them answer together.
+    pub(super) letters: Router,
+    /// What waits in them.
+    pub(super) load: Measure,
+}
+
 pub(super) async fn open(
     config: &Config,
     names: &[RoleName],
     address: SocketAddr,
     parts: &Parts,
     revocations: &Arc<Revocations>,
-    routers: Vec<(RoleName, Router)>,
+    roles: Roles,
     metrics: &mut Metrics,
 ) -> Result<Opened, StartError> {
+    let Roles { routers, letters, load } = roles;
     let secret = config.secret()?;
     let signatures = || Signatures::new(secret.expose_secret().as_bytes(), &config.cluster.name);
     let registry =
         Arc::new(RedisRegistry::new(outside::redis(config)?, milliseconds(config.cluster.expiry_milliseconds)));
     let every = milliseconds(config.cluster.heartbeat_milliseconds);
-    let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every);
+    let heartbeat = Heartbeat::new(registry.clone(), instance(config, names, address, parts), every, load);
     let guard = Guard::new(signatures(), parts.clock.clone());
     let mut workers = vec![heartbeat.worker()];
-    let all = routers.iter().fold(Router::new(), |all, (_, router)| all.merge(router.clone()));
+    let all = routers.iter().fold(letters.clone(), |all, (_, router)| all.merge(router.clone()));
     let mut gateway = None;
     if names.contains(&RoleName::Gateway) {
         let ports = forward::Ports { registry: registry.clone(), signatures: signatures(), clock: parts.clock.clone() };
-        let local: HashMap<_, _> = routers.into_iter().collect();
+        let local = routers.into_iter().map(|(role, router)| (role, router.merge(letters.clone()))).collect();
         let forwarder = Forwarder::new(options(config), ports, local, metrics);
         if let Err(error) = forwarder.refresh().await {
             tracing::warn!(%error, "the registry does not answer yet");
         }
         let limits = Arc::new(RedisLimits(outside::redis(config)?));
-        let checks = roles::open_gateway(config, parts, revocations, Some(limits));
+        let others = Others { limits: Some(limits), accounts: Some(forwarder.clone()) };
+        let checks = open_gateway(config, parts, revocations, others);
         workers.extend(checks.workers());
+        checks.register(metrics);
         workers.push(forwarder.worker());
-        gateway = Some((checks, forwarder, roles::pages_options(config, parts)));
+        gateway = Some((checks, forwarder, pages_options(config, parts)));
     }
     let farewell =
         Draining { guard: guard.clone(), heartbeat, time: milliseconds(config.cluster.farewell_milliseconds) };
@@ -93,7 +105,14 @@ impl Routes {
 
 fn instance(config: &Config, names: &[RoleName], address: SocketAddr, parts: &Parts) -> Instance {
     let (id, address) = outside::place(config, address);
-    Instance { id, address, roles: names.to_vec(), draining: false, started_at: parts.clock.now() }
+    Instance {
+        id,
+        address,
+        roles: names.to_vec(),
+        draining: false,
+        started_at: parts.clock.now(),
+        load: Load::default(),
+    }
 }
 
 fn options(config: &Config) -> forward::Options {

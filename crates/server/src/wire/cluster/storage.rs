@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use firstcome_app::heartbeat::Measure;
 use firstcome_app::role::{Worker, WorkerFailed};
 use firstcome_core::events::topics;
-use firstcome_core::ports::{PortError, Records, RoleName, StockLedger, SystemClock};
+use firstcome_core::lag::Lag;
+use firstcome_core::ports::{Load, PortError, Records, RoleName, StockLedger, SystemClock};
 use firstcome_store::kafka::{KafkaEventLog, KafkaLedger, KafkaLedgerOptions, Relay};
 use firstcome_store::redis::turns::RedisTurns;
 use firstcome_store::sql::SqlRecords;
@@ -17,11 +19,12 @@ use super::outside;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::lifecycle::Fatal;
-use crate::metrics::{LedgerFigures, LedgerMetrics};
+use crate::metrics::{Lags, LedgerFigures, LedgerMetrics};
 use crate::wire::{ARCHIVE, Storage};
 
 /// Roles that decide in the ledger or read its journal.
-const WITH_LEDGER: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub(super) const WITH_LEDGER: [RoleName; 4] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
 /// Of these, those whose commands buyers wait for.
 const HURRIED: [RoleName; 2] = [RoleName::Orders, RoleName::Payments];
 /// How long the others may be behind, so that their reading costs less.
@@ -98,20 +101,33 @@ impl Servers {
         Ok(Self { databases, events, ledger })
     }
 
-    /// What carries the outbox of each role of this process to Kafka.
-    pub(super) fn relays(&self, config: &Config) -> Vec<Worker> {
+    /// What carries the outbox of each role of this process to Kafka, and how far behind each is.
+    pub(super) fn relays(&self, config: &Config) -> (Vec<Worker>, Vec<(&'static str, Lag)>) {
         let kafka = outside::kafka(config);
         let relays = topics::ALL.into_iter().filter_map(|topic| {
             let records = self.databases.get(&topic.parse().ok()?)?;
             let relay = Relay::new(kafka.clone(), topic, records.clone());
-            Some(Worker::new("relay", move |stop| async move {
+            let lag = relay.lag();
+            let worker = Worker::new("relay", move |stop| async move {
                 match stop.run_until_cancelled(relay.run()).await {
                     None => Ok(()),
                     Some(error) => Err(WorkerFailed(format!("events of {topic}: {error}"))),
                 }
-            }))
+            });
+            Some((worker, (topic, lag)))
         });
-        relays.collect()
+        relays.unzip()
+    }
+
+    /// What waits in this process, for its signs of life.
+    pub(super) fn load(&self, lags: Lags) -> Measure {
+        let ledger = self.ledger.as_ref().map(|Ledger { ledger, .. }| ledger.clone());
+        Box::new(move || Load {
+            commands: ledger.as_ref().map_or(0, |ledger| ledger.work().waiting),
+            stuck: ledger.as_ref().is_some_and(|ledger| ledger.trouble().is_some()),
+            outbox_millis: lags.longest(&lags.outboxes).as_millis() as u64,
+            consumers_millis: lags.longest(&lags.consumers).as_millis() as u64,
+        })
     }
 
     /// The database of a role of this process.

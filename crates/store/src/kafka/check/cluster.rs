@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::PATIENCE;
 use crate::check::CheckLine;
 use crate::kafka::KafkaOptions;
 use crate::kafka::aside::Aside;
+use crate::kafka::knock::{Closed, knock};
+
+/// How often a topic is looked for that must be there, and how long it is waited in between.
+const LOOKS: usize = 15;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The brokers and the topics, as they were when they were asked for.
 pub(super) struct Cluster {
@@ -23,6 +29,7 @@ pub(super) struct Cluster {
 }
 
 /// A partition of a topic.
+#[derive(Clone)]
 pub(super) struct Partition {
     /// How many copies it has.
     pub(super) copies: usize,
@@ -31,15 +38,35 @@ pub(super) struct Partition {
 }
 
 impl Cluster {
-    /// Asks Kafka.
-    pub(super) async fn look(options: &KafkaOptions) -> Result<Self, KafkaError> {
-        let admin = Arc::new(Aside::new(options.client().create::<AdminClient<DefaultClientContext>>()?));
-        let asked = Arc::clone(&admin);
-        let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, PATIENCE));
-        let metadata = metadata.await.map_err(|_| KafkaError::Canceled)??;
+    /// Asks Kafka; a line says why it does not answer.
+    pub(super) async fn look(options: &KafkaOptions) -> Result<Self, CheckLine> {
+        let closed = |why: &str, advice| {
+            CheckLine::fail("Kafka: reachable", format!("no answer from {}: {why}", options.servers), advice)
+        };
+        let metadata = knock(options, PATIENCE).await.map_err(|Closed { why, refused }| {
+            let address = "start Kafka, and see that kafka.servers names its brokers";
+            closed(&why, if refused { "see that kafka.user and kafka.password are right" } else { address })
+        })?;
+        let admin = options.client().create::<AdminClient<DefaultClientContext>>();
+        let admin =
+            Arc::new(Aside::new(admin.map_err(|error| closed(&error.to_string(), "see that its settings are right"))?));
         let broker = |broker: &rdkafka::metadata::MetadataBroker| format!("{}:{}", broker.host(), broker.port());
         let brokers = metadata.brokers().iter().map(|found| (found.id(), broker(found))).collect();
         Ok(Self { admin, brokers, topics: topics(&metadata) })
+    }
+
+    /// Looks for a topic that must be there: of one made a moment ago not every broker knows.
+    pub(super) async fn look_again(&self, topic: &str) -> Option<Vec<Partition>> {
+        for _ in 0..LOOKS {
+            let (admin, name) = (Arc::clone(&self.admin), topic.to_owned());
+            let asked = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(Some(&name), PATIENCE)).await;
+            let mut found = asked.ok().and_then(Result::ok).map(|metadata| topics(&metadata)).unwrap_or_default();
+            if let Some(partitions) = found.remove(topic).filter(|partitions| !partitions.is_empty()) {
+                return Some(partitions);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        None
     }
 
     /// The settings of a topic or a broker.
@@ -56,8 +83,8 @@ impl Cluster {
         places.sort_unstable();
         let found = format!("{} broker(s): {}", places.len(), places.join(", "));
         let mut lines = vec![if places.len() < usize::try_from(options.replication).unwrap_or(0) {
-            let advice = "start more brokers, or configure fewer copies: new topics cannot be created";
-            CheckLine::fail("Kafka: reachable", found, advice)
+            let advice = "start more brokers, or set kafka.replication lower: new topics cannot be created";
+            CheckLine::down("Kafka: reachable", found, advice)
         } else {
             CheckLine::ok("Kafka: reachable", found)
         }];
@@ -84,7 +111,7 @@ fn topics(metadata: &Metadata) -> HashMap<String, Vec<Partition>> {
 }
 
 /// Brokers do not say their version. Those before 4.0 say which version they speak among themselves.
-fn version(settings: &ConfigResource) -> CheckLine {
+pub(super) fn version(settings: &ConfigResource) -> CheckLine {
     match settings.get("inter.broker.protocol.version").and_then(|entry| entry.value.as_deref()) {
         Some(old) => CheckLine::fail("Kafka: version", old, "upgrade to Kafka 4.0 or later"),
         None => CheckLine::ok("Kafka: version", "4.0 or later"),

@@ -1,39 +1,55 @@
 //! Whether Kafka is fit for a shop, for whoever runs it.
 
 mod cluster;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod topic;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use self::cluster::Cluster;
 use super::KafkaOptions;
 use super::event_log::topic_of;
-use super::options::unavailable;
 use super::topics::JOURNAL;
 use crate::check::CheckLine;
 
 /// How long Kafka may take to answer a question.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Looks at Kafka and at the topics of the ledger and of these roles. It creates and changes nothing; to see that it may
-/// write, it appends to every topic that exists a message which says nothing and which every reader skips.
-pub async fn check(options: &KafkaOptions, roles: &[&str]) -> Vec<CheckLine> {
+/// A topic, and what is done with it.
+#[derive(Debug, Clone)]
+pub struct TopicUse {
+    name: String,
+    writes: bool,
+}
+
+impl TopicUse {
+    /// The ledger's journal, which whoever reads it also writes.
+    pub fn journal() -> Self {
+        Self { name: JOURNAL.to_owned(), writes: true }
+    }
+
+    /// The events of a role, which it alone writes.
+    pub fn events(role: &str, writes: bool) -> Self {
+        Self { name: topic_of(role), writes }
+    }
+}
+
+/// Looks at Kafka and at these topics. It creates, changes and appends nothing.
+pub async fn check(options: &KafkaOptions, topics: &[TopicUse]) -> Vec<CheckLine> {
     let mut lines = vec![copies(options)];
     let cluster = match Cluster::look(options).await {
         Ok(cluster) => cluster,
-        Err(error) => {
-            let advice = "start Kafka, and see that the address, the user and the password are right";
-            lines.push(CheckLine::fail("Kafka: reachable", unavailable(&error).to_string(), advice));
+        Err(line) => {
+            lines.push(line);
             return lines;
         }
     };
     lines.extend(cluster.lines(options).await);
-    let events = roles.iter().map(|role| topic_of(role));
-    for name in std::iter::once(JOURNAL.to_owned()).chain(events) {
-        lines.extend(topic::lines(options, &cluster, &name).await);
-    }
+    lines.extend(join_all(topics.iter().map(|topic| topic::lines(options, &cluster, topic))).await.concat());
     lines
 }
 

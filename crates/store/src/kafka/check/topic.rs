@@ -4,16 +4,11 @@ use std::sync::Arc;
 
 use rdkafka::admin::{AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use super::PATIENCE;
 use super::cluster::{Cluster, Partition};
+use super::{PATIENCE, TopicUse, rights};
 use crate::check::CheckLine;
 use crate::kafka::KafkaOptions;
-use crate::kafka::aside::Aside;
-
-/// The key of the message that says nothing.
-const KEY: &str = "doctor";
 
 /// A setting and the value that it must have.
 struct Setting {
@@ -38,15 +33,19 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// What is to be said of the topic with this short name: one line if it is as it should be, or one for each fault.
-pub(super) async fn lines(options: &KafkaOptions, cluster: &Cluster, name: &str) -> Vec<CheckLine> {
-    let topic = options.topic(name);
+/// What is to be said of a topic: one line if it is as it should be, or one for each fault.
+pub(super) async fn lines(options: &KafkaOptions, cluster: &Cluster, used: &TopicUse) -> Vec<CheckLine> {
+    let topic = options.topic(&used.name);
     let what = format!("topic {topic}");
-    let Some(partitions) = cluster.topics.get(&topic) else {
-        return vec![creation(options, cluster, &topic).await];
+    let partitions = match cluster.topics.get(&topic) {
+        Some(partitions) => partitions.clone(),
+        None => match unseen(options, cluster, &topic, used.writes).await {
+            Ok(partitions) => partitions,
+            Err(line) => return vec![line],
+        },
     };
     let mut faults = Vec::new();
-    let summary = shape(options, &what, partitions, &mut faults);
+    let summary = shape(options, &what, &partitions, &mut faults);
     match cluster.settings(ResourceSpecifier::Topic(&topic)).await {
         Ok(settings) => faults.extend(settings_faults(options, &topic, &settings)),
         Err(code) => {
@@ -55,29 +54,43 @@ pub(super) async fn lines(options: &KafkaOptions, cluster: &Cluster, name: &str)
         }
     }
     faults.extend(beginning(cluster, &topic).await);
-    if let Err(error) = append(options, &topic).await {
-        let advice = "give the user the right to write to it; see that enough copies are in sync";
-        faults.push(CheckLine::fail(what.clone(), format!("cannot be written to: {error}"), advice));
-    }
+    faults.extend(rights::faults(options, &topic, used.writes).await);
     if faults.is_empty() {
-        faults.push(CheckLine::ok(what, format!("{summary}, kept for ever, can be written to")));
+        let may = if used.writes { "can be read and written to" } else { "can be read" };
+        faults.push(CheckLine::ok(what, format!("{summary}, kept for ever, {may}")));
     }
     faults
 }
 
-/// A topic that is not there yet: whether it could be created. Nothing is.
-async fn creation(options: &KafkaOptions, cluster: &Cluster, topic: &str) -> CheckLine {
+/// A topic that was not seen: whether it could be created, by whoever writes it. Nothing is. It may be there after all.
+async fn unseen(
+    options: &KafkaOptions,
+    cluster: &Cluster,
+    topic: &str,
+    writes: bool,
+) -> Result<Vec<Partition>, CheckLine> {
     let what = format!("topic {topic}");
+    if !writes {
+        return Err(CheckLine::ok(what, "not there yet, or not to be seen; another role writes it"));
+    }
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(options.replication));
     let only_asking = AdminOptions::new().request_timeout(Some(PATIENCE)).validate_only(true);
     let answer = cluster.admin.create_topics([&new], &only_asking).await;
     let refused = match answer.map(|results| results.into_iter().next()) {
-        Ok(Some(Ok(_)) | None) => return CheckLine::ok(what, "not there yet; it can be created"),
+        Ok(Some(Ok(_)) | None) => return Err(CheckLine::ok(what, "not there yet; it can be created")),
+        Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => {
+            let (found, advice) = ("is there, and the user may not see it", "give the user the right to describe it");
+            return cluster.look_again(topic).await.ok_or_else(|| CheckLine::fail(what, found, advice));
+        }
+        Ok(Some(Err((_, code @ RDKafkaErrorCode::TopicAuthorizationFailed)))) => {
+            let advice = "give the user the rights to create, describe, read and write topics with kafka.prefix";
+            return Err(CheckLine::fail(what, format!("not to be seen, and it cannot be created: {code}"), advice));
+        }
         Ok(Some(Err((_, code)))) => code.to_string(),
         Err(error) => error.to_string(),
     };
-    let advice = "give the user the right to create topics with the prefix, and see that there are enough brokers";
-    CheckLine::fail(what, format!("not there, and it cannot be created: {refused}"), advice)
+    let advice = "see that there are enough brokers for kafka.replication copies";
+    Err(CheckLine::fail(what, format!("not there, and it cannot be created: {refused}"), advice))
 }
 
 /// Partitions and copies.
@@ -95,7 +108,7 @@ fn shape(options: &KafkaOptions, what: &str, partitions: &[Partition], faults: &
         faults.push(CheckLine::warn(what, &*found, "add copies with kafka-reassign-partitions.sh"));
     }
     if in_sync < needed {
-        faults.push(CheckLine::fail(what, &*found, "bring the brokers back: until then nothing can be written"));
+        faults.push(CheckLine::down(what, &*found, "bring the brokers back: until then nothing can be written"));
     } else if in_sync < copies {
         faults.push(CheckLine::warn(what, &*found, "look at the brokers whose copies are behind"));
     }
@@ -124,20 +137,16 @@ fn settings_faults(options: &KafkaOptions, topic: &str, settings: &ConfigResourc
 async fn beginning(cluster: &Cluster, topic: &str) -> Option<CheckLine> {
     let (admin, asked) = (Arc::clone(&cluster.admin), topic.to_owned());
     let range = tokio::task::spawn_blocking(move || admin.inner().fetch_watermarks(&asked, 0, PATIENCE)).await;
-    let lost = match range.unwrap_or(Err(KafkaError::Canceled)) {
-        Ok((0, _)) => return None,
-        Ok((low, _)) => format!("its first {low} messages are deleted"),
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    Some(CheckLine::fail(format!("topic {topic}"), lost, "every message is needed: restore the topic from a backup"))
-}
-
-async fn append(options: &KafkaOptions, topic: &str) -> Result<(), RDKafkaErrorCode> {
-    let code = |error: KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-    let mut config = options.client();
-    config.set("acks", "all").set("enable.idempotence", "true");
-    config.set("message.timeout.ms", PATIENCE.as_millis().to_string());
-    let producer = Aside::new(config.create::<FutureProducer>().map_err(code)?);
-    let nothing = FutureRecord::<str, str>::to(topic).partition(0).key(KEY).payload("");
-    producer.send(nothing, PATIENCE).await.map(|_| ()).map_err(|(error, _)| code(error))
+    let what = format!("topic {topic}");
+    match range.unwrap_or(Err(KafkaError::Canceled)) {
+        Ok((0, _)) => None,
+        Ok((low, _)) => {
+            let advice = "every message is needed: restore the topic from a backup";
+            Some(CheckLine::fail(what, format!("its first {low} messages are deleted"), advice))
+        }
+        Err(error) => {
+            let advice = "see that the addresses that the brokers advertise can be reached from here";
+            Some(CheckLine::down(what, format!("does not say where it begins: {error}"), advice))
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Events that are older than the window, read from Kafka again.
 
+use std::sync::Arc;
+
 use firstcome_core::ports::{LoggedEvent, PortError};
 use parking_lot::Mutex;
 
@@ -21,6 +23,8 @@ pub(super) struct History {
     topic: String,
     /// The latest used last.
     cursors: Mutex<Vec<Cursor>>,
+    /// Looks where the log ends.
+    end: Mutex<Option<Arc<Reader>>>,
 }
 
 /// A reader and its place.
@@ -32,7 +36,7 @@ struct Cursor {
 impl History {
     /// The history of the topic with this full name.
     pub(super) fn new(options: KafkaOptions, topic: String) -> Self {
-        Self { options, topic, cursors: Mutex::default() }
+        Self { options, topic, cursors: Mutex::default(), end: Mutex::default() }
     }
 
     /// Events after a position, at most `limit`. Those up to `until` are known to be in the log.
@@ -55,7 +59,17 @@ impl History {
 
     /// Where the log ends now.
     pub(super) async fn end(&self) -> Result<i64, PortError> {
-        Ok(Reader::look(&self.options, &self.topic)?.range().await?.end)
+        Ok(self.looker()?.range().await?.end)
+    }
+
+    fn looker(&self) -> Result<Arc<Reader>, PortError> {
+        let mut kept = self.end.lock();
+        if let Some(reader) = &*kept {
+            return Ok(Arc::clone(reader));
+        }
+        let reader = Arc::new(Reader::look(&self.options, &self.topic)?);
+        *kept = Some(Arc::clone(&reader));
+        Ok(reader)
     }
 
     fn kept(&self, after: i64) -> Option<Cursor> {

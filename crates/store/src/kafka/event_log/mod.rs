@@ -103,4 +103,9 @@ impl EventLog for KafkaEventLog {
     async fn wait(&self, topic: &'static str, after: i64) -> Result<(), PortError> {
         self.topic(topic)?.tail().event_after(after).await
     }
+
+    async fn catch_up(&self, topic: &'static str) -> Result<(), PortError> {
+        let topic = self.topic(topic)?;
+        topic.tail().read_up_to(topic.history.end().await?).await
+    }
 }

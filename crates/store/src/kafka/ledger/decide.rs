@@ -68,7 +68,7 @@ impl Engine {
     }
 
     pub(super) fn is_due(&self, lane: &Lane) -> bool {
-        lane.state.read().offer.next_deadline().is_some_and(|deadline| deadline <= self.shared.options.clock.now())
+        lane.state.read().offer.is_due(self.shared.now())
     }
 
     pub(super) fn take_and_decide(&mut self, lane: &Arc<Lane>, expire: bool) {
@@ -100,7 +100,7 @@ impl Engine {
         let first_seq = state.offer.seq() + 1;
         let prev = state.tail;
         let archive = options.archive.clone();
-        let mut turn = Turn::new(lane, &mut state, archive.as_ref(), options.clock.now(), commands.len()).undoable();
+        let mut turn = Turn::new(lane, &mut state, archive.as_ref(), self.shared.now(), commands.len()).undoable();
         for _ in 0..if expire { EXPIRE_TIMES } else { 0 } {
             // It is about no order, so nothing is read that could fail.
             match turn.decide(&Command::Expire) {

@@ -10,7 +10,7 @@
 //! An outcome without an event is answered when the state that it was decided on is known to be current: beside a record
 //! that counted, or after a [`barrier`]; the refusal of a new hold too, because the order may have been granted elsewhere a
 //! moment ago. What is due by a lane's clock is released in the record before anything else is decided in it, so that nobody
-//! is told "expired" by a clock alone.
+//! is told "expired" by a clock alone; and it is due when its deadline has passed by the broker's clock too.
 //!
 //! # What can fail
 //! - **Kafka does not answer**: what waits is answered [`PortError::Unavailable`] after [`KafkaLedgerOptions::patience`],
@@ -58,7 +58,7 @@ use tokio::runtime::Handle;
 
 pub use crate::lane::LedgerWork;
 pub use adopt::AdoptedJournal;
-pub use options::KafkaLedgerOptions;
+pub use options::{KafkaLedgerOptions, SKEW};
 pub use turns::Turns;
 pub use verify::{VerifiedTopic, verify_topic};
 

@@ -9,6 +9,9 @@ use firstcome_core::ports::{Clock, HoldArchive};
 use super::Turns;
 use crate::kafka::KafkaOptions;
 
+/// How far the clocks of processes and brokers may be apart, unless told otherwise.
+pub const SKEW: Duration = Duration::from_secs(1);
+
 /// What a [`super::KafkaLedger`] is opened with. The numbers bound memory and time; [`KafkaLedgerOptions::new`] has good
 /// ones.
 #[derive(Clone)]
@@ -42,9 +45,10 @@ pub struct KafkaLedgerOptions {
     pub leisure: Duration,
     /// How long a command waits for Kafka at most before it is answered that its fate is not known.
     pub patience: Duration,
-    /// How far this machine's clock and the brokers' may be apart; none for a clock that is not real.
+    /// How far this machine's clock and the brokers' may be apart; none for a clock that is not real. Holds are released
+    /// so much after their deadline, so that none ends early by the brokers' clock.
     pub skew: Option<Duration>,
-    /// Holds are released up to so much after their deadline, each process at another moment, so that they do not race.
+    /// And up to so much later, each process at another moment, so that they do not race.
     pub jitter: Duration,
 }
 
@@ -71,7 +75,7 @@ impl KafkaLedgerOptions {
             recent_events: 65_536,
             leisure: Duration::ZERO,
             patience: Duration::from_secs(3),
-            skew: Some(Duration::from_secs(1)),
+            skew: Some(SKEW),
             jitter: Duration::from_millis(50),
         }
     }

@@ -1,5 +1,6 @@
 //! What callers, the engine and its threads share.
 
+use firstcome_core::ledger::Now;
 use firstcome_core::ports::PortError;
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::AtomicU64;
@@ -31,6 +32,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The time of a decision. This clock may be ahead of the broker's, by which nothing is late before its time.
+    pub(super) fn now(&self) -> Now {
+        Now { at: self.options.clock.now(), doubt: self.options.skew.unwrap_or_default() }
+    }
+
     /// Why nothing can be decided for now, if that is so.
     pub(super) fn trouble(&self) -> Option<PortError> {
         self.trouble.read().clone()

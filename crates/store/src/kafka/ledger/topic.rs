@@ -15,7 +15,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::inbox::{Read, Report};
 use super::shared::Shared;
 use crate::kafka::KafkaOptions;
-use crate::kafka::options::unavailable;
+use crate::kafka::options::{is_of_group, unavailable};
 pub(super) use crate::kafka::topics::JOURNAL;
 
 /// Bytes of a message at most, as the topic is created.
@@ -206,6 +206,7 @@ pub(super) fn follow(shared: &Shared, consumer: &BaseConsumer) {
                 shared.lanes.ring();
                 return;
             }
+            Some(Err(error)) if is_of_group(&error) => {}
             Some(Err(error)) => {
                 shared.inbox.unreachable(error.to_string());
                 shared.lanes.ring();

@@ -146,10 +146,10 @@ impl Engine {
         }
     }
 
-    /// Rings when an offer's next hold expires; every process a little later than the others.
+    /// Rings when an offer's next hold is over without a doubt; in every process a little later than in the others.
     pub(super) fn set_alarm(&mut self, offer: OfferNumber, deadline: Option<Time>) {
-        let jitter = self.shared.options.jitter;
-        let late = jitter.mul_f64((self.own % 1_000) as f64 / 1_000.0);
+        let jitter = self.shared.options.jitter.mul_f64((self.own % 1_000) as f64 / 1_000.0);
+        let late = self.shared.now().doubt + jitter;
         self.alarms.set(offer, deadline.map(|deadline| deadline + late));
     }
 }

@@ -19,6 +19,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use firstcome_core::ids::EventId;
+use firstcome_core::lag::Lag;
 use firstcome_core::ports::{LoggedEvent, PortError};
 
 use self::publish::Publisher;
@@ -38,12 +39,18 @@ pub struct Relay {
     options: KafkaOptions,
     role: &'static str,
     outbox: Arc<dyn Outbox>,
+    lag: Lag,
 }
 
 impl Relay {
     /// A relay from an outbox to the topic of its role.
     pub fn new(options: KafkaOptions, role: &'static str, outbox: Arc<dyn Outbox>) -> Self {
-        Self { options, role, outbox }
+        Self { options, role, outbox, lag: Lag::default() }
+    }
+
+    /// How long the oldest event has waited that is known to wait.
+    pub fn lag(&self) -> Lag {
+        self.lag.clone()
     }
 
     /// Carries on until the future is dropped. What passes is tried again for as long as it takes; returns with an
@@ -92,7 +99,7 @@ impl Relay {
         let reader = Reader::follow(&self.options, &topic)?;
         reader.seek(place.offset)?;
         let publisher = Publisher::new(&self.options, self.role, topic.clone())?;
-        let mut route = Route { topic, reader, publisher, outbox: &*self.outbox, place, tip: None };
+        let mut route = Route { topic, reader, publisher, outbox: &*self.outbox, lag: &self.lag, place, tip: None };
         let end = route.reader.range().await?.end;
         route.read_up_to(end, &[]).await?;
         self.outbox.published(route.place.last).await?;
@@ -106,6 +113,7 @@ struct Route<'a> {
     reader: Reader,
     publisher: Publisher,
     outbox: &'a dyn Outbox,
+    lag: &'a Lag,
     place: Place,
     /// The last event that was accepted, if this relay has seen it.
     tip: Option<EventId>,
@@ -122,6 +130,10 @@ impl Route<'_> {
             if self.tip.is_some_and(|tip| tip != published.id) {
                 return Err(self.damaged(format!("event {last} is another one there")));
             }
+        }
+        match events.first() {
+            Some(event) => self.lag.waits_since(event.at),
+            None => self.lag.caught_up(),
         }
         match events.first() {
             Some(event) if event.position == last + 1 => self.publish(&events).await,

@@ -244,3 +244,58 @@ async fn clocks_that_are_apart_decide_nothing() {
     eventually("it decides again", async || ledger.trouble().is_none()).await;
     assert_eq!(ledger.decide(OFFER, command).await.expect("decided"), Outcome::Done { seq: 1 });
 }
+
+/// What every process has read is what a topic says in which every record stands twice and offers take turns otherwise: in
+/// another order of offers, and of one offer in its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_with_everything_twice_and_offers_out_of_order_is_the_same() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    let offers = [OFFER, OfferNumber(2), OfferNumber(3)];
+    for offer in offers {
+        sell(&ledger, &place, offer, 5).await;
+    }
+    // More than there are units, of all offers in turn.
+    for number in 0..8 {
+        for offer in offers {
+            ledger.decide(offer, hold(number, offer)).await.expect("decided");
+        }
+    }
+    pay(&ledger, 1).await;
+    let entries = journal(&ledger).await;
+    let of = |offer| entries.iter().filter(move |entry| entry.record.offer == offer);
+
+    let elsewhere = Place { clock: place.clock.clone(), ..Place::new() };
+    let first = elsewhere.open().await;
+    let stranger = Stranger::at(&elsewhere);
+    let mut left: Vec<_> = offers.map(of).into_iter().map(Iterator::collect::<Vec<_>>).collect();
+    while left.iter().any(|entries| !entries.is_empty()) {
+        // The last offer's come first, in other portions, and what came before comes again behind it.
+        for (portion, entries) in left.iter_mut().rev().enumerate() {
+            let some: Vec<_> = entries.drain(..entries.len().min(portion * 2 + 1)).collect();
+            for entry in some.iter().chain(&some) {
+                stranger.append(&entry.record.offer.to_string(), &entry.record.encode());
+            }
+        }
+    }
+
+    // One process read as it came, the other begins with all of it.
+    let another = elsewhere.another();
+    let second = another.open().await;
+    for reader in [&first, &second] {
+        let read = journal(reader).await;
+        assert_eq!(read.len(), entries.len(), "each counts once");
+        let order = |entries: &[JournalEntry]| entries.iter().map(|entry| entry.record.offer).collect::<Vec<_>>();
+        assert_ne!(order(&read), order(&entries), "the offers took turns otherwise");
+        for offer in offers {
+            let records: Vec<_> =
+                read.iter().filter(|entry| entry.record.offer == offer).map(|entry| &entry.record).collect();
+            assert_eq!(records, of(offer).map(|entry| &entry.record).collect::<Vec<_>>());
+            let state = async |ledger: &KafkaLedger| ledger.snapshot(offer).await.expect("known").expect("there").offer;
+            assert_eq!(state(reader).await, state(&ledger).await);
+        }
+        audit(&read).check().expect("every promise is kept");
+    }
+    let late = first.decide(OfferNumber(2), hold(20, OfferNumber(2))).await.expect("decided");
+    assert!(matches!(late, Outcome::Refused(_)), "sold out, as it was: {late:?}");
+}

@@ -1,6 +1,7 @@
 //! Tests of the ledger on a real Kafka, whose address is in `FIRSTCOME_TEST_KAFKA`. Its contract is tested by the
 //! conformance suite; here is what only this adapter has.
 
+mod clocks;
 mod conformance;
 mod full;
 mod log;

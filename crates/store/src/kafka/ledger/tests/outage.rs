@@ -1,7 +1,5 @@
 //! Kafka stops in mid-sale, and comes back. Each test has a Kafka of its own, started by `scripts/servers`.
 
-use std::path::PathBuf;
-use std::process::Command as Program;
 use std::time::Instant;
 
 use firstcome_core::ids::EventId;
@@ -9,56 +7,7 @@ use firstcome_core::ports::PortError;
 use firstcome_core::testkit::audit;
 
 use super::*;
-
-/// A Kafka that nobody else uses.
-struct Broker {
-    directory: tempfile::TempDir,
-    address: String,
-}
-
-impl Broker {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut broker = Self { directory, address: String::new() };
-        let printed = broker.servers(&["up", "kafka"]);
-        let address = printed.lines().find_map(|line| line.strip_prefix("export FIRSTCOME_TEST_KAFKA="));
-        broker.address = address.expect("its address").trim_matches(['\'', '"']).to_owned();
-        broker
-    }
-
-    fn servers(&self, arguments: &[&str]) -> String {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/servers");
-        let ran = Program::new(script).args(arguments).env("FIRSTCOME_SERVERS", self.directory.path()).output();
-        let ran = ran.expect("scripts/servers runs");
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        String::from_utf8(ran.stdout).expect("text")
-    }
-
-    /// Lets the process stand still, or go on.
-    fn signal(&self, signal: &str) {
-        let id = self.servers(&["ps"]);
-        let id = id.lines().find(|line| line.contains("kafka")).and_then(|line| {
-            line.split(|letter: char| !letter.is_ascii_digit()).find(|word| is_process(word)).map(str::to_owned)
-        });
-        let sent = Program::new("kill").args([signal, &id.expect("its process")]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    fn kafka(&self) -> KafkaOptions {
-        testing::options_at(self.address.clone())
-    }
-}
-
-fn is_process(word: &str) -> bool {
-    let name = std::fs::read_to_string(format!("/proc/{word}/comm"));
-    word.parse::<u32>().is_ok() && name.is_ok_and(|name| name.trim() == "java")
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.servers(&["down"]);
-    }
-}
+use crate::kafka::testing::Broker;
 
 /// What buyers were told while they kept asking.
 #[derive(Default)]

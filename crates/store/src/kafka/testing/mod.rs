@@ -1,5 +1,7 @@
 //! What the tests against a real Kafka share.
 
+mod broker;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +11,8 @@ use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+pub(super) use broker::Broker;
 
 use super::KafkaOptions;
 use super::event_log::{message, topic_of};
@@ -34,7 +38,7 @@ pub(super) fn options_at(servers: String) -> KafkaOptions {
     let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let prefix = format!("test-{}-{now}-{count}", std::process::id());
-    KafkaOptions { servers, prefix, replication: 1, min_in_sync: 1 }
+    KafkaOptions { servers, user: None, prefix, replication: 1, min_in_sync: 1 }
 }
 
 /// The event with this number. Its text says which.

@@ -1,0 +1,85 @@
+//! The whole catalogue as rows that an import takes again. Rows stand in the order of their `sku`, so that a shop that took
+//! them gives the same file.
+
+use firstcome_core::ports::PortError;
+use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::records::{Query, Record, RecordsExt as _};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Catalog;
+use super::store::{OfferRow, ProductRow};
+use crate::http::Outcome;
+
+/// Rows read at a time.
+const PAGE: u32 = 1_000;
+
+/// The catalogue in the format of import files.
+#[derive(Debug, Default, Serialize)]
+pub struct ExportedCatalogue {
+    /// Products as `POST /admin/products` takes them, each with a `sku`: the product's id where it has no other.
+    pub products: Vec<Map<String, Value>>,
+    /// Offers as `POST /admin/offers` takes them, with a `sku`, and `product_sku` in place of `product_id`.
+    pub offers: Vec<Map<String, Value>>,
+}
+
+impl Catalog {
+    /// Everything that is in the catalogue, drafts and ended offers too, with the stock of now.
+    pub async fn export(&self) -> Outcome<ExportedCatalogue> {
+        let mut exported = ExportedCatalogue::default();
+        for row in self.every::<ProductRow>().await? {
+            exported.products.push(product(&row.product.0));
+        }
+        for row in self.every::<OfferRow>().await? {
+            let stock = self.state(row.offer_id).await?.map_or(row.initial_stock, |state| state.offer.stock.stock);
+            exported.offers.push(offer(&row.offer.0, stock));
+        }
+        for rows in [&mut exported.products, &mut exported.offers] {
+            rows.sort_by(|one, other| one["sku"].as_str().cmp(&other["sku"].as_str()));
+        }
+        Ok(exported)
+    }
+
+    async fn every<R: Record>(&self) -> Result<Vec<R>, PortError> {
+        let mut rows: Vec<R> = Vec::new();
+        loop {
+            let last = rows.last().map(|row| (row.key(), row.key()));
+            let page = self.ports.records.list::<R>(Query::all(R::TABLE, PAGE).after(last)).await?;
+            let is_last = page.len() < PAGE as usize;
+            rows.extend(page.into_iter().map(|stored| stored.record));
+            if is_last {
+                return Ok(rows);
+            }
+        }
+    }
+}
+
+fn sku_of(product: &Product) -> String {
+    product.sku.clone().unwrap_or_else(|| product.product_id.to_string())
+}
+
+/// What is written of a value, without what only this shop knows, and without what is empty: an import takes it so.
+fn fields(value: &impl Serialize, own: &[&str]) -> Map<String, Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(value) else { return Map::new() };
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    fields.retain(|name, value| !own.contains(&name.as_str()) && !is_empty(value));
+    fields
+}
+
+fn product(product: &Product) -> Map<String, Value> {
+    let mut fields = fields(product, &["product_id"]);
+    if let Some(Value::Object(discount)) = fields.get_mut("discount") {
+        discount.retain(|_, value| !value.is_null());
+    }
+    fields.insert("sku".to_owned(), json!(sku_of(product)));
+    fields
+}
+
+fn offer(info: &OfferInfo, stock: u64) -> Map<String, Value> {
+    let mut fields = fields(info, &["offer_id", "product", "version"]);
+    let sku = info.sku.clone().unwrap_or_else(|| info.offer_id.to_string());
+    fields.insert("sku".to_owned(), json!(sku));
+    fields.insert("product_sku".to_owned(), json!(sku_of(&info.product)));
+    fields.insert("stock".to_owned(), json!(stock));
+    fields
+}

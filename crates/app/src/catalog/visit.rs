@@ -1,0 +1,35 @@
+//! The day that a ticket is for: once it is over nothing is sold for it.
+
+use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::time::Time;
+use jiff::tz::TimeZone;
+
+use crate::http::{Outcome, Problem};
+
+/// When the day ends; none for what has none.
+fn ends(product: &Product, time_zone: &TimeZone) -> Outcome<Option<Time>> {
+    let wrong = |_| Problem::field("visit_date", "must be a date such as 2026-12-24");
+    product.visit_ends(time_zone).map_err(wrong)
+}
+
+/// Refuses a product whose day is over.
+pub(super) fn is_to_come(product: &Product, time_zone: &TimeZone, now: Time) -> Outcome<()> {
+    match ends(product, time_zone)? {
+        Some(end) if end <= now => Err(Problem::field("visit_date", "is over; nothing can be sold for that day")),
+        _ => Ok(()),
+    }
+}
+
+/// An offer that names no end closes with the day; one that would go on after it is refused.
+pub(super) fn closes_with_it(info: &mut OfferInfo, time_zone: &TimeZone) -> Outcome<()> {
+    let Some(end) = ends(&info.product, time_zone)? else { return Ok(()) };
+    if info.opens_at >= end {
+        return Err(Problem::field("opens_at", "is after the visit_date of what is sold"));
+    }
+    if info.closes_at.is_some_and(|closes_at| closes_at > end) {
+        let why = format!("must not be after {end}, when the visit_date of what is sold is over");
+        return Err(Problem::field("closes_at", why));
+    }
+    info.closes_at.get_or_insert(end);
+    Ok(())
+}

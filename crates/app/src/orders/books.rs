@@ -1,0 +1,202 @@
+//! What is known of an order after it was sold: its parcel, its refunds, and what of its money and units is left.
+//!
+//! Every decision about it (a cancel, a refund by the operator, a parcel that leaves, goods that come back) reads these books
+//! and changes the order's one row in the same commit. Of two at the same moment the second conflicts there, and decides
+//! again on what the first has made of it; so nothing is refunded twice, and nothing leaves that was canceled.
+
+use firstcome_core::events::TakenLine;
+use firstcome_core::ids::{OfferNumber, OrderId, RefundId, UserId};
+use firstcome_core::ledger::Hold;
+use firstcome_core::money::Money;
+use firstcome_core::order::ShippingState;
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::{PortError, Records};
+use firstcome_core::product::RefundPolicy;
+use firstcome_core::record;
+use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
+
+use super::parts;
+use super::refunds::{Refund, Taken};
+use super::shipping::Parcel;
+
+/// Refunds of one order that are read; so many decisions about one order are not made.
+pub(super) const MOST: u32 = 1_000;
+
+record! {
+    /// What became of an order after it was sold. There is none while nothing did.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct AfterSale in "after_sales" {
+        /// The order.
+        pub order: OrderId,
+        /// Whose order.
+        pub user: UserId,
+        /// Where its goods are; none while nothing has left.
+        pub shipping: Option<ShippingState>,
+        /// What is known of the parcel.
+        pub parcel: Json<Parcel>,
+        /// Decisions so far.
+        pub decisions: u32,
+        /// When the last of them was made.
+        pub updated_at: Time,
+    }
+    indexes [index "after_sales_by_shipping" ("shipping", "updated_at")]
+}
+
+/// One line of an order that was sold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SoldLine {
+    pub(super) offer: OfferNumber,
+    pub(super) quantity: u32,
+    pub(super) unit_price: Money,
+}
+
+/// The lines of an order, its home first.
+pub(super) fn sold_lines(hold: &Hold) -> Vec<SoldLine> {
+    let own = SoldLine { offer: hold.order.home(), quantity: hold.quantity, unit_price: hold.unit_price };
+    let others = hold.lines_elsewhere().map(|line| SoldLine {
+        offer: line.offer.number(),
+        quantity: line.quantity,
+        unit_price: line.unit_price,
+    });
+    std::iter::once(own).chain(others).collect()
+}
+
+/// An order after its sale.
+pub(super) struct Books {
+    /// The order.
+    pub(super) hold: Hold,
+    /// Its row, to be changed.
+    pub(super) after: AfterSale,
+    /// Every refund of it.
+    pub(super) refunds: Vec<Refund>,
+    /// A refund that is decided now.
+    pub(super) decided: Option<Refund>,
+    /// The row as it is stored.
+    stored: Option<Stored<AfterSale>>,
+    /// Minor units that went back at the provider's side.
+    elsewhere: i64,
+}
+
+impl Books {
+    /// Reads them. The order's row comes first: what is read after it is at least as new.
+    pub(super) async fn read(records: &dyn Records, hold: &Hold) -> Result<Self, PortError> {
+        let stored = records.load::<AfterSale>(hold.order).await?;
+        let query = Query::all(Refund::TABLE, MOST).is("order", hold.order);
+        let refunds = records.list::<Refund>(query).await?.into_iter().map(|stored| stored.record).collect();
+        let after = stored.as_ref().map_or_else(|| AfterSale::new(hold), |stored| stored.record.clone());
+        let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
+        Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere })
+    }
+
+    /// The books of an order of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn of(hold: Hold, refunds: Vec<Refund>) -> Self {
+        let after = AfterSale::new(&hold);
+        Self { hold, after, refunds, decided: None, stored: None, elsewhere: 0 }
+    }
+
+    /// Refunds that were decided and not refused since.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.state != RefundState::Refused)
+    }
+
+    /// The refund that takes the last of the delivery back, if there is one.
+    pub(super) fn whole(&self) -> Option<&Refund> {
+        self.standing().find(|refund| refund.is_whole())
+    }
+
+    /// Minor units that can still go back.
+    pub(super) fn left(&self) -> i64 {
+        self.left_beside(RefundId::NIL)
+    }
+
+    /// Minor units that can go back by this refund, which may have been decided already.
+    pub(super) fn left_beside(&self, refund: RefundId) -> i64 {
+        let others = || self.standing().filter(|other| other.refund != refund);
+        if others().any(|other| other.by_provider) {
+            return 0;
+        }
+        let back = others().map(|other| other.amount).fold(self.elsewhere, i64::saturating_add);
+        self.hold.total().amount.saturating_sub(back).max(0)
+    }
+
+    /// Units that can still be taken back; no line that has none.
+    pub(super) fn lines_left(&self) -> Vec<TakenLine> {
+        if self.standing().any(|refund| refund.taken.is_none()) {
+            return Vec::new();
+        }
+        let left = |line: SoldLine| {
+            let quantity = line.quantity.saturating_sub(self.taken_of(line.offer));
+            TakenLine { offer: line.offer, quantity, of: line.quantity }
+        };
+        sold_lines(&self.hold).into_iter().map(left).filter(|line| line.quantity > 0).collect()
+    }
+
+    /// Units of a line that were taken back, or are being.
+    pub(super) fn taken_of(&self, offer: OfferNumber) -> u32 {
+        let taken = self.standing().filter_map(|refund| refund.taken.as_ref());
+        taken.flat_map(|taken| &taken.0.lines).filter(|line| line.offer == offer).map(|line| line.quantity).sum()
+    }
+
+    /// A decision to send money back. It takes all that is left of the order when its lines are all that are left.
+    pub(super) fn refund(
+        &self,
+        refund: RefundId,
+        taken: Taken,
+        amount: i64,
+        policy: RefundPolicy,
+        reason: String,
+        now: Time,
+    ) -> Refund {
+        let is_whole = !taken.lines.is_empty() && taken.lines == self.lines_left();
+        let is_order = is_whole && taken.restock && self.standing().all(Refund::leaves_delivery);
+        Refund {
+            refund,
+            order: self.hold.order,
+            user: self.hold.person,
+            amount,
+            currency: self.hold.unit_price.currency,
+            state: RefundState::Pending,
+            policy,
+            reason,
+            by_provider: false,
+            created_at: now,
+            all_of: is_whole.then_some(self.hold.order),
+            taken: (!is_order).then_some(Json(taken)),
+            forced: None,
+            by: None,
+        }
+    }
+
+    /// What to write; nothing when nothing was decided.
+    pub(super) fn into_unit(mut self, now: Time) -> Unit {
+        let unchanged = self.stored.as_ref().map_or_else(|| AfterSale::new(&self.hold), |stored| stored.record.clone());
+        if self.decided.is_none() && self.after == unchanged {
+            return Unit::new();
+        }
+        self.after.decisions = self.after.decisions.saturating_add(1);
+        self.after.updated_at = now;
+        let mut unit = match self.stored {
+            Some(stored) => Unit::new().update(&Stored { record: self.after, version: stored.version }),
+            None => Unit::new().insert(&self.after),
+        };
+        if let Some(refund) = self.decided {
+            unit = unit.insert(&refund).event(&refund.begins(), now);
+        }
+        unit
+    }
+}
+
+impl AfterSale {
+    fn new(hold: &Hold) -> Self {
+        Self {
+            order: hold.order,
+            user: hold.person,
+            shipping: None,
+            parcel: Json::default(),
+            decisions: 0,
+            updated_at: hold.created_at,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The books: a file each for days, orders, payments, refunds and vouchers. `booked_on` is the day on which the ledger sold
+//! an order's units, or took them back; what has none is not in the ledger. People are named by their ids alone; a voucher's
+//! code is money in the hand of whoever reads it, and stands nowhere.
+
+use firstcome_app::payments::{Payment, Refund};
+use firstcome_app::vouchers::Voucher;
+use firstcome_core::ids::OrderId;
+use firstcome_core::order::OrderState;
+use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
+use firstcome_core::product::RefundPolicy;
+
+use super::sales::Sales;
+use super::table::{Table, maybe, words};
+use crate::audit::every;
+use crate::commands::CommandError;
+use crate::place::Place;
+
+const DAYS: [&str; 7] = ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units"];
+const ORDERS: [&str; 13] = [
+    "order_id",
+    "offer_id",
+    "buyer",
+    "quantity",
+    "unit_price",
+    "amount",
+    "currency",
+    "state",
+    "created_at",
+    "sold_at",
+    "returned_units",
+    "seq",
+    "booked_on",
+];
+const PAYMENTS: [&str; 11] = [
+    "payment_id",
+    "order_id",
+    "offer_id",
+    "amount",
+    "currency",
+    "state",
+    "refunded",
+    "provider_key",
+    "created_at",
+    "updated_at",
+    "booked_on",
+];
+const REFUNDS: [&str; 12] = [
+    "refund_id",
+    "payment_id",
+    "order_id",
+    "offer_id",
+    "amount",
+    "currency",
+    "state",
+    "origin",
+    "policy",
+    "provider_transaction",
+    "created_at",
+    "booked_on",
+];
+const VOUCHERS: [&str; 12] = [
+    "voucher_id",
+    "order_id",
+    "offer_id",
+    "owner",
+    "kind",
+    "product_name",
+    "face",
+    "balance",
+    "currency",
+    "state",
+    "valid_until",
+    "booked_on",
+];
+
+/// Files with their names. The journal was read before, so every order that it sold has its payment in them. `reasons` adds
+/// what buyers wrote, which may be personal.
+pub(super) async fn write(
+    place: &Place,
+    sales: &Sales,
+    reasons: bool,
+) -> Result<Vec<(&'static str, Vec<u8>)>, CommandError> {
+    Ok(vec![
+        ("days.csv", days(sales)?),
+        ("orders.csv", orders(sales)?),
+        ("payments.csv", payments(place, sales).await?),
+        ("refunds.csv", refunds(place, sales, reasons).await?),
+        ("vouchers.csv", vouchers(place, sales).await?),
+    ])
+}
+
+fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
+    let mut table = Table::new(&DAYS)?;
+    for ((date, offer, currency), day) in &sales.days {
+        table.row(&[
+            date.to_string(),
+            sales.offer(*offer),
+            currency.to_string(),
+            day.orders.to_string(),
+            day.units.to_string(),
+            day.amount.to_string(),
+            day.returned_units.to_string(),
+        ])?;
+    }
+    table.finish()
+}
+
+fn orders(sales: &Sales) -> Result<Vec<u8>, CommandError> {
+    let mut table = Table::new(&ORDERS)?;
+    // An order that was aborted never existed, and its lines are released.
+    let is_aborted = |order: OrderId| sales.order(order).is_none_or(|home| home.hold.is_aborted());
+    for ((order, offer), sale) in sales.sales.iter().filter(|((order, _), _)| !is_aborted(*order)) {
+        let hold = &sale.hold;
+        table.row(&[
+            order.to_string(),
+            sales.offer(*offer),
+            hold.person.to_string(),
+            hold.quantity.to_string(),
+            hold.unit_price.amount.to_string(),
+            sales.amount(*order, *offer).to_string(),
+            hold.unit_price.currency.to_string(),
+            OrderState::of(hold).as_str().to_owned(),
+            hold.created_at.to_string(),
+            maybe(sale.sold_at),
+            hold.returned().to_string(),
+            hold.granted_seq.to_string(),
+            maybe(sale.sold_at.map(|at| sales.day(at))),
+        ])?;
+    }
+    table.finish()
+}
+
+async fn payments(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError> {
+    let mut rows = Vec::new();
+    every::<Payment>(&*place.records(RoleName::Payments).await?, |payment| {
+        let sale = sales.order(payment.order_id).filter(|sale| sale.hold.attempt == payment.payment_id);
+        rows.push([
+            payment.payment_id.to_string(),
+            payment.order_id.to_string(),
+            sales.offer(payment.order_id.home()),
+            payment.amount.to_string(),
+            payment.currency.to_string(),
+            payment.state.as_str().to_owned(),
+            payment.refunded.to_string(),
+            payment.payment_key,
+            payment.created_at.to_string(),
+            payment.updated_at.to_string(),
+            maybe(sale.and_then(|sale| sale.sold_at).map(|at| sales.day(at))),
+        ]);
+    })
+    .await?;
+    written(&PAYMENTS, rows)
+}
+
+async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>, CommandError> {
+    let mut rows = Vec::new();
+    every::<Refund>(&*place.records(RoleName::Payments).await?, |refund| {
+        let mut row = vec![
+            refund.refund_id.to_string(),
+            refund.payment_id.to_string(),
+            refund.order_id.to_string(),
+            sales.offer(refund.order_id.home()),
+            refund.amount.to_string(),
+            refund.currency.to_string(),
+            refund.state.as_str().to_owned(),
+            refund.origin.as_str().to_owned(),
+            maybe(refund.policy.map(RefundPolicy::as_str)),
+            maybe(refund.transaction),
+            refund.created_at.to_string(),
+            maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
+        ];
+        row.extend(reasons.then(|| words(&refund.reason)));
+        rows.push(row);
+    })
+    .await?;
+    let mut columns = REFUNDS.to_vec();
+    columns.extend(reasons.then_some("reason"));
+    written(&columns, rows)
+}
+
+async fn vouchers(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError> {
+    let (mut rows, now) = (Vec::new(), SystemClock.now());
+    every::<Voucher>(&*place.records(RoleName::Vouchers).await?, |voucher| {
+        let sold_at = sales.order(voucher.order).and_then(|sale| sale.sold_at);
+        rows.push([
+            voucher.id.to_string(),
+            voucher.order.to_string(),
+            sales.offer(voucher.order.home()),
+            voucher.user.to_string(),
+            voucher.kind.as_str().to_owned(),
+            words(&voucher.product_name),
+            voucher.face.to_string(),
+            voucher.balance.to_string(),
+            maybe(voucher.money(voucher.face).map(|money| money.currency)),
+            voucher.account().state(now).as_str().to_owned(),
+            voucher.valid_until.to_string(),
+            maybe(sold_at.map(|at| sales.day(at))),
+        ]);
+    })
+    .await?;
+    written(&VOUCHERS, rows)
+}
+
+fn written<R: AsRef<[String]>>(columns: &[&str], rows: Vec<R>) -> Result<Vec<u8>, CommandError> {
+    let mut table = Table::new(columns)?;
+    rows.iter().try_for_each(|row| table.row(row.as_ref()))?;
+    table.finish()
+}

@@ -1,0 +1,35 @@
+//! CSV files.
+
+use crate::commands::CommandError;
+
+/// What spreadsheets take for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// A table that is written.
+pub(super) struct Table(csv::Writer<Vec<u8>>);
+
+impl Table {
+    pub(super) fn new(columns: &[&str]) -> Result<Self, CommandError> {
+        let mut table = Self(csv::Writer::from_writer(Vec::new()));
+        table.row(columns)?;
+        Ok(table)
+    }
+
+    pub(super) fn row<T: AsRef<[u8]>>(&mut self, fields: &[T]) -> Result<(), CommandError> {
+        self.0.write_record(fields).map_err(|error| CommandError::Broken(error.to_string()))
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<u8>, CommandError> {
+        self.0.into_inner().map_err(|error| CommandError::Broken(error.to_string()))
+    }
+}
+
+/// What people wrote, so that no spreadsheet takes it for a formula.
+pub(super) fn words(text: &str) -> String {
+    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// What may be missing.
+pub(super) fn maybe(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}

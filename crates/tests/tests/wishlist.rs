@@ -1,0 +1,50 @@
+//! The wish list over HTTP: one list for all devices of a person, also after a restart.
+
+use firstcome_tests::{Api, Shop, Storefront as _, ticket};
+use hyper::Method;
+use serde_json::Value;
+
+const PASSWORD: &str = "a long enough password 7";
+
+async fn names(api: &Api) -> Vec<Value> {
+    let wishes = api.all("/me/wishlist?limit=1").await.expect("an answer");
+    wishes.iter().map(|wish| wish["product"]["name"].clone()).collect()
+}
+
+async fn put(api: &Api, product: &str, status: u16) {
+    let path = format!("/api/v1/me/wishlist/{product}");
+    api.call(Method::PUT, &path).send().await.expect("an answer").want(status);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_list_is_the_same_on_every_device() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let (gate, tower) = (seller.create_product(&ticket("Gate")).await, seller.create_product(&ticket("Tower")).await);
+    let laptop = shop.account("buyer", "ann@shop.test").await;
+    let phone = laptop.log_in("ann@shop.test", PASSWORD).await;
+    let other = shop.account("buyer", "bob@shop.test").await;
+    assert!(names(&laptop).await.is_empty());
+    for (device, product) in [(&laptop, &gate), (&phone, &tower), (&phone, &gate)] {
+        put(device, product, 204).await;
+    }
+    put(&laptop, "prd_00000000000000000000000000", 404).await;
+    put(&laptop, "gate", 404).await;
+    for restarted in [false, true] {
+        if restarted {
+            shop.stop().await;
+            shop.start_again().await;
+        }
+        assert_eq!(names(&laptop).await, ["Tower", "Gate"], "what was added last comes first");
+        assert_eq!(names(&phone).await, ["Tower", "Gate"]);
+        assert!(names(&other).await.is_empty());
+    }
+    seller.patch(&format!("/admin/products/{gate}")).json(&serde_json::json!({"name": "West gate"})).want(200).await;
+    assert_eq!(names(&phone).await, ["Tower", "West gate"], "a wish shows the product as it is");
+    for _ in 0..2 {
+        let path = format!("/me/wishlist/{tower}");
+        phone.delete(&path).send().await.expect("an answer").want(204);
+        other.delete(&path).send().await.expect("an answer").want(204);
+    }
+    assert_eq!(names(&laptop).await, ["West gate"]);
+}
