@@ -3,10 +3,34 @@
 //! giving it back with its order. So a coupon is used once by the same proof that sells a unit once.
 
 use firstcome_core::ids::{EventId, OfferId, OfferNumber, OrderId, RefundId, UserId, VoucherId};
-use firstcome_core::ledger::{Command, HoldRequest, HoldState, MAX_STOCK, Outcome, Refusal, Terms};
+use firstcome_core::ledger::{Command, Granted, HoldRequest, HoldState, MAX_STOCK, Outcome, Refusal, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{PortError, StockLedger};
 use firstcome_core::time::Time;
+
+/// Why a coupon is taken without an order. The journal keeps it, so that whoever reads there knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// It is used at a till.
+    Use,
+    /// It goes back with the order that it was bought by.
+    TakeBack,
+}
+
+impl Purpose {
+    /// What stands for it in the place of a request's digest.
+    fn digest(self) -> u64 {
+        match self {
+            Self::Use => 1,
+            Self::TakeBack => 2,
+        }
+    }
+}
+
+/// The coupon that units granted without an order use; none when it was taken back.
+pub(crate) fn used_by(granted: &Granted) -> Option<VoucherId> {
+    (granted.digest != Purpose::TakeBack.digest()).then_some(VoucherId(granted.person.0))
+}
 
 /// The account as lines of orders name it.
 pub(crate) fn account(offer: OfferNumber) -> OfferId {
@@ -42,16 +66,17 @@ pub(crate) async fn open(ledger: &dyn StockLedger, offer: OfferNumber) -> Result
     ledger.decide(offer.account(), Command::SetTerms(terms)).await.map(|_| ())
 }
 
-/// Uses a coupon for good, without an order. `purpose` names what for: the same is answered the same. False when it is
-/// used or reserved otherwise.
+/// Takes a coupon for good, without an order. `name` names what for: the same is answered the same. False when it is used
+/// or reserved otherwise.
 pub(crate) async fn take(
     ledger: &dyn StockLedger,
     offer: OfferNumber,
     voucher: VoucherId,
-    purpose: OrderId,
+    name: OrderId,
+    purpose: Purpose,
 ) -> Result<bool, PortError> {
     open(ledger, offer).await?;
-    match ledger.decide(offer.account(), Command::Hold(request(voucher, purpose, 0))).await? {
+    match ledger.decide(offer.account(), Command::Hold(request(voucher, name, purpose.digest()))).await? {
         Outcome::Granted(_) => Ok(true),
         Outcome::AlreadyHeld(hold) => Ok(hold.state == HoldState::Sold),
         Outcome::Refused(Refusal::OverLimit { .. }) => Ok(false),
@@ -59,13 +84,13 @@ pub(crate) async fn take(
     }
 }
 
-/// Undoes [`take`]; the purpose cannot take it again.
+/// Undoes [`take`]; the same name cannot take it again.
 pub(crate) async fn give_back(
     ledger: &dyn StockLedger,
     offer: OfferNumber,
-    purpose: OrderId,
+    name: OrderId,
     return_id: RefundId,
 ) -> Result<(), PortError> {
-    let back = Command::Return { order: purpose, return_id, quantity: 1, restock: true };
+    let back = Command::Return { order: name, return_id, quantity: 1, restock: true };
     ledger.decide(offer.account(), back).await.map(|_| ())
 }

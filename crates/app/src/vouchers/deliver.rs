@@ -18,7 +18,7 @@ use super::Ports;
 use super::products::Products;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{HandleError, Handler};
-use crate::coupons::code_hash;
+use crate::coupons::{code_hash, used_by};
 use crate::voucher_code::new_code;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -107,7 +107,7 @@ impl Delivery {
     /// The coupon that an event in an account uses, if it is one that does.
     async fn used(&self, event: &Event) -> Result<Option<VoucherId>, HandleError> {
         match event {
-            Event::Sold(granted) => Ok(Some(VoucherId(granted.person.0))),
+            Event::Sold(granted) => Ok(used_by(granted)),
             Event::Committed { order, .. } => {
                 let hold = self.ports.ledger.known(*order).await?;
                 Ok(hold.and_then(|hold| hold.facts.and_then(|facts| facts.coupon)))

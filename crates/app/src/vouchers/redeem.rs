@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::Vouchers;
 use super::store::{Movement, MovementKind, Voucher};
-use crate::coupons;
+use crate::coupons::{self, Purpose};
 use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Path, Problem};
 
 /// How often a redemption is decided anew because another one of the same voucher was faster.
@@ -149,8 +149,8 @@ impl Vouchers {
         }
         // No client's key has a space, so no order has this name.
         let key = format!("redeem {}", movement.id);
-        let purpose = OrderId::of_request(voucher.user, &key, 0, voucher.sold_by());
-        if coupons::take(&*self.ports.ledger, voucher.sold_by(), voucher.id, purpose).await? {
+        let name = OrderId::of_request(voucher.user, &key, 0, voucher.sold_by());
+        if coupons::take(&*self.ports.ledger, voucher.sold_by(), voucher.id, name, Purpose::Use).await? {
             return Ok(true);
         }
         Err(Problem::new(ErrorCode::AlreadyUsed)

@@ -15,7 +15,7 @@ use super::Ports;
 use super::deliver::Delivery;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
-use crate::coupons;
+use crate::coupons::{self, Purpose};
 
 /// Vouchers read at a time; an order has at most as many as its units.
 const PAGE: u32 = 10_000;
@@ -94,10 +94,11 @@ impl TakeBack {
         }
         let coupons = || issued.iter().map(|stored| &stored.record).filter(|coupon| coupon.kind == ProductKind::Coupon);
         for (place, coupon) in coupons().enumerate() {
-            let taken = coupons::take(ledger, coupon.sold_by(), coupon.id, purpose(refund, coupon)).await?;
+            let taken =
+                coupons::take(ledger, coupon.sold_by(), coupon.id, name(refund, coupon), Purpose::TakeBack).await?;
             if !taken && !forced {
                 for taken in coupons().take(place) {
-                    coupons::give_back(ledger, taken.sold_by(), purpose(refund, taken), refund).await?;
+                    coupons::give_back(ledger, taken.sold_by(), name(refund, taken), refund).await?;
                 }
                 return Ok(false);
             }
@@ -156,7 +157,7 @@ impl TakeBack {
 }
 
 /// The name under which a refund takes a coupon.
-fn purpose(refund: RefundId, coupon: &Voucher) -> OrderId {
+pub(super) fn name(refund: RefundId, coupon: &Voucher) -> OrderId {
     let key = format!("refund {refund} {}", coupon.id);
     OrderId::of_request(coupon.user, &key, 0, coupon.sold_by())
 }
