@@ -16,6 +16,7 @@ mod harm;
 pub mod heartbeat;
 pub mod http;
 pub mod letters;
+pub mod mails;
 pub mod orders;
 pub mod pages;
 pub mod payments;

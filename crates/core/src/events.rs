@@ -49,6 +49,20 @@ pub enum RoleEvent {
         /// Their address, if they gave one.
         address: Option<AddressId>,
     },
+    /// accounts: a person's address is another, or none.
+    #[serde(rename = "user.changed")]
+    UserChanged {
+        /// Who.
+        user: UserId,
+        /// Their address, if they have one.
+        address: Option<AddressId>,
+    },
+    /// accounts: an account is gone. Whoever knows more of the person than this id forgets it.
+    #[serde(rename = "user.erased")]
+    UserErased {
+        /// Who.
+        user: UserId,
+    },
     /// accounts: a session ended before its tokens did.
     #[serde(rename = "session.revoked")]
     SessionRevoked {
@@ -208,7 +222,10 @@ impl RoleEvent {
     /// What the event is about, as text: the key that order is kept by.
     pub fn subject(&self) -> String {
         match self {
-            Self::UserRegistered { user, .. } | Self::SessionRevoked { user, .. } => user.to_string(),
+            Self::UserRegistered { user, .. }
+            | Self::UserChanged { user, .. }
+            | Self::UserErased { user }
+            | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
             Self::CouponIssued { voucher, .. } => voucher.to_string(),

@@ -170,6 +170,8 @@ id!(/// A message between roles.
     EventId, "evt");
 id!(/// A shipping address, kept encrypted by the role that owns it; journals carry only this reference.
     AddressId, "adr");
+id!(/// An e-mail on its way.
+    MailId, "mal");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
 #[derive(

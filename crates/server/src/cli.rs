@@ -44,6 +44,9 @@ pub enum Command {
     /// Tools for development; production refuses them.
     #[command(subcommand)]
     Dev(DevCommand),
+    /// The keys that encrypt personal data.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Read everything back and compare: units, money, deliveries. Also while the shop runs.
     Audit(AuditArguments),
     /// Move an embedded shop's data to the servers of a cluster, audited on both sides. The shop must not run.
@@ -185,6 +188,26 @@ pub struct AccountArguments {
     /// Read the password from standard input, so that it stays out of the process list. Not needed for an account that is there.
     #[arg(long)]
     pub password_stdin: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields say what they are")]
+    pub data: DataArguments,
+}
+
+/// Keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a new key. What the old ones encrypted is encrypted anew in the background. Also while the shop runs.
+    Rotate(RotateArguments),
+    /// Show which keys there are, which of them encrypts, and which are not needed any more.
+    Status(DataArguments),
+}
+
+/// When a new key begins.
+#[derive(Debug, Args)]
+pub struct RotateArguments {
+    /// Seconds until something is encrypted with it. Within them its file must be in the folder of every process.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=604_800))]
+    pub delay: u64,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields say what they are")]
     pub data: DataArguments,

@@ -15,8 +15,10 @@ const CONTENTS: [&str; 10] = [
     "journal.db",
     "keys/access-tokens.pkcs8",
     "keys/blind-index.key",
-    "keys/data-1.key",
+    FIRST_KEY,
 ];
+/// The key that data is sealed with until there is another.
+const FIRST_KEY: &str = "keys/data-1.key";
 /// The file that says that all of it was there.
 const COMPLETE: &str = "contents";
 /// A file that says that the demo is being put on sale; a start that finds it begins again.
@@ -95,11 +97,17 @@ impl Folder {
         if !self.0.join(COMPLETE).is_file() {
             return Ok(());
         }
-        let missing: Vec<_> = CONTENTS.into_iter().filter(|name| !self.0.join(name).exists()).collect();
+        let is_there = |name: &str| self.0.join(name).exists() || name == FIRST_KEY && self.has_newer_key();
+        let missing: Vec<_> = CONTENTS.into_iter().filter(|name| !is_there(name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
         Err(FolderError::Incomplete { path: self.0.clone(), missing: missing.join(", ") })
+    }
+
+    /// Whether a later key took the place of the first. Which ones are needed is what rows say, and the accounts check it.
+    fn has_newer_key(&self) -> bool {
+        firstcome_app::secrets::load_data_keys(&self.0.join("keys")).is_ok_and(|keys| !keys.is_empty())
     }
 
     /// Notes that everything is there.

@@ -1,6 +1,7 @@
 //! Where a shop's data is: in a folder, or on the servers of a cluster. For the commands that work on it beside the shop,
 //! whether it runs or not.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,15 @@ impl Place {
             Self::Cluster(config) => wire::cluster::keys(config),
         };
         Ok(keys.map_err(StartError::from)?)
+    }
+
+    /// The folder of the keys.
+    pub fn keys_folder(&self) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.path().join("keys"),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(config) => config.cluster.keys.clone().expect("the configuration was checked"),
+        }
     }
 
     /// A log of nothing, for a role that only writes here.

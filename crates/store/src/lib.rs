@@ -9,6 +9,7 @@ mod lane;
 pub mod outbox;
 #[cfg(feature = "cluster")]
 pub mod redis;
+pub mod smtp;
 #[cfg(feature = "cluster")]
 pub mod sql;
 pub mod sqlite;

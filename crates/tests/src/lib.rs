@@ -12,6 +12,7 @@
 
 mod api;
 mod cluster;
+mod mail_server;
 mod program;
 mod proxy;
 mod random;
@@ -20,6 +21,7 @@ mod storefront;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
 pub use cluster::Cluster;
+pub use mail_server::{Encryption, MailServer, Received};
 pub use program::{Finished, program, run, run_with};
 pub use proxy::{Link, Proxy};
 pub use random::Random;

@@ -207,7 +207,6 @@ impl Drop for Shop {
 
 /// A port on which nobody listens, below those that the kernel hands out by itself: a client that tries to reach a dead
 /// shop could otherwise be given the shop's own port, and then the shop cannot come back.
-/// An address of this machine at which nobody listens, among those that the system gives to nobody by itself.
 pub fn free_address() -> SocketAddr {
     static RANDOM: LazyLock<Mutex<Random>> = LazyLock::new(|| Mutex::new(Random::new(u64::from(std::process::id()))));
     let mut random = RANDOM.lock().expect("no panic while it is locked");

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::letters::unreadable;
 
+/// The password of every account.
+const PASSWORD: &str = "a long enough password 7";
+
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
@@ -32,12 +35,17 @@ use Who::{Account, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrSt
 const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/auth/email-codes", Anyone),
     ("POST", "/auth/email-codes/verify", Anyone),
+    ("POST", "/auth/password-reset", Anyone),
+    ("POST", "/auth/password-reset/confirm", Anyone),
     ("POST", "/auth/signup", Anyone),
     ("POST", "/auth/login", Anyone),
     ("POST", "/auth/refresh", Anyone),
     ("POST", "/auth/logout", Account),
     ("POST", "/auth/logout-all", Account),
     ("GET", "/me", Account),
+    ("PATCH", "/me", Account),
+    ("DELETE", "/me", Account),
+    ("PUT", "/me/password", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
     ("GET", "/me/wishlist", Account),
@@ -96,6 +104,7 @@ const TABLE: &[(&str, &str, Who)] = &[
 /// A kind of caller. The buyer owns what the paths name.
 struct Caller {
     name: &'static str,
+    email: &'static str,
     api: Api,
 }
 
@@ -118,24 +127,26 @@ async fn every_endpoint_for_every_caller() {
     assert_eq!(described, written, "the OpenAPI document and the table name the same operations");
 
     let (things, buyer) = prepare(&shop).await;
+    let caller = async |name, email| Caller { name, email, api: shop.account(role_of(name), email).await };
     let callers = [
-        Caller { name: "nobody", api: shop.api() },
-        Caller { name: "other", api: shop.account("buyer", "other@shop.test").await },
-        Caller { name: "merchant", api: shop.account("merchant", "till@shop.test").await },
-        Caller { name: "operator", api: shop.account("operator", "night@shop.test").await },
-        Caller { name: "seller", api: shop.account("seller", "desk@shop.test").await },
-        Caller { name: "buyer", api: buyer },
+        Caller { name: "nobody", email: "", api: shop.api() },
+        caller("other", "other@shop.test").await,
+        caller("merchant", "till@shop.test").await,
+        caller("operator", "night@shop.test").await,
+        caller("seller", "desk@shop.test").await,
+        Caller { name: "buyer", email: "owner@shop.test", api: buyer },
     ];
     let mut wrong = Vec::new();
-    // Log-outs come last, since they take effect.
-    let (last, first): (Vec<_>, Vec<_>) = TABLE.iter().partition(|(_, path, _)| path.contains("/logout"));
+    // What ends a session comes last, on sessions of its own, the end of the account last of all.
+    let (last, first): (Vec<_>, Vec<_>) = TABLE.iter().partition(|(method, path, _)| ends_session(method, path));
     for (method, path, who) in first.into_iter().chain(last) {
         for caller in &callers {
-            if path.contains("/logout-all") && caller.name != "nobody" {
-                // The log-out before it has ended the session: still no way in.
-                continue;
-            }
-            let answer = call(&caller.api, method, path, &things).await;
+            let api = match caller.name {
+                "nobody" => caller.api.clone(),
+                _ if ends_session(method, path) => shop.api().log_in(caller.email, PASSWORD).await,
+                _ => caller.api.clone(),
+            };
+            let answer = call(&api, method, path, &things).await;
             if let Some(fault) = fault(expected(who, caller.name), &answer) {
                 wrong.push(format!("{method} {path} as {}: {fault}", caller.name));
             }
@@ -143,6 +154,15 @@ async fn every_endpoint_for_every_caller() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(!shop.log().contains("panicked"), "no request makes the program panic");
+}
+
+fn ends_session(method: &str, path: &str) -> bool {
+    path.contains("/logout") || (method, path) == ("DELETE", "/me")
+}
+
+/// The role of the account of a kind of caller.
+fn role_of(caller: &str) -> &str {
+    if caller == "other" { "buyer" } else { caller }
 }
 
 /// What becomes of a call.
@@ -213,9 +233,12 @@ fn body(path: &str, things: &Things) -> Value {
     match path {
         "/auth/email-codes" => json!({"email": "new@shop.test"}),
         "/auth/email-codes/verify" => json!({"email": "new@shop.test", "code": "000000"}),
+        "/auth/password-reset" => json!({"email": "new@shop.test"}),
+        "/auth/password-reset/confirm" => json!({"email": "new@shop.test", "code": "000000", "password": PASSWORD}),
+        "/me/password" => json!({"current_password": "not the right one", "new_password": PASSWORD}),
         "/auth/login" => json!({"email": "new@shop.test", "password": "not the right one"}),
         "/auth/refresh" => json!({"refresh_token": "none"}),
-        "/auth/signup" => json!({"email": "new@shop.test", "password": "a long enough password 7", "name": "New",
+        "/auth/signup" => json!({"email": "new@shop.test", "password": PASSWORD, "name": "New",
             "verification_token": "none"}),
         "/orders" => json!({"offer_id": things.offer, "quantity": 1}),
         "/me/cart/items/{offer_id}" => json!({"quantity": 1}),
@@ -241,7 +264,7 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let price = json!({"amount": 9_000, "currency": "KRW"});
     let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 1_000})).await;
     let buyer = shop.account("buyer", "owner@shop.test").await;
-    let phone = buyer.log_in("owner@shop.test", "a long enough password 7").await;
+    let phone = buyer.log_in("owner@shop.test", PASSWORD).await;
     let order = phone.order("first", &offer, 1).await.expect("an answer").want(201);
     let order = order["order_id"].as_str().expect("an id").to_owned();
     let paid = shop.api().pay_at_sandbox(&order, 9_000).await.expect("an answer");

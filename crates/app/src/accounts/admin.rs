@@ -150,6 +150,8 @@ fn make_buyer(ports: &Ports) -> (String, Unit) {
         id: refresh.session,
         owner: user,
         device: "load tool".to_owned(),
+        sealed_with: None,
+        origin: None,
         family: refresh.family_hash(),
         refresh: refresh.hash(),
         created_at: now,

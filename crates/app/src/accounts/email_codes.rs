@@ -2,24 +2,15 @@
 //! the answer cannot tell.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firstcome_core::codes::ErrorCode;
-use firstcome_core::ports::{Committed, Mail, random_bytes};
-use firstcome_core::records::{RecordsExt as _, Stored, Unit};
-use firstcome_core::time::Time;
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::records::EmailCode;
-use super::{Accounts, EmailAddress, Options};
-use crate::http::{Body, ClientAddress, Outcome, Problem};
-
-/// Codes that nobody can count through in the tries that there are.
-const CODES: u64 = 1_000_000;
+use super::{Accounts, EmailAddress, wording};
+use crate::http::{Body, ClientAddress, Outcome};
 
 /// Where the code goes.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -49,85 +40,10 @@ pub(super) async fn post(
     Body { value, .. }: Body<AskForCode>,
 ) -> Outcome<StatusCode> {
     accounts.attempts.check_codes(address)?;
-    let code = accounts.new_code(&value.email).await?;
-    let mail = mail(&value.email, &code, accounts.options.code_lifetime);
-    accounts.ports.mailer.send(mail).await?;
+    let index = value.email.index(&accounts.ports.keys.index);
+    let lifetime = accounts.options.code_lifetime;
+    accounts.send_code(&index, |code| Some(wording::code(&value.email, code, lifetime))).await?;
     Ok(StatusCode::ACCEPTED)
-}
-
-impl Accounts {
-    /// Makes the code that holds from now on for this address.
-    async fn new_code(&self, email: &EmailAddress) -> Outcome<String> {
-        let index = email.index(&self.ports.keys.index);
-        let number = u64::from_be_bytes(random_bytes(self.ports.random.as_ref())) % CODES;
-        let code = format!("{number:06}");
-        let hash = self.code_hash(&index, &code);
-        loop {
-            let stored = self.ports.records.load::<EmailCode>(index.clone()).await?;
-            let now = self.ports.clock.now();
-            let unit = match stored {
-                None => Unit::new().insert(&renewed(None, &index, hash.clone(), &self.options, now)?),
-                Some(Stored { record, version }) => {
-                    let record = renewed(Some(record), &index, hash.clone(), &self.options, now)?;
-                    Unit::new().update(&Stored { record, version })
-                }
-            };
-            if self.ports.records.commit(unit).await? == Committed::Done {
-                return Ok(code);
-            }
-        }
-    }
-
-    /// What is stored of a code: keyed, because a million codes are soon counted through.
-    pub(super) fn code_hash(&self, email_index: &[u8], code: &str) -> Vec<u8> {
-        self.ports.keys.index.of(&[b"code", email_index, code.as_bytes()])
-    }
-}
-
-/// The row with a new code, if the address may have another.
-fn renewed(
-    known: Option<EmailCode>,
-    index: &[u8],
-    code: Vec<u8>,
-    options: &Options,
-    now: Time,
-) -> Result<EmailCode, Problem> {
-    let within_window = known.as_ref().filter(|known| now < known.counted_since + options.code_window);
-    let counted_since = within_window.map_or(now, |known| known.counted_since);
-    let sent = within_window.map_or(0, |known| known.sent);
-    if sent >= options.codes_per_email {
-        let wait = (counted_since + options.code_window).since(now).as_secs() + 1;
-        let detail = "Too many codes were sent to this address; use the last one or wait";
-        return Err(Problem::new(ErrorCode::RateLimited).detail(detail).retry_after(wait));
-    }
-    let code_until = now + options.code_lifetime;
-    let (verification, verification_until) =
-        known.map_or((None, now), |known| (known.verification, known.verification_until));
-    Ok(EmailCode {
-        email_index: index.to_vec(),
-        code: Some(code),
-        code_until,
-        tries: options.code_tries,
-        verification,
-        verification_until,
-        counted_since,
-        sent: sent + 1,
-        expires_at: code_until.max(verification_until).max(counted_since + options.code_window),
-    })
-}
-
-fn mail(to: &EmailAddress, code: &str, lifetime: Duration) -> Mail {
-    let minutes = lifetime.as_secs().div_ceil(60);
-    let body = format!(
-        "Firstcome 인증 코드입니다. {minutes}분 안에 입력해 주세요.\n\
-         This is your Firstcome code. Enter it within {minutes} minutes.\n\
-         \n\
-         {code}\n\
-         \n\
-         요청하신 적이 없다면 이 메일을 무시해 주세요. 코드를 누구에게도 알려 주지 마세요.\n\
-         If you did not ask for it, ignore this e-mail. Tell the code to nobody.\n"
-    );
-    Mail { to: to.as_str().to_owned(), subject: "[Firstcome] 인증 코드 · Your code".to_owned(), body }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::digest_parts;
 use firstcome_core::ports::{Committed, random_bytes};
-use firstcome_core::records::{RecordsExt as _, Unit};
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub(super) struct EnterCode {
 /// Proof that the caller reads the e-mail address.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EmailVerified {
-    /// For `POST /auth/signup`, once, within half an hour.
+    /// For `POST /auth/signup` or a change of the e-mail address, once, within half an hour.
     #[schema(example = "vrf_mZ2y...")]
     verification_token: String,
 }
@@ -55,40 +55,37 @@ pub(super) async fn post(
     Body { value, .. }: Body<EnterCode>,
 ) -> Outcome<Json<EmailVerified>> {
     let index = value.email.index(&accounts.ports.keys.index);
-    let entered = accounts.code_hash(&index, value.code.trim());
     let secret = random_bytes::<32>(accounts.ports.random.as_ref());
     let verification_token = format!("vrf_{}", URL_SAFE_NO_PAD.encode(secret));
     loop {
-        let stored = accounts.ports.records.load::<EmailCode>(index.clone()).await?;
-        let Some(mut stored) = stored else { return Err(Problem::new(ErrorCode::InvalidCode)) };
-        let now = accounts.ports.clock.now();
+        let mut stored = accounts.entered(&index, &value.code).await?;
         let row = &mut stored.record;
-        let Some(code) = row.code.clone().filter(|_| now < row.code_until) else {
-            return Err(Problem::new(ErrorCode::InvalidCode));
-        };
-        let right = same(&code, &entered);
-        if right {
-            row.code = None;
-            row.verification = Some(verification_hash(&verification_token));
-            row.verification_until = now + accounts.options.verification_lifetime;
-            row.expires_at = row.expires_at.max(row.verification_until);
-        } else {
-            row.tries = row.tries.saturating_sub(1);
-            row.code = row.code.take().filter(|_| row.tries > 0);
-        }
-        // The try counts before anyone learns how it went; of twins that guess at once, each counts.
-        if accounts.ports.records.commit(Unit::new().update(&stored)).await? != Committed::Done {
-            continue;
-        }
-        if right {
+        row.code = None;
+        row.verification = Some(verification_hash(&verification_token));
+        row.verification_until = accounts.ports.clock.now() + accounts.options.verification_lifetime;
+        row.expires_at = row.expires_at.max(row.verification_until);
+        if accounts.ports.records.commit(Unit::new().update(&stored)).await? == Committed::Done {
             return Ok(Json(EmailVerified { verification_token }));
         }
-        return Err(Problem::new(ErrorCode::InvalidCode).with("tries_left", stored.record.tries));
+    }
+}
+
+impl Accounts {
+    /// The row that says that an e-mail address was verified, and gave this token; for the caller to use up.
+    pub(super) async fn verified(&self, index: &[u8], token: &str) -> Outcome<Stored<EmailCode>> {
+        let proof = self.ports.records.load::<EmailCode>(index.to_vec()).await?;
+        let (now, token) = (self.ports.clock.now(), verification_hash(token));
+        let holds = |row: &EmailCode| {
+            now < row.verification_until && row.verification.as_ref().is_some_and(|stored| same(stored, &token))
+        };
+        proof.filter(|proof| holds(&proof.record)).ok_or_else(|| {
+            Problem::new(ErrorCode::InvalidCode).detail("The verification token is wrong, used or expired")
+        })
     }
 }
 
 /// What is stored of a verification token.
-pub(super) fn verification_hash(token: &str) -> Vec<u8> {
+fn verification_hash(token: &str) -> Vec<u8> {
     digest_parts("verification-token", &[token.as_bytes()]).to_vec()
 }
 

@@ -8,9 +8,9 @@ use firstcome_core::ports::{Committed, PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
 
-use super::EmailAddress;
 use super::records::User;
-use crate::secrets::Keys;
+use super::{EmailAddress, SEALED};
+use crate::secrets::{Keys, Sealed, Sealer, Unreadable, oldest_key};
 
 record! {
     /// What the keys are known by. There is one.
@@ -36,21 +36,37 @@ const PLACE: &[&[u8]] = &[b"key_check.sealed"];
 impl KeyCheck {
     fn of(keys: &Keys) -> Self {
         let indexed = keys.index.of(&[PROBE.as_bytes()]);
-        Self { id: ONLY, sealing_key: keys.sealer.key(), sealed: keys.sealer.seal(PLACE, PROBE), indexed }
+        let sealer = keys.sealer();
+        Self { id: ONLY, sealing_key: sealer.key(), sealed: sealer.seal(PLACE, PROBE), indexed }
     }
 
     fn fits(&self, keys: &Keys) -> bool {
-        let opened = keys.sealer.open(self.sealing_key, PLACE, &self.sealed);
+        let opened = keys.sealer().open(self.sealing_key, PLACE, &self.sealed);
         opened.as_deref() == Ok(PROBE) && self.indexed == keys.index.of(&[PROBE.as_bytes()])
     }
 }
 
-/// Refuses keys that are not those of the database; the first to come decide which those are.
+impl Sealed for KeyCheck {
+    const KEY: &'static str = "sealing_key";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        self.sealed = sealer.seal(PLACE, &sealer.open(self.sealing_key, PLACE, &self.sealed)?);
+        self.sealing_key = sealer.key();
+        Ok(())
+    }
+}
+
+/// Refuses keys that are not those of the database, or of which one is gone that something is sealed with; the first to
+/// come decide which those are.
 pub(super) async fn check(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    let oldest = oldest_key(records, SEALED).await?;
+    if oldest.is_some_and(|oldest| !keys.sealer().numbers().contains(&oldest)) {
+        return Err(other_keys());
+    }
     loop {
         let unit = match records.load::<KeyCheck>(ONLY).await? {
             Some(kept) if !kept.record.fits(keys) => return Err(other_keys()),
-            Some(kept) if kept.record.sealing_key >= keys.sealer.key() => return Ok(()),
+            Some(kept) if kept.record.sealing_key >= keys.sealer().key() => return Ok(()),
             Some(kept) => Unit::new().update(&Stored { record: KeyCheck::of(keys), ..kept }),
             // A shop from before this check.
             None if !an_account_fits(records, keys).await? => return Err(other_keys()),
@@ -91,15 +107,15 @@ mod tests {
     use super::super::TABLES;
     use super::*;
     use crate::accounts::testing::TestApp;
-    use crate::secrets::{BlindIndex, Sealer, SystemRandom};
+    use crate::secrets::BlindIndex;
 
     fn database() -> Arc<MemoryRecords> {
         Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES))
     }
 
     fn keys(sealing: &[u32], index: &[u8]) -> Keys {
-        let sealer = Sealer::new(sealing.iter().map(|number| (*number, [*number as u8; 32]))).unwrap();
-        Keys { sealer, index: BlindIndex::new(index), ..Keys::in_memory(&SystemRandom) }
+        let all = sealing.iter().map(|number| (*number, [*number as u8; 32]));
+        Keys::of(Sealer::new(all, *sealing.last().unwrap()).unwrap(), BlindIndex::new(index))
     }
 
     fn is_refused(checked: &Result<(), PortError>) -> bool {
@@ -111,8 +127,7 @@ mod tests {
         let records = database();
         check(&*records, &keys(&[1], b"index")).await.unwrap();
         check(&*records, &keys(&[1], b"index")).await.unwrap();
-        let mut other = keys(&[1], b"index");
-        other.sealer = Sealer::new([(1, [9; 32])]).unwrap();
+        let other = Keys::of(Sealer::new([(1, [9; 32])], 1).unwrap(), BlindIndex::new(b"index"));
         assert!(is_refused(&check(&*records, &other).await));
         assert!(is_refused(&check(&*records, &keys(&[1], b"another")).await));
     }

@@ -60,7 +60,7 @@ pub(super) async fn post(
         }
     };
     accounts.attempts.succeeded(attempt, accounts.ports.clock.now());
-    Ok(Json(accounts.start_session(&user, value.device).await?))
+    Ok(Json(accounts.start_session(&user, value.device, address).await?))
 }
 
 impl Accounts {

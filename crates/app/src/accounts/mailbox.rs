@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use async_trait::async_trait;
@@ -11,10 +12,12 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ports::{Clock, Mail, Mailer, PortError};
+use firstcome_core::ports::{Clock, Delivery, Mail, Mailer, PortError};
 use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::http::{Problem, QueryString};
 
@@ -22,6 +25,8 @@ use crate::http::{Problem, QueryString};
 const KEPT: usize = 10_000;
 /// E-mails that are shown at once.
 const SHOWN: usize = 100;
+/// How long whoever looks for e-mails to an address that has none waits for the first: it may be on its way.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An e-mail and when it came.
 #[derive(Clone, Serialize)]
@@ -36,12 +41,13 @@ struct Received {
 pub struct DevMailbox {
     clock: Arc<dyn Clock>,
     mails: Mutex<VecDeque<Received>>,
+    arrived: Notify,
 }
 
 impl DevMailbox {
     /// An empty mailbox.
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, mails: Mutex::default() })
+        Arc::new(Self { clock, mails: Mutex::default(), arrived: Notify::new() })
     }
 
     /// `GET /dev/mailbox?to=`: a page, or JSON with `Accept: application/json`. Newest first.
@@ -54,6 +60,21 @@ impl DevMailbox {
         self.list(Some(to)).into_iter().next().map(|mail| mail.body)
     }
 
+    /// The e-mails to an address; waits a moment for the first.
+    async fn first_of(&self, to: &str) -> Vec<Received> {
+        let found = async {
+            loop {
+                let arrived = self.arrived.notified();
+                let mails = self.list(Some(to));
+                if !mails.is_empty() {
+                    return mails;
+                }
+                arrived.await;
+            }
+        };
+        timeout(PATIENCE, found).await.unwrap_or_default()
+    }
+
     fn list(&self, to: Option<&str>) -> Vec<Received> {
         let mails = self.mails.lock();
         let wanted = |mail: &&Received| to.is_none_or(|to| mail.to.eq_ignore_ascii_case(to.trim()));
@@ -63,12 +84,15 @@ impl DevMailbox {
 
 #[async_trait]
 impl Mailer for DevMailbox {
-    async fn send(&self, mail: Mail) -> Result<(), PortError> {
-        let Mail { to, subject, body } = mail;
-        let mut mails = self.mails.lock();
-        mails.truncate(KEPT - 1);
-        mails.push_front(Received { to, subject, body, at: self.clock.now() });
-        Ok(())
+    async fn send(&self, mail: &Mail) -> Result<Delivery, PortError> {
+        let Mail { to, subject, body, .. } = mail.clone();
+        {
+            let mut mails = self.mails.lock();
+            mails.truncate(KEPT - 1);
+            mails.push_front(Received { to, subject, body, at: self.clock.now() });
+        }
+        self.arrived.notify_waiters();
+        Ok(Delivery::Accepted)
     }
 }
 
@@ -111,7 +135,10 @@ async fn show(
     headers: HeaderMap,
     QueryString(Parameters { to }): QueryString<Parameters>,
 ) -> Result<Response, Problem> {
-    let mails = mailbox.list(to.as_deref().filter(|to| !to.is_empty()));
+    let mails = match to.as_deref().filter(|to| !to.is_empty()) {
+        Some(to) => mailbox.first_of(to).await,
+        None => mailbox.list(None),
+    };
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") {
         return Ok(Json(Listing { items: mails }).into_response());
@@ -125,6 +152,7 @@ async fn show(
 mod tests {
     use axum::body::Body;
     use axum::http::Request;
+    use firstcome_core::ids::MailId;
     use firstcome_core::testkit::TestClock;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
@@ -138,29 +166,39 @@ mod tests {
     }
 
     fn mail(to: &str, body: &str) -> Mail {
-        Mail { to: to.to_owned(), subject: "S".to_owned(), body: body.to_owned() }
+        Mail { id: MailId([1; 16]), to: to.to_owned(), subject: "S".to_owned(), body: body.to_owned() }
     }
 
     #[tokio::test]
     async fn newest_first_of_one_address() {
         let mailbox = DevMailbox::new(Arc::new(TestClock::default()));
         for (to, body) in [("kim@a.kr", "one"), ("lee@a.kr", "two"), ("kim@a.kr", "<three>")] {
-            mailbox.send(mail(to, body)).await.unwrap();
+            mailbox.send(&mail(to, body)).await.unwrap();
         }
         let listing = fetch(&mailbox, "/dev/mailbox?to=Kim%40a.kr", "application/json").await;
         let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
         let bodies: Vec<_> = listing["items"].as_array().unwrap().iter().map(|item| &item["body"]).collect();
         assert_eq!(bodies, ["<three>", "one"]);
         assert!(listing["items"][0]["at"].as_str().unwrap().ends_with('Z'));
+        assert!(!fetch(&mailbox, "/dev/mailbox?to=no%40a.kr", "text/html").await.contains("three"));
         let page = fetch(&mailbox, "/dev/mailbox", "text/html").await;
         assert!(page.contains("two") && !page.contains("<three>"));
+    }
+
+    #[tokio::test]
+    async fn the_first_is_waited_for() {
+        let mailbox = DevMailbox::new(Arc::new(TestClock::default()));
+        let looking = fetch(&mailbox, "/dev/mailbox?to=kim%40a.kr", "text/html");
+        let sent = mail("kim@a.kr", "one");
+        let (page, _) = tokio::join!(looking, mailbox.send(&sent));
+        assert!(page.contains("one"));
     }
 
     #[tokio::test]
     async fn memory_is_bounded() {
         let mailbox = DevMailbox::new(Arc::new(TestClock::default()));
         for _ in 0..KEPT + 5 {
-            mailbox.send(mail("kim@a.kr", "x")).await.unwrap();
+            mailbox.send(&mail("kim@a.kr", "x")).await.unwrap();
         }
         assert_eq!(mailbox.mails.lock().len(), KEPT);
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Accounts;
+use super::people::Person;
 use super::records::User;
 use crate::http::{Buyer, Outcome, Problem, Roles};
 
@@ -50,15 +51,15 @@ pub(super) async fn get(State(accounts): State<Arc<Accounts>>, Buyer(caller): Bu
     let records = accounts.ports.records.as_ref();
     let user = records.load::<User>(caller.user).await?.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?.record;
     let person = user.person(records, &accounts.ports.keys).await?;
-    Ok(Json(Profile {
-        user_id: user.id,
-        email: person.email,
-        name: person.name,
-        phone: person.phone,
-        address: person.address,
-        roles: user.roles,
-        created_at: user.created_at,
-    }))
+    Ok(Json(Profile::new(&user, person)))
+}
+
+impl Profile {
+    pub(super) fn new(user: &User, person: Person) -> Self {
+        let Person { email, name, phone, address } = person;
+        let User { id, roles, created_at, .. } = *user;
+        Self { user_id: id, email, name, phone, address, roles, created_at }
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 pub mod admin;
 mod attempts;
+mod codes;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
@@ -20,10 +21,17 @@ mod logout_all;
 mod mailbox;
 mod marks;
 mod me;
+mod me_change;
+mod me_delete;
+mod origin;
+mod password_change;
+mod password_reset;
+mod password_reset_confirm;
 mod passwords;
 mod people;
 mod records;
 mod refresh;
+mod resealer;
 mod sessions;
 mod sessions_end;
 mod sessions_list;
@@ -32,6 +40,7 @@ mod sweeper;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod wording;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +48,7 @@ use std::time::Duration;
 use axum::routing::get;
 use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records};
 use firstcome_core::records::{Record, Table};
+use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -48,15 +58,26 @@ pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
 use crate::http::{ENDED_SESSIONS, Revocations};
+use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
-use crate::secrets::Keys;
+use crate::secrets::{Keys, Sealed as _};
 use attempts::Attempts;
 use key_check::KeyCheck;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, KeyCheck::TABLE];
+pub const TABLES: &[&Table] =
+    &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE, KeyCheck::TABLE];
+
+/// Which of them have sealed columns, and which column says by what key.
+pub const SEALED: &[(&Table, &str)] = &[
+    (User::TABLE, User::KEY),
+    (Address::TABLE, Address::KEY),
+    (Session::TABLE, Session::KEY),
+    (QueuedMail::TABLE, QueuedMail::KEY),
+    (KeyCheck::TABLE, KeyCheck::KEY),
+];
 
 /// What the role is told.
 #[derive(Debug, Clone)]
@@ -109,7 +130,7 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Codes, tokens and salts.
     pub random: Arc<dyn Random>,
-    /// Delivers the codes.
+    /// Delivers e-mails.
     pub mailer: Arc<dyn Mailer>,
     /// Signs tokens and encrypts personal data.
     pub keys: Arc<Keys>,
@@ -123,13 +144,19 @@ struct Accounts {
     ports: Ports,
     passwords: Passwords,
     attempts: Attempts,
+    mails: Arc<Mails>,
 }
 
 /// The role, ready to be served and run. Refused with keys that are not those of the database.
-pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
+pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
     key_check::check(ports.records.as_ref(), &ports.keys).await?;
-    let accounts = Accounts::new(options, ports);
-    let workers = vec![sweeper::worker(Arc::clone(&accounts)), marks::worker(Arc::clone(&accounts))];
+    let accounts = Accounts::new(options, ports, metrics);
+    let workers = vec![
+        sweeper::worker(Arc::clone(&accounts)),
+        marks::worker(Arc::clone(&accounts)),
+        Arc::clone(&accounts.mails).worker(),
+        resealer::worker(Arc::clone(&accounts)),
+    ];
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
@@ -138,10 +165,12 @@ pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
 }
 
 impl Accounts {
-    fn new(options: Options, ports: Ports) -> Arc<Self> {
+    fn new(options: Options, ports: Ports, metrics: &mut Registry) -> Arc<Self> {
         let passwords = Passwords::start(&options.passwords, Arc::clone(&ports.random));
         let attempts = Attempts::new(&options);
-        Arc::new(Self { options, ports, passwords, attempts })
+        let Ports { records, clock, random, mailer, keys, .. } = ports.clone();
+        let mails = Mails::new(mails::Ports { records, mailer, keys, clock, random }, metrics);
+        Arc::new(Self { options, ports, passwords, attempts, mails })
     }
 }
 
@@ -159,7 +188,10 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(refresh::post))
         .routes(routes!(logout::post))
         .routes(routes!(logout_all::post))
-        .routes(routes!(me::get))
+        .routes(routes!(password_reset::post))
+        .routes(routes!(password_reset_confirm::post))
+        .routes(routes!(me::get, me_change::patch, me_delete::delete))
+        .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
 }

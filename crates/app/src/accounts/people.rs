@@ -5,12 +5,12 @@ use firstcome_core::ids::{AddressId, UserId};
 use firstcome_core::ports::{PortError, Random, Records, random_bytes};
 use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::records::{Address, User};
 use crate::http::{Problem, Roles, lines};
-use crate::secrets::{BlindIndex, Keys, Unreadable};
+use crate::secrets::{BlindIndex, Keys, Sealed, Sealer, Unreadable};
 
 /// Characters that an e-mail address may have (RFC 5321).
 const MAX_EMAIL: usize = 254;
@@ -58,6 +58,11 @@ impl EmailAddress {
     pub(super) fn index(&self, index: &BlindIndex) -> Vec<u8> {
         index.of(&[b"email", self.0.as_bytes()])
     }
+
+    /// The keyed hash under which codes for a new password are kept: apart from those that verify the address.
+    pub(super) fn reset_index(&self, index: &BlindIndex) -> Vec<u8> {
+        index.of(&[b"password-reset", self.0.as_bytes()])
+    }
 }
 
 /// A password as it was typed; wiped from memory when it is dropped, and never shown.
@@ -66,6 +71,15 @@ pub(super) struct Password(pub(super) SecretString);
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+/// Checks a password that is to be.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
+pub(super) fn password_length(password: &Password, _: &()) -> garde::Result {
+    match password.0.expose_secret().chars().count() {
+        8..=128 => Ok(()),
+        _ => Err(garde::Error::new("must have 8 to 128 characters")),
     }
 }
 
@@ -98,13 +112,14 @@ impl NewPerson<'_> {
             address: address.to_owned(),
         });
         let address = label.map(|label| seal_label(&label, id, keys, random, now));
+        let sealer = keys.sealer();
         let user = User {
             id,
             email_index: self.email.index(&keys.index),
-            sealed_with: keys.sealer.key(),
-            email: keys.sealer.seal(&[b"users.email", &id.0], self.email.as_str()),
-            name: keys.sealer.seal(&[b"users.name", &id.0], self.name),
-            phone: self.phone.map(|phone| keys.sealer.seal(&[b"users.phone", &id.0], phone)),
+            sealed_with: sealer.key(),
+            email: sealer.seal(&[b"users.email", &id.0], self.email.as_str()),
+            name: sealer.seal(&[b"users.name", &id.0], self.name),
+            phone: self.phone.map(|phone| sealer.seal(&[b"users.phone", &id.0], phone)),
             address: address.as_ref().map(|address| address.id),
             password: self.password,
             roles: self.roles,
@@ -119,14 +134,28 @@ impl NewPerson<'_> {
     }
 }
 
+/// A new row for where parcels for a person go; none when they gave no address.
+pub(super) fn new_address(
+    person: &Person,
+    owner: UserId,
+    keys: &Keys,
+    random: &dyn Random,
+    now: Time,
+) -> Option<Address> {
+    let Person { name, phone, address, .. } = person.clone();
+    Some(seal_label(&Label { name, phone, address: address? }, owner, keys, random, now))
+}
+
 fn seal_label(label: &Label, owner: UserId, keys: &Keys, random: &dyn Random, now: Time) -> Address {
     let id = AddressId::at(now, random_bytes(random));
     let text = serde_json::to_string(label).expect("a label is texts");
-    let sealed = keys.sealer.seal(&[b"addresses.label", &id.0], &text);
-    Address { id, owner, sealed_with: keys.sealer.key(), label: sealed, created_at: now }
+    let sealer = keys.sealer();
+    let label = sealer.seal(&[b"addresses.label", &id.0], &text);
+    Address { id, owner, sealed_with: sealer.key(), label, created_at: now }
 }
 
 /// What the account knows about the person.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) email: String,
     pub(super) name: String,
@@ -137,19 +166,60 @@ pub(super) struct Person {
 impl User {
     /// Decrypts the account.
     pub(super) async fn person(&self, records: &dyn Records, keys: &Keys) -> Result<Person, Problem> {
-        let open = |column: &[u8], sealed: &[u8]| keys.sealer.open(self.sealed_with, &[column, &self.id.0], sealed);
-        let phone = self.phone.as_deref().map(|phone| open(b"users.phone", phone)).transpose()?;
+        let (email, name, phone) = self.opened(&keys.sealer())?;
         let address = match self.address {
             None => None,
             Some(id) => records.load::<Address>(id).await?.map(|stored| stored.record.text(keys)).transpose()?,
         };
-        Ok(Person { email: open(b"users.email", &self.email)?, name: open(b"users.name", &self.name)?, phone, address })
+        Ok(Person { email, name, phone, address })
+    }
+
+    /// E-mail address, name and phone.
+    fn opened(&self, sealer: &Sealer) -> Result<(String, String, Option<String>), Unreadable> {
+        let open = |column: &[u8], sealed: &[u8]| sealer.open(self.sealed_with, &[column, &self.id.0], sealed);
+        let phone = self.phone.as_deref().map(|phone| open(b"users.phone", phone)).transpose()?;
+        Ok((open(b"users.email", &self.email)?, open(b"users.name", &self.name)?, phone))
+    }
+}
+
+impl User {
+    /// Puts other personal data into the columns; where parcels go is a row of its own.
+    pub(super) fn seal(&mut self, person: &Person, keys: &Keys) {
+        self.seal_with(&keys.sealer(), &person.email, &person.name, person.phone.as_deref());
+    }
+
+    fn seal_with(&mut self, sealer: &Sealer, email: &str, name: &str, phone: Option<&str>) {
+        let seal = |column: &[u8], text: &str| sealer.seal(&[column, &self.id.0], text);
+        let (email, name) = (seal(b"users.email", email), seal(b"users.name", name));
+        let phone = phone.map(|phone| seal(b"users.phone", phone));
+        *self = Self { sealed_with: sealer.key(), email, name, phone, ..self.clone() };
+    }
+}
+
+impl Sealed for User {
+    const KEY: &'static str = "sealed_with";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        let (email, name, phone) = self.opened(sealer)?;
+        self.seal_with(sealer, &email, &name, phone.as_deref());
+        Ok(())
+    }
+}
+
+impl Sealed for Address {
+    const KEY: &'static str = "sealed_with";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        let place: [&[u8]; 2] = [b"addresses.label", &self.id.0];
+        self.label = sealer.seal(&place, &sealer.open(self.sealed_with, &place, &self.label)?);
+        self.sealed_with = sealer.key();
+        Ok(())
     }
 }
 
 impl Address {
     fn text(&self, keys: &Keys) -> Result<String, Unreadable> {
-        let text = keys.sealer.open(self.sealed_with, &[b"addresses.label", &self.id.0], &self.label)?;
+        let text = keys.sealer().open(self.sealed_with, &[b"addresses.label", &self.id.0], &self.label)?;
         let label: Label = serde_json::from_str(&text).map_err(|_| Unreadable)?;
         Ok(label.address)
     }

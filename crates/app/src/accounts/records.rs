@@ -31,7 +31,7 @@ record! {
         /// When they signed up, with a verified e-mail address.
         pub(super) created_at: Time,
     }
-    indexes [unique "users_by_email" ("email_index")]
+    indexes [unique "users_by_email" ("email_index"), index "users_by_key" ("sealed_with")]
 }
 
 record! {
@@ -49,7 +49,7 @@ record! {
         /// When it was given.
         pub(super) created_at: Time,
     }
-    indexes [index "addresses_by_owner" ("owner")]
+    indexes [index "addresses_by_owner" ("owner"), index "addresses_by_key" ("sealed_with")]
 }
 
 record! {
@@ -60,8 +60,12 @@ record! {
         pub(super) id: SessionId,
         /// Whose.
         pub(super) owner: UserId,
-        /// What the person calls the device.
+        /// What the device is called, if that says nothing about the person; else empty, and in `origin`.
         pub(super) device: String,
+        /// The key that sealed `origin`.
+        pub(super) sealed_with: Option<u32>,
+        /// Sealed JSON: what the person calls the device, and from where it logged in.
+        pub(super) origin: Option<Vec<u8>>,
         /// Hash of the part that all refresh tokens of the session share: it tells an old token from an invented one.
         pub(super) family: Vec<u8>,
         /// Hash of the part of the one refresh token that works.
@@ -77,16 +81,20 @@ record! {
         /// When it was logged out.
         pub(super) ended_at: Option<Time>,
     }
-    indexes [index "sessions_by_owner" ("owner", "created_at"), index "sessions_by_expiry" ("expires_at"),
-        index "sessions_by_end" ("ended_at")]
+    indexes [
+        index "sessions_by_owner" ("owner", "created_at"),
+        index "sessions_by_expiry" ("expires_at"),
+        index "sessions_by_end" ("ended_at"),
+        index "sessions_by_key" ("sealed_with"),
+    ]
 }
 
 record! {
-    /// How far an e-mail address is on its way to being verified. Here and not in memory, so that a code outlives a
+    /// How far an e-mail address is on its way to being verified, or to a new password. Here and not in memory, so that a code outlives a
     /// restart.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub(super) struct EmailCode in "email_codes" {
-        /// Keyed hash of the e-mail address.
+        /// Keyed hash of the e-mail address and of what the code is for.
         pub(super) email_index: Vec<u8>,
         /// Keyed hash of the code; none when it was used or tried too often.
         pub(super) code: Option<Vec<u8>>,

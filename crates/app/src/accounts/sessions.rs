@@ -1,5 +1,6 @@
 //! Starting and ending sessions.
 
+use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{SessionId, UserId};
 use firstcome_core::ports::{Committed, PortError, random_bytes};
@@ -7,23 +8,34 @@ use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, S
 use firstcome_core::time::Time;
 
 use super::Accounts;
+use super::origin::Origin;
 use super::records::{Session, User};
 use super::tokens::{RefreshToken, Tokens};
-use crate::http::{Identity, Outcome, expiry};
+use crate::http::{ClientAddress, Identity, Outcome, Problem, expiry};
 
 /// Sessions that are ended in one commit.
 const BATCH: u32 = 100;
 
 impl Accounts {
     /// Logs a device in.
-    pub(super) async fn start_session(&self, user: &User, device: Option<String>) -> Outcome<Tokens> {
+    pub(super) async fn start_session(
+        &self,
+        user: &User,
+        device: Option<String>,
+        address: ClientAddress,
+    ) -> Outcome<Tokens> {
         let now = self.ports.clock.now();
         let random = self.ports.random.as_ref();
         let refresh = RefreshToken::first(SessionId::at(now, random_bytes(random)), random);
+        let device = device.map(|device| device.trim().to_owned()).unwrap_or_default();
+        let origin = Origin { device, address: Some(address.0) };
+        let sealer = self.ports.keys.sealer();
         let session = Session {
             id: refresh.session,
             owner: user.id,
-            device: device.map(|device| device.trim().to_owned()).unwrap_or_default(),
+            device: String::new(),
+            sealed_with: Some(sealer.key()),
+            origin: Some(origin.seal(refresh.session, &sealer)),
             family: refresh.family_hash(),
             refresh: refresh.hash(),
             created_at: now,
@@ -33,9 +45,16 @@ impl Accounts {
             ended_at: None,
         };
         match self.ports.records.commit(Unit::new().insert(&session)).await? {
-            Committed::Done => Ok(self.tokens(user, &refresh, now)),
-            Committed::Conflict(_) => Err(PortError::Misused("a new session id was taken".to_owned()).into()),
+            Committed::Done => {}
+            Committed::Conflict(_) => return Err(PortError::Misused("a new session id was taken".to_owned()).into()),
         }
+        // A password that was changed meanwhile has ended all sessions but this one, which it did not see yet.
+        let known = self.ports.records.load::<User>(user.id).await?;
+        if known.is_none_or(|known| known.record.password != user.password) {
+            self.end_session(user.id, refresh.session).await?;
+            return Err(Problem::new(ErrorCode::InvalidCredentials));
+        }
+        Ok(self.tokens(user, &refresh, now))
     }
 
     /// What a device gets.
@@ -64,8 +83,7 @@ impl Accounts {
     /// Ends every session of this person.
     pub(super) async fn end_all_sessions(&self, owner: UserId) -> Result<(), PortError> {
         loop {
-            let open = Query::all(Session::TABLE, BATCH).is("owner", owner).filter("ended_at", Comparison::IsNull);
-            let open = self.ports.records.list::<Session>(open).await?;
+            let open = self.open_sessions(owner).await?;
             if open.is_empty() {
                 return Ok(());
             }
@@ -73,10 +91,36 @@ impl Accounts {
         }
     }
 
+    /// Ends every session of this person in the same commit as something else; false when something has changed since it
+    /// was read.
+    pub(super) async fn end_all_sessions_with(&self, owner: UserId, unit: Unit) -> Result<bool, PortError> {
+        let open = loop {
+            let open = self.open_sessions(owner).await?;
+            if open.len() < BATCH as usize {
+                break open;
+            }
+            self.end(open).await?;
+        };
+        if !self.end_with(unit, open).await? {
+            return Ok(false);
+        }
+        // One may have begun in between.
+        self.end_all_sessions(owner).await?;
+        Ok(true)
+    }
+
+    async fn open_sessions(&self, owner: UserId) -> Result<Vec<Stored<Session>>, PortError> {
+        let open = Query::all(Session::TABLE, BATCH).is("owner", owner).filter("ended_at", Comparison::IsNull);
+        self.ports.records.list::<Session>(open).await
+    }
+
     /// Ends sessions in one commit; false when one of them has changed since it was read.
-    pub(super) async fn end(&self, mut sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
+    pub(super) async fn end(&self, sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
+        self.end_with(Unit::new(), sessions).await
+    }
+
+    async fn end_with(&self, mut unit: Unit, mut sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
         let now = self.ports.clock.now();
-        let mut unit = Unit::new();
         for session in &mut sessions {
             session.record.ended_at = Some(now);
             let Session { id, owner, tokens_until, .. } = session.record;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Accounts;
+use super::origin::Origin;
 use super::records::Session;
 use crate::http::{Buyer, Items, Outcome, PageParameters};
 
@@ -24,6 +25,9 @@ pub(super) struct LoggedIn {
     /// What the person called it when logging in; may be empty.
     #[schema(example = "my phone")]
     device: String,
+    /// The address from which it logged in.
+    #[schema(example = "203.0.113.7")]
+    address: Option<String>,
     /// Whether it is the one that asks.
     current: bool,
     /// When it logged in.
@@ -63,13 +67,18 @@ pub(super) async fn get(
     )?;
     let sessions = accounts.ports.records.list::<Session>(query).await?;
     let place = |session: &Session| (session.created_at.to_value(), session.id.to_value());
-    let show = |session: Session| LoggedIn {
-        session_id: session.id,
-        device: session.device,
-        current: session.id == caller.session,
-        created_at: session.created_at,
-        last_used_at: session.used_at,
-        expires_at: session.expires_at,
+    let sealer = accounts.ports.keys.sealer();
+    let show = |session: Session| {
+        let Origin { device, address } = session.origin(&sealer);
+        LoggedIn {
+            session_id: session.id,
+            device,
+            address: address.map(|address| address.to_string()),
+            current: session.id == caller.session,
+            created_at: session.created_at,
+            last_used_at: session.used_at,
+            expires_at: session.expires_at,
+        }
     };
     Ok(Json(page.page(sessions.into_iter().map(|stored| stored.record).collect(), place, show)))
 }
@@ -101,6 +110,7 @@ mod tests {
         };
         let all = app.get(PATH, Some(&laptop.access)).await;
         assert_eq!(names(&all.body), ["laptop", "tablet", "phone"]);
+        assert_eq!(all.body["items"][0]["address"], "0.0.0.0");
         assert_eq!((&all.body["items"][0]["current"], &all.body["next_cursor"]), (&json!(true), &json!(null)));
         let first = app.get(&format!("{PATH}?limit=2"), Some(&laptop.access)).await;
         assert_eq!(names(&first.body), ["laptop", "tablet"]);

@@ -8,16 +8,13 @@ use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::UserId;
 use firstcome_core::ports::Committed;
-use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Stored, Unit};
 use garde::Validate;
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::email_codes_verify::verification_hash;
-use super::people::{NewPerson, Password, find, optional_text, text};
+use super::people::{NewPerson, Password, find, optional_text, password_length, text};
 use super::records::EmailCode;
-use super::tokens::same;
 use super::{Accounts, EmailAddress};
 use crate::http::{AccountRole, Body, Outcome, Problem, Roles, one_line};
 
@@ -50,14 +47,6 @@ pub(super) struct SignUp {
     verification_token: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
-fn password_length(password: &Password, _: &()) -> garde::Result {
-    match password.0.expose_secret().chars().count() {
-        8..=128 => Ok(()),
-        _ => Err(garde::Error::new("must have 8 to 128 characters")),
-    }
-}
-
 /// The new account.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SignedUp {
@@ -84,10 +73,10 @@ pub(super) async fn post(
 ) -> Outcome<(StatusCode, Json<SignedUp>)> {
     let ports = &accounts.ports;
     // Looked at first, so that nobody without a code makes us hash; and again when it is used up.
-    accounts.verified(&value).await?;
+    accounts.may_sign_up(&value).await?;
     let password = accounts.passwords.hash(value.password.0.clone()).await?;
     loop {
-        let mut proof = accounts.verified(&value).await?;
+        let mut proof = accounts.may_sign_up(&value).await?;
         proof.record.verification = None;
         let person = NewPerson {
             email: &value.email,
@@ -108,17 +97,9 @@ pub(super) async fn post(
 
 impl Accounts {
     /// The proof that the e-mail address was verified by this token and has no account.
-    async fn verified(&self, wanted: &SignUp) -> Outcome<Stored<EmailCode>> {
+    async fn may_sign_up(&self, wanted: &SignUp) -> Outcome<Stored<EmailCode>> {
         let index = wanted.email.index(&self.ports.keys.index);
-        let proof = self.ports.records.load::<EmailCode>(index.clone()).await?;
-        let now = self.ports.clock.now();
-        let token = verification_hash(&wanted.verification_token);
-        let holds = |row: &EmailCode| {
-            now < row.verification_until && row.verification.as_ref().is_some_and(|stored| same(stored, &token))
-        };
-        let proof = proof.filter(|proof| holds(&proof.record)).ok_or_else(|| {
-            Problem::new(ErrorCode::InvalidCode).detail("The verification token is wrong, used or expired")
-        })?;
+        let proof = self.verified(&index, &wanted.verification_token).await?;
         match find(self.ports.records.as_ref(), index).await? {
             Some(_) => Err(Problem::new(ErrorCode::AccountExists)),
             None => Ok(proof),

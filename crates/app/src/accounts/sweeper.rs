@@ -15,7 +15,7 @@ const BATCH: u32 = 500;
 
 impl Accounts {
     /// Removes a batch of everything that has expired. Returns how many rows.
-    async fn sweep(&self) -> Result<usize, PortError> {
+    pub(super) async fn sweep(&self) -> Result<usize, PortError> {
         self.attempts.clean();
         Ok(self.sweep_table::<EmailCode>().await? + self.sweep_table::<Session>().await?)
     }

@@ -10,6 +10,7 @@ use firstcome_core::ports::Records as _;
 use firstcome_core::records::{Query, Value};
 use firstcome_core::testkit::{MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -57,8 +58,12 @@ pub(super) struct TestApp {
 
 impl TestApp {
     pub(super) async fn new() -> Self {
+        Self::with_keys(Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), records, Arc::new(Keys::in_memory(&SystemRandom))).await
+        Self::over(TestClock::default(), records, keys).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
@@ -88,7 +93,8 @@ impl TestApp {
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let accounts = Accounts::new(Options { passwords, ..Options::default() }, ports);
+        let options = Options { passwords, ..Options::default() };
+        let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
             keys: keys.clone(),
@@ -116,6 +122,7 @@ impl TestApp {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
+        self.accounts.mails.deliver_due().await.unwrap();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, body }
     }
 
@@ -179,6 +186,15 @@ impl TestApp {
         let list = self.get("/api/v1/me/sessions", Some(&device.access)).await;
         let mut items = list.body["items"].as_array().unwrap().iter();
         items.find(|item| item["current"] == true).unwrap()["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// How many rows there are.
+    pub(super) async fn count_rows(&self) -> usize {
+        let mut count = 0;
+        for table in TABLES {
+            count += self.records.select(Query::all(table, u32::MAX)).await.unwrap().len();
+        }
+        count
     }
 
     /// Every byte of every row.

@@ -4,15 +4,6 @@ use firstcome_core::money::Money;
 use firstcome_core::product::Condition;
 use firstcome_core::time::Time;
 
-/// A field of a PATCH: absent, null or a value.
-pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: serde::Deserialize<'de>,
-    D: serde::Deserializer<'de>,
-{
-    serde::Deserialize::deserialize(deserializer).map(Some)
-}
-
 pub(super) fn price(money: &Money, (): &()) -> garde::Result {
     if money.is_price() {
         return Ok(());

@@ -172,11 +172,11 @@ pub(super) struct OfferEdit {
     #[garde(inner(custom(fields::time)))]
     #[schema(value_type = Option<String>, format = DateTime)]
     opens_at: Option<Time>,
-    #[serde(default, deserialize_with = "fields::present")]
+    #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(custom(fields::time))))]
     #[schema(value_type = Option<String>, format = DateTime)]
     closes_at: Option<Option<Time>>,
-    #[serde(default, deserialize_with = "fields::present")]
+    #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(range(min = 1))))]
     limit_per_person: Option<Option<u32>>,
     #[serde(default)]

@@ -133,7 +133,7 @@ pub(super) struct ProductEdit {
     #[serde(default)]
     #[garde(inner(length(chars, max = 10_000), custom(lines)))]
     pub(super) description: Option<String>,
-    #[serde(default, deserialize_with = "fields::present")]
+    #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(length(chars, max = 2_000), custom(fields::image))))]
     pub(super) image_url: Option<Option<String>>,
     #[serde(default)]
@@ -150,7 +150,7 @@ pub(super) struct ProductEdit {
     #[serde(default)]
     #[garde(inner(range(min = 1, max = 36_500)))]
     pub(super) valid_for_days: Option<u32>,
-    #[serde(default, deserialize_with = "fields::present")]
+    #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(custom(fields::date))))]
     #[schema(value_type = Option<String>)]
     pub(super) visit_date: Option<Option<String>>,
@@ -158,7 +158,7 @@ pub(super) struct ProductEdit {
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
     pub(super) discount: Option<Discount>,
-    #[serde(default, deserialize_with = "fields::present")]
+    #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(range(min = 0))))]
     pub(super) minimum_amount: Option<Option<i64>>,
 }

@@ -46,6 +46,15 @@ where
     }
 }
 
+/// A field of a PATCH: absent, null or a value.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
 /// The body of an endpoint that takes none: empty, or an object without fields. Anything else was meant for something,
 /// and is refused.
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -138,8 +138,38 @@ fn identity(parts: &Parts) -> Result<Identity, Problem> {
     })
 }
 
+/// What a caller may want to do beyond what anyone may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// Buy, and look after what is one's own.
+    Buy,
+    /// See any voucher by its code, and redeem it.
+    Redeem,
+    /// See every order and payment, the live view of a sale, the audit; act where the program needs a person.
+    Operate,
+    /// Run the shop: products, offers, stock.
+    Sell,
+}
+
+/// Who may do what: the one table. What names no role may be done by any account; a seller is no merchant unless the
+/// account is both.
+const MAY: [(Permission, &[AccountRole]); 4] = [
+    (Permission::Buy, &[]),
+    (Permission::Redeem, &[AccountRole::Merchant]),
+    (Permission::Operate, &[AccountRole::Seller, AccountRole::Operator]),
+    (Permission::Sell, &[AccountRole::Seller]),
+];
+
+impl Roles {
+    /// Whether one of these roles may do this.
+    pub fn may(self, permission: Permission) -> bool {
+        let allowed = |roles: &[AccountRole]| roles.is_empty() || roles.iter().any(|role| self.contains(*role));
+        MAY.iter().any(|(named, roles)| *named == permission && allowed(roles))
+    }
+}
+
 macro_rules! caller {
-    ($(#[$doc:meta])* $name:ident: $($role:ident)|*) => {
+    ($(#[$doc:meta])* $name:ident: $permission:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name(pub Identity);
@@ -148,8 +178,7 @@ macro_rules! caller {
             type Rejection = Problem;
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
                 let identity = identity(parts)?;
-                let allowed: &[AccountRole] = &[$(AccountRole::$role),*];
-                if allowed.is_empty() || allowed.iter().any(|role| identity.roles.contains(*role)) {
+                if identity.roles.may(Permission::$permission) {
                     return Ok(Self(identity));
                 }
                 Err(Problem::new(ErrorCode::Forbidden))
@@ -159,10 +188,28 @@ macro_rules! caller {
 }
 
 caller!(/// Anyone with an account.
-    Buyer:);
-caller!(/// Someone who redeems vouchers. A seller is none unless the account is both.
-    Merchant: Merchant);
+    Buyer: Buy);
+caller!(/// Someone who redeems vouchers.
+    Merchant: Redeem);
 caller!(/// Someone who runs the shop.
-    Seller: Seller);
-caller!(/// Someone who runs the program; a seller may all that an operator may.
-    Operator: Operator | Seller);
+    Seller: Sell);
+caller!(/// Someone who runs the program.
+    Operator: Operate);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_of_roles_may_what_the_contract_says_and_no_more() {
+        use AccountRole::{Merchant, Operator, Seller};
+        for bits in 0..16 {
+            let roles = Roles::from_bits(bits);
+            let has = |role| roles.contains(role);
+            assert!(roles.may(Permission::Buy), "{roles:?}");
+            assert_eq!(roles.may(Permission::Redeem), has(Merchant), "{roles:?}");
+            assert_eq!(roles.may(Permission::Operate), has(Operator) || has(Seller), "{roles:?}");
+            assert_eq!(roles.may(Permission::Sell), has(Seller), "{roles:?}");
+        }
+    }
+}

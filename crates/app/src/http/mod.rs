@@ -15,8 +15,8 @@ mod text;
 mod token;
 
 pub use address::{Path, QueryString};
-pub use body::{Body, MAX_BODY_BYTES, NoBody, read_body};
-pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Roles, Seller};
+pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
+pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;

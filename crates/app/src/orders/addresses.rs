@@ -2,16 +2,21 @@
 
 use firstcome_core::ids::{AddressId, OrderId, UserId};
 use firstcome_core::ledger::Hold;
-use firstcome_core::ports::PortError;
+use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
-use firstcome_core::records::{Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Orders;
 use super::shipping::has_goods;
+use super::{Orders, Ports};
 use crate::http::{Outcome, lines, one_line};
+use crate::role::Worker;
+use crate::secrets::{RESEAL_EVERY, Sealed, Sealer, Unreadable, reseal};
+
+/// Rows read at a time.
+const PAGE: u32 = 500;
 
 record! {
     /// An address of one order.
@@ -26,7 +31,45 @@ record! {
         /// The address, sealed.
         pub(super) sealed: Vec<u8>,
     }
-    indexes []
+    indexes [index "shipping_addresses_by_user" ("user"), index "shipping_addresses_by_key" ("key")]
+}
+
+impl Sealed for ShippingAddress {
+    const KEY: &'static str = "key";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        let place = place(&self.address);
+        self.sealed = sealer.seal(&place, &sealer.open(self.key, &place, &self.sealed)?);
+        self.key = sealer.key();
+        Ok(())
+    }
+}
+
+/// Seals addresses anew when there is a new key.
+pub(super) fn resealer(ports: &Ports) -> Worker {
+    let (records, keys) = (ports.records.clone(), ports.keys.clone());
+    Worker::new("orders-keys", move |stop| async move {
+        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
+            let work = reseal::<ShippingAddress>(records.as_ref(), &keys);
+            if let Some(Err(error)) = stop.run_until_cancelled(work).await {
+                tracing::warn!(%error, "addresses are not sealed anew yet");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The unit of work that forgets where the goods of a person are sent.
+pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
+    let mut unit = Unit::new();
+    let mut after = None;
+    loop {
+        let page = Query::all(ShippingAddress::TABLE, PAGE).is("user", user).after(after);
+        let rows = records.list::<ShippingAddress>(page).await?;
+        unit = rows.iter().fold(unit, |unit, row| unit.delete(&row.record));
+        let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else { return Ok(unit) };
+        after = Some((last.record.key(), last.record.key()));
+    }
 }
 
 /// Where goods are sent.
@@ -59,7 +102,7 @@ impl Orders {
         let Some(address) = reference else { return Ok(None) };
         let Some(stored) = self.ports.records.load::<ShippingAddress>(address).await? else { return Ok(None) };
         let ShippingAddress { key, sealed, .. } = stored.record;
-        let opened = self.ports.keys.sealer.open(key, &place(&address), &sealed);
+        let opened = self.ports.keys.sealer().open(key, &place(&address), &sealed);
         let text = opened.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?;
         let ship_to = serde_json::from_str(&text);
         Ok(Some(ship_to.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?))
@@ -69,7 +112,7 @@ impl Orders {
     pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
         let address = AddressId::derived(&[&order.0]);
         let text = serde_json::to_string(ship_to).unwrap_or_default();
-        let sealer = &self.ports.keys.sealer;
+        let sealer = self.ports.keys.sealer();
         let row = ShippingAddress { address, user, key: sealer.key(), sealed: sealer.seal(&place(&address), &text) };
         // A conflict means that this very order was asked for before, with this very address.
         self.ports.records.commit(Unit::new().insert(&row)).await?;

@@ -10,7 +10,7 @@ use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome,
 use firstcome_core::money::Money;
 use firstcome_core::order::OrderState;
 use firstcome_core::payment::RefundState;
-use firstcome_core::ports::Committed;
+use firstcome_core::ports::{Committed, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
 use firstcome_core::records::{RecordsExt, Stored, Unit};
@@ -168,7 +168,11 @@ impl Orders {
     pub(super) async fn answered(&self, mut request: Stored<CancelRequest>) -> Outcome<()> {
         if !request.record.answered {
             request.record.answered = true;
-            self.ports.records.commit(Unit::new().update(&request)).await?;
+            // The refund has begun: that the disk is full now does not mean that nothing was done.
+            self.ports.records.commit(Unit::new().update(&request)).await.map_err(|error| match error {
+                PortError::StorageFull(reason) => PortError::Unavailable(reason),
+                other => other,
+            })?;
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, U
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
+use super::addresses::forget_addresses;
+use super::cart::forget_cart;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
@@ -97,7 +99,12 @@ impl Facts {
             records: ports.records.clone(),
             ledger: ports.ledger.clone(),
             catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }, Turn::at(position)),
-            accounts: consumer(ports, topics::ACCOUNTS, AccountFacts, Turn::default()),
+            accounts: consumer(
+                ports,
+                topics::ACCOUNTS,
+                AccountFacts { records: ports.records.clone() },
+                Turn::default(),
+            ),
             offers,
         })
     }
@@ -228,7 +235,9 @@ impl Handler<LoggedEvent> for CatalogFacts {
     }
 }
 
-struct AccountFacts;
+struct AccountFacts {
+    records: Arc<dyn Records>,
+}
 
 #[async_trait]
 impl Handler<LoggedEvent> for AccountFacts {
@@ -239,8 +248,16 @@ impl Handler<LoggedEvent> for AccountFacts {
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
         let mut unit = Unit::new();
         for event in items {
-            if let RoleEvent::UserRegistered { user, address } = parse(event)? {
-                unit = unit.advance(&BuyerFacts { user, address }, event.position);
+            match parse(event)? {
+                RoleEvent::UserRegistered { user, address } | RoleEvent::UserChanged { user, address } => {
+                    unit = unit.advance(&BuyerFacts { user, address }, event.position);
+                }
+                RoleEvent::UserErased { user } => {
+                    unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
+                    unit.append(forget_addresses(self.records.as_ref(), user).await?);
+                    unit.append(forget_cart(user));
+                }
+                _ => {}
             }
         }
         Ok(unit)

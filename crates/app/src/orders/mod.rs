@@ -61,7 +61,7 @@ use utoipa_axum::routes;
 use crate::consumer::{DeadLetter, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
-use crate::secrets::Keys;
+use crate::secrets::{Keys, Sealed as _};
 
 pub use books::AfterSale;
 pub use refunds::{Refund, Taken};
@@ -82,6 +82,9 @@ pub const TABLES: &[&Table] = &[
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
 ];
+
+/// Which of them have sealed columns, and which column says by what key.
+pub const SEALED: &[(&Table, &str)] = &[(addresses::ShippingAddress::TABLE, addresses::ShippingAddress::KEY)];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -145,6 +148,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
     workers.push(orders.coupons.worker(&mut letters));
     workers.extend(orders.facts.workers(&mut letters));
+    workers.push(addresses::resealer(&ports));
     for topic in [topics::VOUCHERS, topics::PAYMENTS] {
         workers.push(letters.follow(&refunds::consumer(&ports, topic)));
     }

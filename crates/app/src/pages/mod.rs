@@ -14,6 +14,7 @@ mod cookies;
 mod devices;
 mod failure;
 mod fields;
+mod forgot;
 mod format;
 mod home;
 mod language;
@@ -122,6 +123,8 @@ fn account() -> Router<Arc<Shop>> {
         .route("/signup/code", get(signup::code).post(signup::check_code))
         .route("/signup/details", get(signup::details).post(signup::create))
         .route("/login", get(login::show).post(login::submit))
+        .route("/forgot", get(forgot::email).post(forgot::send_code))
+        .route("/forgot/code", get(forgot::code).post(forgot::set))
         .route("/logout", post(login::out))
         .route("/account", get(devices::show))
         .route("/account/logout-all", post(devices::end_all))

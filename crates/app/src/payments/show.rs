@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Payments;
 use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
-use crate::http::{AccountRole, Buyer, Identity, Outcome, Path, Problem};
+use crate::http::{Buyer, Identity, Outcome, Path, Permission, Problem};
 
 /// Money in minor units.
 #[derive(Serialize, ToSchema)]
@@ -141,9 +141,7 @@ pub(super) async fn get(
 }
 
 fn may_see(caller: &Identity, attempt: &Payment) -> bool {
-    attempt.person == caller.user
-        || caller.roles.contains(AccountRole::Operator)
-        || caller.roles.contains(AccountRole::Seller)
+    attempt.person == caller.user || caller.roles.may(Permission::Operate)
 }
 
 impl From<Payment> for AttemptView {

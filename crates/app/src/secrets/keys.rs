@@ -5,17 +5,25 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use firstcome_core::ports::{Random, random_bytes};
+use firstcome_core::ports::{Clock, Random, random_bytes};
+use firstcome_core::time::Time;
+use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
+use super::data::{self, DataKey};
 use super::{BlindIndex, Sealer};
 use crate::http::AccessTokens;
+use crate::role::Worker;
 
 /// The file of the key that signs access tokens.
 const TOKENS: &str = "access-tokens.pkcs8";
 /// The file of the key that finds personal data.
 const INDEX: &str = "blind-index.key";
+/// How often a process looks for new keys; a key must be there for longer before it seals.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Only the owner reads and writes.
 const PRIVATE: u32 = 0o600;
 
@@ -30,6 +38,14 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
+    /// A new key is there already, and begins later.
+    #[error("key {number} is there already and seals from {seals_from} on")]
+    Waiting {
+        /// Its number.
+        number: u32,
+        /// From when it seals.
+        seals_from: Time,
+    },
     /// A file does not hold a key.
     #[error("the key file {} does not hold a key; put the right one back from a backup", path.display())]
     NotAKey {
@@ -42,21 +58,23 @@ pub enum KeyError {
 pub struct Keys {
     /// Signs and checks access tokens.
     pub tokens: AccessTokens,
-    /// Encrypts personal data.
-    pub sealer: Sealer,
     /// Finds personal data.
     pub index: BlindIndex,
+    /// Encrypts personal data.
+    sealer: RwLock<Arc<Sealer>>,
+    /// Where the keys are, if they are in files.
+    folder: Option<PathBuf>,
 }
 
 impl Keys {
     /// Reads the keys from the folder `keys` of the data folder; makes those that are not there. Two processes that do
     /// this at once end up with the same keys.
-    pub fn load_or_create(data: &Path, random: &dyn Random) -> Result<Self, KeyError> {
-        Self::create_in(&data.join("keys"), random)
+    pub fn load_or_create(data: &Path, random: &dyn Random, now: Time) -> Result<Self, KeyError> {
+        Self::create_in(&data.join("keys"), random, now)
     }
 
     /// The same, in this very folder.
-    pub fn create_in(folder: &Path, random: &dyn Random) -> Result<Self, KeyError> {
+    pub fn create_in(folder: &Path, random: &dyn Random, now: Time) -> Result<Self, KeyError> {
         fs::create_dir_all(folder).map_err(|source| KeyError::File { path: folder.to_owned(), source })?;
         let path = folder.join(TOKENS);
         let signing = load_or_create(&path, || {
@@ -68,18 +86,76 @@ impl Keys {
         if index.len() != 32 {
             return Err(KeyError::NotAKey { path });
         }
-        let sealer = Sealer::new(data_keys(folder, random)?).ok_or(KeyError::NotAKey { path: folder.to_owned() })?;
-        Ok(Self { tokens, sealer, index: BlindIndex::new(&index) })
+        if data::numbers(folder)?.is_empty() {
+            load_or_create(&folder.join(data::file(1)), || Ok(new_key(random)))?;
+        }
+        let sealer = RwLock::new(Arc::new(data::sealer(folder, now)?));
+        Ok(Self { tokens, sealer, index: BlindIndex::new(&index), folder: Some(folder.to_owned()) })
     }
 
     /// Reads the keys that several processes share from their folder. None is made: one that had keys of its own could
     /// not read what the others wrote.
-    pub fn load_shared(folder: &Path, random: &dyn Random) -> Result<Self, KeyError> {
-        for name in [TOKENS, INDEX, "data-1.key"] {
+    pub fn load_shared(folder: &Path, random: &dyn Random, now: Time) -> Result<Self, KeyError> {
+        for name in [TOKENS, INDEX] {
             let path = folder.join(name);
             fs::metadata(&path).map_err(|source| KeyError::File { path, source })?;
         }
-        Self::create_in(folder, random)
+        if data::numbers(folder)?.is_empty() {
+            let source = io::ErrorKind::NotFound.into();
+            return Err(KeyError::File { path: folder.join(data::file(1)), source });
+        }
+        Self::create_in(folder, random, now)
+    }
+
+    /// These keys, and a new one that signs.
+    #[cfg(test)]
+    pub(crate) fn of(sealer: Sealer, index: BlindIndex) -> Self {
+        let keys = Self::in_memory(&super::SystemRandom);
+        Self { sealer: RwLock::new(Arc::new(sealer)), index, ..keys }
+    }
+
+    /// What encrypts and decrypts as of now; held for one piece of work, so that all of it is under one key.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        self.sealer.read().clone()
+    }
+
+    /// Reads again which keys there are and which of them seals. Returns its number if that is another than before.
+    pub fn reload(&self, now: Time) -> Result<Option<u32>, KeyError> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let (fresh, before) = (data::sealer(folder, now)?, self.sealer());
+        if fresh.key() == before.key() && fresh.numbers() == before.numbers() {
+            return Ok(None);
+        }
+        let number = fresh.key();
+        *self.sealer.write() = Arc::new(fresh);
+        Ok((number != before.key()).then_some(number))
+    }
+
+    /// Makes a key that seals from then on, in the folder that others share. Refused while one waits already.
+    pub fn rotate(folder: &Path, random: &dyn Random, now: Time, seals_from: Time) -> Result<DataKey, KeyError> {
+        let newest = data::load(folder)?.into_iter().max_by_key(|key| key.number);
+        let newest = newest.ok_or_else(|| KeyError::NotAKey { path: folder.to_owned() })?;
+        if newest.seals_from > now {
+            return Err(KeyError::Waiting { number: newest.number, seals_from: newest.seals_from });
+        }
+        let key = DataKey { number: newest.number + 1, seals_from, secret: new_key(random) };
+        let path = folder.join(data::file(key.number));
+        publish(&path, &key.bytes()).map_err(|source| KeyError::File { path, source })?;
+        Ok(key)
+    }
+
+    /// Looks for new keys, and for the moment from which they seal, as long as the process runs.
+    pub fn worker(self: Arc<Self>, clock: Arc<dyn Clock>) -> Worker {
+        Worker::new("keys", move |stop| async move {
+            while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+                match self.reload(clock.now()) {
+                    Ok(None) => {}
+                    Ok(Some(number)) => tracing::info!(number, "personal data is sealed with key {number} from now on"),
+                    Err(error) => tracing::warn!(%error, "going on with the keys that are known"),
+                }
+            }
+            Ok(())
+        })
     }
 
     /// New keys that are written nowhere.
@@ -89,34 +165,15 @@ impl Keys {
     pub fn in_memory(random: &dyn Random) -> Self {
         let signing = AccessTokens::generate_key().expect("a new key can be made");
         let tokens = AccessTokens::new(&signing).expect("a new key can be used");
-        let sealer = Sealer::new([(1, new_key(random))]).expect("a key of 32 bytes");
-        Self { tokens, sealer, index: BlindIndex::new(&new_key(random)) }
+        let sealer = RwLock::new(Arc::new(Sealer::new([(1, new_key(random))], 1).expect("a key of 32 bytes")));
+        Self { tokens, sealer, index: BlindIndex::new(&new_key(random)), folder: None }
     }
 }
 
-type Secret = Zeroizing<Vec<u8>>;
+pub(super) type Secret = Zeroizing<Vec<u8>>;
 
 fn new_key(random: &dyn Random) -> Secret {
     Zeroizing::new(random_bytes::<32>(random).to_vec())
-}
-
-/// Every file `data-N.key`; the first one is made when there is none.
-fn data_keys(folder: &Path, random: &dyn Random) -> Result<Vec<(u32, Secret)>, KeyError> {
-    let failed = |source| KeyError::File { path: folder.to_owned(), source };
-    let mut numbers: Vec<u32> = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("data-")?.strip_suffix(".key")?.parse().ok());
-        numbers.extend::<Option<u32>>(number);
-    }
-    if numbers.is_empty() {
-        numbers.push(1);
-    }
-    let load = |number: u32| {
-        let path = folder.join(format!("data-{number}.key"));
-        Ok((number, load_or_create(&path, || Ok(new_key(random)))?))
-    };
-    numbers.into_iter().map(load).collect()
 }
 
 /// A key is written whole and synced under another name before it gets its own, and is never replaced: from the moment
@@ -136,7 +193,7 @@ fn load_or_create(path: &Path, make: impl FnOnce() -> Result<Secret, KeyError>) 
     }
 }
 
-fn load(path: &Path) -> io::Result<Option<Secret>> {
+pub(super) fn load(path: &Path) -> io::Result<Option<Secret>> {
     let secret = match fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -176,11 +233,11 @@ mod tests {
     #[test]
     fn same_keys_after_a_restart() {
         let folder = scratch("restart");
-        let first = Keys::load_or_create(&folder, &SystemRandom).unwrap();
-        let sealed = first.sealer.seal(&[b"x"], "text");
+        let first = Keys::load_or_create(&folder, &SystemRandom, Time(0)).unwrap();
+        let sealed = first.sealer().seal(&[b"x"], "text");
         let index = first.index.of(&[b"x"]);
-        let second = Keys::load_or_create(&folder, &SystemRandom).unwrap();
-        assert_eq!(second.sealer.open(1, &[b"x"], &sealed).as_deref(), Ok("text"));
+        let second = Keys::load_or_create(&folder, &SystemRandom, Time(0)).unwrap();
+        assert_eq!(second.sealer().open(1, &[b"x"], &sealed).as_deref(), Ok("text"));
         assert_eq!(second.index.of(&[b"x"]), index);
         for entry in fs::read_dir(folder.join("keys")).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, PRIVATE);
@@ -191,11 +248,11 @@ mod tests {
     #[test]
     fn shared_keys_are_never_made() {
         let folder = scratch("shared");
-        assert!(Keys::load_shared(&folder, &SystemRandom).is_err());
-        Keys::create_in(&folder, &SystemRandom).unwrap();
-        assert!(Keys::load_shared(&folder, &SystemRandom).is_ok());
+        assert!(Keys::load_shared(&folder, &SystemRandom, Time(0)).is_err());
+        Keys::create_in(&folder, &SystemRandom, Time(0)).unwrap();
+        assert!(Keys::load_shared(&folder, &SystemRandom, Time(0)).is_ok());
         fs::remove_file(folder.join(INDEX)).unwrap();
-        assert!(Keys::load_shared(&folder, &SystemRandom).is_err());
+        assert!(Keys::load_shared(&folder, &SystemRandom, Time(0)).is_err());
         assert!(!folder.join(INDEX).exists());
         fs::remove_dir_all(folder).unwrap();
     }
@@ -203,24 +260,46 @@ mod tests {
     #[test]
     fn the_newest_data_key_seals() {
         let folder = scratch("newest");
-        Keys::load_or_create(&folder, &SystemRandom).unwrap();
+        Keys::load_or_create(&folder, &SystemRandom, Time(0)).unwrap();
         fs::write(folder.join("keys/data-3.key"), [3; 32]).unwrap();
-        assert_eq!(Keys::load_or_create(&folder, &SystemRandom).unwrap().sealer.key(), 3);
+        assert_eq!(Keys::load_or_create(&folder, &SystemRandom, Time(0)).unwrap().sealer().key(), 3);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_new_key_opens_at_once_and_seals_when_it_is_due() {
+        let folder = scratch("rotate");
+        let keys = Keys::create_in(&folder, &SystemRandom, Time(0)).unwrap();
+        let (now, due) = (Time::from_millis(5_000), Time::from_millis(65_000));
+        assert_eq!(Keys::rotate(&folder, &SystemRandom, now, due).unwrap().number, 2);
+        assert!(matches!(Keys::rotate(&folder, &SystemRandom, now, due), Err(KeyError::Waiting { number: 2, .. })));
+        assert_eq!(keys.reload(now).unwrap(), None);
+        assert_eq!((keys.sealer().key(), keys.sealer().numbers()), (1, vec![1, 2]));
+        let sealed = keys.sealer().seal(&[b"x"], "text");
+        let early = Keys::load_shared(&folder, &SystemRandom, now).unwrap();
+        assert_eq!(keys.reload(due).unwrap(), Some(2));
+        assert_eq!(keys.reload(due).unwrap(), None);
+        assert_eq!(keys.sealer().open(1, &[b"x"], &sealed).as_deref(), Ok("text"));
+        let sealed = keys.sealer().seal(&[b"x"], "new");
+        assert_eq!(early.sealer().open(2, &[b"x"], &sealed).as_deref(), Ok("new"));
+        assert_eq!(Keys::rotate(&folder, &SystemRandom, due, due).unwrap().number, 3);
+        fs::remove_file(folder.join("data-1.key")).unwrap();
+        assert!(Keys::load_shared(&folder, &SystemRandom, due).unwrap().sealer().open(1, &[b"x"], &sealed).is_err());
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_damaged_key_is_refused() {
         let folder = scratch("damaged");
-        Keys::load_or_create(&folder, &SystemRandom).unwrap();
+        Keys::load_or_create(&folder, &SystemRandom, Time(0)).unwrap();
         for file in ["access-tokens.pkcs8", "blind-index.key", "data-1.key"] {
             let path = folder.join("keys").join(file);
             let right = fs::read(&path).unwrap();
             fs::write(&path, b"short").unwrap();
-            assert!(Keys::load_or_create(&folder, &SystemRandom).is_err(), "{file}");
+            assert!(Keys::load_or_create(&folder, &SystemRandom, Time(0)).is_err(), "{file}");
             fs::write(&path, right).unwrap();
         }
-        assert!(Keys::load_or_create(&folder, &SystemRandom).is_ok());
+        assert!(Keys::load_or_create(&folder, &SystemRandom, Time(0)).is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -8,33 +8,39 @@ use aws_lc_rs::hmac;
 #[error("a sealed value cannot be opened")]
 pub struct Unreadable;
 
-/// Encrypts with AES-256-GCM under the newest key and opens what any of its keys sealed.
+/// Encrypts with AES-256-GCM under one of its keys and opens what any of them sealed.
 ///
 /// What is sealed is bound to a place (a table, column and row), so that a value moved to another row does not open.
 pub struct Sealer {
-    /// Its number and the key.
-    newest: (u32, RandomizedNonceKey),
-    older: Vec<(u32, RandomizedNonceKey)>,
+    keys: Vec<(u32, RandomizedNonceKey)>,
+    /// Where the one that seals is among them.
+    sealing: usize,
 }
 
 impl Sealer {
-    /// A sealer over numbered keys of 32 bytes; none when there is no key or one is not 32 bytes.
-    pub fn new(keys: impl IntoIterator<Item = (u32, impl AsRef<[u8]>)>) -> Option<Self> {
+    /// A sealer over numbered keys of 32 bytes, of which the one with this number seals; none when that is not among
+    /// them or one is not 32 bytes.
+    pub fn new(keys: impl IntoIterator<Item = (u32, impl AsRef<[u8]>)>, sealing: u32) -> Option<Self> {
         let key = |(number, bytes): (u32, _)| Some((number, sealing_key(AsRef::<[u8]>::as_ref(&bytes))?));
-        let mut keys = keys.into_iter().map(key).collect::<Option<Vec<_>>>()?;
-        keys.sort_by_key(|(number, _)| *number);
-        Some(Self { newest: keys.pop()?, older: keys })
+        let keys = keys.into_iter().map(key).collect::<Option<Vec<_>>>()?;
+        let sealing = keys.iter().position(|(number, _)| *number == sealing)?;
+        Some(Self { keys, sealing })
     }
 
     /// The number of the key that seals; kept beside what it sealed.
     pub fn key(&self) -> u32 {
-        self.newest.0
+        self.keys[self.sealing].0
+    }
+
+    /// The numbers of all keys.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.keys.iter().map(|(number, _)| *number).collect()
     }
 
     /// Encrypts a text for a place: nonce, ciphertext and tag.
     pub fn seal(&self, place: &[&[u8]], text: &str) -> Vec<u8> {
         let mut sealed = text.as_bytes().to_vec();
-        let (_, key) = &self.newest;
+        let (_, key) = &self.keys[self.sealing];
         let nonce = key
             .seal_in_place_append_tag(Aad::from(joined(place)), &mut sealed)
             .expect("a text of a request is far below the limit of AES-GCM");
@@ -46,8 +52,7 @@ impl Sealer {
 
     /// Decrypts what the key with this number sealed for this place.
     pub fn open(&self, key: u32, place: &[&[u8]], sealed: &[u8]) -> Result<String, Unreadable> {
-        let mut keys = std::iter::once(&self.newest).chain(&self.older);
-        let (_, key) = keys.find(|(number, _)| *number == key).ok_or(Unreadable)?;
+        let (_, key) = self.keys.iter().find(|(number, _)| *number == key).ok_or(Unreadable)?;
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unreadable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unreadable)?;
         let mut buffer = sealed.to_vec();
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn opens_only_what_and_where_it_was_sealed() {
-        let sealer = Sealer::new([(1, [1; 32])]).unwrap();
+        let sealer = Sealer::new([(1, [1; 32])], 1).unwrap();
         let sealed = sealer.seal(&[b"users.name", b"7"], "Kim");
         assert_eq!(sealer.open(1, &[b"users.name", b"7"], &sealed).as_deref(), Ok("Kim"));
         assert_eq!(sealer.open(1, &[b"users.name", b"8"], &sealed), Err(Unreadable));
@@ -107,12 +112,12 @@ mod tests {
 
     #[test]
     fn a_new_key_seals_and_old_ones_open() {
-        let old = Sealer::new([(1, [1; 32])]).unwrap();
+        let old = Sealer::new([(1, [1; 32])], 1).unwrap();
         let sealed = old.seal(&[b"x"], "text");
-        let both = Sealer::new([(2, [2; 32]), (1, [1; 32])]).unwrap();
+        let both = Sealer::new([(2, [2; 32]), (1, [1; 32])], 2).unwrap();
         assert_eq!(both.key(), 2);
         assert_eq!(both.open(1, &[b"x"], &sealed).as_deref(), Ok("text"));
-        assert!(Sealer::new([(1, [1; 31])]).is_none());
+        assert!(Sealer::new([(1, [1; 31])], 1).is_none() && Sealer::new([(1, [1; 32])], 2).is_none());
     }
 
     #[test]

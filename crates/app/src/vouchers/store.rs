@@ -10,7 +10,7 @@ use firstcome_core::time::Time;
 use firstcome_core::voucher::Account;
 
 use super::Vouchers;
-use crate::http::{AccountRole, Identity, Outcome, Problem};
+use crate::http::{Identity, Outcome, Permission, Problem};
 
 record! {
     /// A gift card, coupon or ticket.
@@ -179,7 +179,7 @@ impl Movement {
 impl Vouchers {
     /// The voucher with this code, however it is typed, if this caller may see it.
     pub(super) async fn visible(&self, caller: Identity, code: &str) -> Outcome<Stored<Voucher>> {
-        let any = caller.roles.contains(AccountRole::Merchant);
+        let any = caller.roles.may(Permission::Redeem);
         let found = self.by_code(code).await?;
         found.filter(|stored| any || stored.record.user == caller.user).ok_or_else(Problem::not_found)
     }

@@ -20,7 +20,7 @@ pub use clock::{Clock, SystemClock};
 pub use event_log::{EventLog, LoggedEvent};
 pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};
 pub use limits::{SharedLimits, Taken};
-pub use mailer::{Mail, Mailer};
+pub use mailer::{Delivery, Mail, Mailer};
 pub use marks::SessionMarks;
 pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 pub use random::{Random, random_bytes};

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    AddressId, EventId, OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId,
+    AddressId, EventId, MailId, OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId,
+    VoucherId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -160,7 +161,7 @@ macro_rules! id_field {
         }
     )*};
 }
-id_field!(AddressId, EventId, OfferId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId);
+id_field!(AddressId, EventId, MailId, OfferId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId);
 
 /// Anything that serde knows, kept as a JSON text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use firstcome_core::ports::RoleName;
+use firstcome_core::ports::{PortError, RoleName};
+use firstcome_store::smtp::Smtp;
 
 use super::CommandError;
 use crate::cli::DataArguments;
@@ -17,10 +18,23 @@ pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
             let advice =
                 "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
             writeln!(std::io::stdout(), "{advice}")?;
-            Ok(())
+            match runtime.block_on(mail_server(&config))? {
+                None => Ok(()),
+                Some(Ok(())) => Ok(writeln!(std::io::stdout(), "The mail server lets us in.")?),
+                Some(Err(error)) => {
+                    writeln!(std::io::stdout(), "{error}; see the section [smtp] of the configuration")?;
+                    Err(CommandError::Disagrees)
+                }
+            }
         }
         Mode::Cluster(roles) => runtime.block_on(check(&config, &roles)),
     }
+}
+
+/// Whether the mail server lets us in; nothing when none is configured.
+async fn mail_server(config: &Config) -> Result<Option<Result<(), PortError>>, CommandError> {
+    let Some(options) = config.smtp_options()? else { return Ok(None) };
+    Ok(Some(Smtp::new(options)?.check().await))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -72,5 +86,10 @@ async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<firstcome_store
         }
     });
     lines.extend(cluster::look(config, roles).await?);
+    match mail_server(config).await? {
+        None => {}
+        Some(Ok(())) => lines.push(CheckLine::ok("mail server", "lets us in")),
+        Some(Err(error)) => lines.push(CheckLine::fail("mail server", error.to_string(), "see the section [smtp]")),
+    }
     Ok(lines)
 }

@@ -28,12 +28,13 @@ async fn migrate(_: &Config) -> Result<(), CommandError> {
 #[cfg(feature = "cluster")]
 async fn migrate(config: &Config) -> Result<(), CommandError> {
     use firstcome_app::secrets::{Keys, SystemRandom};
+    use firstcome_core::ports::{Clock as _, SystemClock};
 
     use crate::wire::{StartError, cluster, tables};
 
     let mut out = std::io::stdout().lock();
     let keys = config.cluster.keys.as_deref().expect("the configuration was checked");
-    Keys::create_in(keys, &SystemRandom).map_err(StartError::from)?;
+    Keys::create_in(keys, &SystemRandom, SystemClock.now()).map_err(StartError::from)?;
     writeln!(out, "keys        {}", keys.display())?;
     for (role, url) in config.databases.all() {
         if url.is_none() {

@@ -6,6 +6,7 @@ pub mod config;
 pub mod doctor;
 pub mod export;
 pub mod import;
+pub mod keys;
 pub mod migrate;
 #[cfg(feature = "cluster")]
 pub mod moving;
@@ -14,7 +15,7 @@ pub mod tokens;
 
 use std::process::ExitCode;
 
-use crate::cli::{AccountCommand, Cli, Command, DevCommand};
+use crate::cli::{AccountCommand, Cli, Command, DevCommand, KeysCommand};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::lifecycle;
@@ -92,6 +93,8 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Account(AccountCommand::Add(arguments))) => account::run(&arguments),
         Some(Command::Dev(DevCommand::Tokens(arguments))) => tokens::run(&arguments),
+        Some(Command::Keys(KeysCommand::Rotate(arguments))) => keys::rotate(&arguments),
+        Some(Command::Keys(KeysCommand::Status(arguments))) => keys::status(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Config(arguments)) => config::run(&arguments),
         #[cfg(feature = "cluster")]

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandError, account, import};
 use crate::accept::{self, AcceptOptions};
 use crate::cli::ServeArguments;
-use crate::config::{Config, Mode, load, missing};
+use crate::config::{Config, Mode, load};
 use crate::folder::Folder;
 use crate::lifecycle::{Workers, stop_requested};
 use crate::telemetry;
@@ -22,9 +22,6 @@ use crate::wire::{Service, Shop};
 pub fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     let config = load(arguments.config.as_deref(), &arguments.overrides())?;
     telemetry::begin(&config.log)?;
-    if let Some(missing) = missing(&config) {
-        tracing::error!("{missing}");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(&config));
     // Threads that wait for a disk are not waited for any longer than this.
@@ -112,7 +109,7 @@ fn greet(config: &Config, address: SocketAddr, demo: bool) -> std::io::Result<()
     writeln!(out, "  shop      http://{address}/")?;
     writeln!(out, "  admin     http://{address}/admin")?;
     writeln!(out, "  API       http://{address}/docs")?;
-    if config.development() {
+    if config.has_mailbox() {
         writeln!(out, "  mailbox   http://{address}/dev/mailbox")?;
     }
     writeln!(out, "  data      {}", config.server.data.display())?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use confique::Config as _;
 
-use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles};
+use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles, smtp};
 
 /// What the command line says; it goes over everything else.
 #[derive(Debug, Clone, Default)]
@@ -91,14 +91,8 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
     }
     ranges::check(config)?;
+    smtp::check(config)?;
     roles::check(config)
-}
-
-/// What this configuration cannot do, for whoever starts a server with it; nothing in development.
-pub fn missing(config: &Config) -> Option<&'static str> {
-    let message = "this version cannot send e-mail yet: nobody gets the code to sign up with. Accounts come from \
-                   `firstcome account add` only";
-    (!config.development()).then_some(message)
 }
 
 #[cfg(test)]
@@ -141,14 +135,5 @@ mod tests {
             let error = refused(text);
             assert!(error.contains(said), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn production_says_that_it_cannot_send_mail() {
-        assert_eq!(missing(&loaded("").expect("the defaults")), None);
-        let production = "[server]\nenvironment = \"production\"\n\
-                          [payments]\nprovider_url = \"https://psp.example\"\nsecret_key = \"live_sk\"\n";
-        let missing = missing(&loaded(production).expect("it can be served"));
-        assert!(missing.is_some_and(|missing| missing.contains("cannot send e-mail")), "{missing:?}");
     }
 }

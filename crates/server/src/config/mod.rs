@@ -9,6 +9,7 @@ mod load;
 mod ranges;
 mod roles;
 mod show;
+mod smtp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,9 +17,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
-pub use load::{Overrides, load, missing};
+pub use load::{Overrides, load};
 pub use roles::Mode;
 pub use show::{Setting, settings};
+pub use smtp::{Smtp, Tls};
 
 /// All settings.
 #[derive(Debug, Clone, confique::Config, Serialize)]
@@ -38,6 +40,9 @@ pub struct Config {
     /// The payment provider for development.
     #[config(nested)]
     pub sandbox: Sandbox,
+    /// Sending e-mail.
+    #[config(nested)]
+    pub smtp: Smtp,
     /// What is written to standard error.
     #[config(nested)]
     pub log: Log,
@@ -80,7 +85,7 @@ pub struct Server {
     /// The roles that this process runs, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, sandbox. All if left out. Some of them only as a part of a cluster.
     #[config(env = "FIRSTCOME_SERVER_ROLES")]
     pub roles: Option<String>,
-    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens. This version cannot send e-mail yet, so nobody can sign up in production: accounts come from `firstcome account add`.
+    /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens, and needs a payment provider and a mail server.
     #[config(default = "development", env = "FIRSTCOME_SERVER_ENVIRONMENT")]
     pub environment: Environment,
     /// Fill an empty data folder with the demo catalogue. Only in development.

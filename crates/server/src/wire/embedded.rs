@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use axum::Router;
-use firstcome_app::accounts::{self, DevMailbox};
+use firstcome_app::accounts;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::Worker;
 use firstcome_app::secrets::SystemRandom;
@@ -97,10 +97,10 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let mut metrics = Registry::default();
     let catalog = roles::catalog_ports(config, &parts, databases.catalog.clone(), ledger.clone());
     let revocations = Arc::new(Revocations::default());
-    let mailbox = DevMailbox::new(parts.clock.clone());
+    let (mailer, mailbox) = roles::mailer(config, &parts)?;
     let payments = databases.payments.clone();
     let mut all = vec![
-        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, &mailbox).await?,
+        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
         catalog::create(catalog.clone()).await?,
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
@@ -113,6 +113,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     lags.add(&workers);
     metrics.register_collector(Box::new(lags));
     workers.extend(gateway.workers());
+    workers.push(parts.keys.clone().worker(parts.clock.clone()));
     let desk = letters::create(all.iter_mut().filter_map(|role| role.letters.take()), &mut metrics);
     workers.extend(desk.workers);
     let (mut routes, openapi) = merge(all.into_iter().map(|role| role.router).chain([desk.router]));
@@ -121,9 +122,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
         workers.append(&mut role.workers);
         routes = routes.merge(Router::from(role.router));
     }
-    if config.development() {
-        routes = routes.merge(mailbox.router());
-    }
+    routes = routes.merge(mailbox);
     metrics.register_collector(Box::new(figures(ledger.clone())));
     let operation = Arc::new(Operation { ready: AtomicBool::new(true), metrics, openapi: operate::describe(openapi) });
     let routes = routes.merge(operate::router(operation.clone()));

@@ -16,7 +16,7 @@ use firstcome_app::gateway::Protected;
 use firstcome_app::payments::InvalidTossOptions;
 use firstcome_app::role::Worker;
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
-use firstcome_core::ports::{PortError, RoleName};
+use firstcome_core::ports::{Clock as _, PortError, RoleName, SystemClock};
 use firstcome_core::records::Table;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -73,7 +73,7 @@ pub fn tables(role: RoleName) -> &'static [&'static Table] {
 
 /// The keys of a data folder.
 pub fn keys(path: &Path) -> Result<Arc<Keys>, KeyError> {
-    Keys::load_or_create(path, &SystemRandom).map(Arc::new)
+    Keys::load_or_create(path, &SystemRandom, SystemClock.now()).map(Arc::new)
 }
 
 /// What answers requests.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use firstcome_app::accounts::{self, DevMailbox};
 use firstcome_app::gateway::{self, EndedSessions, Gateway, Rate};
 use firstcome_app::http::Revocations;
@@ -12,7 +13,10 @@ use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
-use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger};
+use firstcome_core::ports::{
+    Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger,
+};
+use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -83,7 +87,8 @@ pub(super) async fn accounts_role(
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
-    mailbox: &Arc<DevMailbox>,
+    mailer: Arc<dyn Mailer>,
+    metrics: &mut Registry,
 ) -> Result<Role, PortError> {
     let options = accounts::Options {
         access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
@@ -99,11 +104,20 @@ pub(super) async fn accounts_role(
         records,
         clock: parts.clock.clone(),
         random: parts.random.clone(),
-        mailer: mailbox.clone(),
+        mailer,
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports).await
+    accounts::create(options, ports, metrics).await
+}
+
+/// What takes e-mails: the mail server, or in development without one a mailbox with a page.
+pub(super) fn mailer(config: &Config, parts: &Parts) -> Result<(Arc<dyn Mailer>, Router), StartError> {
+    if let Some(options) = config.smtp_options()? {
+        return Ok((Smtp::new(options)?, Router::new()));
+    }
+    let mailbox = DevMailbox::new(parts.clock.clone());
+    Ok((mailbox.clone(), mailbox.router()))
 }
 
 pub(crate) fn time_zone(config: &Config) -> jiff::tz::TimeZone {
@@ -115,7 +129,7 @@ pub(super) fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
     PagesOptions {
         public_url: config.server.public_url.clone(),
         checkout_url: format!("{}/checkout", sandbox::PREFIX),
-        mailbox: config.development(),
+        mailbox: config.has_mailbox(),
         processes: config.mode().is_ok_and(|mode| mode != Mode::Embedded),
         time_zone: time_zone(config),
         clock: parts.clock.clone(),

@@ -64,14 +64,14 @@ impl Api {
     }
 }
 
-/// The six digits that stand alone in the last text that has any.
+/// The six digits that stand alone in the first e-mail, which is the newest, that has any.
 fn six_digits(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text
             .split(|letter: char| !letter.is_ascii_alphanumeric())
             .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
             .map(str::to_owned),
-        Value::Array(items) => items.iter().rev().find_map(six_digits),
+        Value::Array(items) => items.iter().find_map(six_digits),
         Value::Object(fields) => fields.values().rev().find_map(six_digits),
         _ => None,
     }

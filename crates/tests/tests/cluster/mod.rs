@@ -6,6 +6,7 @@ mod gateway;
 mod letters;
 mod links;
 mod moving;
+mod privacy;
 mod refusals;
 mod rolling;
 mod shapes;

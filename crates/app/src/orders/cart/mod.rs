@@ -187,6 +187,11 @@ impl Orders {
     }
 }
 
+/// The unit of work that forgets what a person thought of buying.
+pub(super) fn forget_cart(user: UserId) -> Unit {
+    Unit::new().delete(&Cart { user, items: Json(Vec::new()) })
+}
+
 /// The cart with these items; none when it is empty.
 fn put(stored: Option<Stored<Cart>>, user: UserId, items: Vec<CartItem>) -> Unit {
     let Some(mut stored) = stored else {

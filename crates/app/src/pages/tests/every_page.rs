@@ -8,13 +8,14 @@ use tower::ServiceExt as _;
 
 use super::Browser;
 
-const ANYONE: [&str; 7] = [
+const ANYONE: [&str; 8] = [
     "/",
     "/?state=open&kind=ticket",
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
     "/offers/ofr_sold_out",
     "/login",
+    "/forgot",
     "/signup",
 ];
 

@@ -209,3 +209,25 @@ async fn signing_up_in_three_steps() {
     assert!(sent.get("phone").is_none() && sent["address"] == "Seoul");
     assert!(browser.cookie("fc_email").is_none() && browser.cookie("fc_access").is_some());
 }
+
+#[tokio::test]
+async fn a_forgotten_password() {
+    let mut browser = Browser::new("en");
+    assert!(browser.get("/login").await.body.contains("/forgot"));
+    assert_eq!(browser.get("/forgot/code").await.location(), "/forgot");
+    let odd = browser.submit("/forgot", "/forgot", &[("email", "odd")]).await;
+    assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let got = browser.submit("/forgot", "/forgot", &[("email", "kim@example.com")]).await;
+    assert_eq!(got.location(), "/forgot/code");
+    let page = browser.get("/forgot/code").await;
+    assert!(page.body.contains("kim@example.com"));
+    let wrong = [("code", "000000"), ("password", "good enough")];
+    let wrong = browser.submit("/forgot/code", "/forgot/code", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let right = [("code", "123 456"), ("password", "good enough")];
+    let got = browser.submit("/forgot/code", "/forgot/code", &right).await;
+    assert_eq!(got.location(), "/");
+    let (_, sent) = browser.memory.asked_of("/auth/password-reset/confirm").pop().expect("sent");
+    assert!(sent["code"] == "123456" && sent["email"] == "kim@example.com");
+    assert!(browser.cookie("fc_forgot").is_none() && browser.cookie("fc_access").is_some());
+}

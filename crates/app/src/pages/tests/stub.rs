@@ -279,6 +279,21 @@ async fn sign_up(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value
     (StatusCode::CREATED, Json(json!({ "user_id": "usr_1" }))).into_response()
 }
 
+async fn forgot(Json(body): Json<Value>) -> Response {
+    match body["email"].as_str() {
+        Some(email) if email.contains('@') => StatusCode::ACCEPTED.into_response(),
+        _ => problem(422, "invalid_body", json!({ "errors": { "email": ["must be an e-mail address"] } })),
+    }
+}
+
+async fn reset(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    memory.note("/auth/password-reset/confirm", &headers, &body);
+    match body["code"].as_str() {
+        Some("123456") => StatusCode::NO_CONTENT.into_response(),
+        _ => problem(400, "invalid_code", json!({})),
+    }
+}
+
 async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     memory.note("/auth/login", &headers, &body);
     if body["password"] == "wrong" {
@@ -530,6 +545,8 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/auth/email-codes", post(send_code))
         .route("/auth/email-codes/verify", post(verify))
         .route("/auth/signup", post(sign_up))
+        .route("/auth/password-reset", post(forgot))
+        .route("/auth/password-reset/confirm", post(reset))
         .route("/auth/login", post(log_in))
         .route("/auth/refresh", post(renew))
         .route("/auth/logout", post(nothing))

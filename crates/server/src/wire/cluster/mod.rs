@@ -13,12 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use firstcome_app::accounts::DevMailbox;
 use firstcome_app::catalog;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::Role;
 use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
-use firstcome_core::ports::{RoleName, SystemClock};
+use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_store::redis::RedisSessions;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -41,7 +40,7 @@ pub const TOPICS: [&str; 6] =
 /// The keys that all processes share.
 pub fn keys(config: &Config) -> Result<Arc<Keys>, KeyError> {
     let folder = config.cluster.keys.as_deref().expect("the configuration was checked");
-    Keys::load_shared(folder, &SystemRandom).map(Arc::new)
+    Keys::load_shared(folder, &SystemRandom, SystemClock.now()).map(Arc::new)
 }
 
 /// Puts the roles of this process together. `address` is where it will listen.
@@ -64,6 +63,7 @@ pub(super) async fn open(
     let revocations = Arc::new(Revocations::told_by(marks));
     let (mut routers, mut letters) = (Vec::new(), Vec::new());
     let (mut workers, outboxes) = servers.relays(config);
+    workers.push(parts.keys.clone().worker(parts.clock.clone()));
     let mut lags = Lags { clock: parts.clock.clone(), outboxes, consumers: Vec::new() };
     for name in names.iter().filter(|name| **name != RoleName::Gateway) {
         let (role, more) = open_role(config, *name, &servers, &parts, &revocations, &mut metrics).await?;
@@ -106,9 +106,8 @@ async fn open_role(
     let gateway = config.cluster.gateway.as_deref().unwrap_or_default().trim_end_matches('/');
     let role = match name {
         RoleName::Accounts => {
-            let mailbox = DevMailbox::new(parts.clock.clone());
-            let role = roles::accounts_role(config, parts, records, revocations, &mailbox).await?;
-            return Ok((role, if config.development() { mailbox.router() } else { Router::new() }));
+            let (mailer, mailbox) = roles::mailer(config, parts)?;
+            return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics).await?, mailbox));
         }
         RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
         RoleName::Orders => {

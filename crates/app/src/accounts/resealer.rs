@@ -1,0 +1,93 @@
+//! Seals personal data anew when there is a new key.
+
+use std::sync::Arc;
+
+use firstcome_core::ports::PortError;
+
+use super::Accounts;
+use super::key_check::KeyCheck;
+use super::records::{Address, Session, User};
+use crate::mails::QueuedMail;
+use crate::role::Worker;
+use crate::secrets::{RESEAL_EVERY, reseal};
+
+impl Accounts {
+    /// Seals everything anew that an older key sealed. Returns how many rows.
+    async fn reseal(&self) -> Result<usize, PortError> {
+        let (records, keys) = (self.ports.records.as_ref(), &self.ports.keys);
+        Ok(reseal::<User>(records, keys).await?
+            + reseal::<Address>(records, keys).await?
+            + reseal::<Session>(records, keys).await?
+            + reseal::<QueuedMail>(records, keys).await?
+            + reseal::<KeyCheck>(records, keys).await?)
+    }
+}
+
+/// Looks every few seconds; where nothing is to be done that is five reads of an index.
+pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
+    Worker::new("accounts-keys", move |stop| async move {
+        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
+            if let Some(Err(error)) = stop.run_until_cancelled(accounts.reseal()).await {
+                tracing::warn!(%error, "personal data is not sealed anew yet");
+            }
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use firstcome_core::ports::Clock as _;
+    use firstcome_core::time::Time;
+    use futures_util::TryStreamExt as _;
+    use serde_json::json;
+
+    use super::super::{SEALED, admin, key_check};
+    use crate::accounts::testing::TestApp;
+    use crate::secrets::{Keys, SystemRandom, oldest_key};
+
+    #[tokio::test]
+    async fn everything_is_sealed_with_the_new_key_and_read_and_found_as_before() {
+        let folder = std::env::temp_dir().join(format!("firstcome-reseal-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let keys = Arc::new(Keys::create_in(&folder, &SystemRandom, Time(0)).unwrap());
+        let app = TestApp::with_keys(keys.clone()).await;
+        for number in 0..10 {
+            app.sign_up(&format!("kim{number}@example.com")).await;
+        }
+        let (records, clock, random) = (app.records.clone(), Arc::new(app.clock.clone()), Arc::new(SystemRandom));
+        let ports = admin::Ports { records, clock, random, keys: keys.clone() };
+        let more: Vec<_> = admin::dev_tokens(&ports, 140).try_collect().await.unwrap();
+        assert_eq!(more.concat().len(), 140);
+        let device = app.log_in_at("kim7@example.com", "my phone").await;
+        let me = app.get("/api/v1/me", Some(&device.access)).await.body;
+        let oldest = async || oldest_key(app.records.as_ref(), SEALED).await.unwrap();
+        assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(1)));
+        let now = app.clock.now();
+        Keys::rotate(&folder, &SystemRandom, now, now).unwrap();
+        assert_eq!(keys.reload(now).unwrap(), Some(2));
+        // Without the old one nobody should go on yet, and with both everyone can.
+        let with = async || {
+            let keys = Keys::load_shared(&folder, &SystemRandom, now).unwrap();
+            key_check::check(app.records.as_ref(), &keys).await
+        };
+        let old = folder.join("data-1.key");
+        std::fs::rename(&old, folder.join("away")).unwrap();
+        assert!(with().await.is_err());
+        std::fs::rename(folder.join("away"), &old).unwrap();
+        assert!(with().await.is_ok());
+        assert_eq!(app.accounts().reseal().await.unwrap(), 150 + 150 + 1);
+        assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(2)));
+        // The old key is not needed any more.
+        std::fs::remove_file(old).unwrap();
+        assert!(with().await.is_ok());
+        keys.reload(now).unwrap();
+        assert_eq!(app.get("/api/v1/me", Some(&device.access)).await.body, me);
+        let devices = app.get("/api/v1/me/sessions", Some(&device.access)).await;
+        assert_eq!(devices.body["items"][0]["device"], json!("my phone"));
+        app.log_in("kim9@example.com").await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,73 @@
+//! What the role writes to people, in both languages.
+
+use std::time::Duration;
+
+use super::EmailAddress;
+use crate::mails::NewMail;
+
+/// How long news of an account is worth delivering.
+const NEWS: Duration = Duration::from_hours(48);
+
+/// A code to sign up with, or to prove an address.
+pub(super) fn code<'a>(to: &'a EmailAddress, code: &str, lifetime: Duration) -> NewMail<'a> {
+    let minutes = lifetime.as_secs().div_ceil(60);
+    let body = format!(
+        "Firstcome 인증 코드입니다. {minutes}분 안에 입력해 주세요.\n\
+         This is your Firstcome code. Enter it within {minutes} minutes.\n\
+         \n\
+         {code}\n\
+         \n\
+         요청하신 적이 없다면 이 메일을 무시해 주세요. 코드를 누구에게도 알려 주지 마세요.\n\
+         If you did not ask for it, ignore this e-mail. Tell the code to nobody.\n"
+    );
+    let subject = "[Firstcome] 인증 코드 · Your code";
+    NewMail { purpose: "email-code", to: to.as_str(), subject, body, useful_for: lifetime }
+}
+
+/// A code to choose a new password with.
+pub(super) fn reset<'a>(to: &'a EmailAddress, code: &str, lifetime: Duration) -> NewMail<'a> {
+    let minutes = lifetime.as_secs().div_ceil(60);
+    let body = format!(
+        "새 비밀번호를 정하기 위한 코드입니다. {minutes}분 안에 입력해 주세요.\n\
+         This code lets you choose a new password. Enter it within {minutes} minutes.\n\
+         \n\
+         {code}\n\
+         \n\
+         요청하신 적이 없다면 이 메일을 무시해 주세요. 비밀번호는 그대로입니다. 코드를 누구에게도 알려 주지 마세요.\n\
+         If you did not ask for it, ignore this e-mail: your password stays. Tell the code to nobody.\n"
+    );
+    let subject = "[Firstcome] 비밀번호 재설정 · Choose a new password";
+    NewMail { purpose: "password-reset", to: to.as_str(), subject, body, useful_for: lifetime }
+}
+
+/// The password has changed.
+pub(super) fn password_changed(to: &str) -> NewMail<'_> {
+    let body = "비밀번호가 바뀌었고, 모든 기기에서 로그아웃되었습니다.\n\
+                본인이 아니라면 로그인 화면의 '비밀번호를 잊으셨나요?'에서 바로 다시 바꾸어 주세요.\n\
+                \n\
+                Your password was changed, and every device was logged out.\n\
+                If it was not you, choose a new one right away: \"Forgot password?\" on the log-in page.\n";
+    let subject = "[Firstcome] 비밀번호가 바뀌었습니다 · Your password was changed";
+    NewMail { purpose: "password-changed", to, subject, body: body.to_owned(), useful_for: NEWS }
+}
+
+/// The account has another e-mail address; goes to the one before.
+pub(super) fn email_changed(to: &str) -> NewMail<'_> {
+    let body = "계정의 이메일 주소가 바뀌었습니다. 이제 이 주소로는 로그인할 수 없습니다.\n\
+                본인이 아니라면 판매자에게 바로 알려 주세요.\n\
+                \n\
+                The e-mail address of your account was changed. This address can no longer log in.\n\
+                If it was not you, tell the shop right away.\n";
+    let subject = "[Firstcome] 이메일 주소가 바뀌었습니다 · Your e-mail address was changed";
+    NewMail { purpose: "email-changed", to, subject, body: body.to_owned(), useful_for: NEWS }
+}
+
+/// The account is gone.
+pub(super) fn deleted(to: &str) -> NewMail<'_> {
+    let body = "계정과 개인정보가 삭제되었습니다. 주문과 결제 기록은 법이 정한 동안 이름 없이 보관됩니다.\n\
+                \n\
+                Your account and your personal data were deleted. What was ordered and paid is kept, without your name, \
+                for as long as the law says.\n";
+    let subject = "[Firstcome] 계정이 삭제되었습니다 · Your account was deleted";
+    NewMail { purpose: "account-deleted", to, subject, body: body.to_owned(), useful_for: NEWS }
+}

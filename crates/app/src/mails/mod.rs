@@ -1,0 +1,188 @@
+//! E-mails that a role sends: queued in its database in the same commit as what causes them, delivered by a worker.
+//!
+//! - No request waits for a mail server.
+//! - At least once: who dies between a delivery and its note delivers again, under the same `Message-ID`.
+//! - An e-mail is tried again with growing pauses until it is of no use any more, or [`TRIES`] times; then it is given
+//!   up, which is logged, counted and kept for a while, without its contents.
+//! - Who it goes to and what it says is sealed at rest, gone once it is delivered or given up, and never logged.
+//!
+//! The queue is bounded by what causes e-mails, which is limited for each person and address, and by their short lives.
+
+mod deliver;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_core::ids::MailId;
+use firstcome_core::ports::{Clock, Mailer, Random, Records, random_bytes};
+use firstcome_core::records::Unit;
+use firstcome_core::time::Time;
+use firstcome_core::{record, text_enum};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::secrets::{Keys, Sealed, Sealer, Unreadable};
+
+pub use deliver::TRIES;
+
+text_enum! {
+    /// Where an e-mail is.
+    pub enum MailState {
+        /// It is delivered when it is due.
+        Waiting = "waiting",
+        /// It will not be delivered. Its contents are gone.
+        GivenUp = "given_up",
+    }
+}
+
+record! {
+    /// An e-mail on its way.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct QueuedMail in "mails" {
+        /// Names it, also to the server.
+        pub id: MailId,
+        /// Where it is.
+        pub state: MailState,
+        /// What it is for, in a word that says nothing about the person.
+        pub purpose: String,
+        /// When it is tried next; when it is forgotten, once given up.
+        pub due_at: Time,
+        /// When it is of no use any more.
+        pub until: Time,
+        /// Tries so far.
+        pub tries: u32,
+        /// Why it was given up.
+        pub reason: Option<String>,
+        /// The key that sealed the contents.
+        pub sealed_with: u32,
+        /// Sealed JSON: receiver, subject and text.
+        pub contents: Vec<u8>,
+        /// When it was queued.
+        pub created_at: Time,
+    }
+    indexes [index "mails_by_state" ("state", "due_at"), index "mails_by_key" ("sealed_with")]
+}
+
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    to: String,
+    subject: String,
+    body: String,
+}
+
+/// An e-mail to be queued.
+pub struct NewMail<'a> {
+    /// What it is for, in a word that says nothing about the person.
+    pub purpose: &'static str,
+    /// Who gets it.
+    pub to: &'a str,
+    /// Its subject.
+    pub subject: &'a str,
+    /// Its text.
+    pub body: String,
+    /// How long it is of use.
+    pub useful_for: Duration,
+}
+
+/// What the queue needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// The role's database, opened with [`QueuedMail`]'s table.
+    pub records: Arc<dyn Records>,
+    /// Takes the e-mails.
+    pub mailer: Arc<dyn Mailer>,
+    /// Seals them until then.
+    pub keys: Arc<Keys>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub random: Arc<dyn Random>,
+}
+
+/// The queue of one role.
+pub struct Mails {
+    ports: Ports,
+    metrics: Metrics,
+    queued: Notify,
+}
+
+impl Mails {
+    /// The queue in this database.
+    pub fn new(ports: Ports, metrics: &mut Registry) -> Arc<Self> {
+        Arc::new(Self { ports, metrics: Metrics::register(metrics), queued: Notify::new() })
+    }
+
+    /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
+    pub fn queue(&self, mail: NewMail<'_>) -> Unit {
+        let NewMail { purpose, to, subject, body, useful_for } = mail;
+        let now = self.ports.clock.now();
+        let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
+        let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body };
+        let text = serde_json::to_string(&contents).expect("texts can be written");
+        let sealer = self.ports.keys.sealer();
+        let queued = QueuedMail {
+            id,
+            state: MailState::Waiting,
+            purpose: purpose.to_owned(),
+            due_at: now,
+            until: now + useful_for,
+            tries: 0,
+            reason: None,
+            sealed_with: sealer.key(),
+            contents: sealer.seal(&place(&id), &text),
+            created_at: now,
+        };
+        Unit::new().insert(&queued)
+    }
+
+    /// Has the worker look at once.
+    pub fn wake(&self) {
+        self.queued.notify_one();
+    }
+}
+
+impl Sealed for QueuedMail {
+    const KEY: &'static str = "sealed_with";
+
+    fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
+        // One that was given up has no contents any more.
+        if self.state == MailState::Waiting {
+            let text = sealer.open(self.sealed_with, &place(&self.id), &self.contents)?;
+            self.contents = sealer.seal(&place(&self.id), &text);
+        }
+        self.sealed_with = sealer.key();
+        Ok(())
+    }
+}
+
+fn place(id: &MailId) -> [&[u8]; 2] {
+    [b"mails.contents", &id.0]
+}
+
+/// Counters, resolved once.
+#[derive(Default)]
+struct Metrics {
+    delivered: Counter,
+    postponed: Counter,
+    given_up: Counter,
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let counters = [
+            ("firstcome_mails_delivered", "E-mails that the mail server took", &metrics.delivered),
+            ("firstcome_mails_postponed", "Tries that failed and are made again", &metrics.postponed),
+            ("firstcome_mails_given_up", "E-mails that are not delivered", &metrics.given_up),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        metrics
+    }
+}
