@@ -1,15 +1,18 @@
 //! The roles of Firstcome: what each part of the shop does, over the ports of `firstcome-core`.
 //!
 //! A role is a value: `Role::create`-like functions take options and ports and give a router and workers. Roles never
-//! import each other; they share the core and [`http`].
+//! import each other; they share the core, [`http`] and the ways to ask the ledger.
 
 pub mod accounts;
 pub mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod consumer;
+mod coupons;
 pub mod gateway;
 pub mod guard;
+#[cfg(test)]
+mod harm;
 pub mod heartbeat;
 pub mod http;
 pub mod letters;
@@ -20,6 +23,8 @@ pub mod payments;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;
+mod stock;
+mod voucher_code;
 pub mod vouchers;
 
 #[cfg(test)]

@@ -110,6 +110,8 @@ error_codes! {
     AmountMismatch = "amount_mismatch", 422, "The amount is not what the order costs";
     /// Goods need an address.
     AddressMissing = "address_missing", 422, "An address to ship to is needed";
+    /// The coupon takes nothing off this order.
+    CouponNotApplicable = "coupon_not_applicable", 422, "The coupon cannot be used for this order";
     /// The provider knows no such payment, or it is for another order.
     PaymentMismatch = "payment_mismatch", 422, "The payment does not belong to this order";
     /// Too many requests.

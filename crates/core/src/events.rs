@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AddressId, EventId, OfferNumber, OrderId, PaymentId, RefundId, SessionId, UserId, digest_parts};
+use crate::ids::{
+    AddressId, EventId, OfferNumber, OrderId, PaymentId, RefundId, SessionId, UserId, VoucherId, digest_parts,
+};
 use crate::money::Money;
-use crate::product::{OfferInfo, Product, RefundPolicy};
+use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
 use crate::time::Time;
 
@@ -132,6 +134,24 @@ pub enum RoleEvent {
         /// The order.
         order: OrderId,
     },
+    /// vouchers: somebody has a coupon. Whether it is used the ledger knows.
+    #[serde(rename = "coupon.issued")]
+    CouponIssued {
+        /// The voucher that it is.
+        voucher: VoucherId,
+        /// A hash of its code, from which nobody can tell the code.
+        code: EventId,
+        /// Whose it is.
+        user: UserId,
+        /// The offer that sold it.
+        offer: OfferNumber,
+        /// What it takes off.
+        discount: Discount,
+        /// The least that an order must cost, in minor units.
+        minimum_amount: Option<i64>,
+        /// When it expires.
+        valid_until: Time,
+    },
     /// orders: the units are back in the ledger; the provider is to send the money back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
@@ -208,6 +228,7 @@ impl RoleEvent {
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
+            Self::CouponIssued { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
             | Self::RefundRequested { order, .. }

@@ -144,6 +144,14 @@ macro_rules! id {
 
 id!(/// A person with an account.
     UserId, "usr");
+impl UserId {
+    /// When the id was given, to the millisecond: the account's registration. None for an id that does not tell.
+    pub fn created_at(self) -> Option<Time> {
+        let millis = self.0[..6].iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+        (self.0[6] >> 4 == 7).then(|| Time::from_millis(millis))
+    }
+}
+
 id!(/// What is sold.
     ProductId, "prd");
 id!(/// A product on sale. Carries its [`OfferNumber`].
@@ -172,6 +180,23 @@ id!(/// An e-mail on its way.
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct OfferNumber(#[n(0)] pub u32);
+
+impl OfferNumber {
+    /// The bit that no offer of the catalogue has.
+    const ACCOUNT: u32 = 1 << 31;
+
+    /// The account of the coupons that this offer sells: an offer of the ledger that nobody buys, of which every coupon
+    /// may have one unit. Whoever has it uses the coupon.
+    #[must_use]
+    pub fn account(self) -> Self {
+        Self(self.0 | Self::ACCOUNT)
+    }
+
+    /// Whether it is such an account.
+    pub fn is_account(self) -> bool {
+        self.0 & Self::ACCOUNT != 0
+    }
+}
 
 impl fmt::Display for OfferNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,6 +302,8 @@ mod tests {
         let id = UserId::at(Time::from_millis(1_763_700_000_000), [7; 10]);
         assert_eq!(id.to_string().parse::<UserId>(), Ok(id));
         assert!(id.to_string().starts_with("usr_"));
+        assert_eq!(id.created_at(), Some(Time::from_millis(1_763_700_000_000)));
+        assert_eq!(UserId::derived(&[b"someone"]).created_at(), None);
         assert!(id.to_string().replace("usr_", "ord_").parse::<UserId>().is_err());
     }
 
@@ -299,6 +326,13 @@ mod tests {
         let (low, high) = OrderId::range_of_key(one.key_hash());
         assert!(low <= one && one <= high && low <= two && two <= high);
         assert_ne!(OrderId::of_request(UserId([4; 16]), "k", 1 << 40, home).key_hash(), one.key_hash());
+    }
+
+    #[test]
+    fn an_account_is_no_offer() {
+        let number = OfferNumber(42);
+        assert!(!number.is_account() && number.account().is_account());
+        assert_eq!(number.account().account(), number.account());
     }
 
     #[test]

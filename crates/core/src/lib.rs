@@ -4,6 +4,7 @@
 //! live in `firstcome-store`; the roles that use them in `firstcome-app`.
 
 pub mod codes;
+pub mod discount;
 pub mod events;
 pub mod ids;
 pub mod lag;

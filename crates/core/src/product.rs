@@ -50,6 +50,40 @@ pub enum Discount {
     Amount(Money),
 }
 
+/// What a buyer must be or have to order an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", try_from = "AnyCondition")]
+pub enum Condition {
+    /// Their e-mail is verified.
+    EmailVerified(bool),
+    /// They registered at least so many days ago.
+    AccountOlderThanDays(u32),
+    /// They have bought this product, and not given all of it back.
+    OwnsProduct(ProductId),
+}
+
+/// What an object may say, so that one that says nothing or two things is told so.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnyCondition {
+    email_verified: Option<bool>,
+    account_older_than_days: Option<u32>,
+    owns_product: Option<ProductId>,
+}
+
+impl TryFrom<AnyCondition> for Condition {
+    type Error = &'static str;
+
+    fn try_from(any: AnyCondition) -> Result<Self, Self::Error> {
+        match (any.email_verified, any.account_older_than_days, any.owns_product) {
+            (Some(verified), None, None) => Ok(Self::EmailVerified(verified)),
+            (None, Some(days), None) => Ok(Self::AccountOlderThanDays(days)),
+            (None, None, Some(product)) => Ok(Self::OwnsProduct(product)),
+            _ => Err("one of email_verified, account_older_than_days and owns_product"),
+        }
+    }
+}
+
 /// What is sold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Product {
@@ -111,6 +145,9 @@ pub struct OfferInfo {
     pub hold_for_seconds: u32,
     /// When money goes back.
     pub refund_policy: RefundPolicy,
+    /// What a buyer must be or have: all of these.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// Not shown, not sold, until the seller opens it.
     pub draft: bool,
     /// Grows with every change; the version of its terms in the ledger.

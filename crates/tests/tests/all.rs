@@ -2,11 +2,13 @@
 
 mod after;
 mod browser;
+mod cart;
 mod catalog;
 mod checker;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod console;
+mod coupons;
 mod crash;
 mod export;
 mod faults;
@@ -19,6 +21,7 @@ mod privacy;
 mod protocol;
 mod recovery;
 mod sale;
+mod several;
 mod simulation;
 mod smtp;
 mod socket;

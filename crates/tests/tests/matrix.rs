@@ -61,6 +61,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/orders/{id}", Owner),
     ("GET", "/orders/{id}/stream", Owner),
     ("POST", "/orders/{id}/cancel", Owner),
+    ("GET", "/me/cart", Account),
+    ("PUT", "/me/cart/items/{offer_id}", Account),
+    ("DELETE", "/me/cart/items/{offer_id}", Account),
+    ("POST", "/me/cart/checkout", Account),
     ("POST", "/orders/{id}/return", Owner),
     ("POST", "/payments/confirm", Owner),
     ("GET", "/payments/{order_id}", OwnerOrStaff),
@@ -210,6 +214,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     };
     let filled = path
         .replace("{id}", id)
+        .replace("{offer_id}", &things.offer)
         .replace("{order_id}", &things.order)
         .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
@@ -236,6 +241,7 @@ fn body(path: &str, things: &Things) -> Value {
         "/auth/signup" => json!({"email": "new@shop.test", "password": PASSWORD, "name": "New",
             "verification_token": "none"}),
         "/orders" => json!({"offer_id": things.offer, "quantity": 1}),
+        "/me/cart/items/{offer_id}" => json!({"quantity": 1}),
         "/admin/orders/{id}/refund" => json!({"amount": {"amount": 1, "currency": "KRW"}, "reason": "a scratch"}),
         "/admin/orders/{id}/ship" => json!({"carrier": "CJ Logistics", "tracking": "1"}),
         "/admin/orders/{id}/return/refuse" => json!({"reason": "it was worn"}),

@@ -54,6 +54,7 @@ problem-invalid_body-fields = Please check: { $fields }.
 problem-idempotency_key_reused = This form was sent before with other contents. Look at your orders, or load the page again.
 problem-amount_mismatch = The amount is not what the order costs. Nothing was charged.
 problem-address_missing = This is shipped, and your account has no address. Tell us below where to send it.
+problem-coupon_not_applicable = This coupon cannot be used for this order: it is not yours, has expired, is used or reserved, or the order does not meet what it asks for.
 problem-payment_mismatch = This payment does not belong to this order. Nothing was charged.
 problem-rate_limited = That was too often. Wait { $seconds ->
     [one] a second

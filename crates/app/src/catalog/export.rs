@@ -61,7 +61,8 @@ fn sku_of(product: &Product) -> String {
 /// What is written of a value, without what only this shop knows, and without what is empty: an import takes it so.
 fn fields(value: &impl Serialize, own: &[&str]) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(value) else { return Map::new() };
-    fields.retain(|name, value| !own.contains(&name.as_str()) && !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    fields.retain(|name, value| !own.contains(&name.as_str()) && !is_empty(value));
     fields
 }
 

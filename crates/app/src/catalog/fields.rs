@@ -1,6 +1,7 @@
 //! Checks that several bodies share.
 
 use firstcome_core::money::Money;
+use firstcome_core::product::Condition;
 use firstcome_core::time::Time;
 
 pub(super) fn price(money: &Money, (): &()) -> garde::Result {
@@ -15,6 +16,16 @@ pub(super) fn positive(money: &Money, (): &()) -> garde::Result {
         return Ok(());
     }
     Err(garde::Error::new("must be more than 0, and less than a million billion minor units"))
+}
+
+pub(super) fn condition(condition: &Condition, (): &()) -> garde::Result {
+    match condition {
+        Condition::EmailVerified(false) => Err(garde::Error::new("email_verified can only be true")),
+        Condition::AccountOlderThanDays(days) if !(1..=36_500).contains(days) => {
+            Err(garde::Error::new("account_older_than_days is 1 to 36500"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn date(text: &str, (): &()) -> garde::Result {

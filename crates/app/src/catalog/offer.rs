@@ -6,7 +6,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
 use firstcome_core::money::Money;
-use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::tz::TimeZone;
@@ -21,6 +21,7 @@ const DEFAULT_HOLD_SECONDS: u32 = 900;
 /// A day: longer and a walk-away buyer keeps everyone else out.
 const MAX_HOLD_SECONDS: u32 = 86_400;
 const MAX_PER_ORDER: u32 = 10_000;
+const MAX_CONDITIONS: usize = 10;
 
 /// A new offer.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
@@ -70,6 +71,12 @@ pub struct NewOffer {
     #[garde(skip)]
     #[schema(value_type = String, example = "full_until_used")]
     pub refund_policy: RefundPolicy,
+    /// What a buyer must be or have, all of these: `{"email_verified": true}`, `{"account_older_than_days": 7}`,
+    /// `{"owns_product": "prd_..."}`. They are checked when an order is placed.
+    #[serde(default)]
+    #[garde(length(max = MAX_CONDITIONS), inner(custom(fields::condition)))]
+    #[schema(value_type = Vec<Object>)]
+    pub conditions: Vec<Condition>,
     /// Not shown and not sold until it is opened.
     #[serde(default)]
     #[garde(skip)]
@@ -105,6 +112,7 @@ impl NewOffer {
             max_per_order: self.max_per_order,
             hold_for_seconds: self.hold_for_seconds,
             refund_policy: self.refund_policy,
+            conditions: self.conditions,
             draft: self.draft,
             version: 1,
         };
@@ -182,6 +190,11 @@ pub(super) struct OfferEdit {
     #[garde(skip)]
     #[schema(value_type = Option<String>, example = "full_until_used")]
     refund_policy: Option<RefundPolicy>,
+    /// In place of those that were there. Orders that were placed stay.
+    #[serde(default)]
+    #[garde(inner(length(max = MAX_CONDITIONS), inner(custom(fields::condition))))]
+    #[schema(value_type = Option<Vec<Object>>)]
+    conditions: Option<Vec<Condition>>,
     /// False publishes a draft. What was published once stays so.
     #[serde(default)]
     #[garde(skip)]
@@ -200,6 +213,7 @@ impl OfferEdit {
             max_per_order: has("max_per_order").then_some(offer.max_per_order),
             hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
             refund_policy: has("refund_policy").then_some(offer.refund_policy),
+            conditions: has("conditions").then(|| offer.conditions.clone()),
             // A file that says something else of it was refused before.
             draft: None,
         }
@@ -242,6 +256,9 @@ impl OfferEdit {
         }
         if let Some(policy) = self.refund_policy {
             info.refund_policy = policy;
+        }
+        if let Some(conditions) = self.conditions {
+            info.conditions = conditions;
         }
         info.max_per_order = self.max_per_order.unwrap_or(info.max_per_order);
         info.hold_for_seconds = self.hold_for_seconds.unwrap_or(info.hold_for_seconds);
@@ -306,6 +323,7 @@ mod tests {
             max_per_order: 1,
             hold_for_seconds: 1,
             refund_policy: RefundPolicy::FullUntilUsed,
+            conditions: Vec::new(),
             draft: false,
             version: 1,
         }

@@ -5,7 +5,7 @@ use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
 use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
-use firstcome_core::product::{OfferInfo, Product, ProductKind};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
@@ -152,6 +152,7 @@ impl Catalog {
         for _ in 0..TRIES {
             let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
             let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
+            self.check_owned(&new.conditions).await?;
             self.is_to_come(&product.record.product.0)?;
             let sold = product.record.product.0.clone();
             let mut info = new.clone().into_info(OfferId::NIL, sold, now, &self.ports.time_zone)?;
@@ -173,6 +174,18 @@ impl Catalog {
         Err(busy())
     }
 
+    /// What buyers must own exists.
+    pub(super) async fn check_owned(&self, conditions: &[Condition]) -> Outcome<()> {
+        for condition in conditions {
+            if let Condition::OwnsProduct(product) = condition
+                && self.ports.records.load::<ProductRow>(*product).await?.is_none()
+            {
+                return Err(Problem::field("conditions", format!("there is no product {product}")));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn next_number(&self) -> Outcome<OfferNumber> {
         let last = Query::all(OfferRow::TABLE, 1).order_by("number", Direction::Descending);
         let last = self.ports.records.list::<OfferRow>(last).await?;
@@ -181,6 +194,7 @@ impl Catalog {
 
     /// Saves a changed offer under the next version and gives the ledger its terms.
     pub(super) async fn save_offer(&self, mut stored: Stored<OfferRow>) -> Outcome<OfferRow> {
+        self.check_owned(&stored.record.offer.0.conditions).await?;
         let info = &mut stored.record.offer.0;
         info.version += 1;
         let info = info.clone();

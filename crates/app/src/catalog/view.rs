@@ -4,7 +4,7 @@ use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::Stock;
 use firstcome_core::money::Money;
 use firstcome_core::ports::LedgerState;
-use firstcome_core::product::{Discount, OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::product::{Condition, Discount, OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::text_enum;
 use firstcome_core::time::Time;
 use serde::Serialize;
@@ -120,6 +120,9 @@ pub(super) struct OfferView {
     hold_for_seconds: u32,
     #[schema(value_type = String)]
     refund_policy: RefundPolicy,
+    /// What a buyer must be or have, all of these; an order of anyone else is `not_eligible`.
+    #[schema(value_type = Vec<Object>)]
+    conditions: Vec<Condition>,
     /// The server's clock, for countdowns.
     #[schema(value_type = String, format = DateTime)]
     server_time: Time,
@@ -158,6 +161,7 @@ impl OfferView {
             max_per_order: info.max_per_order,
             hold_for_seconds: info.hold_for_seconds,
             refund_policy: info.refund_policy,
+            conditions: info.conditions,
             server_time: now,
         }
     }

@@ -74,6 +74,15 @@ impl Problem {
         self.detail.as_deref().unwrap_or(self.code.title())
     }
 
+    /// What it says to a program: the code, and what goes with it.
+    pub fn summary(&self) -> Value {
+        let mut summary = Map::new();
+        summary.insert("code".to_owned(), json!(self.code.as_str()));
+        summary.insert("detail".to_owned(), json!(self.description()));
+        summary.extend(self.members.clone());
+        Value::Object(summary)
+    }
+
     fn document(&self) -> Value {
         let mut document = Map::new();
         document.insert("type".to_owned(), json!(format!("urn:firstcome:problem:{}", self.code.as_str())));

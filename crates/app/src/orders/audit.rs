@@ -175,7 +175,8 @@ impl AuditBook {
             self.act_on(number, &view).await?;
             book.results.insert(number, view);
         }
-        let mut shown: Vec<_> = book.results.values().cloned().collect();
+        let offers = book.results.iter().filter(|(number, _)| !number.is_account());
+        let mut shown: Vec<_> = offers.map(|(_, view)| view.clone()).collect();
         shown.sort_by_key(|view| view.offer_id);
         *self.shown.lock() = shown;
         Ok(())

@@ -54,7 +54,7 @@ pub(super) struct SoldLine {
 /// The lines of an order, its home first.
 pub(super) fn sold_lines(hold: &Hold) -> Vec<SoldLine> {
     let own = SoldLine { offer: hold.order.home(), quantity: hold.quantity, unit_price: hold.unit_price };
-    let others = hold.other_lines().iter().map(|line| SoldLine {
+    let others = hold.lines_elsewhere().map(|line| SoldLine {
         offer: line.offer.number(),
         quantity: line.quantity,
         unit_price: line.unit_price,

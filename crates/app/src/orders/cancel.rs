@@ -182,7 +182,7 @@ impl Orders {
         Ok(now.is_some_and(|hold| hold.reason == ReleaseReason::Canceled))
     }
 
-    async fn release(&self, hold: &Hold) -> Outcome<Response> {
+    pub(super) async fn release(&self, hold: &Hold) -> Outcome<Response> {
         let command = Command::Release { order: hold.order, reason: ReleaseReason::Canceled };
         match self.ports.ledger.decide(hold.order.home(), command).await? {
             LedgerOutcome::Released { .. } => {}
@@ -196,6 +196,7 @@ impl Orders {
             }
             _ => return Err(wrong_state(hold, "It has ended already")),
         }
+        self.lines.release_others(hold, ReleaseReason::Canceled).await;
         Ok(Response { order_id: hold.order, state: OrderState::Canceled, refund: None })
     }
 

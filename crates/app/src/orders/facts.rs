@@ -1,19 +1,20 @@
 //! What the role must know of others: the kind of what is sold, and where its buyers live (a reference, not the address).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
-use firstcome_core::ids::{AddressId, OfferId, OfferNumber, UserId};
+use firstcome_core::ids::{AddressId, OfferId, OfferNumber, ProductId, UserId};
 use firstcome_core::ports::{LoggedEvent, PortError, Records, StockLedger};
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::{Condition, ProductKind, RefundPolicy};
 use firstcome_core::record;
-use firstcome_core::records::{Direction, Query, Record as _, RecordsExt, Unit};
+use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use super::addresses::forget_addresses;
+use super::cart::forget_cart;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
@@ -34,6 +35,10 @@ record! {
         pub refund_policy: RefundPolicy,
         /// The day of the visit, for tickets that have one.
         pub visit_date: Option<String>,
+        /// The product that is sold; missing in rows of old versions.
+        pub product: Option<ProductId>,
+        /// What a buyer must be or have.
+        pub conditions: Option<Json<Vec<Condition>>>,
     }
     indexes []
 }
@@ -48,6 +53,13 @@ record! {
         pub address: Option<AddressId>,
     }
     indexes []
+}
+
+impl OfferFacts {
+    /// What a buyer must be or have.
+    pub(super) fn conditions(&self) -> &[Condition] {
+        self.conditions.as_ref().map_or(&[], |conditions| &conditions.0)
+    }
 }
 
 const CATALOG_CONSUMER: &str = "orders.catalog";
@@ -126,8 +138,28 @@ impl Facts {
         self.offers.read().get(&number).map(|(_, facts)| facts.clone())
     }
 
+    /// The offers that sell a product.
+    pub(super) fn offers_of(&self, product: ProductId) -> HashSet<OfferNumber> {
+        let offers = self.offers.read();
+        offers
+            .values()
+            .map(|(_, facts)| facts)
+            .filter(|facts| facts.product == Some(product))
+            .map(|facts| facts.number)
+            .collect()
+    }
+
     /// Where goods for this buyer are sent; none when there is no address.
     pub(super) async fn address(&self, user: UserId) -> Result<Option<AddressId>, PortError> {
+        Ok(self.buyer(user).await?.and_then(|buyer| buyer.address))
+    }
+
+    /// Whether it is announced that somebody has registered.
+    pub(super) async fn is_registered(&self, user: UserId) -> Result<bool, PortError> {
+        Ok(self.buyer(user).await?.is_some())
+    }
+
+    async fn buyer(&self, user: UserId) -> Result<Option<BuyerFacts>, PortError> {
         let mut known = self.records.load::<BuyerFacts>(user).await?;
         if known.is_none() {
             self.accounts.catch_up().await?;
@@ -138,7 +170,7 @@ impl Facts {
         while known.is_none() && self.accounts.look_again(since).await? {
             known = self.records.load::<BuyerFacts>(user).await?;
         }
-        Ok(known.and_then(|stored| stored.record.address))
+        Ok(known.map(|stored| stored.record))
     }
 
     pub(super) fn workers(&self, letters: &mut Letters) -> [Worker; 2] {
@@ -188,6 +220,8 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     kind: offer.product.kind,
                     refund_policy: offer.refund_policy,
                     visit_date: offer.product.visit_date.clone(),
+                    product: Some(offer.product.product_id),
+                    conditions: (!offer.conditions.is_empty()).then(|| Json(offer.conditions.clone())),
                 };
                 unit = unit.advance(&facts, event.position);
                 unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);
@@ -221,6 +255,7 @@ impl Handler<LoggedEvent> for AccountFacts {
                 RoleEvent::UserErased { user } => {
                     unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
                     unit.append(forget_addresses(self.records.as_ref(), user).await?);
+                    unit.append(forget_cart(user));
                 }
                 _ => {}
             }
@@ -266,6 +301,7 @@ mod tests {
             max_per_order: 10,
             hold_for_seconds: 600,
             refund_policy,
+            conditions: Vec::new(),
             draft: false,
             version: 1,
         });

@@ -33,7 +33,7 @@ impl Orders {
     pub(super) async fn own(&self, buyer: Identity, id: &str) -> Outcome<Hold> {
         let order: OrderId = id.parse().map_err(|_| Problem::not_found())?;
         let hold = self.ports.ledger.find(order).await?;
-        hold.filter(|hold| hold.person == buyer.user).ok_or_else(Problem::not_found)
+        hold.filter(|hold| hold.person == buyer.user && !hold.is_aborted()).ok_or_else(Problem::not_found)
     }
 
     /// The order as people see it, with where its goods are now.

@@ -131,6 +131,12 @@ impl Keys {
         Ok(Claim::Ours)
     }
 
+    /// The order that a key is claimed for now, as far as this process knows.
+    pub(super) fn holder(&self, order: OrderId) -> Option<OrderId> {
+        let key = order.key_hash();
+        self.shard(key).lock().get(&key).map(|entry| entry.order)
+    }
+
     /// Whether the key is this order's for good.
     pub(super) fn is_written(&self, order: OrderId) -> Result<bool, PortError> {
         Ok(self.archive.order_of_key(order.key_hash())? == Some(order))

@@ -7,6 +7,7 @@
 //!
 //! | state | what a crash leaves, and what heals it |
 //! |---|---|
+//! | lines of it prepared | in the journals of their offers; [`lines`] has what becomes of them |
 //! | PENDING | in the journal; the ledger's own clock expires it |
 //! | PAYING | in the journal; the payments role asks the provider until it knows |
 //! | COMPLETED | in the journal; the vouchers role reads it from there and delivers once |
@@ -17,22 +18,31 @@ mod addresses;
 mod admin;
 mod admin_refund;
 mod audit;
+mod basket;
 mod books;
 mod cancel;
+mod cart;
+mod conditions;
+mod coupons;
 mod decide;
 mod facts;
 mod get;
 mod keys;
+mod lines;
 mod list;
 mod parts;
 mod place;
 mod policy;
 mod projection;
+mod quote;
 mod refunds;
 mod returns;
 mod shipping;
 mod stream;
+mod sweep;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
@@ -67,6 +77,9 @@ pub const TABLES: &[&Table] = &[
     books::AfterSale::TABLE,
     terms::RefundTerms::TABLE,
     cancel::CancelRequest::TABLE,
+    coupons::Coupon::TABLE,
+    cart::Cart::TABLE,
+    cart::Checkout::TABLE,
     DeadLetter::TABLE,
 ];
 
@@ -96,8 +109,23 @@ pub struct Ports {
 struct Orders {
     ports: Ports,
     keys: Arc<keys::Keys>,
+    lines: Arc<lines::Lines>,
     facts: facts::Facts,
+    coupons: coupons::Coupons,
     audit: audit::AuditBook,
+}
+
+impl Orders {
+    async fn open(ports: &Ports, keys: Arc<keys::Keys>) -> Result<Arc<Self>, PortError> {
+        Ok(Arc::new(Self {
+            keys,
+            lines: Arc::new(lines::Lines::new(ports.ledger.clone())),
+            facts: facts::Facts::create(ports).await?,
+            coupons: coupons::Coupons::new(ports),
+            audit: audit::AuditBook::create(ports).await?,
+            ports: ports.clone(),
+        }))
+    }
 }
 
 /// Makes the role. Returns when its rows have caught up with the journal: only then does it know every key.
@@ -113,14 +141,12 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let projection = projection::Projection { ledger, archive, keys: keys.clone(), lag, behind: Lag::default() };
     projection.catch_up().await?;
 
-    let orders = Arc::new(Orders {
-        facts: facts::Facts::create(&ports).await?,
-        keys: keys.clone(),
-        audit: audit::AuditBook::create(&ports).await?,
-        ports: ports.clone(),
-    });
+    let orders = Orders::open(&ports, keys.clone()).await?;
+    let sweeper = sweep::Sweeper::create(&ports, orders.lines.clone()).await?;
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
+    workers.push(sweeper.into_worker());
     let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
+    workers.push(orders.coupons.worker(&mut letters));
     workers.extend(orders.facts.workers(&mut letters));
     workers.push(addresses::resealer(&ports));
     for topic in [topics::VOUCHERS, topics::PAYMENTS] {
@@ -142,6 +168,9 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
         .routes(routes!(cancel::post))
+        .routes(routes!(cart::get::get))
+        .routes(routes!(cart::items::put, cart::items::delete))
+        .routes(routes!(cart::checkout::post))
         .routes(routes!(returns::post))
         .routes(routes!(admin::list))
         .routes(routes!(admin_refund::post))

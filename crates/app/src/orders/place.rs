@@ -1,13 +1,15 @@
-//! `POST /orders`: the opening second. No database, no log line, one command through the lane.
+//! `POST /orders`: the opening second. No database, no log line, one command through the lane. Orders over several offers
+//! go through several lanes ([`super::basket`]).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{OfferId, OrderId, UserId};
-use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome, Refusal};
+use firstcome_core::ids::{AddressId, OfferId, OrderId};
+use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome};
 use firstcome_core::ports::PortError;
 use firstcome_core::product::ProductKind;
 use garde::Validate;
@@ -16,38 +18,87 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::addresses::ShipTo;
+use super::basket::Basket;
 use super::facts::OfferFacts;
 use super::keys::{Claim, End, Keys};
+use super::quote;
 use super::view::OrderView;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
 
-/// What a buyer wants.
+/// Lines that an order may have.
+pub(super) const MAX_LINES: usize = 50;
+
+/// What a buyer wants: units of one offer, or `lines` of several.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PlaceOrder)]
 pub(super) struct Request {
-    /// The offer.
+    /// The offer, when it is one.
+    #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
-    offer_id: OfferId,
-    /// Units.
-    #[garde(range(min = 1))]
+    #[schema(value_type = Option<String>, example = "ofr_01kadz5b3r0000000000000001")]
+    offer_id: Option<OfferId>,
+    /// Units of it.
+    #[serde(default)]
+    #[garde(inner(range(min = 1)))]
     #[schema(example = 1, minimum = 1)]
-    quantity: u32,
+    quantity: Option<u32>,
+    /// Several offers, each once, held together or not at all; instead of `offer_id` and `quantity`.
+    #[serde(default)]
+    #[garde(length(max = MAX_LINES), dive)]
+    lines: Vec<WantedLine>,
+    /// The code of an own coupon.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    coupon: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
     ship_to: Option<ShipTo>,
 }
 
-/// Places an order: sets units aside, first come, first served. A free order is completed at once.
+/// Units of an offer.
+#[derive(Debug, Clone, Copy, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedLine {
+    /// The offer.
+    #[garde(skip)]
+    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    pub(super) offer_id: OfferId,
+    /// Units.
+    #[garde(range(min = 1))]
+    #[schema(example = 1, minimum = 1)]
+    pub(super) quantity: u32,
+}
+
+impl Request {
+    fn lines(&self) -> Outcome<Vec<WantedLine>> {
+        match (self.offer_id, self.quantity, &self.lines[..]) {
+            (Some(offer_id), Some(quantity), []) => Ok(vec![WantedLine { offer_id, quantity }]),
+            (Some(_), None, []) => Err(Problem::field("quantity", "is missing")),
+            (None, _, []) => Err(Problem::field("offer_id", "is missing, and there are no lines")),
+            (None, None, lines) => {
+                let mut seen = HashSet::new();
+                if lines.iter().all(|line| seen.insert(line.offer_id)) {
+                    return Ok(lines.to_vec());
+                }
+                Err(Problem::field("lines", "each offer may stand in one line only"))
+            }
+            _ => Err(Problem::field("lines", "give either offer_id and quantity, or lines")),
+        }
+    }
+}
+
+/// Places an order: sets units aside, first come, first served, all lines or none. A free order is completed at once.
 #[utoipa::path(
     post, path = "/api/v1/orders", tag = "orders", request_body = Request,
     params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
     responses(
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
-        (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen"),
-        (status = 422, description = "idempotency_key_reused, address_missing or invalid_body"),
+        (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen; offer_id names the line"),
+        (status = 403, description = "not_eligible: a condition of the offer is not met"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -58,22 +109,17 @@ pub(super) async fn post(
     IdempotencyKey(key): IdempotencyKey,
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<OrderView>)> {
-    let Some(offer) = orders.facts.offer(body.value.offer_id).await? else {
-        return Err(Problem::new(ErrorCode::UnknownOffer));
-    };
-    let order = OrderId::of_request(buyer.user, &key, body.digest, offer.number);
-    let request = HoldRequest {
-        order,
-        person: buyer.user,
-        quantity: body.value.quantity,
-        digest: body.digest,
-        discount: 0,
-        facts: orders.facts_of(&offer, order, buyer.user, body.value.ship_to.as_ref()).await?,
-    };
-    let mut view = orders.hold(&offer, request).await?;
-    if offer.kind == ProductKind::Goods && !view.state.is_open() {
+    let mut lines = Vec::new();
+    for WantedLine { offer_id, quantity } in body.value.lines()? {
+        lines.push((orders.known_offer(offer_id).await?, quantity));
+    }
+    let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
+    let Request { coupon, ship_to, .. } = body.value;
+    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, ship_to };
+    let mut view = orders.place(basket).await?;
+    if has_goods && !view.state.is_open() {
         // A repeat, as a rule: its goods may be on their way.
-        if let Some(hold) = orders.ports.ledger.find(order).await? {
+        if let Some(hold) = orders.ports.ledger.find(view.order_id).await? {
             view = orders.view_now(&hold).await?;
         }
     }
@@ -81,30 +127,47 @@ pub(super) async fn post(
 }
 
 impl Orders {
-    /// What only goods need: where they are sent.
-    async fn facts_of(
-        &self,
-        offer: &OfferFacts,
-        order: OrderId,
-        buyer: UserId,
-        ship_to: Option<&ShipTo>,
-    ) -> Outcome<Option<Box<Facts>>> {
-        if offer.kind != ProductKind::Goods {
-            return Ok(None);
-        }
-        let address = match ship_to {
-            Some(ship_to) => Some(self.keep_address(order, buyer, ship_to).await?),
-            None => self.facts.address(buyer).await?,
-        };
-        if address.is_none() {
-            return Err(Problem::new(ErrorCode::AddressMissing)
-                .detail("Goods are shipped: give ship_to, or sign up with an address"));
-        }
-        Ok(Some(Box::new(Facts { address, ..Facts::default() })))
+    pub(super) async fn known_offer(&self, offer: OfferId) -> Outcome<OfferFacts> {
+        let known = self.facts.offer(offer).await?;
+        known.ok_or_else(|| Problem::new(ErrorCode::UnknownOffer).with("offer_id", offer))
     }
 
-    async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
-        let order = request.order;
+    /// Places an order. One that is decided in one lane goes there at once.
+    pub(super) async fn place(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
+        let ([(offer, quantity)], None) = (&basket.lines[..], &basket.coupon) else {
+            return self.place_basket(basket).await;
+        };
+        let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);
+        self.check_conditions_of_new(basket.buyer, offer, order).await?;
+        let address = self.address_for(&basket, order).await?;
+        let request = HoldRequest {
+            order,
+            person: basket.buyer,
+            quantity: *quantity,
+            digest: basket.digest,
+            discount: 0,
+            facts: address.map(|address| Box::new(Facts { address: Some(address), ..Facts::default() })),
+        };
+        self.hold(offer, request).await
+    }
+
+    /// What only goods need: where they are sent.
+    pub(super) async fn address_for(&self, basket: &Basket, order: OrderId) -> Outcome<Option<AddressId>> {
+        if basket.lines.iter().all(|(offer, _)| offer.kind != ProductKind::Goods) {
+            return Ok(None);
+        }
+        let address = match &basket.ship_to {
+            Some(ship_to) => Some(self.keep_address(order, basket.buyer, ship_to).await?),
+            None => self.facts.address(basket.buyer).await?,
+        };
+        address.map(Some).ok_or_else(|| {
+            Problem::new(ErrorCode::AddressMissing)
+                .detail("Goods are shipped: give ship_to, or sign up with an address")
+        })
+    }
+
+    /// Claims the key of an order. None when it is a repeat of what was granted: there is nothing to claim.
+    pub(super) fn claim(&self, order: OrderId) -> Outcome<Option<Finish<'_>>> {
         if self.keys.too_much_is_unknown() {
             return Err(Problem::new(ErrorCode::Overloaded));
         }
@@ -113,8 +176,7 @@ impl Orders {
             return Err(reused());
         }
         if claim == Claim::Contested {
-            // A repeat of what was granted: there is nothing to claim.
-            return answered(self.ports.ledger.decide(offer.number, Command::Hold(request)).await?, offer);
+            return Ok(None);
         }
         // Finishes the claim also when the client goes away in the meantime.
         let mut finish = Finish { keys: &self.keys, order, end: End::Refused };
@@ -123,13 +185,19 @@ impl Orders {
         }
         // Until the lane has answered nobody knows whether the order exists.
         finish.end = End::Unknown;
+        Ok(Some(finish))
+    }
+
+    async fn hold(&self, offer: &OfferFacts, request: HoldRequest) -> Outcome<OrderView> {
+        let finish = self.claim(request.order)?;
         let outcome = self.ports.ledger.decide(offer.number, Command::Hold(request)).await;
-        finish.end = match &outcome {
-            Ok(LedgerOutcome::Held(_) | LedgerOutcome::Granted(_) | LedgerOutcome::AlreadyHeld(_)) => End::Granted,
-            Ok(_) | Err(PortError::Overloaded) => End::Refused,
-            Err(_) => End::Unknown,
-        };
-        drop(finish);
+        if let Some(mut finish) = finish {
+            finish.end = match &outcome {
+                Ok(LedgerOutcome::Held(_) | LedgerOutcome::Granted(_) | LedgerOutcome::AlreadyHeld(_)) => End::Granted,
+                Ok(_) | Err(PortError::Overloaded) => End::Refused,
+                Err(_) => End::Unknown,
+            };
+        }
         answered(outcome?, offer)
     }
 }
@@ -140,40 +208,25 @@ fn answered(outcome: LedgerOutcome, offer: &OfferFacts) -> Outcome<OrderView> {
             Ok(OrderView::of(&hold, offer.offer))
         }
         LedgerOutcome::KeyReused => Err(reused()),
-        LedgerOutcome::Refused(refusal) => Err(refused(refusal)),
+        LedgerOutcome::Refused(refusal) => Err(quote::problem(refusal)),
         _ => Err(Problem::new(ErrorCode::WrongState)),
     }
 }
 
-fn reused() -> Problem {
+/// The key belongs to another request.
+pub(super) fn reused() -> Problem {
     Problem::new(ErrorCode::IdempotencyKeyReused)
 }
 
-struct Finish<'a> {
+/// Ends a claim when it is dropped.
+pub(super) struct Finish<'a> {
     keys: &'a Keys,
     order: OrderId,
-    end: End,
+    pub(super) end: End,
 }
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
         self.keys.finish(self.order, self.end);
-    }
-}
-
-/// The problem that a refusal is.
-fn refused(refusal: Refusal) -> Problem {
-    match refusal {
-        Refusal::UnknownOffer => Problem::new(ErrorCode::UnknownOffer),
-        Refusal::Frozen => Problem::new(ErrorCode::Frozen),
-        Refusal::Closed => Problem::new(ErrorCode::Closed),
-        Refusal::NotOpenYet { opens_at } => Problem::new(ErrorCode::NotOpenYet).with("opens_at", opens_at),
-        Refusal::TooMany { max_per_order } => Problem::new(ErrorCode::TooMany).with("max_per_order", max_per_order),
-        Refusal::OverLimit { limit, owned } => {
-            Problem::new(ErrorCode::OverLimit).with("limit", limit).with("owned", owned)
-        }
-        Refusal::SoldOut { held, next_release_at } => {
-            Problem::new(ErrorCode::SoldOut).with("held", held).with("next_release_at", next_release_at)
-        }
     }
 }

@@ -1,14 +1,16 @@
 //! What goes back: how much of a line's price by the policy that it was sold under, and what a line's price is when a
 //! discount was taken off the whole order.
 
+use firstcome_core::discount::{Line, part, spread};
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::OfferNumber;
+use firstcome_core::ledger::Hold;
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::books::{Books, sold_lines};
+use super::books::{Books, SoldLine, sold_lines};
 use super::terms::RefundTerms;
 
 /// Days after the delivery of goods within which they may be sent back, whatever the reason.
@@ -58,24 +60,29 @@ fn share(amount: i64, part: i128, whole: i128) -> i64 {
     i64::try_from(shared).unwrap_or(i64::MAX)
 }
 
+/// The lines of an order, each with its share of the order's discount.
+fn with_discounts(hold: &Hold) -> Vec<(OfferNumber, Line)> {
+    let sold = sold_lines(hold);
+    let amounts: Vec<i64> =
+        sold.iter().map(|line| line.unit_price.amount.saturating_mul(i64::from(line.quantity))).collect();
+    let line = |(line, discount): (SoldLine, i64)| {
+        let SoldLine { offer, quantity, unit_price } = line;
+        (offer, Line { quantity, unit_price: unit_price.amount, discount })
+    };
+    sold.into_iter().zip(spread(hold.discount, &amounts)).map(line).collect()
+}
+
 /// What goes back for these units, of which each line gives back the percent that it is sold under. Never more than what is
 /// left of the order's money.
 pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumber) -> u8) -> Due {
-    let sold = sold_lines(&books.hold);
-    let price =
-        |offer| sold.iter().find(|line| line.offer == offer).map_or(0, |line| i128::from(line.unit_price.amount));
-    let of =
-        |lines: &[TakenLine]| -> i128 { lines.iter().map(|line| price(line.offer) * i128::from(line.quantity)).sum() };
     let total = books.hold.total().amount;
-    let whole: i128 = sold.iter().map(|line| i128::from(line.unit_price.amount) * i128::from(line.quantity)).sum();
+    let sold = with_discounts(&books.hold);
+    let cost = |line: &TakenLine| {
+        let of_line = sold.iter().find(|(offer, _)| *offer == line.offer);
+        (line.offer, of_line.map_or(0, |(_, sold)| part(*sold, books.taken_of(line.offer), line.quantity)))
+    };
     let earlier = || books.standing().filter_map(|refund| refund.taken.as_ref());
-    let mut place: i128 = earlier().map(|taken| of(&taken.0.lines)).sum();
-    let mut costs: Vec<(OfferNumber, i64)> = Vec::with_capacity(lines.len());
-    for line in lines {
-        let from = place;
-        place += price(line.offer) * i128::from(line.quantity);
-        costs.push((line.offer, share(total, place, whole) - share(total, from, whole)));
-    }
+    let mut costs: Vec<(OfferNumber, i64)> = lines.iter().map(cost).collect();
     if lines == books.lines_left() {
         // What is taken last is what the others have left, also when one that was refused lay between them.
         let others: i64 = earlier().map(|taken| taken.0.cost).chain(costs.iter().map(|(_, cost)| *cost)).sum();
@@ -89,7 +96,7 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
 #[cfg(test)]
 mod tests {
     use firstcome_core::ids::{OrderId, RefundId, UserId};
-    use firstcome_core::ledger::{Event, Granted, Hold, HoldState};
+    use firstcome_core::ledger::{Event, Granted, HoldState};
     use firstcome_core::money::{Currency, Money};
     use firstcome_core::payment::RefundState;
 

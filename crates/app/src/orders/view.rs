@@ -1,5 +1,6 @@
 //! An order as people see it.
 
+use firstcome_core::discount::spread;
 use firstcome_core::ids::{OfferId, OrderId};
 use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
 use firstcome_core::money::Money;
@@ -21,6 +22,10 @@ pub struct LineView {
     /// Price of one unit.
     #[schema(value_type = MoneySchema)]
     pub unit_price: Money,
+    /// What of the order's discount is taken off this line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub discount: Option<Money>,
     /// The order's place in the offer's journal: who has a lower number came first.
     pub seq: u64,
 }
@@ -98,13 +103,18 @@ impl OrderView {
     /// The order that a hold on its home offer is.
     pub fn of(hold: &Hold, offer: OfferId) -> Self {
         let money = |amount| Money::new(amount, hold.unit_price.currency);
-        let own =
-            LineView { offer_id: offer, quantity: hold.quantity, unit_price: hold.unit_price, seq: hold.granted_seq };
-        let others = hold.other_lines().iter().map(|line| LineView {
-            offer_id: line.offer,
-            quantity: line.quantity,
-            unit_price: line.unit_price,
-            seq: hold.granted_seq,
+        let own = (offer, hold.quantity, hold.unit_price, hold.granted_seq);
+        let elsewhere = hold
+            .lines_elsewhere()
+            .map(|line| (line.offer, line.quantity, line.unit_price, line.seq.unwrap_or(hold.granted_seq)));
+        let lines: Vec<_> = std::iter::once(own).chain(elsewhere).collect();
+        let amounts: Vec<i64> = lines.iter().map(|line| line.2.amount.saturating_mul(i64::from(line.1))).collect();
+        let lines = lines.into_iter().zip(spread(hold.discount, &amounts)).map(|(line, discount)| LineView {
+            offer_id: line.0,
+            quantity: line.1,
+            unit_price: line.2,
+            discount: (discount > 0).then(|| money(discount)),
+            seq: line.3,
         });
         Self {
             order_id: hold.order,
@@ -112,7 +122,7 @@ impl OrderView {
             reason: (hold.state == HoldState::Released).then(|| reason(hold.reason)),
             amount: hold.total(),
             discount: (hold.discount > 0).then(|| money(hold.discount)),
-            lines: std::iter::once(own).chain(others).collect(),
+            lines: lines.collect(),
             hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
             created_at: hold.created_at,
             shipping: ShippingView::of(hold, None),

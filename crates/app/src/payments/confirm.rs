@@ -24,9 +24,9 @@ use utoipa::ToSchema;
 use super::Payments;
 use super::rows::{Payment, failed_attempts, live_payment};
 use super::show::MoneySchema;
-use super::stock::Pinned;
 use super::toss::is_payment_key;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+use crate::stock::Pinned;
 
 /// Attempts of one order that may fail. Whoever has tried so often tries something else than to pay; and what is known of
 /// an order must stay a handful.

@@ -28,7 +28,6 @@ mod rest;
 mod rows;
 mod settle;
 mod show;
-mod stock;
 #[cfg(test)]
 mod tests;
 mod toss;
@@ -50,9 +49,9 @@ use utoipa_axum::routes;
 use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
 use crate::letters::Letters;
 use crate::role::{Role, Worker};
+use crate::stock::Stock;
 use metrics::Metrics;
 use settle::Settled;
-use stock::Stock;
 
 pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};

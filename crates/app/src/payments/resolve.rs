@@ -9,9 +9,9 @@ use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record a
 use firstcome_core::time::Time;
 
 use super::rows::Payment;
-use super::stock::Pinned;
 use super::{Payments, all};
 use crate::role::Worker;
+use crate::stock::Pinned;
 
 /// Attempts that one step takes.
 const AT_ONCE: u32 = 256;

@@ -23,8 +23,8 @@ use serde::Deserialize;
 
 use super::Payments;
 use super::rows::{Origin, Payment, Refund};
-use super::stock::Pinned;
 use crate::consumer::{HandleError, Handler};
+use crate::stock::Pinned;
 
 /// Attempts that are remembered as settled at most. Those beyond are settled twice, which changes nothing.
 const REMEMBERED: usize = 65_536;
@@ -194,7 +194,9 @@ impl Payments {
         let Some(hold) = self.ports.ledger.find(order).await? else {
             return Ok(Some("There is no such order"));
         };
-        let is_pinned = hold.state == HoldState::Paying && hold.attempt == attempt;
+        // Of an order over several offers only its home is seen here; pinning what is pinned changes nothing.
+        let alone = hold.other_lines().is_empty();
+        let is_pinned = alone && hold.state == HoldState::Paying && hold.attempt == attempt;
         let pinned = if is_pinned || is_sold_to(&hold, attempt) {
             Pinned::Yes
         } else if hold.total() != paid {

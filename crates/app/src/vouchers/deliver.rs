@@ -5,24 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firstcome_core::ids::{OfferNumber, OrderId, UserId};
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{OfferNumber, OrderId, UserId, VoucherId};
 use firstcome_core::ledger::{Event, HoldState};
 use firstcome_core::money::Currency;
-use firstcome_core::ports::{JournalEntry, Random, random_bytes};
+use firstcome_core::ports::JournalEntry;
 use firstcome_core::product::{Product, ProductKind};
-use firstcome_core::records::{Field as _, Record as _, Unit, Value};
+use firstcome_core::records::{Field as _, Record as _, RecordsExt as _, Unit, Value};
 use firstcome_core::time::Time;
 
 use super::Ports;
 use super::products::Products;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{HandleError, Handler};
+use crate::coupons::{code_hash, used_by};
+use crate::voucher_code::new_code;
 
-/// Letters of a code: Crockford's base 32, which has no I, L, O and U to be misread.
-const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Letters in a code: 80 random bits.
-const CODE: usize = 16;
-const GROUP: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The name of the consumer that delivers.
@@ -51,18 +49,35 @@ impl Handler<JournalEntry> for Delivery {
     }
 
     async fn handle(&self, items: &[JournalEntry]) -> Result<Unit, HandleError> {
-        let mut sales = Vec::new();
+        let (mut sales, mut used) = (Vec::new(), Vec::new());
         for entry in items {
             for event in &entry.record.events {
-                sales.extend(self.sale(entry.record.offer, event, entry.record.at).await?);
+                if entry.record.offer.is_account() {
+                    used.extend(self.used(event).await?.map(|coupon| (coupon, entry.record.at)));
+                } else {
+                    sales.extend(self.sale(entry.record.offer, event, entry.record.at).await?);
+                }
             }
         }
         let taken_back = self.taken_back(&sales).await?;
         let mut unit = Unit::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
-            for voucher in self.vouchers(sale).await? {
-                unit = unit.insert(&voucher).insert(&Movement::issued(&voucher));
+            for mut voucher in self.vouchers(sale).await? {
+                let issued = Movement::issued(&voucher);
+                if let Some((_, at)) = used.iter().find(|(coupon, _)| *coupon == voucher.id) {
+                    unit = unit.insert(&Movement::used(&voucher, *at));
+                    voucher.balance = 0;
+                }
+                unit = unit.insert(&voucher).insert(&issued);
+                unit = self
+                    .announced(sale.offer, &voucher)
+                    .await?
+                    .into_iter()
+                    .fold(unit, |unit, event| unit.event(&event, sale.at));
             }
+        }
+        for (coupon, at) in used {
+            unit.append(self.mark_used(coupon, at).await?);
         }
         Ok(unit)
     }
@@ -89,6 +104,45 @@ impl Delivery {
         }
     }
 
+    /// The coupon that an event in an account uses, if it is one that does.
+    async fn used(&self, event: &Event) -> Result<Option<VoucherId>, HandleError> {
+        match event {
+            Event::Sold(granted) => Ok(used_by(granted)),
+            Event::Committed { order, .. } => {
+                let hold = self.ports.ledger.known(*order).await?;
+                Ok(hold.and_then(|hold| hold.facts.and_then(|facts| facts.coupon)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A till marks a coupon by itself; whoever comes second finds it marked.
+    async fn mark_used(&self, coupon: VoucherId, at: Time) -> Result<Unit, HandleError> {
+        let Some(mut stored) = self.ports.records.load::<Voucher>(coupon).await? else { return Ok(Unit::new()) };
+        if stored.record.voided || stored.record.balance == 0 {
+            return Ok(Unit::new());
+        }
+        let movement = Movement::used(&stored.record, at);
+        stored.record.balance = 0;
+        Ok(Unit::new().update(&stored).insert(&movement))
+    }
+
+    /// What the orders role must know of a coupon.
+    async fn announced(&self, offer: OfferNumber, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+        let product = self.products.of(offer).await?;
+        Ok(product.and_then(|product| {
+            Some(RoleEvent::CouponIssued {
+                voucher: voucher.id,
+                code: code_hash(&voucher.code),
+                user: voucher.user,
+                offer,
+                discount: product.discount?,
+                minimum_amount: product.minimum_amount,
+                valid_until: voucher.valid_until,
+            })
+        }))
+    }
+
     async fn taken_back(&self, sales: &[Sale]) -> Result<HashSet<OrderId>, HandleError> {
         if sales.is_empty() {
             return Ok(HashSet::new());
@@ -105,7 +159,7 @@ impl Delivery {
             return Ok(Vec::new());
         };
         let home = std::iter::once((order.home(), hold.quantity));
-        let others = hold.other_lines().iter().map(|line| (line.offer.number(), line.quantity));
+        let others = hold.lines_elsewhere().map(|line| (line.offer.number(), line.quantity));
         let mut due = Vec::new();
         for (offer, quantity) in home.chain(others) {
             due.extend(self.vouchers(&Sale { offer, order, person: hold.person, quantity, at }).await?);
@@ -136,6 +190,7 @@ impl Delivery {
             valid_until,
             voided: false,
             issued_at: sale.at,
+            offer: Some(sale.offer),
         };
         Ok((0..sale.quantity).map(voucher).collect())
     }
@@ -150,54 +205,4 @@ pub fn face(product: &Product) -> (i64, Currency) {
 pub fn valid_until(product: &Product, at: Time, time_zone: &jiff::tz::TimeZone) -> Result<Time, jiff::Error> {
     let days = product.valid_for_days.unwrap_or(1825);
     Ok(product.visit_ends(time_zone)?.unwrap_or(at + DAY * days))
-}
-
-fn new_code(random: &dyn Random) -> String {
-    let bytes: [u8; CODE] = random_bytes(random);
-    let mut code = String::with_capacity(CODE + CODE / GROUP);
-    for (place, byte) in bytes.iter().enumerate() {
-        if place > 0 && place % GROUP == 0 {
-            code.push('-');
-        }
-        code.push(char::from(LETTERS[usize::from(byte & 31)]));
-    }
-    code
-}
-
-/// A code as it is stored, from what a person typed: in either case, with or without dashes and spaces, with O for 0 and I
-/// or L for 1. None when it cannot be one.
-pub(super) fn normal_code(typed: &str) -> Option<String> {
-    let mut code = String::with_capacity(CODE + CODE / GROUP);
-    let mut letters = 0;
-    for letter in typed.chars().filter(|letter| !matches!(letter, '-' | ' ')) {
-        let letter = match letter.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            other => other,
-        };
-        if letters == CODE || !LETTERS.iter().any(|known| char::from(*known) == letter) {
-            return None;
-        }
-        if letters > 0 && letters % GROUP == 0 {
-            code.push('-');
-        }
-        code.push(letter);
-        letters += 1;
-    }
-    (letters == CODE).then_some(code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_read_as_people_type_them() {
-        let code = "0123-4567-89AB-CDEF";
-        assert_eq!(normal_code(code).as_deref(), Some(code));
-        assert_eq!(normal_code("oi23 4567 89ab cdef").as_deref(), Some(code));
-        assert_eq!(normal_code("0123-4567-89AB-CDE"), None);
-        assert_eq!(normal_code("0123-4567-89AB-CDEFG"), None);
-        assert_eq!(normal_code("0123-4567-89AB-CDE\u{ac00}"), None);
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{EventId, UserId};
+use firstcome_core::ids::{EventId, OrderId, UserId};
 use firstcome_core::money::Money;
 use firstcome_core::ports::Committed;
 use firstcome_core::product::ProductKind;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::Vouchers;
 use super::store::{Movement, MovementKind, Voucher};
+use crate::coupons::{self, Purpose};
 use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Path, Problem};
 
 /// How often a redemption is decided anew because another one of the same voucher was faster.
@@ -88,6 +89,15 @@ pub(super) async fn post(
             return Ok(Json(remaining(&stored.record, earlier.balance)));
         }
         let mut changed = stored;
+        if vouchers.take_coupon(&changed.record, &movement).await? && changed.record.balance == 0 {
+            // Marked already, by whoever reads in the ledger that it was taken: this is what took it.
+            let mark = Movement::used(&changed.record, movement.at);
+            let unit = Unit::new().update(&changed).delete(&mark).insert(&movement);
+            if vouchers.ports.records.commit(unit).await? == Committed::Done {
+                return Ok(Json(remaining(&changed.record, 0)));
+            }
+            continue;
+        }
         let account = match changed.record.account().redeem(amount, movement.at) {
             Redeemed::Done(account) => account,
             Redeemed::InsufficientBalance => {
@@ -131,6 +141,22 @@ fn units(voucher: &Voucher, amount: Option<Money>) -> Outcome<i64> {
 }
 
 impl Vouchers {
+    /// Takes a coupon that can be redeemed in the ledger, where checkouts look as well. Whether it is a coupon that this
+    /// very redemption has taken.
+    async fn take_coupon(&self, voucher: &Voucher, movement: &Movement) -> Outcome<bool> {
+        if voucher.kind != ProductKind::Coupon || voucher.voided || movement.at >= voucher.valid_until {
+            return Ok(false);
+        }
+        // No client's key has a space, so no order has this name.
+        let key = format!("redeem {}", movement.id);
+        let name = OrderId::of_request(voucher.user, &key, 0, voucher.sold_by());
+        if coupons::take(&*self.ports.ledger, voucher.sold_by(), voucher.id, name, Purpose::Use).await? {
+            return Ok(true);
+        }
+        Err(Problem::new(ErrorCode::AlreadyUsed)
+            .detail("It has been used, or is reserved by an order that is not paid"))
+    }
+
     /// The redemption that was made under the same key before.
     async fn earlier(&self, movement: &Movement, by: UserId) -> Outcome<Option<Movement>> {
         let earlier = self.ports.records.load::<Movement>(movement.id).await?.map(|stored| stored.record);

@@ -40,6 +40,8 @@ record! {
         pub voided: bool,
         /// When it was issued.
         pub issued_at: Time,
+        /// The offer that sold it; missing in rows of old versions, which are all of their order's home.
+        pub offer: Option<OfferNumber>,
     }
     indexes [
         unique "vouchers_by_code" ("code"),
@@ -105,12 +107,17 @@ impl Voucher {
 
     /// Whether its code is one that could have been issued.
     pub fn has_code(&self) -> bool {
-        super::deliver::normal_code(&self.code).as_deref() == Some(self.code.as_str())
+        crate::voucher_code::normal_code(&self.code).as_deref() == Some(self.code.as_str())
     }
 
     /// The account that decides.
     pub fn account(&self) -> Account {
         Account { face: self.face, balance: self.balance, valid_until: self.valid_until, voided: self.voided }
+    }
+
+    /// The offer that sold it.
+    pub fn sold_by(&self) -> OfferNumber {
+        self.offer.unwrap_or(self.order.home())
     }
 
     /// Takes over what the account says now.
@@ -140,6 +147,20 @@ impl Movement {
         }
     }
 
+    /// A coupon was used for an order.
+    pub(super) fn used(voucher: &Voucher, at: Time) -> Self {
+        Self {
+            id: EventId::derived(&[b"used", &voucher.id.0]),
+            voucher: voucher.id,
+            kind: MovementKind::Redeemed,
+            amount: voucher.balance,
+            balance: 0,
+            by: None,
+            digest: None,
+            at,
+        }
+    }
+
     /// What was left on a voucher was taken back.
     pub(super) fn voided(voucher: &Voucher, at: Time) -> Self {
         Self {
@@ -164,7 +185,7 @@ impl Vouchers {
     }
 
     pub(super) async fn by_code(&self, code: &str) -> Outcome<Option<Stored<Voucher>>> {
-        let Some(code) = super::deliver::normal_code(code) else { return Ok(None) };
+        let Some(code) = crate::voucher_code::normal_code(code) else { return Ok(None) };
         Ok(self.ports.records.list::<Voucher>(Query::all(Voucher::TABLE, 1).is("code", code)).await?.pop())
     }
 }

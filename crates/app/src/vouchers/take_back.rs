@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, TakenLine};
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
 use firstcome_core::ports::{JournalEntry, LoggedEvent, PortError};
+use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
 
@@ -14,6 +15,7 @@ use super::Ports;
 use super::deliver::Delivery;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
+use crate::coupons::{self, Purpose};
 
 /// Vouchers read at a time; an order has at most as many as its units.
 const PAGE: u32 = 10_000;
@@ -53,6 +55,9 @@ impl TakeBack {
         let mut unit = Unit::new();
         let issued = self.vouchers(order).await?;
         let known: HashSet<VoucherId> = issued.iter().map(|stored| stored.record.id).collect();
+        if !self.take_coupons(refund, &issued, forced).await? {
+            return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+        }
         for mut stored in issued {
             match stored.record.account().void(forced) {
                 Voiding::InUse => return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now)),
@@ -75,6 +80,32 @@ impl TakeBack {
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
+    /// Takes every coupon of these in the ledger, so that no checkout uses it any more; none of them when one is used or
+    /// reserved, unless it must be.
+    async fn take_coupons(
+        &self,
+        refund: RefundId,
+        issued: &[Stored<Voucher>],
+        forced: bool,
+    ) -> Result<bool, HandleError> {
+        let ledger = &*self.ports.ledger;
+        if !forced && issued.iter().any(|stored| stored.record.account().void(false) == Voiding::InUse) {
+            return Ok(false);
+        }
+        let coupons = || issued.iter().map(|stored| &stored.record).filter(|coupon| coupon.kind == ProductKind::Coupon);
+        for (place, coupon) in coupons().enumerate() {
+            let taken =
+                coupons::take(ledger, coupon.sold_by(), coupon.id, name(refund, coupon), Purpose::TakeBack).await?;
+            if !taken && !forced {
+                for taken in coupons().take(place) {
+                    coupons::give_back(ledger, taken.sold_by(), name(refund, taken), refund).await?;
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Some units of an order: of each line so many vouchers are taken back, unused ones.
     async fn judge_lines(
         &self,
@@ -91,7 +122,7 @@ impl TakeBack {
             // Another process delivers, and this one has not heard of it: what is not there yet cannot be taken back in part.
             return Err(PortError::Unavailable(format!("{order} is being delivered")).into());
         }
-        let mut unit = Unit::new();
+        let mut chosen = Vec::new();
         for line in lines {
             let ids: HashSet<VoucherId> =
                 (0..line.of).map(|number| Voucher::id_of(order, line.offer, number)).collect();
@@ -103,13 +134,18 @@ impl TakeBack {
             let mut usable: Vec<_> = of_line().filter(|stored| !stored.record.voided).cloned().collect();
             usable.sort_by_key(|stored| (stored.record.balance < stored.record.face, stored.record.id));
             let wanted = line.quantity as usize;
-            for mut stored in usable.drain(..wanted.min(usable.len())) {
-                let Voiding::Done(account) = stored.record.account().void(forced) else {
-                    return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
-                };
-                stored.record.set(account);
-                unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
-            }
+            chosen.extend(usable.drain(..wanted.min(usable.len())));
+        }
+        if !self.take_coupons(refund, &chosen, forced).await? {
+            return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+        }
+        let mut unit = Unit::new();
+        for mut stored in chosen {
+            let Voiding::Done(account) = stored.record.account().void(forced) else {
+                return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
+            };
+            stored.record.set(account);
+            unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
         }
         Ok(unit.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
@@ -118,4 +154,10 @@ impl TakeBack {
         let query = Query::all(Voucher::TABLE, PAGE).is("order", order);
         Ok(self.ports.records.list::<Voucher>(query).await?)
     }
+}
+
+/// The name under which a refund takes a coupon.
+pub(super) fn name(refund: RefundId, coupon: &Voucher) -> OrderId {
+    let key = format!("refund {refund} {}", coupon.id);
+    OrderId::of_request(coupon.user, &key, 0, coupon.sold_by())
 }

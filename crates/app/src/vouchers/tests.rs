@@ -11,13 +11,14 @@ use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{
     Clock as _, Committed, EventLog as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger,
 };
-use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::product::{Discount, OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryLog, MemoryRecords, TestClock, TestRandom};
 use firstcome_core::time::Time;
 
 use super::{Options, Ports, TABLES, Voucher, Workers};
 use crate::consumer::{DeadLetter, Handler as _, Replay as _, Replayed};
+use crate::coupons::{self, Purpose};
 
 const OFFER: OfferNumber = OfferNumber(1);
 const BUYER: UserId = UserId([9; 16]);
@@ -98,6 +99,32 @@ impl Shop {
         assert_eq!(self.catalog.commit(saved).await.expect("the catalogue"), Committed::Done);
     }
 
+    /// The catalogue announces that the offer sells coupons.
+    async fn announce_coupons(&self) {
+        let mut offer = offer(self.clock.now());
+        (offer.product.kind, offer.product.face_value) = (ProductKind::Coupon, None);
+        offer.product.discount = Some(Discount::Amount(PRICE));
+        let saved = Unit::new().event(&RoleEvent::OfferSaved { offer: Box::new(offer) }, self.clock.now());
+        assert_eq!(self.catalog.commit(saved).await.expect("the catalogue"), Committed::Done);
+    }
+
+    /// Sells two coupons and delivers them.
+    async fn coupons(&self) -> (OrderId, Vec<Voucher>) {
+        self.announce_coupons().await;
+        let order = self.sell().await;
+        self.workers.delivery.catch_up().await.expect("delivered");
+        (order, self.vouchers().await)
+    }
+
+    async fn vouchers(&self) -> Vec<Voucher> {
+        let vouchers = self.books.list::<Voucher>(Query::all(Voucher::TABLE, 100)).await.expect("vouchers");
+        vouchers.into_iter().map(|stored| stored.record).collect()
+    }
+
+    async fn take(&self, coupon: &Voucher, name: OrderId, purpose: Purpose) -> bool {
+        coupons::take(&*self.ledger, OFFER, coupon.id, name, purpose).await.expect("an answer")
+    }
+
     async fn letter(&self) -> DeadLetter {
         let letters = self.books.list::<DeadLetter>(Query::all(DeadLetter::TABLE, 100)).await.expect("letters");
         assert_eq!(letters.len(), 1);
@@ -162,6 +189,7 @@ fn offer(now: Time) -> OfferInfo {
         max_per_order: 10,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        conditions: Vec::new(),
         draft: false,
         version: 1,
     }
@@ -290,4 +318,39 @@ async fn of_some_units_so_many_vouchers_are_taken_back() {
     shop.workers.taking_back.catch_up().await.expect("judged");
     assert_eq!(shop.books.events().pop().expect("an event").kind, "vouchers.in_use");
     assert_eq!(shop.voided().await.into_iter().filter(|voided| *voided).count(), 1);
+}
+
+/// The process dies, or another one reads on, between taking a coupon in the ledger and writing that it is void.
+#[tokio::test]
+async fn a_coupon_that_goes_back_is_not_marked_as_used() {
+    let shop = Shop::open().await;
+    let (order, issued) = shop.coupons().await;
+    assert_eq!(shop.books.events().iter().filter(|event| event.kind == "coupon.issued").count(), 2);
+    let name = super::take_back::name(RefundId([2; 16]), &issued[0]);
+    assert!(shop.take(&issued[0], name, Purpose::TakeBack).await);
+    shop.workers.delivery.catch_up().await.expect("read");
+    assert_eq!(shop.vouchers().await, issued, "nothing was used");
+    shop.request_refund(order).await;
+    shop.workers.taking_back.catch_up().await.expect("taken back");
+    assert_eq!(shop.voided().await, [true, true]);
+    for coupon in &issued {
+        assert!(!shop.take(coupon, OrderId([7; 16]), Purpose::Use).await, "no checkout and no till has it any more");
+    }
+}
+
+#[tokio::test]
+async fn coupons_go_back_together_or_not_at_all() {
+    let shop = Shop::open().await;
+    let (order, issued) = shop.coupons().await;
+    assert!(shop.take(&issued[1], OrderId([7; 16]), Purpose::Use).await);
+    // The ledger knows before the row does.
+    shop.ledger.behind.store(true, Ordering::Relaxed);
+    shop.request_refund(order).await;
+    shop.workers.taking_back.catch_up().await.expect("judged");
+    assert!(shop.books.events().iter().any(|event| event.kind == "vouchers.in_use"));
+    shop.ledger.behind.store(false, Ordering::Relaxed);
+    shop.workers.delivery.catch_up().await.expect("read");
+    let left: Vec<_> = shop.vouchers().await.iter().map(|voucher| (voucher.balance, voucher.voided)).collect();
+    assert_eq!(left, [(1, false), (0, false)]);
+    assert!(shop.take(&issued[0], OrderId([8; 16]), Purpose::Use).await, "the other is as it was");
 }

@@ -80,6 +80,7 @@ mod tests {
             valid_until: Time(100),
             voided: false,
             issued_at: Time(0),
+            offer: None,
         };
         let balance = |voided, now| VoucherView::new(Voucher { voided, ..card.clone() }, now).balance;
         assert_eq!(balance(false, Time(1)), Some(Money::new(4_000, Currency::KRW)));

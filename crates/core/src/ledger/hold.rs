@@ -48,6 +48,9 @@ pub struct Line {
     /// Price of one unit.
     #[n(2)]
     pub unit_price: Money,
+    /// The sequence number of the event that set the units aside on that offer; lines of old orders have none.
+    #[n(3)]
+    pub seq: Option<u64>,
 }
 
 /// Units that came back.
@@ -244,6 +247,16 @@ impl Hold {
     /// The order's other lines; empty unless it is an order over several offers and this its home.
     pub fn other_lines(&self) -> &[Line] {
         self.facts.as_ref().map_or(&[], |facts| &facts.other_lines)
+    }
+
+    /// The order's lines on other offers that sell something: all of them but the account of its coupon.
+    pub fn lines_elsewhere(&self) -> impl Iterator<Item = &Line> {
+        self.other_lines().iter().filter(|line| !line.offer.number().is_account())
+    }
+
+    /// Whether the order never came to exist: another line of it could not be held.
+    pub fn is_aborted(&self) -> bool {
+        self.state == HoldState::Released && self.reason == ReleaseReason::Aborted
     }
 
     /// What the whole order costs, after its discount. Only meaningful on the home offer.

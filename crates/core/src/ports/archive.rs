@@ -41,7 +41,7 @@ pub trait HoldArchive: Send + Sync + 'static {
     fn may_contain(&self, key: KeyHash) -> bool;
     /// The hold of an order on an offer.
     fn hold(&self, offer: OfferNumber, order: OrderId) -> Result<Option<Hold>, PortError>;
-    /// The order that was granted to a request with this key, whatever its body and offer.
+    /// The order that was granted to a request with this key, whatever its body and offer. One that was aborted never was.
     fn order_of_key(&self, key: KeyHash) -> Result<Option<OrderId>, PortError>;
 }
 
@@ -73,6 +73,6 @@ pub struct ListedOrder {
 
 /// An archive that people can look through.
 pub trait OrderArchive: HoldArchive {
-    /// The orders that a query selects, the latest first, as of [`HoldArchive::head`].
+    /// The orders that a query selects, the latest first, as of [`HoldArchive::head`]. Those that were aborted are none.
     fn list(&self, query: &OrderQuery) -> Result<Vec<ListedOrder>, PortError>;
 }

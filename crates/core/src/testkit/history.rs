@@ -116,7 +116,7 @@ impl Sale {
     /// Mostly the order's own request; now and then of another person, with another body, free, or over several offers.
     fn request(&self, step: Step) -> HoldRequest {
         let (order, how) = (step.which % ORDERS, step.how);
-        let line = Line { offer: OfferId([9; 16]), quantity: 2, unit_price: Money::new(300, Currency::KRW) };
+        let line = Line { offer: OfferId([9; 16]), quantity: 2, unit_price: Money::new(300, Currency::KRW), seq: None };
         let facts = Facts { address: Some(AddressId([order; 16])), ..Facts::default() };
         HoldRequest {
             order: self.order(order),

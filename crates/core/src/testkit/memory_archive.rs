@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ids::{KeyHash, OfferNumber, OrderId};
 use crate::ledger::{Event, Hold, Offer, OfferSnapshot, Persons};
-use crate::ports::{ArchiveHead, HoldArchive, JournalEntry, PortError};
+use crate::order::OrderState;
+use crate::ports::{ArchiveHead, HoldArchive, JournalEntry, ListedOrder, OrderArchive, OrderQuery, PortError};
 
 /// A [`HoldArchive`] that folds the journal's entries and forgets nothing. Clones are the same archive.
 #[derive(Clone, Default)]
@@ -85,8 +86,32 @@ impl HoldArchive for MemoryArchive {
         let books = self.books();
         let granted = |order: &&OrderId| {
             let home = books.offers.get(&order.home());
-            home.and_then(|offer| offer.hold(**order)).is_some_and(|hold| hold.quantity > 0)
+            home.and_then(|offer| offer.hold(**order)).is_some_and(|hold| !hold.is_aborted())
         };
         Ok(books.keys.get(&key).into_iter().flatten().find(granted).copied())
+    }
+}
+
+impl OrderArchive for MemoryArchive {
+    fn list(&self, query: &OrderQuery) -> Result<Vec<ListedOrder>, PortError> {
+        let books = self.books();
+        let mut holds: Vec<&Hold> = books
+            .offers
+            .iter()
+            .flat_map(|(number, offer)| offer.holds().filter(|hold| hold.order.home() == *number))
+            .filter(|hold| !hold.is_aborted() && query.person.is_none_or(|person| person == hold.person))
+            .collect();
+        holds.sort_by_key(|hold| (hold.created_at, hold.order));
+        let places = holds.into_iter().zip(1_i64..).map(|(hold, place)| ListedOrder { place, hold: hold.clone() });
+        let selected = places.filter(|ListedOrder { place, hold }| {
+            query.offer.is_none_or(|offer| offer == hold.order.home())
+                && query.state.is_none_or(|state| state == OrderState::of(hold))
+                && query.granted_before.is_none_or(|time| hold.created_at < time)
+                && query.after.is_none_or(|after| *place < after)
+        });
+        let mut selected: Vec<_> = selected.collect();
+        selected.reverse();
+        selected.truncate(query.limit);
+        Ok(selected)
     }
 }

@@ -173,11 +173,8 @@ fn money() -> impl Strategy<Value = Money> {
 }
 
 fn line() -> impl Strategy<Value = Line> {
-    (any::<[u8; 16]>(), any::<u32>(), money()).prop_map(|(offer, quantity, unit_price)| Line {
-        offer: OfferId(offer),
-        quantity,
-        unit_price,
-    })
+    (any::<[u8; 16]>(), any::<u32>(), money(), any::<Option<u64>>())
+        .prop_map(|(offer, quantity, unit_price, seq)| Line { offer: OfferId(offer), quantity, unit_price, seq })
 }
 
 fn facts() -> impl Strategy<Value = Facts> {

@@ -57,7 +57,8 @@ pub(super) async fn check(
 
 fn due(journal: &Journal, sold: &Sold<'_>, position: i64) -> HashMap<OrderId, Due> {
     let mut due: HashMap<OrderId, Due> = HashMap::new();
-    for ((order, offer), hold) in &journal.holds {
+    // What uses a coupon delivers nothing.
+    for ((order, offer), hold) in journal.holds.iter().filter(|((_, offer), _)| !offer.is_account()) {
         let entry = due.entry(*order).or_default();
         if sold.is_digital(*offer) {
             entry.is_news |= journal.is_news((*order, *offer), position);

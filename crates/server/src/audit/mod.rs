@@ -11,6 +11,7 @@ mod books;
 mod catalogue;
 mod deliveries;
 mod journal;
+mod lines;
 mod money;
 mod orders;
 mod refunds;
@@ -68,6 +69,7 @@ async fn look(place: &Place) -> Result<Report, PortError> {
         }
     };
     report.take_journal(&journal);
+    lines::check(&journal, &mut report);
     // In a cluster the rows of orders are every process' own copy, made again from the journal when it differs.
     match place.folder() {
         Some(folder) => {

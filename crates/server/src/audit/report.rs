@@ -78,6 +78,7 @@ impl Report {
             .audit
             .offers
             .iter()
+            .filter(|(number, _)| !number.is_account())
             .map(|(number, tally)| OfferLine {
                 offer_id: journal.terms.get(number).map_or(OfferId::NIL, |terms| terms.offer),
                 seq: tally.seq,

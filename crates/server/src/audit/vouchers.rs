@@ -52,7 +52,7 @@ impl<'a> Sold<'a> {
         .await?;
         let mut sold = Self { journal, products, units: HashMap::new(), moved };
         let delivered = journal.holds.iter().filter(|(key, hold)| {
-            matches!(hold.state, HoldState::Sold | HoldState::Returned) && sold.is_digital(key.1)
+            matches!(hold.state, HoldState::Sold | HoldState::Returned) && !key.1.is_account() && sold.is_digital(key.1)
         });
         let units = delivered
             .flat_map(|(key, hold)| (0..hold.quantity).map(|number| (Voucher::id_of(key.0, key.1, number), *key)));

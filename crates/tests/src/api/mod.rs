@@ -75,6 +75,11 @@ impl Api {
         self.call(Method::PATCH, &format!("/api/v1{path}"))
     }
 
+    /// A PUT under `/api/v1`.
+    pub fn put(&self, path: &str) -> Call<'_> {
+        self.call(Method::PUT, &format!("/api/v1{path}"))
+    }
+
     /// A DELETE under `/api/v1`.
     pub fn delete(&self, path: &str) -> Call<'_> {
         self.call(Method::DELETE, &format!("/api/v1{path}"))

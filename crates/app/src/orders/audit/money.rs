@@ -72,10 +72,12 @@ impl MoneyBook {
                 Event::PaymentBegun { order, attempt } if order.home() == record.offer => {
                     self.paying.insert(*order, *attempt);
                 }
-                Event::PaymentEnded { order, .. } => {
+                Event::PaymentEnded { order, .. } if order.home() == record.offer => {
                     self.paying.remove(order);
                 }
-                Event::Committed { order, attempt } if self.paying.get(order) == Some(attempt) => {
+                Event::Committed { order, attempt }
+                    if order.home() == record.offer && self.paying.get(order) == Some(attempt) =>
+                {
                     self.paying.remove(order);
                     self.sales.insert(*order, Sale { attempt: *attempt, offer: record.offer, since: now });
                 }
@@ -104,7 +106,10 @@ impl MoneyBook {
                 None => self.find(order, sale.attempt).await?,
             };
             let hold = self.ledger.find(order).await?;
-            if amount.is_none() || amount != hold.map(|hold| hold.total()) {
+            let costs = hold.map(|hold| hold.total());
+            // What is free nobody pays for.
+            let due = costs.filter(|costs| costs.amount > 0 || amount.is_some());
+            if costs.is_none() || amount != due {
                 tracing::error!(%order, attempt = %sale.attempt, ?amount, "sold, and not paid as it should be");
                 unpaid.push(sale.offer);
             }

@@ -80,7 +80,7 @@ async fn silence_is_unknown_then_quarantined_and_stays_pinned() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(6, super::harm::Harm::FailAfter);
+    shop.steps.strike(6, crate::harm::Harm::FailAfter);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     assert!(shop.steps.struck().is_some_and(|what| what.contains("confirm")), "{:?}", shop.steps.struck());
     shop.provider.silent(true);
@@ -103,7 +103,7 @@ async fn a_payment_that_expires_at_the_provider_frees_the_order() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
-    shop.steps.strike(6, super::harm::Harm::FailBefore);
+    shop.steps.strike(6, crate::harm::Harm::FailBefore);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(202));
     shop.provider.set("key", ProviderStatus::Expired);
     shop.rest().await;
@@ -207,7 +207,7 @@ async fn who_stood_still_collects_nothing_for_an_attempt_that_was_given_up() {
 
     // Only now the first goes on; its units could be had again.
     let pinned = shop.payments.stock.begin(&hold, attempt.record.payment_id).await.expect("an answer");
-    assert_eq!(pinned, crate::payments::stock::Pinned::Yes);
+    assert_eq!(pinned, crate::stock::Pinned::Yes);
     let now = shop.payments.overtaken(&attempt, &hold).await.expect("an answer").expect("given up");
     assert_eq!(now.record.state, PaymentState::Fail);
     assert_eq!(shop.state(order), Some(HoldState::Held), "nothing stays pinned");

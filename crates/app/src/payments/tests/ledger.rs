@@ -10,7 +10,7 @@ use firstcome_core::ports::{Clock, JournalEntry, LedgerState, PortError, StockLe
 use firstcome_core::testkit::TestClock;
 use parking_lot::Mutex;
 
-use super::harm::Steps;
+use crate::harm::Steps;
 
 pub(super) struct TestLedger {
     offers: Mutex<BTreeMap<OfferNumber, Offer>>,

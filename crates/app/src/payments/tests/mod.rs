@@ -1,6 +1,5 @@
 //! The saga under test: a ledger, a database and a provider that fail, repeat and stop at every step in turn.
 
-mod harm;
 mod ladder;
 mod ledger;
 mod provider;

@@ -9,7 +9,7 @@ use firstcome_core::money::Money;
 use firstcome_core::ports::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 use parking_lot::Mutex;
 
-use super::harm::Steps;
+use crate::harm::Steps;
 
 #[derive(Default)]
 struct Books {

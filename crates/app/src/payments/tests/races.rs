@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::shop::{BUYER, HOLD_FOR, OFFER, PRICE, Shop};
 use crate::payments::confirm::{Confirmation, Request};
-use crate::payments::stock::Pinned;
+use crate::stock::Pinned;
 
 /// The request finds the units gone and is about to withdraw its attempt; the resolver, which does not know, finds them
 /// there again. Whoever of the two is later must notice the other.

@@ -7,7 +7,7 @@ use firstcome_core::ports::{Committed, PortError, Records};
 use firstcome_core::records::{Query, Row, Table, Unit, Value};
 use firstcome_core::testkit::MemoryRecords;
 
-use super::harm::Steps;
+use crate::harm::Steps;
 
 pub(super) struct HarmedRecords {
     pub(super) inner: Arc<MemoryRecords>,

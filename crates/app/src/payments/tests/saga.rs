@@ -5,8 +5,8 @@ use firstcome_core::ids::RefundId;
 use firstcome_core::ledger::{Command, HoldState, Outcome};
 use firstcome_core::ports::ProviderStatus;
 
-use super::harm::Harm;
 use super::shop::{OFFER, PRICE, Shop};
+use crate::harm::Harm;
 
 /// What is played through with harm at every step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

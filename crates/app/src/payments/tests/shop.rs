@@ -16,11 +16,11 @@ use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
 use prometheus_client::registry::Registry;
 
-use super::harm::Steps;
 use super::ledger::TestLedger;
 use super::provider::TestProvider;
 use super::records::HarmedRecords;
 use crate::consumer::Handler as _;
+use crate::harm::Steps;
 use crate::payments::confirm::{Confirmation, Request};
 use crate::payments::refunds::Approved;
 use crate::payments::rows::{Payment, Refund, payments_of, refunds_of};

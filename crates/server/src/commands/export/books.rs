@@ -4,6 +4,7 @@
 
 use firstcome_app::payments::{Payment, Refund};
 use firstcome_app::vouchers::Voucher;
+use firstcome_core::ids::OrderId;
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::product::RefundPolicy;
@@ -106,7 +107,9 @@ fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
 
 fn orders(sales: &Sales) -> Result<Vec<u8>, CommandError> {
     let mut table = Table::new(&ORDERS)?;
-    for ((order, offer), sale) in &sales.sales {
+    // An order that was aborted never existed, and its lines are released.
+    let is_aborted = |order: OrderId| sales.order(order).is_none_or(|home| home.hold.is_aborted());
+    for ((order, offer), sale) in sales.sales.iter().filter(|((order, _), _)| !is_aborted(*order)) {
         let hold = &sale.hold;
         table.row(&[
             order.to_string(),
@@ -114,7 +117,7 @@ fn orders(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             hold.person.to_string(),
             hold.quantity.to_string(),
             hold.unit_price.amount.to_string(),
-            sale.amount(*offer).to_string(),
+            sales.amount(*order, *offer).to_string(),
             hold.unit_price.currency.to_string(),
             OrderState::of(hold).as_str().to_owned(),
             hold.created_at.to_string(),

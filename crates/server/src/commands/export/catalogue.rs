@@ -71,6 +71,7 @@ fn of_offer(offer: &Fields) -> Result<HashMap<String, String>, CommandError> {
             "sku" => put(&mut cells, "offer_sku", value)?,
             "product_sku" => {}
             "price" => put_money(&mut cells, "price", "currency", value),
+            "conditions" => drop(cells.insert("conditions".to_owned(), value.to_string())),
             name => put(&mut cells, name, value)?,
         }
     }

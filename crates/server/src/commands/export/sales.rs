@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use firstcome_core::discount::spread;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, RefundId};
 use firstcome_core::ledger::{Event, Hold};
 use firstcome_core::money::Currency;
@@ -20,10 +21,9 @@ pub(super) struct Sale {
 }
 
 impl Sale {
-    /// What its units cost. What is taken off an order is taken off its line on the home offer.
-    pub(super) fn amount(&self, offer: OfferNumber) -> i64 {
-        let units = i64::from(self.hold.quantity).saturating_mul(self.hold.unit_price.amount);
-        if self.hold.order.home() == offer { units.saturating_sub(self.hold.discount) } else { units }
+    /// What its units cost before anything is taken off.
+    fn price(&self) -> i64 {
+        i64::from(self.hold.quantity).saturating_mul(self.hold.unit_price.amount)
     }
 }
 
@@ -72,13 +72,14 @@ impl Sales {
         if let Event::TermsSet(terms) = event {
             self.offers.insert(offer, terms.offer);
         }
-        let Some(order) = event.order() else { return };
+        // What uses a coupon sells nothing.
+        let Some(order) = event.order().filter(|_| !offer.is_account()) else { return };
         if let Some(hold) = Hold::created_by(event, seq, at) {
             self.sales.insert((order, offer), Sale { hold, sold_at: None });
         } else if let Some(sale) = self.sales.get_mut(&(order, offer)) {
             sale.hold.evolve(event, seq);
         }
-        let date = self.day(at);
+        let (date, amount) = (self.day(at), self.amount(order, offer));
         let Some(sale) = self.sales.get_mut(&(order, offer)) else { return };
         let place = (date, offer, sale.hold.unit_price.currency);
         match event {
@@ -87,7 +88,7 @@ impl Sales {
                 let day = self.days.entry(place).or_default();
                 day.orders += 1;
                 day.units += u64::from(sale.hold.quantity);
-                day.amount = day.amount.saturating_add(sale.amount(offer));
+                day.amount = day.amount.saturating_add(amount);
             }
             Event::Returned { return_id, quantity, .. } => {
                 self.returns.insert(*return_id, at);
@@ -106,6 +107,20 @@ impl Sales {
     /// The full id of an offer.
     pub(super) fn offer(&self, number: OfferNumber) -> String {
         self.offers.get(&number).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// What a line costs: its units, without its share of what was taken off the order.
+    pub(super) fn amount(&self, order: OrderId, offer: OfferNumber) -> i64 {
+        let price = self.sales.get(&(order, offer)).map_or(0, Sale::price);
+        let Some(home) = self.order(order).filter(|home| home.hold.discount != 0) else { return price };
+        let elsewhere = home.hold.lines_elsewhere();
+        let others = elsewhere
+            .map(|line| (line.offer.number(), line.unit_price.amount.saturating_mul(i64::from(line.quantity))));
+        let lines: Vec<_> = std::iter::once((order.home(), home.price())).chain(others).collect();
+        let amounts: Vec<i64> = lines.iter().map(|(_, amount)| *amount).collect();
+        let shares = lines.iter().zip(spread(home.hold.discount, &amounts));
+        let share = shares.filter(|((number, _), _)| *number == offer).map(|(_, share)| share).sum::<i64>();
+        price.saturating_sub(share)
     }
 
     /// An order, by its line on its home offer.

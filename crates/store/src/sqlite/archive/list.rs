@@ -66,6 +66,7 @@ fn of_all(connection: &Connection, query: &OrderQuery) -> Result<Vec<ListedOrder
 fn selects(query: &OrderQuery, row: &ArchivedRow) -> bool {
     let ArchivedRow { offer, state, hold, .. } = row;
     hold.order.home() == *offer
+        && !hold.is_aborted()
         && query.person.is_none_or(|person| person == hold.person)
         && query.offer.is_none_or(|wanted| wanted == *offer)
         && query.state.is_none_or(|wanted| wanted.as_str() == state)

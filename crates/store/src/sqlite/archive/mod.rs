@@ -252,7 +252,10 @@ impl HoldArchive for SqliteArchive {
     }
 
     fn order_of_key(&self, key: KeyHash) -> Result<Option<OrderId>, PortError> {
-        let granted = |row: &ArchivedRow| row.hold.order.key_hash() == key && row.hold.quantity > 0;
+        let granted = |row: &ArchivedRow| {
+            let ArchivedRow { offer, hold, .. } = row;
+            hold.order.key_hash() == key && hold.order.home() == *offer && !hold.is_aborted()
+        };
         let row = self.read(|connection| self.indexes.first(connection, key, granted))?;
         Ok(row.map(|row| row.hold.order))
     }

@@ -12,7 +12,7 @@ use crate::commands::CommandError;
 use crate::commands::import::{OfferRow, ProductRow, fields, times};
 
 /// Every column, in the order in which an export writes them.
-pub(in crate::commands) const COLUMNS: [&str; 25] = [
+pub(in crate::commands) const COLUMNS: [&str; 26] = [
     "sku",
     "kind",
     "name",
@@ -37,6 +37,7 @@ pub(in crate::commands) const COLUMNS: [&str; 25] = [
     "max_per_order",
     "hold_for_seconds",
     "refund_policy",
+    "conditions",
     "draft",
 ];
 const PRODUCT_TEXTS: [&str; 5] = ["sku", "kind", "name", "image_url", "visit_date"];
@@ -100,6 +101,12 @@ impl Row<'_> {
         self.text(column).map(|text| text.to_ascii_lowercase().parse().map_err(|_| wrong())).transpose()
     }
 
+    /// What only JSON can say.
+    fn json(&self, column: &str) -> Result<Option<Value>, CommandError> {
+        let wrong = |error| self.bad(format!("{column}: must be JSON: {error}"));
+        self.text(column).map(|text| serde_json::from_str(text).map_err(wrong)).transpose()
+    }
+
     /// Money in the currency that one of these columns names first.
     fn money(&self, column: &str, currencies: &[&str]) -> Result<Option<Value>, CommandError> {
         let currency = currencies.iter().find_map(|column| self.text(column)).unwrap_or(DEFAULT_CURRENCY);
@@ -144,6 +151,7 @@ impl Row<'_> {
             }
         }
         fields.extend(self.text("refund_policy").map(|policy| ("refund_policy".to_owned(), json!(policy))));
+        fields.extend(self.json("conditions")?.map(|conditions| ("conditions".to_owned(), conditions)));
         fields.extend(self.flag("draft")?.map(|flag| ("draft".to_owned(), json!(flag))));
         let given = fields.keys().filter(|field| !relative.contains(field.as_str())).cloned().collect();
         let offer = fields::read(fields, &self.place)?;

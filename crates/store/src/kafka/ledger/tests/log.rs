@@ -197,6 +197,7 @@ async fn a_batch_that_is_too_large_is_halved() {
         offer: OfferId([number; 16]),
         quantity: 1,
         unit_price: Money::new(1, Currency::KRW),
+        seq: None,
     };
     let large = |number: u64, lines: usize| {
         let Command::Hold(mut request) = hold(number, OFFER) else { return Command::Expire };

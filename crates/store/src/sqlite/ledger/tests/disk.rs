@@ -71,8 +71,12 @@ async fn a_full_disk_refuses_and_heals() {
 fn big_hold(number: u64) -> Command {
     let Command::Hold(mut request) = hold(number, OFFER) else { unreachable!("it is a hold") };
     let price = firstcome_core::money::Money::new(1, firstcome_core::money::Currency::KRW);
-    let line =
-        firstcome_core::ledger::Line { offer: firstcome_core::ids::OfferId([7; 16]), quantity: 1, unit_price: price };
+    let line = firstcome_core::ledger::Line {
+        offer: firstcome_core::ids::OfferId([7; 16]),
+        quantity: 1,
+        unit_price: price,
+        seq: None,
+    };
     let facts = firstcome_core::ledger::Facts { other_lines: vec![line; 400], ..Default::default() };
     request.facts = Some(Box::new(facts));
     Command::Hold(request)

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// What happens at a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Harm {
+pub(crate) enum Harm {
     /// It is not done, and fails.
     FailBefore,
     /// It is done, and fails.
@@ -23,13 +23,13 @@ pub(super) enum Harm {
 }
 
 impl Harm {
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::FailBefore, Self::FailAfter, Self::Repeat, Self::CrashBefore, Self::CrashAfter];
 }
 
 /// Counts steps and harms one of them.
 #[derive(Default)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     seen: AtomicUsize,
     strike: Mutex<Option<(usize, Harm)>>,
     struck: Mutex<Option<String>>,
@@ -39,23 +39,23 @@ pub(super) struct Steps {
 
 impl Steps {
     /// Harms the step with this number from now on counted from 0.
-    pub(super) fn strike(&self, step: usize, harm: Harm) {
+    pub(crate) fn strike(&self, step: usize, harm: Harm) {
         self.seen.store(0, Ordering::SeqCst);
         *self.strike.lock() = Some((step, harm));
     }
 
     /// Harms nothing from now on.
-    pub(super) fn calm(&self) {
+    pub(crate) fn calm(&self) {
         *self.strike.lock() = None;
     }
 
     /// What was harmed, if it came to that.
-    pub(super) fn struck(&self) -> Option<String> {
+    pub(crate) fn struck(&self) -> Option<String> {
         self.struck.lock().clone()
     }
 
     /// Does this in the next step of this name, before its effect: what somebody else does at that moment.
-    pub(super) fn meanwhile(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn meanwhile(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.meanwhile.lock().push((name, Box::pin(work)));
     }
 
@@ -66,12 +66,12 @@ impl Steps {
     }
 
     /// Returns when the process stops.
-    pub(super) async fn crash(&self) {
+    pub(crate) async fn crash(&self) {
         self.crashed.notified().await;
     }
 
     /// Does one step. `failed` makes its failure.
-    pub(super) async fn pass<T, F: Future<Output = T>>(
+    pub(crate) async fn pass<T, F: Future<Output = T>>(
         &self,
         name: &str,
         work: impl Fn() -> F,

@@ -1,7 +1,8 @@
 //! The ledger's side of a payment, over every line of an order.
 //!
 //! An order is decided by its home offer; its other lines are on other offers. All lines are pinned before money moves,
-//! and all are committed after it moved. Every command here may be repeated.
+//! the home first: who finds it pinned keeps away from the others. All are committed after it moved, the home last: an
+//! order that is sold has every line sold. Every command here may be repeated.
 
 use std::sync::Arc;
 
@@ -11,18 +12,19 @@ use firstcome_core::ledger::{Command, Hold, Outcome};
 use firstcome_core::ports::{PortError, StockLedger};
 
 /// The ledger.
-pub(super) struct Stock(pub(super) Arc<dyn StockLedger>);
+pub(crate) struct Stock(pub(crate) Arc<dyn StockLedger>);
 
 /// What came of pinning an order's units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Pinned {
+pub(crate) enum Pinned {
     /// They are pinned for the attempt.
     Yes,
     /// They are not, and none is left pinned for it.
     No(ErrorCode),
 }
 
-fn lines(order: OrderId, hold: Option<&Hold>) -> impl Iterator<Item = OfferNumber> + Send {
+/// The offers of an order's lines, the home first.
+fn lines(order: OrderId, hold: Option<&Hold>) -> impl DoubleEndedIterator<Item = OfferNumber> + Send {
     let others: Vec<OfferNumber> =
         hold.map(|hold| hold.other_lines().iter().map(|line| line.offer.number()).collect()).unwrap_or_default();
     std::iter::once(order.home()).chain(others)
@@ -31,10 +33,10 @@ fn lines(order: OrderId, hold: Option<&Hold>) -> impl Iterator<Item = OfferNumbe
 impl Stock {
     /// Pins every line. Units of an expired order are taken again, if there are any. An overloaded ledger means that
     /// nothing is pinned; after any other error some lines may be.
-    pub(super) async fn begin(&self, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
+    pub(crate) async fn begin(&self, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
         let mut any = false;
         for offer in lines(hold.order, Some(hold)) {
-            match self.begin_line(offer, hold.order, attempt).await {
+            match self.begin_line(offer, hold, attempt).await {
                 Ok(Pinned::Yes) => any = true,
                 Ok(refused) => {
                     if any {
@@ -48,21 +50,28 @@ impl Stock {
         Ok(Pinned::Yes)
     }
 
-    async fn begin_line(&self, offer: OfferNumber, order: OrderId, attempt: PaymentId) -> Result<Pinned, PortError> {
-        match self.0.decide(offer, Command::BeginPayment { order, attempt }).await? {
-            Outcome::Expired => {}
-            outcome => return Ok(pinned(&outcome)),
+    async fn begin_line(&self, offer: OfferNumber, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
+        let order = hold.order;
+        let begin = Command::BeginPayment { order, attempt };
+        let mut outcome = self.0.decide(offer, begin.clone()).await?;
+        if outcome == Outcome::Unknown && offer != order.home() {
+            // The order exists, but nobody has told this line yet.
+            self.0.decide(offer, Command::Promote { order, expires_at: hold.expires_at }).await?;
+            outcome = self.0.decide(offer, begin.clone()).await?;
+        }
+        if outcome != Outcome::Expired {
+            return Ok(pinned(&outcome, attempt));
         }
         match self.0.decide(offer, Command::Reclaim { order }).await? {
             // Pinned in the meantime, perhaps by a twin for this very attempt: asking again tells.
             Outcome::Held(_) | Outcome::PaymentInProgress { .. } => {}
-            outcome => return Ok(pinned(&outcome)),
+            outcome => return Ok(pinned(&outcome, attempt)),
         }
-        Ok(pinned(&self.0.decide(offer, Command::BeginPayment { order, attempt }).await?))
+        Ok(pinned(&self.0.decide(offer, begin).await?, attempt))
     }
 
     /// Unpins every line that the attempt pinned.
-    pub(super) async fn end(&self, order: OrderId, hold: Option<&Hold>, attempt: PaymentId) -> Result<(), PortError> {
+    pub(crate) async fn end(&self, order: OrderId, hold: Option<&Hold>, attempt: PaymentId) -> Result<(), PortError> {
         for offer in lines(order, hold) {
             self.0.decide(offer, Command::EndPayment { order, attempt }).await?;
         }
@@ -70,13 +79,13 @@ impl Stock {
     }
 
     /// Commits every line; whether the order is the attempt's now.
-    pub(super) async fn commit(
+    pub(crate) async fn commit(
         &self,
         order: OrderId,
         hold: Option<&Hold>,
         attempt: PaymentId,
     ) -> Result<bool, PortError> {
-        for offer in lines(order, hold) {
+        for offer in lines(order, hold).rev() {
             match self.0.decide(offer, Command::Commit { order, attempt }).await? {
                 Outcome::Committed { .. } => {}
                 Outcome::AlreadyCommitted { attempt: paid_by, .. } if paid_by == attempt => {}
@@ -95,9 +104,11 @@ fn uncertain(error: PortError) -> PortError {
     }
 }
 
-fn pinned(outcome: &Outcome) -> Pinned {
+fn pinned(outcome: &Outcome, attempt: PaymentId) -> Pinned {
     match outcome {
         Outcome::Paying(_) => Pinned::Yes,
+        // A line of it is committed already.
+        Outcome::AlreadySold { attempt: by } if *by == attempt => Pinned::Yes,
         Outcome::PaymentInProgress { .. } => Pinned::No(ErrorCode::PaymentInProgress),
         Outcome::AlreadySold { .. } => Pinned::No(ErrorCode::AlreadyPaid),
         Outcome::Unknown => Pinned::No(ErrorCode::NotFound),

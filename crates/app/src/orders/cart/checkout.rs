@@ -1,0 +1,109 @@
+//! `POST /me/cart/checkout`: what is in the cart becomes an order, whole or not at all.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::{BodyDigest, UserId};
+use firstcome_core::ports::Committed;
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Checkout, TRIES, busy};
+use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+use crate::orders::Orders;
+use crate::orders::addresses::ShipTo;
+use crate::orders::basket::Basket;
+use crate::orders::place::reused;
+use crate::orders::view::OrderView;
+
+/// How to order what is in the cart.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CheckOut)]
+pub(in crate::orders) struct Request {
+    /// The code of an own coupon.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    coupon: Option<String>,
+    /// Goods: where they are sent; the account's address if left out.
+    #[serde(default)]
+    #[garde(dive)]
+    ship_to: Option<ShipTo>,
+}
+
+/// Orders everything in the own cart, all lines or none. What was ordered leaves the cart.
+#[utoipa::path(
+    post, path = "/api/v1/me/cart/checkout", tag = "cart", request_body = Request,
+    params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
+    responses(
+        (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
+        (status = 409, description = "as POST /orders, with the offer_id of the line; wrong_state when the cart is empty"),
+        (status = 403, description = "not_eligible: a condition of an offer is not met"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
+        (status = 503, description = "overloaded: try again after Retry-After"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(in crate::orders) async fn post(
+    State(orders): State<Arc<Orders>>,
+    Buyer(buyer): Buyer,
+    IdempotencyKey(key): IdempotencyKey,
+    body: Body<Request>,
+) -> Outcome<(StatusCode, Json<OrderView>)> {
+    let checkout = orders.freeze(buyer.user, &key, body.digest).await?;
+    let basket = orders.basket_of(&checkout.record).await;
+    let placed = match basket {
+        Ok(basket) => {
+            let Request { coupon, ship_to } = body.value;
+            orders.place(Basket { coupon, ship_to, ..basket }).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match placed {
+        Ok(view) => {
+            orders.finish_checkout(&checkout.record).await?;
+            Ok((StatusCode::CREATED, Json(view)))
+        }
+        Err(problem) => {
+            orders.thaw(checkout, &problem).await?;
+            Err(problem)
+        }
+    }
+}
+
+impl Orders {
+    /// What the key stands for: the lines of the first request under it, or the cart as it is now.
+    async fn freeze(&self, user: UserId, key: &str, body: BodyDigest) -> Outcome<Stored<Checkout>> {
+        for _ in 0..TRIES {
+            let first = self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?;
+            if let Some(first) = first {
+                return if first.record.body == body.to_be_bytes() { Ok(first) } else { Err(reused()) };
+            }
+            let items = self.cart(user).await?.map(|stored| stored.record.items.0).unwrap_or_default();
+            if items.is_empty() {
+                return Err(Problem::new(ErrorCode::WrongState).detail("The cart is empty"));
+            }
+            let checkout = Checkout::new(user, key, body, items, self.ports.clock.now());
+            if self.ports.records.commit(Unit::new().insert(&checkout)).await? == Committed::Done {
+                return Ok(Stored { record: checkout, version: 1 });
+            }
+        }
+        Err(busy())
+    }
+
+    /// After a refusal the key is free again: the next request under it orders what is in the cart then. While nobody
+    /// knows whether the order exists it stays.
+    async fn thaw(&self, checkout: Stored<Checkout>, problem: &Problem) -> Outcome<()> {
+        if !checkout.record.done && problem.code().status() < 500 {
+            // A conflict is a twin that has placed the order.
+            self.ports.records.commit(Unit::new().update(&checkout).delete(&checkout.record)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The role over ports in memory.
+
+mod coupons;
+mod several;
+mod shop;
