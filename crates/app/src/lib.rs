@@ -17,6 +17,7 @@ pub mod heartbeat;
 pub mod http;
 pub mod letters;
 pub mod mails;
+pub mod notices;
 pub mod orders;
 pub mod pages;
 pub mod payments;

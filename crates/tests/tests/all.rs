@@ -27,4 +27,5 @@ mod smtp;
 mod socket;
 mod storm;
 mod tamper;
+mod webhooks;
 mod wishlist;

@@ -33,7 +33,8 @@ pub(crate) const PATH: &str = "/api/v1/admin/dead-letters";
 pub(crate) const REPLAY: &str = "/api/v1/admin/dead-letters/{id}/replay";
 
 /// The roles that have consumers, and so dead letters.
-pub const ROLES: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub const ROLES: [RoleName; 5] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers, RoleName::Notices];
 
 /// The letters of one role.
 pub struct Letters {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key};
-use firstcome_app::{accounts, orders};
+use firstcome_app::{accounts, notices, orders};
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::time::Time;
 
@@ -63,7 +63,12 @@ fn state(number: u32, seals_from: Time, current: Option<u32>, oldest: Option<u32
 /// The oldest key that anything is encrypted with.
 async fn oldest(place: &Place) -> Result<Option<u32>, CommandError> {
     let mut oldest = None;
-    for (role, tables) in [(RoleName::Accounts, accounts::SEALED), (RoleName::Orders, orders::SEALED)] {
+    let sealed = [
+        (RoleName::Accounts, accounts::SEALED),
+        (RoleName::Orders, orders::SEALED),
+        (RoleName::Notices, notices::SEALED),
+    ];
+    for (role, tables) in sealed {
         let records = place.records(role).await?;
         let found = oldest_key(records.as_ref(), tables).await?;
         oldest = [oldest, found].into_iter().flatten().min();

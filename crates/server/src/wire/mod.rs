@@ -67,6 +67,7 @@ pub fn tables(role: RoleName) -> &'static [&'static Table] {
         RoleName::Orders => firstcome_app::orders::TABLES,
         RoleName::Payments => firstcome_app::payments::TABLES,
         RoleName::Vouchers => firstcome_app::vouchers::TABLES,
+        RoleName::Notices => firstcome_app::notices::TABLES,
         RoleName::Sandbox => firstcome_app::sandbox::TABLES,
     }
 }

@@ -12,7 +12,7 @@ use firstcome_app::pages::PagesOptions;
 use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
-use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
+use firstcome_app::{catalog, notices, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{
     Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger,
 };
@@ -80,6 +80,24 @@ pub(super) async fn vouchers_role(
         random: parts.random.clone(),
     };
     vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
+}
+
+pub(super) fn notices_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+    metrics: &mut Registry,
+) -> Role {
+    let ports = notices::Ports {
+        records,
+        ledger,
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        keys: parts.keys.clone(),
+    };
+    notices::create(notices::Options { development: config.development() }, ports, metrics)
 }
 
 pub(super) async fn accounts_role(

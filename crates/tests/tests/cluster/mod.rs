@@ -11,6 +11,7 @@ mod refusals;
 mod rolling;
 mod shapes;
 mod silence;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
