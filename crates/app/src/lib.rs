@@ -4,6 +4,7 @@
 //! import each other; they share the core, [`http`] and the ways to ask the ledger.
 
 pub mod accounts;
+pub mod actions;
 pub mod catalog;
 #[cfg(test)]
 mod conformance;

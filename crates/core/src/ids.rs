@@ -178,6 +178,8 @@ id!(/// One thing that such systems are told; the same to each, however often it
     NoticeId, "msg");
 id!(/// One notice on its way to one system.
     DeliveryId, "dlv");
+id!(/// Something that a person of the shop did.
+    ActionId, "act");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
 #[derive(

@@ -98,6 +98,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/orders/{id}/return/receive", Operator),
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
+    ("GET", "/admin/actions", Operator),
     ("POST", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks/{id}", Seller),

@@ -20,7 +20,7 @@ pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;
-pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
+pub use page::{Items, PageParameters, decode_cursor, encode_cursor, merge};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;
 pub use signature::{CALLER, DEADLINE, DRAINING, NotVouched, Signatures, Vouched};

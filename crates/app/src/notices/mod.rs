@@ -40,6 +40,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
@@ -49,7 +50,8 @@ use feed::Feed;
 use rows::{Delivery, SoldOut, Webhook};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[Webhook::TABLE, Delivery::TABLE, SoldOut::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] =
+    &[Webhook::TABLE, Delivery::TABLE, SoldOut::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
 
 /// Which of them have sealed columns, and which column says by what key.
 pub const SEALED: &[(&Table, &str)] = &[(Webhook::TABLE, Webhook::KEY)];

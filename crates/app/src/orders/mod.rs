@@ -58,6 +58,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::{DeadLetter, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
@@ -81,6 +82,8 @@ pub const TABLES: &[&Table] = &[
     cart::Cart::TABLE,
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
 ];
 
 /// Which of them have sealed columns, and which column says by what key.

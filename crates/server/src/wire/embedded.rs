@@ -105,7 +105,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let payments = databases.payments.clone();
     let mut all = vec![
         roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
-        catalog::create(catalog.clone()).await?,
+        roles::catalog_role(config, &parts, databases.catalog.clone(), ledger.clone()).await?,
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,

@@ -109,7 +109,7 @@ async fn open_role(
             let (mailer, mailbox) = roles::mailer(config, parts)?;
             return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics).await?, mailbox));
         }
-        RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
+        RoleName::Catalog => roles::catalog_role(config, parts, records, servers.ledger()).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
             roles::orders_role(config, parts, records, ledger.clone(), archive.clone(), metrics).await?
