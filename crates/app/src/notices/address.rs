@@ -16,7 +16,7 @@ const MAX_URL: usize = 2_048;
 
 /// Networks of IPv4 that are not the public Internet, with the bits that name them (IANA's special-purpose registry).
 const NOT_PUBLIC: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),

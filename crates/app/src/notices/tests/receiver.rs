@@ -43,9 +43,12 @@ impl Got {
     }
 }
 
+/// An answer: its status, and a header perhaps.
+type Said = (u16, Option<(&'static str, String)>);
+
 struct Shared {
     got: Mutex<Vec<Got>>,
-    answers: Mutex<VecDeque<(u16, Vec<(&'static str, String)>)>>,
+    answers: Mutex<VecDeque<Said>>,
     open: watch::Receiver<bool>,
 }
 
@@ -73,12 +76,12 @@ impl Receiver {
 
     /// The next answers are these.
     pub(super) fn say(&self, statuses: impl IntoIterator<Item = u16>) {
-        self.shared.answers.lock().extend(statuses.into_iter().map(|status| (status, Vec::new())));
+        self.shared.answers.lock().extend(statuses.into_iter().map(|status| (status, None)));
     }
 
     /// The next answer is this, with a header.
     pub(super) fn say_with(&self, status: u16, name: &'static str, value: &str) {
-        self.shared.answers.lock().push_back((status, vec![(name, value.to_owned())]));
+        self.shared.answers.lock().push_back((status, Some((name, value.to_owned()))));
     }
 
     /// Whether it answers at all.
@@ -95,9 +98,9 @@ async fn take(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, t
     shared.got.lock().push(Got { headers, text, path: uri.path().to_owned() });
     let mut open = shared.open.clone();
     open.wait_for(|open| *open).await.expect("the test goes on");
-    let (status, headers) = shared.answers.lock().pop_front().unwrap_or((204, Vec::new()));
+    let (status, header) = shared.answers.lock().pop_front().unwrap_or((204, None));
     let mut response = StatusCode::from_u16(status).expect("a status").into_response();
-    for (name, value) in headers {
+    if let Some((name, value)) = header {
         response.headers_mut().insert(name, value.parse().expect("a header"));
     }
     response

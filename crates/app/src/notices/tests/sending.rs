@@ -162,7 +162,7 @@ async fn in_production_an_address_of_this_machine_is_not_called() {
     for (url, why) in [
         (receiver.url().to_owned(), "must begin with https://"),
         (format!("https://127.0.0.1:{port}"), "public Internet"),
-        (format!("https://127.1:{port}"), "public Internet"),
+        (format!("https://127.1:{port}"), "the connection failed"),
     ] {
         let mut webhook = world.records.load::<super::super::Webhook>(id).await.unwrap().unwrap();
         webhook.record.url = url;
