@@ -102,6 +102,7 @@ pub async fn check(records: &dyn Records, index: &BlindIndex) -> Result<Result<u
     }
     let (mut seq, mut proof) = (0, Vec::new());
     while seq < last {
+        let read = seq;
         let page = Query::all(Action::TABLE, PAGE)
             .filter("seq", Comparison::Greater(seq.to_value()))
             .order_by("seq", Direction::Ascending);
@@ -117,7 +118,7 @@ pub async fn check(records: &dyn Records, index: &BlindIndex) -> Result<Result<u
             }
             proof = expected;
         }
-        if newest < last && seq < last {
+        if seq == read {
             return Ok(Err(format!("action {} is gone", seq + 1)));
         }
     }
