@@ -66,7 +66,7 @@ pub(super) const HEAD: &str = "head";
 impl Action {
     /// Its proof, behind the one before it.
     pub(super) fn proof(&self, index: &BlindIndex, before: &[u8]) -> Vec<u8> {
-        let (roles, object) = (self.roles.to_value(), self.object.to_value());
+        let object = self.object.as_deref();
         index.of(&[
             b"action",
             before,
@@ -74,10 +74,11 @@ impl Action {
             &self.seq.to_be_bytes(),
             &self.at.0.to_be_bytes(),
             &self.user.0,
-            format!("{roles:?}").as_bytes(),
+            &[self.roles.bits()],
             &self.session.0,
             self.action.as_bytes(),
-            format!("{object:?}").as_bytes(),
+            &[u8::from(object.is_some())],
+            object.unwrap_or_default().as_bytes(),
         ])
     }
 }

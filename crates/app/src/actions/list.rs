@@ -1,6 +1,5 @@
 //! `GET /admin/actions`: what people of the shop did, newest first, of one role; [`crate::letters`] puts the roles together.
 
-use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{ActionId, SessionId, UserId};
 use firstcome_core::ports::{Records, RoleName};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Action;
-use crate::http::{Items, Outcome, PageParameters, Problem, Roles, merge};
+use crate::http::{Items, Outcome, PageParameters, Roles, merge, named};
 
 /// Where they are listed.
 pub(crate) const PATH: &str = "/api/v1/admin/actions";
@@ -63,16 +62,16 @@ impl Filters {
         asked: &PageParameters,
     ) -> Outcome<Items<ActionView>> {
         let mut query = Query::all(Action::TABLE, asked.limit + 1).order_by("at", Direction::Descending);
-        if let Some(user) = given::<UserId>("user", self.user.as_deref())? {
+        if let Some(user) = named::<UserId>("user", self.user.as_deref())? {
             query = query.is("user", user);
         }
-        if let Some(session) = given::<SessionId>("session", self.session.as_deref())? {
+        if let Some(session) = named::<SessionId>("session", self.session.as_deref())? {
             query = query.is("session", session);
         }
-        if let Some(from) = given::<Time>("from", self.from.as_deref())? {
+        if let Some(from) = named::<Time>("from", self.from.as_deref())? {
             query = query.filter("at", Comparison::AtLeast(from.to_value()));
         }
-        if let Some(to) = given::<Time>("to", self.to.as_deref())? {
+        if let Some(to) = named::<Time>("to", self.to.as_deref())? {
             query = query.filter("at", Comparison::Less(to.to_value()));
         }
         for (column, text) in [("action", &self.action), ("object", &self.object)] {
@@ -83,13 +82,6 @@ impl Filters {
         let rows = records.list::<Action>(asked.within(query)?).await?;
         Ok(asked.page(rows, |row| (row.record.at.to_value(), row.record.key()), |row| ActionView::of(role, row.record)))
     }
-}
-
-/// What a filter names, if it is there.
-fn given<T: std::str::FromStr>(name: &str, text: Option<&str>) -> Outcome<Option<T>> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let unknown = |_| Problem::new(ErrorCode::MalformedRequest).detail(format!("{name} is not one that exists"));
-    text.parse().map(Some).map_err(unknown)
 }
 
 impl ActionView {

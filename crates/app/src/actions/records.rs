@@ -68,7 +68,7 @@ impl Actions {
     /// The action behind the last one, and the head that says so.
     fn row(&self, head: Option<Stored<ActionHead>>, acting: &Acting) -> Unit {
         let now = self.clock.now();
-        let (seq, before) = head.as_ref().map_or((0, &[][..]), |head| (head.record.seq, &head.record.proof));
+        let (seq, before) = head.as_ref().map_or((0, &[][..]), |head| (head.record.seq, head.record.proof.as_slice()));
         let mut action = Action {
             id: ActionId::at(now, random_bytes(&*self.random)),
             seq: seq + 1,

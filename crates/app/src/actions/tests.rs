@@ -22,8 +22,10 @@ use super::*;
 use crate::http::{AccountRole, Identity, Outcome, PageParameters, Problem, Roles};
 use crate::secrets::{Keys, SystemRandom};
 
-const TALLY: &Table = Tally::TABLE;
-static TABLES: &[&Table] = &[TALLY, Action::TABLE, ActionHead::TABLE];
+/// What the endpoints work with.
+type Shared = State<Arc<Actions>>;
+
+static TABLES: &[&Table] = &[Tally::TABLE, Action::TABLE, ActionHead::TABLE];
 const ADMIN: &str = "/api/v1/admin";
 
 struct World {
@@ -59,7 +61,6 @@ impl World {
 
     fn over(records: Arc<MemoryRecords>, clock: TestClock, keys: Arc<Keys>) -> Self {
         let actions = Actions::over(records.clone(), Arc::new(clock.clone()), Arc::new(SystemRandom), keys.clone());
-        type Shared = State<Arc<Actions>>;
         let router = Router::new()
             .route(
                 "/api/v1/admin/things",

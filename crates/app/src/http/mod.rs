@@ -14,7 +14,7 @@ mod streams;
 mod text;
 mod token;
 
-pub use address::{Path, QueryString};
+pub use address::{Path, QueryString, named};
 pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};

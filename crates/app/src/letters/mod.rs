@@ -24,7 +24,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actions::witness;
+use crate::actions::{Actions, witness};
 use crate::consumer::{Consumer, Handler, Item, Replay};
 use crate::http::{Outcome, Problem};
 use crate::role::Worker;
@@ -85,7 +85,7 @@ pub fn create(roles: impl IntoIterator<Item = Letters>, metrics: &mut Registry) 
     let roles: Arc<Vec<Letters>> = Arc::new(roles.into_iter().collect());
     let workers = vec![watch::worker(roles.clone(), metrics)];
     // Replays are written down by the roles whose letters they are.
-    let witness = axum::middleware::from_fn_with_state(None, witness);
+    let witness = axum::middleware::from_fn_with_state(None::<Arc<Actions>>, witness);
     Desk { router: routes().with_state(roles).layer(witness), workers }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{DeliveryId, NoticeId, WebhookId};
 use firstcome_core::records::{Direction, Field as _, Query, Record as _, RecordsExt as _, Stored};
 use firstcome_core::time::Time;
@@ -14,7 +13,7 @@ use utoipa::ToSchema;
 use super::Notices;
 use super::notice::NoticeKind;
 use super::rows::{Delivery, DeliveryState};
-use crate::http::{Items, Operator, Outcome, PageParameters, Path, Problem, QueryString};
+use crate::http::{Items, Operator, Outcome, PageParameters, Path, Problem, QueryString, named};
 
 /// Which deliveries are asked for.
 #[derive(Debug, Deserialize)]
@@ -109,25 +108,18 @@ pub(super) async fn list(
     page: PageParameters,
 ) -> Outcome<Json<Items<DeliveryView>>> {
     let mut query = Query::all(Delivery::TABLE, page.limit + 1).order_by("created_at", Direction::Descending);
-    if let Some(state) = given::<DeliveryState>("state", filters.state.as_deref())? {
+    if let Some(state) = named::<DeliveryState>("state", filters.state.as_deref())? {
         query = query.is("state", state);
     }
-    if let Some(webhook) = given::<WebhookId>("webhook", filters.webhook.as_deref())? {
+    if let Some(webhook) = named::<WebhookId>("webhook", filters.webhook.as_deref())? {
         query = query.is("webhook", webhook);
     }
-    if let Some(event) = given::<NoticeKind>("event", filters.event.as_deref())? {
+    if let Some(event) = named::<NoticeKind>("event", filters.event.as_deref())? {
         query = query.is("kind", event);
     }
     let rows = notices.ports.records.list::<Delivery>(page.within(query)?).await?;
     let place = |row: &Stored<Delivery>| (row.record.created_at.to_value(), row.record.key());
     Ok(Json(page.page(rows, place, |row| DeliveryView::of(&row.record))))
-}
-
-/// What a filter names, if it is there.
-fn given<T: std::str::FromStr>(name: &str, text: Option<&str>) -> Outcome<Option<T>> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let unknown = |_| Problem::new(ErrorCode::MalformedRequest).detail(format!("{name} is not one that exists"));
-    text.parse().map(Some).map_err(unknown)
 }
 
 /// A notice on its way to one system, with what is sent.
