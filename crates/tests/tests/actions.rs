@@ -70,12 +70,12 @@ pub(crate) async fn staff_is_seen<S: Storefront>(shop: &S, seller: &Api, operato
         (text(refunded, "user_id"), text(refunded, "object"), text(refunded, "role")),
         (me.clone(), id, "orders".into())
     );
-    assert_eq!((&refunded["roles"], &all[6]["object"]), (&json!(["operator"]), &Value::Null));
+    assert_eq!((&refunded["roles"], &all[6]["object"]), (&json!(["operator"]), &json!(product)));
     let sessions = operator.get("/me/sessions").want(200).await;
     assert_eq!(refunded["session_id"], sessions["items"][0]["session_id"]);
 
     assert_eq!(actions(operator, &format!("user={me}")).await.len(), 1);
-    assert_eq!(actions(operator, &format!("object={offer}")).await.len(), 4);
+    assert_eq!(actions(operator, &format!("object={offer}")).await.len(), 5);
     assert_eq!(
         actions(operator, &format!("object={offer}&action=POST%20/admin/offers/%7Bid%7D/freeze")).await.len(),
         1

@@ -1,5 +1,6 @@
 //! Who acts: known to everything that a request does in this process, as long as it is handled.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
 
 use super::Actions;
 use crate::http::{Identity, Permission, Problem};
@@ -28,7 +30,7 @@ tokio::task_local! {
 pub(super) struct Acting {
     pub(super) who: Identity,
     pub(super) action: String,
-    pub(super) object: Option<String>,
+    object: Mutex<Option<String>>,
     is_written: AtomicBool,
 }
 
@@ -45,13 +47,18 @@ impl Acting {
         let mut parts = endpoint.split('/').zip(request.uri().path().split('/'));
         let object =
             parts.find(|(name, _)| name.starts_with('{')).map(|(_, part)| part.chars().take(MAX_OBJECT).collect());
-        Some(Self { who, action, object, is_written: AtomicBool::new(false) })
+        Some(Self { who, action, object: Mutex::new(object), is_written: AtomicBool::new(false) })
     }
 
     /// Takes it up for whoever writes it down; none when it is written, or nobody acts here.
     pub(super) fn unwritten() -> Option<Arc<Self>> {
         let acting = ACTING.try_with(Clone::clone).ok().flatten()?;
         (!acting.is_written.load(Ordering::Relaxed)).then_some(acting)
+    }
+
+    /// What it is about.
+    pub(super) fn object(&self) -> Option<String> {
+        self.object.lock().clone()
     }
 
     /// It is written down.
@@ -73,6 +80,13 @@ pub async fn witness(State(actions): State<Option<Arc<Actions>>>, request: Reque
         Ok(()) => response,
         // It is done; whoever asks again, as the answer says, has it written down.
         Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// Says what is being made: the endpoint's path does not name it yet. Before it is committed.
+pub fn about(object: impl Display) {
+    if let Some(acting) = Acting::unwritten() {
+        *acting.object.lock() = Some(object.to_string());
     }
 }
 

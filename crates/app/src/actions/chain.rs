@@ -30,7 +30,7 @@ record! {
         pub session: SessionId,
         /// What: the endpoint that was called.
         pub action: String,
-        /// About what, if the endpoint names something.
+        /// About what, if there is something to name.
         pub object: Option<String>,
         /// A keyed hash of this row and of the proof before it.
         pub proof: Vec<u8>,

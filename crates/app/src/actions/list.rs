@@ -45,7 +45,7 @@ pub struct ActionView {
     /// What: the endpoint that was called.
     #[schema(example = "POST /admin/offers/{id}/freeze")]
     action: String,
-    /// About what; null where the endpoint names nothing, as when something is created.
+    /// About what; null where there is nothing to name.
     #[schema(example = "ofr_01h455vb4pex5vsknk084sn02q")]
     object: Option<String>,
     /// The part of the shop that did it.

@@ -16,7 +16,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use acting::{aside, witness};
+pub use acting::{about, aside, witness};
 pub use chain::{Action, ActionHead, check};
 pub use list::ActionView;
 pub(crate) use list::{Filters, PATH};

@@ -77,7 +77,7 @@ impl Actions {
             roles: acting.who.roles,
             session: acting.who.session,
             action: acting.action.clone(),
-            object: acting.object.clone(),
+            object: acting.object(),
             proof: Vec::new(),
         };
         action.proof = action.proof(&self.keys.index, before);

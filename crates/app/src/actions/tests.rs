@@ -122,7 +122,7 @@ async fn what_is_changed_is_written_down_with_who_and_what() {
     let written = world.written().await;
     let said: Vec<_> = written.iter().map(|action| (action.action.as_str(), action.object.as_deref())).collect();
     let expected = [
-        ("POST /admin/things", None),
+        ("POST /admin/things", Some("a")),
         ("PUT /admin/things/{id}", Some("thg_1")),
         ("DELETE /admin/things/{id}", Some("thg_2")),
     ];

@@ -19,6 +19,7 @@ use super::rows::{Webhook, WebhookState};
 use super::secret::{self, Secrets};
 use super::webhooks::{WebhookView, WebhookWithSecret};
 use super::{Notices, address};
+use crate::actions::about;
 use crate::http::{Body, Outcome, Problem, Seller, one_line};
 
 /// A system that is to be told what happens.
@@ -87,6 +88,7 @@ pub(super) async fn post(
         removed_at: None,
     };
     Secrets::of(&secret).seal(&mut webhook, &ports.keys.sealer());
+    about(webhook.id);
     if ports.records.commit(Unit::new().insert(&webhook)).await? != Committed::Done {
         return Err(Problem::new(ErrorCode::Overloaded));
     }
