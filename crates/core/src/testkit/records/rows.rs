@@ -190,6 +190,7 @@ pub async fn what_is_appended_stays(harness: &impl RecordsHarness) {
         assert!(matches!(records.commit(unit).await, Err(PortError::Misused(_))));
     }
     assert_eq!(commit(&records, Unit::new().insert(&other)).await, Committed::Conflict(0));
-    assert_eq!(load(&records, &note).await, Some(Stored { record: note, version: 1 }));
+    let kept = records.load::<Note>(1_i64).await.expect("the database answers");
+    assert_eq!(kept, Some(Stored { record: note, version: 1 }));
     assert!(records.load::<Tally>("a").await.expect("the database answers").is_none());
 }
