@@ -213,7 +213,7 @@ impl Deliveries {
         let (answer, reason, wish) = match sent {
             Sent::Answered(status @ 200..=299, _) => {
                 self.metrics.delivered.inc();
-                delivery.ends(DeliveryState::Delivered, Some(status), None, now + DELIVERED_KEPT);
+                delivery.becomes(DeliveryState::Delivered, Some(status), None, now + DELIVERED_KEPT);
                 delivery.ended_at = Some(now);
                 return;
             }
@@ -229,18 +229,19 @@ impl Deliveries {
             self.metrics.postponed.inc();
             tracing::info!(delivery = %id, %webhook, tries, reason, "a notice did not arrive; it is sent again");
             let due_at = now + wish.unwrap_or_default().max(*pause);
-            delivery.ends(DeliveryState::Waiting, answer, Some(reason), due_at);
+            delivery.becomes(DeliveryState::Waiting, answer, Some(reason), due_at);
         } else {
             self.metrics.given_up.inc();
             tracing::error!(delivery = %id, %webhook, kind = kind.as_str(), tries, reason, "a notice was given up");
-            delivery.ends(DeliveryState::GivenUp, answer, Some(reason), now + GIVEN_UP_KEPT);
+            delivery.becomes(DeliveryState::GivenUp, answer, Some(reason), now + GIVEN_UP_KEPT);
             delivery.ended_at = Some(now);
         }
     }
 }
 
 impl Delivery {
-    fn ends(&mut self, state: DeliveryState, answer: Option<u16>, reason: Option<String>, due_at: Time) {
+    /// Where it is after a try; `due_at` is when it is tried next, or forgotten.
+    fn becomes(&mut self, state: DeliveryState, answer: Option<u16>, reason: Option<String>, due_at: Time) {
         (self.state, self.answer, self.reason, self.due_at) = (state, answer, reason, due_at);
     }
 }

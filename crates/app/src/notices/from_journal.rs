@@ -108,7 +108,7 @@ impl FromJournal {
         touched: BTreeMap<OfferNumber, Time>,
         audience: &Audience,
     ) -> Result<Unit, HandleError> {
-        let keys = touched.keys().map(firstcome_core::records::Field::to_value).collect();
+        let keys = touched.keys().map(|offer| offer.to_value()).collect();
         let rows = self.feed.records.get_many(SoldOut::TABLE, keys).await?;
         let known: HashSet<_> = rows.into_iter().filter_map(|row| row.values.into_iter().next()).collect();
         for (offer, at) in touched {

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::WebhookId;
 use firstcome_core::ports::{Committed, random_bytes};
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, Unit};
+use firstcome_core::records::{self, Comparison, Field as _, Query, Record as _, Unit};
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -78,7 +78,7 @@ pub(super) async fn post(
         id: WebhookId::at(now, random_bytes(&*ports.random)),
         url: value.url,
         description: value.description,
-        kinds: firstcome_core::records::Json(value.events),
+        kinds: records::Json(value.events),
         state: WebhookState::Active,
         reason: None,
         sealed_with: 0,
