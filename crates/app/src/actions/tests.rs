@@ -241,7 +241,7 @@ async fn pages_are_filtered_and_put_together() {
         filters.page(&*world.records, RoleName::Orders, &asked).await.unwrap()
     };
     let seller = UserId([AccountRole::Seller as u8; 16]);
-    let count = async |filters| page(filters, 100).await.items.len();
+    let count = async |filters: serde_json::Value| page(filters, 100).await.items.len();
     assert_eq!(count(json!({})).await, 6);
     assert_eq!(count(json!({ "user": seller })).await, 3);
     assert_eq!(count(json!({ "user": seller, "object": "thg_0" })).await, 1);
