@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ledger::{Event, Hold, ReleaseReason};
 use firstcome_core::ports::{JournalEntry, StockLedger};
-use firstcome_core::records::{Field as _, Record as _, Unit};
+use firstcome_core::records::{Field, Record as _, Unit};
 use firstcome_core::time::Time;
 
 use super::Ports;
@@ -108,7 +108,7 @@ impl FromJournal {
         touched: BTreeMap<OfferNumber, Time>,
         audience: &Audience,
     ) -> Result<Unit, HandleError> {
-        let keys = touched.keys().map(|offer| offer.to_value()).collect();
+        let keys = touched.keys().map(Field::to_value).collect();
         let rows = self.feed.records.get_many(SoldOut::TABLE, keys).await?;
         let known: HashSet<_> = rows.into_iter().filter_map(|row| row.values.into_iter().next()).collect();
         for (offer, at) in touched {
