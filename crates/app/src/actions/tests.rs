@@ -64,7 +64,10 @@ impl World {
         let router = Router::new()
             .route(
                 "/api/v1/admin/things",
-                post(async |State(actions): Shared, name: String| put(&actions, &name).await),
+                post(async |State(actions): Shared, name: String| {
+                    about(&name);
+                    put(&actions, &name).await
+                }),
             )
             .route(
                 "/api/v1/admin/things/{id}",
