@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
-use super::books::{Books, MOST};
+use super::books::Books;
 use super::cancel::wrong_state;
 use super::facts::Facts;
 use super::policy::{self, Due};
@@ -84,7 +84,7 @@ impl Orders {
             let mut books = Books::read(&*self.ports.records, hold).await?;
             let now = self.ports.clock.now();
             let made = change(&mut books, now)?;
-            if books.decided.is_some() && books.refunds.len() + 1 >= MOST as usize {
+            if books.decided.is_some() && books.is_full() {
                 return Err(wrong_state(hold, "There are too many refunds of it"));
             }
             let unit = books.into_unit(now);

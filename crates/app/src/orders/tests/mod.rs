@@ -1,5 +1,6 @@
 //! The role over ports in memory.
 
 mod coupons;
+mod refunds;
 mod several;
 mod shop;

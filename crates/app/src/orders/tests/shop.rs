@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
-use firstcome_core::ids::{OfferId, OfferNumber, OrderId, ProductId, UserId, body_digest};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, ProductId, UserId, body_digest};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{Clock as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger};
@@ -69,6 +69,7 @@ pub(super) struct Shop {
     pub(super) orders: Arc<Orders>,
     pub(super) catalog: Arc<MemoryRecords>,
     pub(super) vouchers: Arc<MemoryRecords>,
+    pub(super) payments: Arc<MemoryRecords>,
     /// The code of the coupon that orders ask for.
     pub(super) coupon: Option<String>,
 }
@@ -83,7 +84,7 @@ impl Shop {
         let records = Arc::new(MemoryRecords::new(topics::ORDERS, TABLES));
         let others = [topics::CATALOG, topics::ACCOUNTS, topics::VOUCHERS, topics::PAYMENTS]
             .map(|topic| Arc::new(MemoryRecords::new(topic, &[])));
-        let (catalog, vouchers) = (others[0].clone(), others[2].clone());
+        let (catalog, vouchers, payments) = (others[0].clone(), others[2].clone(), others[3].clone());
         let ports = Ports {
             records: records.clone(),
             ledger,
@@ -94,7 +95,7 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self { ports, steps, clock, orders, catalog, vouchers, coupon: None };
+        let shop = Self { ports, steps, clock, orders, catalog, vouchers, payments, coupon: None };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
@@ -146,6 +147,16 @@ impl Shop {
             self.restart().await;
         }
         placed
+    }
+
+    /// Places an order for units of one offer and pays it.
+    pub(super) async fn sold(&mut self, key: &str, offer: OfferNumber, quantity: u32) -> Hold {
+        let view = self.place(key, &[(offer, quantity)]).await.expect("alive").expect("placed");
+        let (order, attempt) = (view.order_id, PaymentId::derived(&[key.as_bytes()]));
+        for command in [Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }] {
+            self.decide(offer, command).await;
+        }
+        self.ports.ledger.find(order).await.expect("readable").expect("sold")
     }
 
     /// A new process over the same databases.
