@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::events::TakenLine;
-use firstcome_core::ids::OrderId;
+use firstcome_core::ids::{EventId, OrderId};
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::order::ShippingState;
 use firstcome_core::records::{Field as _, Record as _, Value};
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::admin::SoldOrder;
 use super::books::{AfterSale, Books};
-use super::cancel::wrong_state;
+use super::cancel::{CancelRequest, wrong_state};
 use crate::http::{Body, NoBody, Operator, Outcome, Path, Problem, one_line};
 
 /// What is known of a parcel.
@@ -43,6 +43,9 @@ pub struct Parcel {
 /// Goods that the buyer wants to send back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Returning {
+    /// The request that asked for it; missing in rows of old versions.
+    #[serde(default)]
+    pub request: Option<EventId>,
     /// Units of lines.
     pub lines: Vec<TakenLine>,
     /// Why, for people.
@@ -55,6 +58,13 @@ pub struct Returning {
     pub ended_at: Option<Time>,
     /// Why they were refused.
     pub refusal: Option<String>,
+}
+
+impl Returning {
+    /// Whether this request asked for it.
+    pub(super) fn is_of(&self, asked: &CancelRequest) -> bool {
+        self.request.map_or(asked.answered, |request| request == asked.key)
+    }
 }
 
 /// Where the goods of an order are.

@@ -2,5 +2,6 @@
 
 mod coupons;
 mod refunds;
+mod returns;
 mod several;
 mod shop;

@@ -7,6 +7,7 @@ use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, ProductId, UserId, body_digest};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
+use firstcome_core::order::ShippingState;
 use firstcome_core::ports::{Clock as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger};
 use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::records::Unit;
@@ -120,6 +121,24 @@ impl Shop {
         self.decide(offer.offer_id.number(), Command::SetTerms(terms)).await;
     }
 
+    /// Sells the first offer as goods from now on.
+    pub(super) async fn sell_goods(&self) {
+        let ticket = offer(HOME, Money::new(1_000, Currency::KRW));
+        let product = Product { kind: ProductKind::Goods, ..ticket.product.clone() };
+        self.sell(&OfferInfo { product, version: 2, ..ticket }).await;
+        self.orders.facts.catch_up().await.expect("heard");
+    }
+
+    /// The goods of an order reach its buyer.
+    pub(super) async fn deliver(&self, hold: &Hold) {
+        for (from, to) in [
+            (ShippingState::Preparing, ShippingState::Shipping),
+            (ShippingState::Shipping, ShippingState::Delivered),
+        ] {
+            self.orders.change(hold, |books, _| books.moves(from, to)).await.expect("on its way");
+        }
+    }
+
     pub(super) async fn decide(&self, offer: OfferNumber, command: Command) -> LedgerOutcome {
         self.ports.ledger.decide(offer, command).await.expect("a decision")
     }
@@ -132,7 +151,9 @@ impl Shop {
             lines.push((facts, *quantity));
         }
         let digest = body_digest(format!("{wanted:?} {:?}", self.coupon).as_bytes());
-        Basket { buyer: BUYER, key: key.to_owned(), digest, lines, coupon: self.coupon.clone(), ship_to: None }
+        let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
+        let ship_to = has_goods.then(|| serde_json::from_value(ship_to()).expect("an address"));
+        Basket { buyer: BUYER, key: key.to_owned(), digest, lines, coupon: self.coupon.clone(), ship_to }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.
@@ -236,6 +257,11 @@ impl Shop {
 async fn opened(ports: &Ports) -> Arc<Orders> {
     let keys = Arc::new(crate::orders::keys::Keys::new(ports.archive.clone()));
     Orders::open(ports, keys).await.expect("a role")
+}
+
+/// Where goods are sent.
+pub(super) fn ship_to() -> serde_json::Value {
+    serde_json::json!({ "name": "Kim Minsu", "phone": "010-1234-5678", "address": "1 Sejong-daero, Seoul" })
 }
 
 pub(super) fn offer_id(number: OfferNumber) -> OfferId {
