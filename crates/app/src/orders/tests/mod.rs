@@ -5,3 +5,4 @@ mod refunds;
 mod returns;
 mod several;
 mod shop;
+mod terms;

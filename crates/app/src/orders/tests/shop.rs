@@ -107,6 +107,11 @@ impl Shop {
     pub(super) async fn sell(&self, offer: &OfferInfo) {
         let saved = RoleEvent::OfferSaved { offer: Box::new(offer.clone()) };
         self.catalog.commit(Unit::new().event(&saved, self.clock.now())).await.expect("announced");
+        self.set_terms(offer).await;
+    }
+
+    /// Tells the ledger alone.
+    pub(super) async fn set_terms(&self, offer: &OfferInfo) {
         let terms = Terms {
             offer: offer.offer_id,
             version: offer.version,
@@ -126,7 +131,7 @@ impl Shop {
         let ticket = offer(HOME, Money::new(1_000, Currency::KRW));
         let product = Product { kind: ProductKind::Goods, ..ticket.product.clone() };
         self.sell(&OfferInfo { product, version: 2, ..ticket }).await;
-        self.orders.facts.catch_up().await.expect("heard");
+        self.orders.facts.heard(HOME, 2).await.expect("heard");
     }
 
     /// The goods of an order reach its buyer.
