@@ -61,15 +61,8 @@ pub(super) fn resealer(ports: &Ports) -> Worker {
 
 /// The unit of work that forgets where the goods of a person are sent.
 pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
-    let mut unit = Unit::new();
-    let mut after = None;
-    loop {
-        let page = Query::all(ShippingAddress::TABLE, PAGE).is("user", user).after(after);
-        let rows = records.list::<ShippingAddress>(page).await?;
-        unit = rows.iter().fold(unit, |unit, row| unit.delete(&row.record));
-        let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else { return Ok(unit) };
-        after = Some((last.record.key(), last.record.key()));
-    }
+    let rows = records.every::<ShippingAddress>(Query::all(ShippingAddress::TABLE, PAGE).is("user", user)).await?;
+    Ok(rows.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record)))
 }
 
 /// Where goods are sent.

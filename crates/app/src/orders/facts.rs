@@ -9,7 +9,7 @@ use firstcome_core::ids::{AddressId, OfferId, OfferNumber, ProductId, UserId};
 use firstcome_core::ports::{LoggedEvent, PortError, Records, StockLedger};
 use firstcome_core::product::{Condition, ProductKind, RefundPolicy};
 use firstcome_core::record;
-use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Unit};
+use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
@@ -84,19 +84,8 @@ impl Facts {
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
         let offers = Offers::default();
         let position = ports.records.position(CATALOG_CONSUMER).await?;
-        let mut after = None;
-        loop {
-            let query =
-                Query::all(OfferFacts::TABLE, PAGE).order_by("number", Direction::Ascending).after(after.take());
-            let rows = ports.records.list::<OfferFacts>(query).await?;
-            if rows.len() == PAGE as usize {
-                after = rows.last().map(|row| (row.record.key(), row.record.key()));
-            }
-            offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
-            if after.is_none() {
-                break;
-            }
-        }
+        let rows = ports.records.every::<OfferFacts>(Query::all(OfferFacts::TABLE, PAGE)).await?;
+        offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
         Ok(Self {
             records: ports.records.clone(),
             ledger: ports.ledger.clone(),

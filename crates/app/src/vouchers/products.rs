@@ -44,20 +44,9 @@ impl Products {
     pub(super) async fn create(ports: &Ports) -> Result<Self, PortError> {
         let by_offer = ByOffer::default();
         let position = ports.records.position(CONSUMER).await?;
-        let mut after = None;
-        loop {
-            let query = Query::all(SoldProduct::TABLE, PAGE).after(after.take());
-            let rows = ports.records.list::<SoldProduct>(query).await?;
-            if rows.len() == PAGE as usize {
-                after = rows.last().map(|row| (row.record.key(), row.record.key()));
-            }
-            by_offer
-                .write()
-                .extend(rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0)))));
-            if after.is_none() {
-                break;
-            }
-        }
+        let rows = ports.records.every::<SoldProduct>(Query::all(SoldProduct::TABLE, PAGE)).await?;
+        let known = rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0))));
+        by_offer.write().extend(known);
         let consumer = Arc::new(Consumer {
             records: ports.records.clone(),
             source: Arc::new(Topic { log: ports.events.clone(), name: topics::CATALOG }),

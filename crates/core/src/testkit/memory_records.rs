@@ -323,4 +323,20 @@ mod tests {
         assert_eq!(names(query.clone()), ["dog", "cat", "ape"]);
         assert_eq!(names(query.after(after)), ["cat", "ape"]);
     }
+
+    #[test]
+    fn every_record_is_read_whatever_the_page() {
+        let records = MemoryRecords::new("animals", &[Animal::TABLE]);
+        for (id, name) in [(4, "ape"), (2, "dog"), (3, "cow"), (1, "cat")] {
+            ready(records.commit(Unit::new().insert(&animal(id, name)))).unwrap();
+        }
+        for page in 0..6 {
+            let query = Query::all(Animal::TABLE, page).order_by("name", Direction::Descending);
+            let ids = ready(records.every::<Animal>(query)).unwrap().into_iter().map(|animal| animal.record.id);
+            let expected: &[i64] = if page == 0 { &[] } else { &[1, 2, 3, 4] };
+            assert_eq!(ids.collect::<Vec<_>>(), expected, "{page} at a time");
+        }
+        let cows = Query::all(Animal::TABLE, 1).is("name", "cow".to_owned());
+        assert_eq!(ready(records.every::<Animal>(cows)).unwrap().len(), 1);
+    }
 }
