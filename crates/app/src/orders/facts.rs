@@ -13,8 +13,7 @@ use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::addresses::forget_addresses;
-use super::cart::forget_cart;
+use super::forget::forget;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
 use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
@@ -260,8 +259,7 @@ impl Handler<LoggedEvent> for AccountFacts {
                 }
                 RoleEvent::UserErased { user } => {
                     unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
-                    unit.append(forget_addresses(self.records.as_ref(), user).await?);
-                    unit.append(forget_cart(user));
+                    unit.append(forget(&*self.records, user).await?);
                 }
                 _ => {}
             }

@@ -26,6 +26,7 @@ mod conditions;
 mod coupons;
 mod decide;
 mod facts;
+mod forget;
 mod get;
 mod keys;
 mod lines;

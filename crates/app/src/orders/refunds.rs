@@ -70,6 +70,7 @@ record! {
         index "refund_of_order" ("order"),
         unique "refund_of_all" ("all_of"),
         index "refunds_by_state" ("state", "created_at"),
+        index "refunds_by_user" ("user"),
     ]
 }
 
