@@ -213,7 +213,8 @@ impl Books {
 }
 
 impl AfterSale {
-    fn new(hold: &Hold) -> Self {
+    /// An order with which nothing happened yet.
+    pub(super) fn new(hold: &Hold) -> Self {
         Self {
             order: hold.order,
             user: hold.person,

@@ -142,14 +142,13 @@ impl Orders {
         to: ShippingState,
         change: impl Fn(&mut Books, Returning, Time) -> Outcome<Returning>,
     ) -> Outcome<Json<SoldOrder>> {
-        self.change(hold, |books, now| {
+        self.step(hold, |books, now| {
             books.moves(ShippingState::ReturnRequested, to)?;
             let returning = books.after.parcel.0.returning.clone().ok_or_else(|| books.not_there())?;
             books.after.parcel.0.returning = Some(change(books, returning, now)?);
             Ok(())
         })
-        .await?;
-        self.sold_order(hold).await.map(Json)
+        .await
     }
 }
 

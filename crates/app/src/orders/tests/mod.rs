@@ -1,5 +1,6 @@
 //! The role over ports in memory.
 
+mod addresses;
 mod coupons;
 mod forget;
 mod refunds;
