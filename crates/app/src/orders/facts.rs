@@ -142,6 +142,11 @@ impl Facts {
         self.offers.read().get(&number).map(|(_, facts)| facts.clone())
     }
 
+    /// Whether it is known that the offer of this number sells goods.
+    pub(super) fn is_goods(&self, number: OfferNumber) -> bool {
+        self.numbered(number).is_some_and(|facts| facts.kind == ProductKind::Goods)
+    }
+
     /// The offers that sell a product.
     pub(super) fn offers_of(&self, product: ProductId) -> HashSet<OfferNumber> {
         let offers = self.offers.read();

@@ -10,7 +10,7 @@ use axum::extract::State;
 use firstcome_core::ids::{EventId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::{OrderState, ShippingState};
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ impl Orders {
             Some(lines) => self.lines_of(books, lines)?,
             None => books.lines_left(),
         };
-        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.is_goods(offer);
+        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.facts.is_goods(offer);
         let lines: Vec<_> = lines.into_iter().filter(|line| is_back(line.offer)).collect();
         if lines.is_empty() {
             return Err(wrong_state(&books.hold, "There is nothing of it that could be sent back"));
@@ -129,10 +129,6 @@ impl Orders {
             refusal: None,
         });
         Ok(())
-    }
-
-    fn is_goods(&self, offer: OfferNumber) -> bool {
-        self.facts.numbered(offer).is_some_and(|facts| facts.kind == ProductKind::Goods)
     }
 
     /// What a buyer asked for is answered by the shop.
