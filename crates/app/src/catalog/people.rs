@@ -9,7 +9,7 @@ use firstcome_core::records::Unit;
 
 use super::Ports;
 use super::wishlist::forget_wishes;
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
 
 /// Forgets.
 pub(super) struct People {
@@ -17,16 +17,9 @@ pub(super) struct People {
 }
 
 pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<LoggedEvent, People>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Topic { log: ports.events.clone(), name: topics::ACCOUNTS }),
-        topic: topics::ACCOUNTS,
-        handler: People { records: ports.records.clone() },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let announced = Topic { log: ports.events.clone(), name: topics::ACCOUNTS };
+    let handler = People { records: ports.records.clone() };
+    Arc::new(Consumer::new(announced, &ports.records, &ports.clock, handler))
 }
 
 #[async_trait]

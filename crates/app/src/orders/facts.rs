@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::forget::forget;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Turn, parse};
 use crate::letters::Letters;
 use crate::role::Worker;
 
@@ -85,16 +85,12 @@ impl Facts {
         let position = ports.records.position(CATALOG_CONSUMER).await?;
         let rows = ports.records.every::<OfferFacts>(Query::all(OfferFacts::TABLE, PAGE)).await?;
         offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
+        let catalog = consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() });
         Ok(Self {
             records: ports.records.clone(),
             ledger: ports.ledger.clone(),
-            catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }, Turn::at(position)),
-            accounts: consumer(
-                ports,
-                topics::ACCOUNTS,
-                AccountFacts { records: ports.records.clone() },
-                Turn::default(),
-            ),
+            catalog: Arc::new(catalog.beginning_at(Turn::at(position))),
+            accounts: Arc::new(consumer(ports, topics::ACCOUNTS, AccountFacts { records: ports.records.clone() })),
             offers,
         })
     }
@@ -187,22 +183,8 @@ impl Facts {
     }
 }
 
-fn consumer<H: Handler<LoggedEvent>>(
-    ports: &Ports,
-    name: &'static str,
-    handler: H,
-    turn: Turn,
-) -> Arc<Consumer<LoggedEvent, H>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: topic(ports, name),
-        topic: name,
-        handler,
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::new(turn),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler: H) -> Consumer<LoggedEvent, H> {
+    Consumer::new(topic(ports, name), &ports.records, &ports.clock, handler)
 }
 
 struct CatalogFacts {
