@@ -40,10 +40,7 @@ record! {
         /// When the last of them was made.
         pub updated_at: Time,
     }
-    indexes [
-        index "after_sales_by_shipping" ("shipping", "updated_at"),
-        index "after_sales_by_user" ("user"),
-    ]
+    indexes [index "after_sales_by_user" ("user")]
 }
 
 /// One line of an order that was sold.

@@ -39,7 +39,7 @@ record! {
         /// Since when.
         pub(super) added_at: Time,
     }
-    indexes [index "wishes_by_person" ("person", "added_at"), index "wishes_by_product" ("product")]
+    indexes [index "wishes_by_person" ("person", "added_at")]
 }
 
 record! {
