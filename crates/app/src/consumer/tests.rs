@@ -63,7 +63,8 @@ impl World {
 
     fn process(&self, keeps_memory: bool) -> Consumer<LoggedEvent, Remember> {
         let log = Arc::new(MemoryLog(vec![self.accounts.clone()]));
-        let (records, clock) = (self.books.clone() as Arc<dyn Records>, Arc::new(TestClock::default()) as Arc<dyn Clock>);
+        let (records, clock) =
+            (self.books.clone() as Arc<dyn Records>, Arc::new(TestClock::default()) as Arc<dyn Clock>);
         let handler = Remember { keeps_memory, memory: Lock::default() };
         let consumer = Consumer::new(Topic { log, name: topics::ACCOUNTS }, &records, &clock, handler);
         consumer.in_batches_of(2).beginning_at(Turn::at(0))

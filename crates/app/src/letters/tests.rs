@@ -73,7 +73,8 @@ impl World {
 
     fn process(&self) -> Process {
         let announced = Topic { log: Arc::new(MemoryLog(vec![self.accounts.clone()])), name: topics::ACCOUNTS };
-        let (records, clock) = (self.orders.clone() as Arc<dyn Records>, Arc::new(self.clock.clone()) as Arc<dyn Clock>);
+        let (records, clock) =
+            (self.orders.clone() as Arc<dyn Records>, Arc::new(self.clock.clone()) as Arc<dyn Clock>);
         let consumer = Arc::new(Consumer::new(announced, &records, &clock, Remember::default()).in_batches_of(8));
         let orders = || {
             let mut letters = self.letters(RoleName::Orders, &self.orders);

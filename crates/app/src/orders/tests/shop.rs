@@ -137,10 +137,9 @@ impl Shop {
 
     /// The goods of an order reach its buyer.
     pub(super) async fn deliver(&self, hold: &Hold) {
-        for (from, to) in [
-            (ShippingState::Preparing, ShippingState::Shipping),
-            (ShippingState::Shipping, ShippingState::Delivered),
-        ] {
+        for (from, to) in
+            [(ShippingState::Preparing, ShippingState::Shipping), (ShippingState::Shipping, ShippingState::Delivered)]
+        {
             self.orders.change(hold, |books, _| books.moves(from, to)).await.expect("on its way");
         }
     }
