@@ -133,7 +133,7 @@ impl Catalog {
     }
 }
 
-/// The unit of work that forgets what a person wishes for. A wish that another device adds at this moment is in it, or conflicts.
+/// The unit of work that forgets what a person wishes for. It conflicts with a wish that another device adds at this moment.
 pub(super) async fn forget_wishes(records: &dyn Records, person: UserId) -> Result<Unit, PortError> {
     let Some(counted) = records.load::<WishlistRow>(person).await? else { return Ok(Unit::new()) };
     let wishes = records.every::<WishRow>(Query::all(WishRow::TABLE, MOST_WISHES).is("person", person)).await?;
