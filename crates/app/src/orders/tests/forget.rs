@@ -2,7 +2,7 @@
 
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::RefundId;
-use firstcome_core::ports::{Committed, Records as _};
+use firstcome_core::ports::{Clock as _, Committed, Records as _};
 use firstcome_core::records::{RecordsExt as _, Unit};
 use serde_json::json;
 
