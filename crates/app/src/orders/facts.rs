@@ -39,7 +39,7 @@ record! {
         /// What a buyer must be or have.
         pub conditions: Option<Json<Vec<Condition>>>,
         /// The version of its terms that was heard of last; missing in rows of old versions.
-        pub version: Option<u32>,
+        pub heard_version: Option<u32>,
     }
     indexes []
 }
@@ -117,12 +117,13 @@ impl Facts {
     /// Returns when what the catalogue said up to this version of an offer's terms is known. What the ledger sells under is
     /// announced, and so on its way here.
     pub(super) async fn heard(&self, offer: OfferNumber, version: u32) -> Result<(), PortError> {
-        let is_heard = || self.numbered(offer).is_some_and(|facts| facts.version.is_some_and(|heard| heard >= version));
+        let is_heard =
+            || self.numbered(offer).is_some_and(|facts| facts.heard_version.is_some_and(|heard| heard >= version));
         if is_heard() {
             return Ok(());
         }
         self.catalog.catch_up().await?;
-        let is_old = self.numbered(offer).is_some_and(|facts| facts.version.is_none());
+        let is_old = self.numbered(offer).is_some_and(|facts| facts.heard_version.is_none());
         let since = Instant::now();
         while !is_old && !is_heard() {
             if !self.catalog.look_again(since).await? {
@@ -212,7 +213,7 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     visit_date: offer.product.visit_date.clone(),
                     product: Some(offer.product.product_id),
                     conditions: (!offer.conditions.is_empty()).then(|| Json(offer.conditions.clone())),
-                    version: Some(offer.version),
+                    heard_version: Some(offer.version),
                 };
                 unit = unit.advance(&facts, event.position);
                 unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);
