@@ -70,7 +70,7 @@ pub(super) async fn post(
     let own = RefundId::derived(&[&hold.order.0, b"operator", &request.record.key.0]);
     let refund = orders
         .decide(&hold, |books, now| {
-            if let Some(made) = books.refunds.iter().find(|refund| refund.refund == own) {
+            if let Some(made) = books.made(own) {
                 return Ok(Decision::Made(made.clone()));
             }
             let (taken, amount) = body.value.wanted(books)?;

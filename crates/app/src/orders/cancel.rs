@@ -206,8 +206,7 @@ impl Orders {
         let own = RefundId::derived(&[&hold.order.0]);
         let refund = self
             .decide(hold, |books, now| {
-                let begun = books.whole().or(books.refunds.iter().find(|refund| refund.refund == own));
-                if let Some(begun) = begun {
+                if let Some(begun) = books.whole().or(books.made(own)) {
                     return Ok(Decision::Made(begun.clone()));
                 }
                 books.has_not_left(&books.lines_left(), &self.facts)?;
@@ -229,7 +228,7 @@ impl Orders {
         let own = RefundId::derived(&[&hold.order.0, b"lines", &request.record.key.0]);
         let refund = self
             .decide(hold, |books, now| {
-                if let Some(begun) = books.refunds.iter().find(|refund| refund.refund == own) {
+                if let Some(begun) = books.made(own) {
                     return Ok(Decision::Made(begun.clone()));
                 }
                 let taken = self.lines_of(books, lines)?;

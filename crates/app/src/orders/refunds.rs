@@ -24,14 +24,14 @@ use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Stored, Unit};
+use firstcome_core::records::{Json, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::books::{Books, MOST, sold_lines};
+use super::books::{Books, sold_lines};
 use super::parts::PartBack;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{Consumer, HandleError, Handler, parse};
 
 record! {
     /// The decision to send money back.
@@ -70,6 +70,7 @@ record! {
         index "refund_of_order" ("order"),
         unique "refund_of_all" ("all_of"),
         index "refunds_by_state" ("state", "created_at"),
+        index "refunds_by_user" ("user"),
     ]
 }
 
@@ -123,16 +124,8 @@ pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
 
 /// The consumer that follows one topic.
 pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<LoggedEvent, Refunds>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: topic(ports, name),
-        topic: name,
-        handler: Refunds { ports: ports.clone(), topic: name },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let handler = Refunds { ports: ports.clone(), topic: name };
+    Arc::new(Consumer::new(topic(ports, name), &ports.records, &ports.clock, handler))
 }
 
 /// What goes on with a refund when another role has done its part.
@@ -193,21 +186,26 @@ impl Refunds {
         if stored.record.state != RefundState::Pending {
             return Ok(Unit::new());
         }
-        let order = stored.record.order;
+        let (order, now) = (stored.record.order, self.ports.clock.now());
+        let mut unit = Unit::new();
         if let Some(hold) = self.ports.ledger.find(order).await? {
             self.take_back(&hold, &stored.record).await?;
             if !stored.record.by_provider {
-                let left = Books::read(&*self.ports.records, &hold).await?.left_beside(refund);
-                stored.record.amount = stored.record.amount.min(left);
+                let books = Books::read(&*self.ports.records, &hold).await?;
+                let left = books.left_beside(refund);
+                if left < stored.record.amount {
+                    // What this one leaves is for the others: of two that become less at once, the second looks again.
+                    stored.record.amount = left;
+                    unit = books.touch(now);
+                }
             }
         }
-        let now = self.ports.clock.now();
         if stored.record.by_provider || stored.record.amount == 0 {
             stored.record.state = RefundState::Done;
-            return Ok(Unit::new().update(&stored));
+            return Ok(unit.update(&stored));
         }
         let approved = stored.record.approved();
-        Ok(Unit::new().update(&stored).event(&approved, now))
+        Ok(unit.update(&stored).event(&approved, now))
     }
 
     /// The units of each line come back to its offer, once per refund.
@@ -270,12 +268,8 @@ impl Refunds {
             return Ok(Unit::new());
         }
         let mut books = Books::read(&*self.ports.records, &hold).await?;
-        let query = Query::all(Refund::TABLE, MOST).is("order", order);
-        let mut begun = self.ports.records.list::<Refund>(query).await?;
-        begun.retain(|begun| begun.record.is_whole());
-        begun.sort_by_key(|begun| begun.record.state == RefundState::Refused);
-        if !begun.is_empty() {
-            return Ok(self.join(&books, begun.swap_remove(0)));
+        if let Some(begun) = books.begun() {
+            return Ok(self.join(books, begun));
         }
         let now = self.ports.clock.now();
         let reason = "canceled at the payment provider".to_owned();
@@ -287,7 +281,7 @@ impl Refunds {
 
     /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
     /// Its units come back under its name, so once.
-    fn join(&self, books: &Books, mut begun: Stored<Refund>) -> Unit {
+    fn join(&self, books: Books, mut begun: Stored<Refund>) -> Unit {
         let now = self.ports.clock.now();
         let refund = &mut begun.record;
         if refund.state == RefundState::Done || refund.by_provider {
@@ -302,7 +296,7 @@ impl Refunds {
         refund.by_provider = true;
         refund.state = RefundState::Pending;
         let requested = refund.begins();
-        Unit::new().update(&begun).event(&requested, now)
+        books.touch(now).update(&begun).event(&requested, now)
     }
 }
 
