@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal, ReleaseReason};
+use firstcome_core::ledger::{Command, Hold, HoldRequest, HoldState, Outcome, Refusal, ReleaseReason};
 use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
 use tokio::sync::oneshot;
 
@@ -178,12 +178,17 @@ impl StockLedger for KafkaLedger {
         if let Some(trouble) = self.shared.trouble() {
             return Err(trouble);
         }
+        let is_hold = matches!(command, Command::Hold(_));
         let outcome = self.shared.ask(&lane, command).await?;
-        match &outcome {
-            Outcome::Held(hold) if self.shared.keys.belongs_to_another(hold.order) => {
-                give_back(self.shared.clone(), lane, hold.order).await
-            }
-            _ => Ok(outcome),
+        let granted = match &outcome {
+            Outcome::Held(hold) => Some(hold.order),
+            // Its twin is in the same record, and hears the same.
+            Outcome::AlreadyHeld(hold) if is_hold && hold.state == HoldState::Held => Some(hold.order),
+            _ => None,
+        };
+        match granted.filter(|order| self.shared.keys.belongs_to_another(*order)) {
+            Some(order) => give_back(self.shared.clone(), lane, order).await,
+            None => Ok(outcome),
         }
     }
 
