@@ -155,14 +155,21 @@ impl StockLedger for KafkaLedger {
         };
         match &command {
             Command::Hold(request) => {
-                if is_free(&lane) {
+                let is_free = is_free(&lane);
+                if is_free {
                     // What is granted for good cannot be given back when its key turns out to be another order's.
                     self.current().await?;
                 }
                 if self.shared.keys.belongs_to_another(request.order) {
                     return Ok(Outcome::KeyReused);
                 }
-                if let Some(refusal) = self.proven_refusal(&lane, &command, request).await? {
+                let refusal = if is_free {
+                    // What is known is current already.
+                    self.refusal(&lane, &command, request)
+                } else {
+                    self.proven_refusal(&lane, &command, request).await?
+                };
+                if let Some(refusal) = refusal {
                     lane.count_refusal(&refusal);
                     return Ok(Outcome::Refused(refusal));
                 }
