@@ -5,8 +5,6 @@
 
 mod message;
 mod options;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
