@@ -79,6 +79,8 @@ async fn smtp_trouble_on_the_way_is_no_refusal() {
     assert!(trouble(wrong_password, KIM).await.contains("refuses the log-in (535)"));
     assert!(trouble(SmtpOptions { log_in: None, ..good() }, KIM).await.contains("530"));
     assert!(trouble(SmtpOptions { authority: None, ..good() }, KIM).await.contains("certificate"));
+    // A server that relays for others only: nothing is wrong with the address.
+    assert!(trouble(good(), "foreign@shop.test").await.contains("does not let this sender through (554)"));
     // A server that offers no encryption gets nothing, or whoever stands in between could take it away.
     let open = MailServer::start(Encryption::None).await;
     trouble(options(&open, SmtpTls::Starttls), KIM).await;
