@@ -5,7 +5,7 @@ use std::time::Duration;
 use firstcome_core::ids::MailId;
 use firstcome_core::ports::{Delivery, Mail, Mailer as _, PortError};
 use firstcome_store::smtp::{Smtp, SmtpOptions, SmtpTls};
-use firstcome_tests::{Encryption, MailServer};
+use firstcome_tests::{Encryption, MailServer, SOON, until};
 
 const KIM: &str = "kim@shop.test";
 const BODY: &str = "한글 본문 with a line\n.\n.. that begins with dots\n\n042137\n";
@@ -98,9 +98,7 @@ async fn smtp_servers_that_are_gone_come_back_or_are_slow() {
     server.stop();
     assert!(smtp.send(&mail(KIM)).await.is_err());
     server.go_on().await;
-    while !matches!(smtp.send(&mail(KIM)).await, Ok(Delivery::Accepted)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("it is taken again", SOON, async || matches!(smtp.send(&mail(KIM)).await, Ok(Delivery::Accepted))).await;
     let hurried = SmtpOptions { timeout: Duration::from_secs(1), ..options(&server, SmtpTls::Tls) };
     assert!(trouble(hurried, "held@shop.test").await.contains("in time"));
 }
