@@ -17,22 +17,27 @@ as_root() {
 
 port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# Does something that no two of these scripts may do at once, whatever folders they work on.
+alone() {
+    mkdir -p "$ports"
+    (flock 8 && "$@") 8>"$ports/lock"
+}
+
 # A port below those that the system gives to outgoing connections, on which nobody listens and which no other folder was
 # given. Some time passes before a server listens on it, so whose it is is written down where every folder's script looks:
 # a link to the folder. One whose folder is gone is nobody's.
-free_port() {
-    mkdir -p "$ports"
-    (
-        flock 8
-        for _ in {1..100}; do
-            port=$((RANDOM % 12000 + 20000))
-            if [ -e "$ports/$port" ] || port_answers "$port"; then continue; fi
-            ln -sfn "$dir" "$ports/$port"
-            echo "$port"
-            exit
-        done
-        fail "no free port"
-    ) 8>"$ports/lock"
+free_port() { alone take_port; }
+
+take_port() {
+    local port
+    for _ in {1..100}; do
+        port=$((RANDOM % 12000 + 20000))
+        if [ -e "$ports/$port" ] || port_answers "$port"; then continue; fi
+        ln -sfn "$dir" "$ports/$port"
+        echo "$port"
+        return
+    done
+    fail "no free port"
 }
 
 # The ports of this folder are nobody's again.
