@@ -10,8 +10,8 @@ logout-all-confirm = Log out on every device, this one included?
 
 forgot-link = Forgot password?
 forgot-title = Choose a new password
-forgot-lead = We send a six-digit code to your e-mail, if it has an account.
-forgot-code-lead = If { $value } has an account, six digits are on their way. Every device is logged out.
+forgot-lead = We send an eight-digit code to your e-mail, if it has an account.
+forgot-code-lead = If { $value } has an account, eight digits are on their way. Every device is logged out.
 forgot-password = New password
 forgot-do = Save and log in
 
