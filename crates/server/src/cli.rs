@@ -161,7 +161,7 @@ pub struct ImportArguments {
 pub struct ExportArguments {
     /// A new file that ends in .json or .csv, or a new folder.
     pub target: PathBuf,
-    /// Write the reasons that buyers gave for refunds, too. They may be personal.
+    /// Write the reasons that people gave for refunds, too. They may be personal.
     #[arg(long = "personal-data")]
     pub reasons: bool,
     #[command(flatten)]
