@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key};
-use firstcome_app::{accounts, orders};
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::time::Time;
 
 use super::CommandError;
 use crate::cli::{DataArguments, RotateArguments};
 use crate::place::Place;
-use crate::wire::StartError;
+use crate::wire::{StartError, sealed_tables};
 
 /// Makes a new key.
 pub fn rotate(arguments: &RotateArguments) -> Result<(), CommandError> {
@@ -63,9 +62,9 @@ fn state(number: u32, seals_from: Time, current: Option<u32>, oldest: Option<u32
 /// The oldest key that anything is encrypted with.
 async fn oldest(place: &Place) -> Result<Option<u32>, CommandError> {
     let mut oldest = None;
-    for (role, tables) in [(RoleName::Accounts, accounts::SEALED), (RoleName::Orders, orders::SEALED)] {
+    for role in RoleName::ALL.into_iter().filter(|role| !sealed_tables(*role).is_empty()) {
         let records = place.records(role).await?;
-        let found = oldest_key(records.as_ref(), tables).await?;
+        let found = oldest_key(records.as_ref(), sealed_tables(role)).await?;
         oldest = [oldest, found].into_iter().flatten().min();
     }
     Ok(oldest)
