@@ -56,11 +56,13 @@ async fn replay(
     _: NoBody,
 ) -> Result<Response<Body>, Problem> {
     let answers = forwarder.ask(filters.roles()?, &parts).await;
-    // One that does not answer might have it; "not there" is said only when all of them say so.
+    // What whoever has it says counts, whatever became of the others. One that does not answer might have it; "not there" is
+    // said only when all of them say so.
     let rank = |answer: &Response<Body>| match answer.status() {
-        StatusCode::NOT_FOUND => 2,
-        StatusCode::SERVICE_UNAVAILABLE => 1,
-        _ => 0,
+        status if status.is_success() => 0,
+        StatusCode::NOT_FOUND => 3,
+        status if status.is_client_error() => 1,
+        _ => 2,
     };
     answers.into_iter().min_by_key(rank).ok_or_else(Problem::not_found)
 }
