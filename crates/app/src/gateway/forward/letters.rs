@@ -15,7 +15,7 @@ use firstcome_core::ports::RoleName;
 use futures_util::future::join_all;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Forward, Forwarder};
+use super::Forwarder;
 use crate::http::{Items, NoBody, Operator, PageParameters, Problem, QueryString};
 use crate::letters::{Filters, LetterView, PATH, REPLAY};
 
@@ -69,11 +69,11 @@ async fn replay(
 
 impl Forwarder {
     /// Asks each of these roles the same, at once.
-    async fn ask(self: &Arc<Self>, roles: Vec<RoleName>, request: &Parts) -> Vec<Response<Body>> {
+    async fn ask(&self, roles: Vec<RoleName>, request: &Parts) -> Vec<Response<Body>> {
         let asked = roles.into_iter().map(|role| {
             let mut parts = request.clone();
             parts.uri = of_role(&parts.uri, role);
-            Forward(self.clone()).answer_by(role, Request::from_parts(parts, Body::empty()))
+            self.answer_by(role, Request::from_parts(parts, Body::empty()))
         });
         join_all(asked).await
     }
