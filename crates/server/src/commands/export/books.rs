@@ -13,9 +13,10 @@ use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::product::RefundPolicy;
 
 use super::sales::Sales;
-use super::table::{Table, maybe, words};
+use super::table::{Table, maybe};
 use crate::audit::every;
 use crate::commands::CommandError;
+use crate::commands::words::guarded;
 use crate::place::Place;
 
 const DAYS: [&str; 7] = ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units"];
@@ -183,7 +184,7 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
             refund.created_at.to_string(),
             maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
         ];
-        let reason = |reasons: &HashMap<_, String>| words(reasons.get(&refund.refund_id).unwrap_or(&refund.reason));
+        let reason = |reasons: &HashMap<_, String>| guarded(reasons.get(&refund.refund_id).unwrap_or(&refund.reason));
         row.extend(reasons.as_ref().map(reason));
         rows.push(row);
     })
@@ -203,7 +204,7 @@ async fn vouchers(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError>
             sales.offer(voucher.order.home()),
             voucher.user.to_string(),
             voucher.kind.as_str().to_owned(),
-            words(&voucher.product_name),
+            guarded(&voucher.product_name),
             voucher.face.to_string(),
             voucher.balance.to_string(),
             maybe(voucher.money(voucher.face).map(|money| money.currency)),
