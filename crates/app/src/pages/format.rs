@@ -52,8 +52,7 @@ impl Visitor {
     }
 
     fn zoned(&self, time: &Time) -> Option<Zoned> {
-        let timestamp = jiff::Timestamp::from_microsecond(time.0).ok()?;
-        Some(timestamp.to_zoned(self.shop.options.time_zone.clone()))
+        time.zoned(&self.shop.options.time_zone)
     }
 
     /// A moment in the shop's time zone: day, weekday, hour and minute, and the year unless it is this one.
