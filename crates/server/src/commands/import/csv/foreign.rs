@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use firstcome_app::catalog::GivenOffer;
 use firstcome_core::ids::ProductId;
 use firstcome_core::money::Currency;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{Catalogue, Row};
 use crate::commands::CommandError;
@@ -31,19 +31,20 @@ pub(super) struct Item {
 pub(super) struct Foreign {
     pub(super) currency: Currency,
     pub(super) catalogue: Catalogue,
-    taken: &'static [&'static str],
+    taken: &'static [&'static [&'static str]],
     ignored: BTreeSet<String>,
 }
 
 impl Foreign {
-    pub(super) fn new(currency: Currency, taken: &'static [&'static str]) -> Self {
+    pub(super) fn new(currency: Currency, taken: &'static [&'static [&'static str]]) -> Self {
         Self { currency, catalogue: Catalogue::default(), taken, ignored: BTreeSet::new() }
     }
 
     /// Remembers the columns of a row that say something that is not taken.
     pub(super) fn look(&mut self, row: &Row<'_>) {
         let says = row.headers.iter().zip(row.record).filter(|(_, cell)| !cell.trim().is_empty());
-        let ignored = says.map(|(column, _)| column).filter(|column| !self.taken.contains(column));
+        let ignored =
+            says.map(|(column, _)| column).filter(|column| !self.taken.iter().any(|names| names.contains(column)));
         for column in ignored {
             if !self.ignored.contains(column) {
                 self.ignored.insert(column.to_owned());
@@ -74,14 +75,13 @@ impl Foreign {
         }
         // What other shops sold below nothing is nothing.
         let stock = item.stock.unwrap_or(0).max(0);
-        let offer = Value::Object(Map::from_iter([
+        let offer = Map::from_iter([
             ("sku".to_owned(), json!(item.sku)),
             ("product_id".to_owned(), json!(ProductId::NIL)),
             ("price".to_owned(), money),
             ("stock".to_owned(), json!(stock)),
             ("draft".to_owned(), json!(item.draft || item.stock.is_none())),
-        ]));
-        let Value::Object(offer) = offer else { return Ok(()) };
+        ]);
         // Whether it is a draft is decided here once the offer exists.
         let mut given: BTreeSet<String> = ["sku", "price"].map(str::to_owned).into();
         given.extend(item.stock.is_some().then(|| "stock".to_owned()));
