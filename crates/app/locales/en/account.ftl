@@ -4,6 +4,7 @@ password-hint = At least 8 characters.
 login-title = Log in
 login-do = Log in
 login-no-account = New here?
+login-left = Everything is saved; only the log-in is left to do. { $value }
 logout = Log out
 logout-all = Log out everywhere
 logout-all-confirm = Log out on every device, this one included?

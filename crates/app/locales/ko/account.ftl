@@ -4,6 +4,7 @@ password-hint = 8자 이상으로 정해 주세요.
 login-title = 로그인
 login-do = 로그인
 login-no-account = 처음이신가요?
+login-left = 저장되었습니다. 로그인만 다시 해 주세요. { $value }
 logout = 로그아웃
 logout-all = 모든 기기에서 로그아웃
 logout-all-confirm = 이 기기를 포함한 모든 기기에서 로그아웃할까요?
