@@ -7,7 +7,7 @@ mod random;
 mod reseal;
 mod seal;
 
-pub use data::{DataKey, load as load_data_keys};
+pub use data::{DataKey, load as load_data_keys, sealing as sealing_key};
 pub use key_check::{KeyCheck, SealedTables, look_at_keys, require_keys};
 pub use keys::{KeyError, Keys, LOOK_EVERY};
 pub use random::SystemRandom;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key};
+use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key, sealing_key};
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::time::Time;
 
@@ -38,7 +38,7 @@ pub fn status(arguments: &DataArguments) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let oldest = runtime.block_on(oldest(&place))?;
     let (keys, now) = (load_data_keys(&folder).map_err(StartError::from)?, SystemClock.now());
-    let current = keys.iter().filter(|key| key.seals_from <= now).map(|key| key.number).max();
+    let current = sealing_key(&keys, now);
     let mut out = std::io::stdout().lock();
     for DataKey { number, seals_from, .. } in &keys {
         writeln!(out, "{}  {}", file(&folder, *number), state(*number, *seals_from, current, oldest))?;
