@@ -4,14 +4,13 @@ use std::io::Write as _;
 
 use firstcome_app::secrets::{Keys, SystemRandom};
 use firstcome_core::ports::{Clock as _, PortError, RoleName, SystemClock};
-use firstcome_store::smtp::Smtp;
 
 use super::CommandError;
 use crate::cli::DataArguments;
 use crate::config::{Config, Mode};
 use crate::folder::FolderError;
 use crate::place::Place;
-use crate::wire::{StartError, look_at_keys, sealed_tables};
+use crate::wire::{self, StartError, look_at_keys, sealed_tables};
 
 /// Checks everything and prints a table.
 pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
@@ -63,8 +62,8 @@ async fn keys(config: &Config) -> Result<Option<Result<(), StartError>>, Command
 
 /// Whether the mail server lets us in; nothing when none is configured.
 async fn mail_server(config: &Config) -> Result<Option<Result<(), PortError>>, CommandError> {
-    let Some(options) = config.smtp_options()? else { return Ok(None) };
-    Ok(Some(Smtp::new(options)?.check().await))
+    let Some(server) = wire::mail_server(config)? else { return Ok(None) };
+    Ok(Some(server.check().await))
 }
 
 #[cfg(not(feature = "cluster"))]
