@@ -135,3 +135,31 @@ pub async fn oldest_key(
     }
     Ok(oldest)
 }
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::ports::RoleName;
+    use firstcome_core::testkit::MemoryRecords;
+
+    use super::*;
+    use crate::secrets::{BlindIndex, KeyCheck, SealedTables, require_keys};
+
+    const SEALED: SealedTables = &[(KeyCheck::TABLE, KeyCheck::KEY)];
+
+    fn keys(numbers: &[u32]) -> Keys {
+        let all = numbers.iter().map(|number| (*number, [*number as u8; 32]));
+        Keys::of(Sealer::new(all, *numbers.last().unwrap()).unwrap(), BlindIndex::new(b"index"))
+    }
+
+    #[tokio::test]
+    async fn a_row_that_no_key_opens_is_left_as_it_is_and_is_the_same_trouble_at_each_round() {
+        let records = MemoryRecords::new("accounts", &[KeyCheck::TABLE]);
+        require_keys::<KeyCheck>(RoleName::Accounts, &records, &keys(&[1]), SEALED).await.unwrap();
+        let said = async |numbers: &[u32]| trouble(reseal::<KeyCheck>(&records, &keys(numbers)).await);
+        let trouble = said(&[2]).await;
+        assert!(trouble.starts_with("no key opens 1 rows, one of them") && trouble.ends_with("in key_check"), "{trouble}");
+        assert_eq!(said(&[2]).await, trouble);
+        assert_eq!(said(&[1, 2]).await, "");
+        assert_eq!(oldest_key(&records, SEALED).await.unwrap(), Some(2));
+    }
+}
