@@ -157,7 +157,10 @@ mod tests {
         require_keys::<KeyCheck>(RoleName::Accounts, &records, &keys(&[1]), SEALED).await.unwrap();
         let said = async |numbers: &[u32]| trouble(reseal::<KeyCheck>(&records, &keys(numbers)).await);
         let trouble = said(&[2]).await;
-        assert!(trouble.starts_with("no key opens 1 rows, one of them") && trouble.ends_with("in key_check"), "{trouble}");
+        assert!(
+            trouble.starts_with("no key opens 1 rows, one of them") && trouble.ends_with("in key_check"),
+            "{trouble}"
+        );
         assert_eq!(said(&[2]).await, trouble);
         assert_eq!(said(&[1, 2]).await, "");
         assert_eq!(oldest_key(&records, SEALED).await.unwrap(), Some(2));
