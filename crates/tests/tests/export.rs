@@ -39,7 +39,8 @@ async fn fill(seller: &Api) {
     let coupon = json!({"sku": "ten", "kind": "coupon", "name": "Ten percent", "minimum_amount": 1_000,
         "discount": {"percent": 10, "max_amount": 5_000}});
     seller.create_product(&coupon).await;
-    let dated = json!({"sku": "visit", "kind": "ticket", "name": "Gate", "visit_date": "2099-05-05"});
+    let formulas = ("=1+1", "'=1+1\n＋82");
+    let dated = json!({"sku": "-visit", "kind": "ticket", "name": formulas.0, "description": formulas.1, "visit_date": "2099-05-05"});
     seller.create_product(&dated).await;
 }
 
@@ -60,6 +61,7 @@ async fn what_is_exported_comes_back_the_same() {
         let (first, second) = (fs::read_to_string(first).expect("there"), fs::read_to_string(second).expect("there"));
         assert_eq!(first, second, "{kind}");
         assert!(first.contains("한글 설명"));
+        assert!(kind == "json" || first.contains("'-visit,ticket,'=1+1,\"''=1+1\n＋82\""), "no formulas: {first}");
     }
     let there = shop.run(&["export", text(&shop.scratch().join("first.json"))], "");
     assert!(there.code == Some(2) && there.err.contains("is there already"), "{there:?}");

@@ -33,6 +33,11 @@ use super::parts::PartBack;
 use super::{Ports, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
+/// Why money goes back, when nobody wrote why.
+pub(super) const CANCELED: &str = "canceled by the buyer";
+pub(super) const SENT_BACK: &str = "sent back by the buyer";
+const CANCELED_BY_PROVIDER: &str = "canceled at the payment provider";
+
 record! {
     /// The decision to send money back.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,7 +56,7 @@ record! {
         pub state: RefundState,
         /// The rule that the amount follows.
         pub policy: RefundPolicy,
-        /// Why, for people.
+        /// Why, for people, in their words.
         pub reason: String,
         /// The provider sent the money back without us; it is not asked to do so again.
         pub by_provider: bool,
@@ -114,8 +119,29 @@ impl Refund {
 
     /// The event that lets the money go.
     fn approved(&self) -> RoleEvent {
-        let Self { refund, order, policy, ref reason, .. } = *self;
-        RoleEvent::RefundApproved { refund, order, amount: self.money(), reason: reason.clone(), policy: Some(policy) }
+        let Self { refund, order, policy, .. } = *self;
+        let (amount, reason) = (self.money(), self.cause().to_owned());
+        RoleEvent::RefundApproved { refund, order, amount, reason, policy: Some(policy) }
+    }
+
+    /// The event that ends it without money.
+    fn was_refused(&self) -> RoleEvent {
+        let Self { refund, order, policy, .. } = *self;
+        RoleEvent::RefundRefused { refund, order, amount: self.money(), reason: self.cause().to_owned(), policy }
+    }
+
+    /// Why, in words of ours. What people wrote may say something about a person: it stays here, where it can be erased,
+    /// and is told to no other role and not to the provider.
+    fn cause(&self) -> &'static str {
+        if self.by_provider {
+            CANCELED_BY_PROVIDER
+        } else if self.by.is_some() {
+            "refunded by the shop"
+        } else if self.refund == RefundId::of_goods_returned(self.order) {
+            SENT_BACK
+        } else {
+            CANCELED
+        }
     }
 }
 
@@ -246,11 +272,7 @@ impl Refunds {
         }
         // Another may take all that is left.
         stored.record.all_of = None;
-        let unit = Unit::new().update(&stored);
-        let Refund { order, policy, ref reason, .. } = stored.record;
-        let (amount, reason) = (stored.record.money(), reason.clone());
-        let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
-        Ok(unit.event(&refused, self.ports.clock.now()))
+        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), self.ports.clock.now()))
     }
 
     /// The provider sent all of the money back by itself, at once or little by little: what was delivered is taken back.
@@ -272,7 +294,7 @@ impl Refunds {
             return Ok(self.join(books, begun));
         }
         let now = self.ports.clock.now();
-        let reason = "canceled at the payment provider".to_owned();
+        let reason = CANCELED_BY_PROVIDER.to_owned();
         let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
         let adopted = books.refund(refund, taken, amount.amount, RefundPolicy::FullUntilUsed, reason, now);
         books.decided = Some(Refund { by_provider: true, ..adopted });
@@ -316,6 +338,42 @@ mod tests {
     use firstcome_core::ledger::{Event, Granted};
 
     use super::*;
+
+    #[test]
+    fn what_people_wrote_is_in_no_event() {
+        let order = OrderId::of_request(UserId([3; 16]), "key", 0, OfferNumber(1));
+        let refund = Refund {
+            refund: RefundId([1; 16]),
+            order,
+            user: UserId([3; 16]),
+            amount: 1_000,
+            currency: Currency::KRW,
+            state: RefundState::Pending,
+            policy: RefundPolicy::FullUntilUsed,
+            reason: "call me at 010-1234-5678".to_owned(),
+            by_provider: false,
+            created_at: Time(1),
+            all_of: None,
+            taken: None,
+            forced: None,
+            by: None,
+        };
+        let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
+        let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };
+        let at_provider = Refund { by_provider: true, ..refund.clone() };
+        for (refund, cause) in [
+            (refund, "canceled by the buyer"),
+            (by_shop, "refunded by the shop"),
+            (returned, "sent back by the buyer"),
+            (at_provider, "canceled at the payment provider"),
+        ] {
+            for event in [refund.begins(), refund.approved(), refund.was_refused()] {
+                let told = event.to_new(Time(1)).data;
+                assert!(!told.contains("call me"), "{told}");
+                assert!(matches!(event, RoleEvent::RefundRequested { .. }) || told.contains(cause), "{told}");
+            }
+        }
+    }
 
     #[test]
     fn only_what_the_money_paid_for_is_taken_back() {

@@ -32,6 +32,7 @@ async fn bad_configuration_is_refused() {
         &[("FIRSTCOME_KAFKA_SERVERS", &nobody), ("FIRSTCOME_DATABASES_ORDERS", &sql)],
     );
     without_redis_it_starts(&ground, &redis).await;
+    other_keys_are_refused(&ground);
 }
 
 fn two_roles_need_two_databases(ground: &Ground, mariadb: &str) {
@@ -78,6 +79,19 @@ async fn without_redis_it_starts(ground: &Ground, redis: &str) {
     .await;
     process.kill().expect("it runs");
     process.wait().expect("a child");
+}
+
+/// What was encrypted with the keys of the first could not be read by the second.
+fn other_keys_are_refused(ground: &Ground) {
+    let folder = ground.folder.path().join("other-keys").display().to_string();
+    let other = ("FIRSTCOME_CLUSTER_KEYS", folder.as_str());
+    ground.run(&["migrate"], &[other, ORDERS[0]]).ok();
+    let said = "the database of orders was encrypted with other keys";
+    let table = ground.run(&["doctor"], &[other, ORDERS[0]]);
+    assert!(table.code == Some(1) && table.out.contains("FAIL  keys of orders"), "{}", table.said());
+    assert!(table.out.contains(said), "{}", table.said());
+    ground.refused("orders", &[other], &[said]);
+    assert!(ground.run(&["doctor"], &ORDERS).ok().contains("ok    keys of orders"));
 }
 
 fn server(name: &str) -> String {

@@ -52,18 +52,6 @@ struct Repeatable<'a> {
 impl Forwarder {
     /// Hands a request on to an instance of a role.
     pub(super) async fn forward(&self, role: RoleName, pool: &Pool, parts: Parts, body: Bytes) -> Response<Body> {
-        self.forward_within(self.options.deadline, role, pool, parts, body).await
-    }
-
-    /// The same with a deadline of its own.
-    pub(super) async fn forward_within(
-        &self,
-        deadline: Duration,
-        role: RoleName,
-        pool: &Pool,
-        parts: Parts,
-        body: Bytes,
-    ) -> Response<Body> {
         let Ok(_place) = pool.bulkhead.try_acquire() else {
             self.metrics.count(role, Outcome::Full);
             let detail = format!("Too many requests to {} are under way; try again in a moment", role.as_str());
@@ -76,7 +64,7 @@ impl Forwarder {
                 caller: parts.extensions.get::<Identity>().copied(),
                 address: ClientAddress::of(&parts.extensions).0,
             },
-            until: Instant::now() + deadline,
+            until: Instant::now() + self.options.deadline,
             parts: &parts,
             body,
         };
