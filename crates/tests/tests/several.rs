@@ -51,6 +51,7 @@ async fn bought_delivered_and_taken_back_whole() {
     assert_eq!(kinds.iter().filter(|kind| **kind == "ticket").count(), 3, "{kinds:?}");
     let listed = until("it is listed", SOON, async || buyer.orders().await.expect("an answer").pop()).await;
     assert_eq!(listed["lines"].as_array().map(Vec::len), Some(2), "one order with its lines: {listed}");
+    assert_eq!(shop.audit_json()["orders"], 1, "one order over two offers");
     shop.audit().ok();
 
     let canceled = buyer.cancel("back", id).await.expect("an answer").want(200);

@@ -1,6 +1,6 @@
 //! An embedded shop whose data moves to a cluster goes on there: accounts, orders, keys, vouchers, refunds, sequence numbers.
 
-use firstcome_tests::{Api, Cluster, SOON, Shop, Storefront as _, gift_card, run, run_with, until};
+use firstcome_tests::{Answer, Api, Cluster, SOON, Shop, Storefront as _, gift_card, run, run_with, ticket, until};
 use serde_json::json;
 
 const PRICE: i64 = 50_000;
@@ -11,12 +11,18 @@ const PASSWORD: &str = "long enough to keep 7";
 async fn a_shop_moves_to_a_cluster() {
     let mut shop = Shop::start().await;
     let offer = shop.seller().await.sell(&gift_card(PRICE), &json!({"price": PRICE, "stock": 5})).await;
+    let stock = json!({"price": PRICE, "stock": 5});
+    let two = [
+        shop.seller().await.sell(&ticket("Gate"), &stock).await,
+        shop.seller().await.sell(&ticket("Hall"), &stock).await,
+    ];
     let buyer = shop.api().sign_up(EMAIL, PASSWORD).await;
     let bought = order(&buyer, "bought", &offer).await;
     let code = paid(&buyer, &bought).await;
     let merchant = shop.merchant().await;
     merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
     let held = order(&buyer, "held", &offer).await;
+    let of_two = order_over(&buyer, "of two", &two).await;
     let canceled = order(&buyer, "canceled", &offer).await;
     paid(&buyer, &canceled).await;
     buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
@@ -31,7 +37,7 @@ async fn a_shop_moves_to_a_cluster() {
     let cluster = tokio::task::block_in_place(|| Cluster::up_from(shop.data()));
     refused_twice(&shop, &cluster);
     let old_token = cluster.api().with_token(buyer.token().expect("a token"));
-    assert_eq!(old_token.orders().await.expect("orders").len(), 3, "what was signed before the move is good");
+    assert_eq!(old_token.orders().await.expect("orders").len(), 4, "what was signed before the move is good");
     let buyer = cluster.api().log_in(EMAIL, PASSWORD).await;
     let merchant = cluster.merchant().await;
     merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
@@ -40,6 +46,7 @@ async fn a_shop_moves_to_a_cluster() {
     assert_eq!(balance(&buyer, &code).await, 0);
 
     assert_eq!(order(&buyer, "held", &offer).await, held, "the same key is the same order");
+    assert_eq!(order_over(&buyer, "of two", &two).await, of_two, "also if it is over several offers");
     paid(&buyer, &held).await;
     let new = order(&buyer, "new", &offer).await;
     paid(&buyer, &new).await;
@@ -75,7 +82,16 @@ fn refused_twice(shop: &Shop, cluster: &Cluster) {
 }
 
 async fn order(buyer: &Api, key: &str, offer: &str) -> String {
-    let placed = buyer.order(key, offer, 1).await.expect("an answer");
+    id(&buyer.order(key, offer, 1).await.expect("an answer"))
+}
+
+/// One unit of each.
+async fn order_over(buyer: &Api, key: &str, offers: &[String]) -> String {
+    let lines: Vec<_> = offers.iter().map(|offer| json!({"offer_id": offer, "quantity": 1})).collect();
+    id(&buyer.post("/orders").key(key).json(&json!({"lines": lines})).send().await.expect("an answer"))
+}
+
+fn id(placed: &Answer) -> String {
     assert!([200, 201].contains(&placed.status), "{placed}");
     placed.json["order_id"].as_str().expect("an order_id").to_owned()
 }

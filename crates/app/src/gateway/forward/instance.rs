@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Options;
@@ -66,6 +67,8 @@ pub(super) struct Target {
     pub(super) listed: Mutex<Instant>,
     /// Whether it did when it was asked last.
     pub(super) is_listed: AtomicBool,
+    /// Whether nobody waits any longer for what can be asked of another: it hangs, and others do not.
+    pub(super) is_given_up: watch::Sender<bool>,
 }
 
 impl Target {
@@ -88,6 +91,7 @@ impl Target {
             latency: Mutex::new(Latency { micros: UNKNOWN_LATENCY.as_micros() as f64, seen: now }),
             listed: Mutex::new(now),
             is_listed: AtomicBool::new(true),
+            is_given_up: watch::Sender::new(false),
         })
     }
 
@@ -119,6 +123,12 @@ impl Target {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         self.client.request(request).await
+    }
+
+    /// Waits until nobody waits for it any longer.
+    pub(super) async fn given_up(&self) {
+        // It ends well: the sender lives as long as this target.
+        let _ = self.is_given_up.subscribe().wait_for(|given_up| *given_up).await;
     }
 
     pub(super) fn observe(&self, took: Duration, now: Instant) {

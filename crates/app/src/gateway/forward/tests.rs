@@ -82,7 +82,7 @@ fn routes(id: &'static str, seen: &Arc<Seen>) -> Router {
             "/api/v1/orders",
             post(async |Buyer(caller): Buyer| caller.user.to_string()).get(move || async move { id }),
         )
-        .route("/api/v1/offers/slow", get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
+        .route("/api/v1/offers/slow", any(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/offers/stream", get(stream))
         .route("/api/v1/offers/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
         .route(ENDED_SESSIONS, get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
@@ -376,6 +376,41 @@ async fn nobody_waits_longer_than_the_deadline() {
     let shop = Shop::new(Options { deadline: Duration::from_millis(30), ..options() }, &[&server]).await;
     let (status, text) = shop.get("/api/v1/offers/slow").await;
     assert!(status == 503 && text.contains("\"unavailable\""), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_instance_was_asked_that_hangs_another_is_asked() {
+    let clock = TestClock::default();
+    let (one, two) = (Server::start("one", &clock).await, Server::start("two", &clock).await);
+    let shop = Arc::new(Shop::new(Options { give_up_after: Duration::ZERO, ..options() }, &[&one]).await);
+    let ask = |method: &'static str, key: bool| {
+        let shop = shop.clone();
+        let request = Request::builder().method(method).uri("/api/v1/offers/slow");
+        let request = if key { request.header("idempotency-key", "k") } else { request };
+        tokio::spawn(async move { shop.text(request.body(Body::empty()).unwrap()).await })
+    };
+    let (reads, once, anew) = (ask("GET", false), ask("POST", true), ask("POST", false));
+    let reached = async |server: &Server, requests| {
+        while server.requests() < requests {
+            tokio::task::yield_now().await;
+        }
+    };
+    reached(&one, 3).await;
+
+    // The registry has forgotten everyone: that says nothing.
+    shop.registry.forget();
+    shop.forwarder.refresh().await.unwrap();
+    shop.registry.announce(&two.instance()).await.unwrap();
+    assert_eq!(two.requests(), 0);
+    shop.forwarder.refresh().await.unwrap();
+    reached(&two, 2).await;
+    two.seen.go_on.notify_waiters();
+    assert_eq!((reads.await.unwrap().0, once.await.unwrap().0), (200, 200));
+
+    // What may be done once only waits for the one that has it.
+    assert!(!anew.is_finished());
+    one.seen.go_on.notify_waiters();
+    assert_eq!((anew.await.unwrap().0, two.requests()), (200, 2));
 }
 
 #[tokio::test]
