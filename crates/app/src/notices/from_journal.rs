@@ -18,20 +18,12 @@ use super::Ports;
 use super::feed::{Audience, Feed};
 use super::notice::{Notice, NoticeKind};
 use super::rows::SoldOut;
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Journal};
+use crate::consumer::{Consumer, HandleError, Handler, Journal};
 
 /// The consumer that reads the journal.
 pub(super) fn consumer(ports: &Ports, feed: Feed) -> Arc<Consumer<JournalEntry, FromJournal>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Journal(ports.ledger.clone())),
-        topic: "journal",
-        handler: FromJournal { ledger: ports.ledger.clone(), feed },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let handler = FromJournal { ledger: ports.ledger.clone(), feed };
+    Arc::new(Consumer::new(Journal(ports.ledger.clone()), &ports.records, &ports.clock, handler))
 }
 
 /// Reads the journal.

@@ -11,20 +11,13 @@ use firstcome_core::time::Time;
 use super::Ports;
 use super::feed::{Audience, Feed};
 use super::notice::{Notice, NoticeKind, Units};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
 
 /// The consumer that follows one topic.
 pub(super) fn consumer(ports: &Ports, feed: Feed, topic: &'static str) -> Arc<Consumer<LoggedEvent, FromTopic>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Topic { log: ports.events.clone(), name: topic }),
-        topic,
-        handler: FromTopic { ledger: ports.ledger.clone(), feed, topic },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let handler = FromTopic { ledger: ports.ledger.clone(), feed, topic };
+    let source = Topic { log: ports.events.clone(), name: topic };
+    Arc::new(Consumer::new(source, &ports.records, &ports.clock, handler))
 }
 
 /// Follows a topic.

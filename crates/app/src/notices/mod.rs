@@ -33,7 +33,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
-use firstcome_core::ports::{Clock, EventLog, Random, Records, RoleName, StockLedger};
+use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -44,17 +44,24 @@ use crate::actions::{Action, ActionHead};
 use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
-use crate::secrets::{Keys, Sealed as _};
+use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use deliver::Deliveries;
 use feed::Feed;
 use rows::{Delivery, SoldOut, Webhook};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[Webhook::TABLE, Delivery::TABLE, SoldOut::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
+pub const TABLES: &[&Table] = &[
+    Webhook::TABLE,
+    Delivery::TABLE,
+    SoldOut::TABLE,
+    KeyCheck::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+];
 
 /// Which of them have sealed columns, and which column says by what key.
-pub const SEALED: &[(&Table, &str)] = &[(Webhook::TABLE, Webhook::KEY)];
+pub const SEALED: SealedTables = &[(Webhook::TABLE, Webhook::KEY), (KeyCheck::TABLE, KeyCheck::KEY)];
 
 /// What the role is told.
 #[derive(Debug, Clone, Copy)]
@@ -87,8 +94,14 @@ struct Notices {
     deliveries: Arc<Deliveries>,
 }
 
-/// Makes the role.
-pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
+/// Refuses keys that are not those of the database, of which nothing is changed.
+pub async fn look_at_keys(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    secrets::look_at_keys::<Webhook>(RoleName::Notices, records, keys, SEALED).await.map(drop)
+}
+
+/// Makes the role. Refused with encryption keys that are not those of the database.
+pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
+    secrets::require_keys::<Webhook>(RoleName::Notices, ports.records.as_ref(), &ports.keys, SEALED).await?;
     let deliveries = Deliveries::new(options, &ports, metrics);
     let feed = Feed { records: ports.records.clone(), clock: ports.clock.clone(), deliveries: deliveries.clone() };
     let mut letters = Letters::new(RoleName::Notices, &ports.records, &ports.clock);
@@ -96,9 +109,9 @@ pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
     for topic in [topics::ORDERS, topics::PAYMENTS] {
         workers.push(letters.follow(&from_topics::consumer(&ports, feed.clone(), topic)));
     }
-    workers.extend([deliveries.clone().worker(), sweep::worker(&ports)]);
+    workers.extend([deliveries.clone().worker(), sweep::worker(&ports), secret::worker(&ports)]);
     let router = routes().with_state(Arc::new(Notices { options, ports, deliveries }));
-    Role { name: "notices", router, workers, letters: Some(letters) }
+    Ok(Role { name: "notices", router, workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.

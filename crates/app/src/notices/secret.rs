@@ -11,8 +11,10 @@ use firstcome_core::time::Time;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::Ports;
 use super::rows::Webhook;
-use crate::secrets::{Sealed, Sealer, Unreadable};
+use crate::role::Worker;
+use crate::secrets::{KeyCheck, Sealed, Sealer, Unreadable, reseal, resealer};
 
 /// What a secret begins with, as the specification has it.
 const PREFIX: &str = "whsec_";
@@ -87,6 +89,17 @@ impl Sealed for Webhook {
         secrets.seal(self, sealer);
         Ok(())
     }
+}
+
+/// Seals secrets anew when there is a new key.
+pub(super) fn worker(ports: &Ports) -> Worker {
+    let (records, keys) = (ports.records.clone(), ports.keys.clone());
+    resealer("notices-keys", move || {
+        let (records, keys) = (records.clone(), keys.clone());
+        async move {
+            Ok(reseal::<Webhook>(records.as_ref(), &keys).await? + reseal::<KeyCheck>(records.as_ref(), &keys).await?)
+        }
+    })
 }
 
 #[cfg(test)]

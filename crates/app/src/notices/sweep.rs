@@ -1,5 +1,4 @@
-//! Looks after the role's database: forgets what is over, removes what is left of removed webhooks, and seals secrets anew
-//! when there is a new key.
+//! Looks after the role's database: forgets what is over, and removes what is left of removed webhooks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +9,9 @@ use firstcome_core::records::{Comparison, Field as _, Query, Record as _, Record
 use super::Ports;
 use super::rows::{Delivery, DeliveryState, Webhook, WebhookState};
 use crate::role::Worker;
-use crate::secrets::{Keys, RESEAL_EVERY, reseal};
 
+/// Between two rounds.
+const INTERVAL: Duration = Duration::from_secs(5);
 /// Rows that one commit removes.
 const BATCH: u32 = 500;
 /// How long after its removal something may still be queued for a webhook, by whoever has not heard of it.
@@ -21,17 +21,15 @@ const AFTERMATH: Duration = Duration::from_hours(1);
 pub(super) struct Sweeper {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
-    keys: Arc<Keys>,
 }
 
 impl Sweeper {
     pub(super) fn new(ports: &Ports) -> Self {
-        Self { records: ports.records.clone(), clock: ports.clock.clone(), keys: ports.keys.clone() }
+        Self { records: ports.records.clone(), clock: ports.clock.clone() }
     }
 
     /// One round. Returns how many rows it removed.
     pub(super) async fn round(&self) -> Result<usize, PortError> {
-        reseal::<Webhook>(&*self.records, &self.keys).await?;
         let mut removed = 0;
         for state in [DeliveryState::Delivered, DeliveryState::GivenUp] {
             let over = Query::all(Delivery::TABLE, BATCH)
@@ -71,7 +69,7 @@ pub(super) fn worker(ports: &Ports) -> Worker {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => tracing::warn!(%error, "notices that are over are not forgotten yet"),
             }
-            if stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
                 return Ok(());
             }
         }

@@ -109,7 +109,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
-        roles::notices_role(config, &parts, databases.notices.clone(), ledger.clone(), &mut metrics),
+        roles::notices_role(config, &parts, databases.notices.clone(), ledger.clone(), &mut metrics).await?,
     ];
     let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;

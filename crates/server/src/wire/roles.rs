@@ -110,13 +110,13 @@ pub(super) async fn vouchers_role(
     Ok(witnessed(role, actions))
 }
 
-pub(super) fn notices_role(
+pub(super) async fn notices_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
     metrics: &mut Registry,
-) -> Role {
+) -> Result<Role, PortError> {
     let actions = parts.actions(records);
     let ports = notices::Ports {
         records: actions.clone(),
@@ -126,7 +126,8 @@ pub(super) fn notices_role(
         random: parts.random.clone(),
         keys: parts.keys.clone(),
     };
-    witnessed(notices::create(notices::Options { development: config.development() }, ports, metrics), actions)
+    let role = notices::create(notices::Options { development: config.development() }, ports, metrics).await?;
+    Ok(witnessed(role, actions))
 }
 
 pub(super) async fn accounts_role(
@@ -158,10 +159,15 @@ pub(super) async fn accounts_role(
     accounts::create(options, ports, metrics).await
 }
 
+/// The mail server that the configuration names.
+pub(crate) fn mail_server(config: &Config) -> Result<Option<Arc<Smtp>>, StartError> {
+    Ok(config.smtp_options()?.map(Smtp::new).transpose()?)
+}
+
 /// What takes e-mails: the mail server, or in development without one a mailbox with a page.
 pub(super) fn mailer(config: &Config, parts: &Parts) -> Result<(Arc<dyn Mailer>, Router), StartError> {
-    if let Some(options) = config.smtp_options()? {
-        return Ok((Smtp::new(options)?, Router::new()));
+    if let Some(server) = mail_server(config)? {
+        return Ok((server, Router::new()));
     }
     let mailbox = DevMailbox::new(parts.clock.clone());
     Ok((mailbox.clone(), mailbox.router()))

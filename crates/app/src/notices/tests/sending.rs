@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::rows::{Delivery, DeliveryState};
 use super::receiver::Receiver;
 use super::{DELIVERIES, Options, Step, WEBHOOKS, World};
-use crate::secrets::{Keys, SystemRandom};
+use crate::secrets::{Keys, SystemRandom, reseal};
 
 /// The pauses of the specification, in seconds.
 const PAUSES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
@@ -182,7 +182,7 @@ async fn secrets_are_sealed_anew_and_sign_as_before() {
     let now = world.clock.now();
     Keys::rotate(&folder, &SystemRandom, now, now).unwrap();
     assert_eq!(keys.reload(now).unwrap(), Some(2));
-    world.sweep().await;
+    assert_eq!(reseal::<super::super::Webhook>(&*world.records, &keys).await.unwrap().rows, 1);
     std::fs::remove_file(folder.join("data-1.key")).unwrap();
     keys.reload(now).unwrap();
     assert_eq!(world.seller(Method::POST, &format!("{WEBHOOKS}/{webhook}/test"), Value::Null).await.0, 202);

@@ -29,7 +29,7 @@ use crate::folder::Folder;
 use crate::metrics::Lags;
 use crate::operate::{self, Operation};
 
-pub use fitness::look;
+pub use fitness::{look, look_at_keys};
 pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
 
@@ -119,7 +119,7 @@ async fn open_role(
             roles::payments_role(config, parts, records, servers.ledger(), sandbox, metrics)?
         }
         RoleName::Vouchers => roles::vouchers_role(config, parts, records, servers.ledger()).await?,
-        RoleName::Notices => roles::notices_role(config, parts, records, servers.ledger(), metrics),
+        RoleName::Notices => roles::notices_role(config, parts, records, servers.ledger(), metrics).await?,
         RoleName::Sandbox => roles::sandbox_role(parts, records, gateway),
         RoleName::Gateway => unreachable!("the gateway is no role behind itself"),
     };
