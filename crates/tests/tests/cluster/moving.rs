@@ -1,9 +1,7 @@
 //! An embedded shop whose data moves to a cluster goes on there: accounts, orders, keys, vouchers, refunds, sequence numbers.
 
-use std::time::Duration;
-
-use firstcome_tests::{Answer, Api, Cluster, Shop, Storefront as _, gift_card, run, run_with, ticket};
-use serde_json::{Value, json};
+use firstcome_tests::{Answer, Api, Cluster, SOON, Shop, Storefront as _, gift_card, run, run_with, ticket, until};
+use serde_json::json;
 
 const PRICE: i64 = 50_000;
 const EMAIL: &str = "old@customer.test";
@@ -29,7 +27,11 @@ async fn a_shop_moves_to_a_cluster() {
     paid(&buyer, &canceled).await;
     buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
     refunded(&buyer, &canceled).await;
-    until(async || tokio::task::block_in_place(|| shop.audit()).code, |code| *code == Some(0)).await;
+    until("the books agree", SOON, async || {
+        let audit = tokio::task::block_in_place(|| shop.audit());
+        if audit.code == Some(0) { Ok(()) } else { Err(audit) }
+    })
+    .await;
     assert!(shop.stop().await.success());
 
     let cluster = tokio::task::block_in_place(|| Cluster::up_from(shop.data()));
@@ -96,16 +98,9 @@ fn id(placed: &Answer) -> String {
 
 /// Pays an order. Returns the code of its voucher when that is there.
 async fn paid(buyer: &Api, order: &str) -> String {
-    let payment = buyer.pay_at_sandbox(order, PRICE).await.expect("an answer").want(200);
-    let payment = payment["paymentKey"].as_str().expect("a paymentKey").to_owned();
-    let amount = json!({"amount": PRICE, "currency": "KRW"});
-    buyer.confirm(order, order, &payment, &amount).await.expect("an answer").want(200);
-    let vouchers = until(async || buyer.vouchers().await.expect("vouchers"), |all| of(all, order).is_some()).await;
-    of(&vouchers, order).expect("found")
-}
-
-fn of(vouchers: &[Value], order: &str) -> Option<String> {
-    vouchers.iter().find(|voucher| voucher["order_id"] == order)?["code"].as_str().map(str::to_owned)
+    buyer.pay(&buyer.order_of(order).await.expect("an answer").want(200)).await;
+    let voucher = buyer.delivered(|voucher| voucher["order_id"] == order).await;
+    voucher["code"].as_str().expect("a code").to_owned()
 }
 
 async fn balance(buyer: &Api, code: &str) -> i64 {
@@ -114,20 +109,9 @@ async fn balance(buyer: &Api, code: &str) -> i64 {
 }
 
 async fn refunded(buyer: &Api, order: &str) {
-    let payment = async || buyer.payment_of(order).await.expect("an answer").want(200);
-    until(payment, |payment| payment["refunds"][0]["state"] == "DONE").await;
-}
-
-/// Asks until the answer is what is waited for.
-async fn until<T: std::fmt::Debug>(ask: impl AsyncFn() -> T, holds: impl Fn(&T) -> bool) -> T {
-    let mut last = None;
-    for _ in 0..400 {
-        let answer = ask().await;
-        if holds(&answer) {
-            return answer;
-        }
-        last = Some(answer);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it does not come to that: {last:?}")
+    until("the refund is done", SOON, async || {
+        let payment = buyer.payment_of(order).await.expect("an answer").want(200);
+        if payment["refunds"][0]["state"] == "DONE" { Ok(()) } else { Err(payment) }
+    })
+    .await;
 }

@@ -56,18 +56,6 @@ struct Repeatable<'a> {
 impl Forwarder {
     /// Hands a request on to an instance of a role.
     pub(super) async fn forward(&self, role: RoleName, pool: &Pool, parts: Parts, body: Bytes) -> Response<Body> {
-        self.forward_within(self.options.deadline, role, pool, parts, body).await
-    }
-
-    /// The same with a deadline of its own.
-    pub(super) async fn forward_within(
-        &self,
-        deadline: Duration,
-        role: RoleName,
-        pool: &Pool,
-        parts: Parts,
-        body: Bytes,
-    ) -> Response<Body> {
         let Ok(_place) = pool.bulkhead.try_acquire() else {
             self.metrics.count(role, Outcome::Full);
             let detail = format!("Too many requests to {} are under way; try again in a moment", role.as_str());
@@ -81,7 +69,7 @@ impl Forwarder {
                 address: ClientAddress::of(&parts.extensions).0,
             },
             is_safe: routes::is_repeatable(&parts),
-            until: Instant::now() + deadline,
+            until: Instant::now() + self.options.deadline,
             parts: &parts,
             body,
         };

@@ -136,7 +136,8 @@ impl Target {
     }
 }
 
-/// A request under way. Dropped without a word (the client left), it says nothing of the instance.
+/// A request under way. Dropped without a word (whoever asked waited no longer), it says nothing of whether the instance is
+/// well, but that it took so long.
 pub(super) struct UnderWay {
     target: Arc<Target>,
     begun: Instant,
@@ -183,6 +184,11 @@ impl Drop for UnderWay {
         self.target.in_flight.fetch_sub(1, Ordering::Relaxed);
         if !self.told {
             self.target.breaker.abandoned();
+            let now = Instant::now();
+            let took = now.saturating_duration_since(self.begun);
+            if took.as_secs_f64() * 1e6 > self.target.latency_micros(now) {
+                self.target.observe(took, now);
+            }
         }
     }
 }

@@ -24,8 +24,9 @@ use tower::ServiceExt as _;
 
 use super::status::InstanceView;
 use super::*;
+use crate::gateway::EndedSessions as _;
 use crate::guard::Guard;
-use crate::http::{Buyer, Identity, Problem, Roles};
+use crate::http::{Buyer, ENDED_SESSIONS, Identity, Problem, Roles};
 use firstcome_core::codes::ErrorCode;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -84,6 +85,7 @@ fn routes(id: &'static str, seen: &Arc<Seen>) -> Router {
         .route("/api/v1/offers/slow", any(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/offers/stream", get(stream))
         .route("/api/v1/offers/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .route(ENDED_SESSIONS, get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/auth/headers", any(async |headers: HeaderMap| format!("{:?}", headers.keys())))
         .with_state(Arc::clone(seen))
         .layer(axum::middleware::map_request(move |request: Request<Body>| {
@@ -332,6 +334,17 @@ async fn an_instance_that_fails_gets_nothing_for_a_while() {
     let answer = shop.send(Request::get("/api/v1/products").body(Body::empty()).unwrap()).await;
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     assert_eq!(server.requests(), 3);
+}
+
+#[tokio::test]
+async fn accounts_that_are_late_with_who_was_logged_out_go_on_serving_buyers() {
+    let clock = TestClock::default();
+    let server = Server::start("one", &clock).await;
+    let breaker = BreakerOptions { failures: 1, pause: Duration::from_secs(600) };
+    let shop = Shop::new(Options { breaker, ..options() }, &[&server]).await;
+    assert!(shop.forwarder.ended_within(Duration::from_secs(1)).await.is_err());
+    assert_eq!(shop.state("accounts"), [("one".to_owned(), Circuit::Closed, false)]);
+    assert_eq!(shop.get("/api/v1/auth/headers").await.0, 200);
 }
 
 #[tokio::test]

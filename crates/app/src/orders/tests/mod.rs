@@ -1,5 +1,10 @@
 //! The role over ports in memory.
 
+mod addresses;
 mod coupons;
+mod forget;
+mod refunds;
+mod returns;
 mod several;
 mod shop;
+mod terms;
