@@ -1,5 +1,6 @@
 //! The role over ports in memory.
 
+mod cart;
 mod coupons;
 mod several;
 mod shop;
