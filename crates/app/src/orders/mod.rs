@@ -27,6 +27,7 @@ mod coupons;
 mod decide;
 mod facts;
 mod get;
+mod hold_all;
 mod keys;
 mod lines;
 mod list;

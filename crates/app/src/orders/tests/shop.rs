@@ -131,7 +131,7 @@ impl Shop {
             lines.push((facts, *quantity));
         }
         let digest = body_digest(format!("{wanted:?} {:?}", self.coupon).as_bytes());
-        Basket { buyer: BUYER, key: key.to_owned(), digest, lines, coupon: self.coupon.clone(), ship_to: None }
+        Basket { coupon: self.coupon.clone(), ..Basket::new(BUYER, key.to_owned(), digest, lines) }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.
