@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Api, Cluster, Shop, Storefront as _, gift_card, run};
+use firstcome_tests::{Api, Cluster, Shop, Storefront as _, gift_card, run, run_with};
 use serde_json::{Value, json};
 
 const PRICE: i64 = 50_000;
@@ -47,6 +47,22 @@ async fn a_shop_moves_to_a_cluster() {
     }
     buyer.order("sixth", &offer, 1).await.expect("an answer").want(409);
     tokio::task::block_in_place(|| cluster.audit()).ok();
+    tokio::task::block_in_place(|| a_lost_journal_ends_nothing_else(&cluster));
+}
+
+/// A process whose copy knows more than the journal in Kafka does not start, and keeps its copy: it may be the last one.
+fn a_lost_journal_ends_nothing_else(cluster: &Cluster) {
+    cluster.control(&["stop", "catalog-1"]);
+    let (data, config) = (cluster.data().join("catalog-1/data"), cluster.config().to_str().expect("plain"));
+    let copy = || std::fs::read(data.join("journal.db")).expect("the copy of the journal");
+    let before = copy();
+    let serve = ["serve", "--roles", "catalog", "--listen", "127.0.0.1:0", "--config", config, "--data"];
+    let serve = [&serve[..], &[data.to_str().expect("plain")]].concat();
+    // A journal of another name is there, and empty.
+    let refused = run_with(&serve, &[("FIRSTCOME_KAFKA_PREFIX", "elsewhere")], "");
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.said().contains("the journal in Kafka ends at position 0"), "{}", refused.said());
+    assert!(copy() == before, "the copy was changed");
 }
 
 /// What was moved once is not moved again.

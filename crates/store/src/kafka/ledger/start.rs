@@ -89,7 +89,7 @@ impl Mirror<'_> {
         if head.position <= self.topic.end {
             return Ok(());
         }
-        Err(PortError::Corrupt(format!(
+        Err(PortError::Lost(format!(
             "the journal in Kafka ends at position {}, and {} has records up to {}: the topic has lost its end, or was \
              made anew. Restore it. Only if what it lost is to be given up, move that file away in every process' folder",
             self.topic.end,
