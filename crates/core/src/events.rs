@@ -161,7 +161,7 @@ pub enum RoleEvent {
         order: OrderId,
         /// What goes back.
         amount: Money,
-        /// For people, and for the provider.
+        /// For people and for the provider, in words that say nothing about a person.
         reason: String,
         /// The rule that the amount follows; it is missing in events from before it was told.
         #[serde(default)]
@@ -176,7 +176,7 @@ pub enum RoleEvent {
         order: OrderId,
         /// What would have gone back.
         amount: Money,
-        /// For people.
+        /// For people, in words that say nothing about a person.
         reason: String,
         /// The rule that the amount followed.
         policy: RefundPolicy,

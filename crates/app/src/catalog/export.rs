@@ -1,9 +1,8 @@
 //! The whole catalogue as rows that an import takes again. Rows stand in the order of their `sku`, so that a shop that took
 //! them gives the same file.
 
-use firstcome_core::ports::PortError;
 use firstcome_core::product::{OfferInfo, Product};
-use firstcome_core::records::{Query, Record, RecordsExt as _};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -27,10 +26,11 @@ impl Catalog {
     /// Everything that is in the catalogue, drafts and ended offers too, with the stock of now.
     pub async fn export(&self) -> Outcome<ExportedCatalogue> {
         let mut exported = ExportedCatalogue::default();
-        for row in self.every::<ProductRow>().await? {
-            exported.products.push(product(&row.product.0));
+        let records = &*self.ports.records;
+        for row in records.every::<ProductRow>(Query::all(ProductRow::TABLE, PAGE)).await? {
+            exported.products.push(product(&row.record.product.0));
         }
-        for row in self.every::<OfferRow>().await? {
+        for Stored { record: row, .. } in records.every::<OfferRow>(Query::all(OfferRow::TABLE, PAGE)).await? {
             let stock = self.state(row.offer_id).await?.map_or(row.initial_stock, |state| state.offer.stock.stock);
             exported.offers.push(offer(&row.offer.0, stock));
         }
@@ -38,19 +38,6 @@ impl Catalog {
             rows.sort_by(|one, other| one["sku"].as_str().cmp(&other["sku"].as_str()));
         }
         Ok(exported)
-    }
-
-    async fn every<R: Record>(&self) -> Result<Vec<R>, PortError> {
-        let mut rows: Vec<R> = Vec::new();
-        loop {
-            let last = rows.last().map(|row| (row.key(), row.key()));
-            let page = self.ports.records.list::<R>(Query::all(R::TABLE, PAGE).after(last)).await?;
-            let is_last = page.len() < PAGE as usize;
-            rows.extend(page.into_iter().map(|stored| stored.record));
-            if is_last {
-                return Ok(rows);
-            }
-        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
 
+use std::collections::HashMap;
+
 use firstcome_core::ids::{AddressId, OrderId, UserId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit, Value};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +15,7 @@ use super::shipping::has_goods;
 use super::{Orders, Ports};
 use crate::http::{Outcome, lines, one_line};
 use crate::role::Worker;
-use crate::secrets::{RESEAL_EVERY, Sealed, Sealer, Unreadable, reseal};
+use crate::secrets::{KeyCheck, Sealed, Sealer, Unreadable, reseal, resealer};
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
@@ -39,37 +41,28 @@ impl Sealed for ShippingAddress {
 
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
         let place = place(&self.address);
-        self.sealed = sealer.seal(&place, &sealer.open(self.key, &place, &self.sealed)?);
+        self.sealed = sealer.reseal(self.key, &place, &self.sealed)?;
         self.key = sealer.key();
         Ok(())
     }
 }
 
 /// Seals addresses anew when there is a new key.
-pub(super) fn resealer(ports: &Ports) -> Worker {
+pub(super) fn worker(ports: &Ports) -> Worker {
     let (records, keys) = (ports.records.clone(), ports.keys.clone());
-    Worker::new("orders-keys", move |stop| async move {
-        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
-            let work = reseal::<ShippingAddress>(records.as_ref(), &keys);
-            if let Some(Err(error)) = stop.run_until_cancelled(work).await {
-                tracing::warn!(%error, "addresses are not sealed anew yet");
-            }
+    resealer("orders-keys", move || {
+        let (records, keys) = (records.clone(), keys.clone());
+        async move {
+            Ok(reseal::<ShippingAddress>(records.as_ref(), &keys).await?
+                + reseal::<KeyCheck>(records.as_ref(), &keys).await?)
         }
-        Ok(())
     })
 }
 
 /// The unit of work that forgets where the goods of a person are sent.
 pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
-    let mut unit = Unit::new();
-    let mut after = None;
-    loop {
-        let page = Query::all(ShippingAddress::TABLE, PAGE).is("user", user).after(after);
-        let rows = records.list::<ShippingAddress>(page).await?;
-        unit = rows.iter().fold(unit, |unit, row| unit.delete(&row.record));
-        let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else { return Ok(unit) };
-        after = Some((last.record.key(), last.record.key()));
-    }
+    let rows = records.every::<ShippingAddress>(Query::all(ShippingAddress::TABLE, PAGE).is("user", user)).await?;
+    Ok(rows.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record)))
 }
 
 /// Where goods are sent.
@@ -90,22 +83,43 @@ pub(super) struct ShipTo {
     address: String,
 }
 
+/// The address of a sold order whose goods go where it says itself; in the account of the buyer there may be another.
+pub(super) fn address_of(hold: &Hold) -> Option<AddressId> {
+    hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold))
+}
+
+impl ShippingAddress {
+    /// None when nobody can read it.
+    fn open(&self, sealer: &Sealer) -> Option<ShipTo> {
+        let text = sealer.open(self.key, &place(&self.address), &self.sealed).ok();
+        let ship_to = text.and_then(|text| serde_json::from_str(&text).ok());
+        if ship_to.is_none() {
+            tracing::error!(address = %self.address, key = self.key, "an address cannot be read");
+        }
+        ship_to
+    }
+}
+
 /// What a sealed address is bound to.
 fn place(address: &AddressId) -> [&[u8]; 2] {
     [ShippingAddress::TABLE.name.as_bytes(), &address.0]
 }
 
 impl Orders {
-    /// Where the goods of a sold order go, if the order says so itself.
-    pub(super) async fn address_of(&self, hold: &Hold) -> Outcome<Option<ShipTo>> {
-        let reference = hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold));
-        let Some(address) = reference else { return Ok(None) };
-        let Some(stored) = self.ports.records.load::<ShippingAddress>(address).await? else { return Ok(None) };
-        let ShippingAddress { key, sealed, .. } = stored.record;
-        let opened = self.ports.keys.sealer().open(key, &place(&address), &sealed);
-        let text = opened.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?;
-        let ship_to = serde_json::from_str(&text);
-        Ok(Some(ship_to.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?))
+    /// Where the goods of these orders go, of those that say so themselves; none in the place of what nobody can read.
+    pub(super) async fn addresses(
+        &self,
+        holds: impl Iterator<Item = &Hold>,
+    ) -> Outcome<HashMap<AddressId, Option<ShipTo>>> {
+        let keys: Vec<Value> = holds.filter_map(address_of).map(|address| address.to_value()).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let query = Query::all(ShippingAddress::TABLE, keys.len() as u32);
+        let query = query.filter("address", Comparison::IsOneOf(keys));
+        let rows = self.ports.records.list::<ShippingAddress>(query).await?;
+        let sealer = self.ports.keys.sealer();
+        Ok(rows.into_iter().map(|row| (row.record.address, row.record.open(&sealer))).collect())
     }
 
     /// Keeps an order's own address. The same order again keeps the same address.
@@ -117,5 +131,29 @@ impl Orders {
         // A conflict means that this very order was asked for before, with this very address.
         self.ports.records.commit(Unit::new().insert(&row)).await?;
         Ok(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::events::topics;
+    use firstcome_core::testkit::MemoryRecords;
+
+    use super::*;
+    use crate::orders::{TABLES, look_at_keys};
+    use crate::secrets::{Keys, SystemRandom};
+
+    #[tokio::test]
+    async fn keys_that_do_not_open_the_addresses_are_refused() {
+        let records = MemoryRecords::new(topics::ORDERS, TABLES);
+        let (right, other) = (Keys::in_memory(&SystemRandom), Keys::in_memory(&SystemRandom));
+        look_at_keys(&records, &other).await.expect("nothing is there");
+        let (address, sealer) = (AddressId([1; 16]), right.sealer());
+        let sealed = sealer.seal(&place(&address), "{}");
+        let row = ShippingAddress { address, user: UserId([2; 16]), key: sealer.key(), sealed };
+        records.commit(Unit::new().insert(&row)).await.expect("committed");
+        look_at_keys(&records, &right).await.expect("these sealed it");
+        let refused = look_at_keys(&records, &other).await.expect_err("refused").to_string();
+        assert!(refused.contains("the database of orders was encrypted with other keys"), "{refused}");
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Request {
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
     amount: Option<Money>,
-    /// For people; the buyer and the provider read it.
+    /// For people; kept with the refund, and told to nobody else.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
     #[schema(example = "the concert was moved")]
     reason: String,
@@ -70,7 +70,7 @@ pub(super) async fn post(
     let own = RefundId::derived(&[&hold.order.0, b"operator", &request.record.key.0]);
     let refund = orders
         .decide(&hold, |books, now| {
-            if let Some(made) = books.refunds.iter().find(|refund| refund.refund == own) {
+            if let Some(made) = books.made(own) {
                 return Ok(Decision::Made(made.clone()));
             }
             let (taken, amount) = body.value.wanted(books)?;

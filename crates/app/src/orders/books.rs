@@ -1,8 +1,9 @@
 //! What is known of an order after it was sold: its parcel, its refunds, and what of its money and units is left.
 //!
-//! Every decision about it (a cancel, a refund by the operator, a parcel that leaves, goods that come back) reads these books
-//! and changes the order's one row in the same commit. Of two at the same moment the second conflicts there, and decides
-//! again on what the first has made of it; so nothing is refunded twice, and nothing leaves that was canceled.
+//! Every decision about it (a cancel, a refund by the operator or for what the provider sent back, an amount that becomes
+//! less, a parcel that leaves, goods that come back) reads these books and changes the order's one row in the same commit. Of
+//! two at the same moment the second conflicts there, and decides again on what the first has made of it; so nothing is
+//! refunded twice, and nothing leaves that was canceled.
 
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferNumber, OrderId, RefundId, UserId};
@@ -21,7 +22,7 @@ use super::refunds::{Refund, Taken};
 use super::shipping::Parcel;
 
 /// Refunds of one order that are read; so many decisions about one order are not made.
-pub(super) const MOST: u32 = 1_000;
+const MOST: u32 = 1_000;
 
 record! {
     /// What became of an order after it was sold. There is none while nothing did.
@@ -40,7 +41,7 @@ record! {
         /// When the last of them was made.
         pub updated_at: Time,
     }
-    indexes [index "after_sales_by_shipping" ("shipping", "updated_at")]
+    indexes [index "after_sales_by_user" ("user")]
 }
 
 /// One line of an order that was sold.
@@ -68,8 +69,8 @@ pub(super) struct Books {
     pub(super) hold: Hold,
     /// Its row, to be changed.
     pub(super) after: AfterSale,
-    /// Every refund of it.
-    pub(super) refunds: Vec<Refund>,
+    /// Every refund of it, as it is stored.
+    refunds: Vec<Stored<Refund>>,
     /// A refund that is decided now.
     pub(super) decided: Option<Refund>,
     /// The row as it is stored.
@@ -83,7 +84,7 @@ impl Books {
     pub(super) async fn read(records: &dyn Records, hold: &Hold) -> Result<Self, PortError> {
         let stored = records.load::<AfterSale>(hold.order).await?;
         let query = Query::all(Refund::TABLE, MOST).is("order", hold.order);
-        let refunds = records.list::<Refund>(query).await?.into_iter().map(|stored| stored.record).collect();
+        let refunds = records.list::<Refund>(query).await?;
         let after = stored.as_ref().map_or_else(|| AfterSale::new(hold), |stored| stored.record.clone());
         let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
         Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere })
@@ -93,12 +94,29 @@ impl Books {
     #[cfg(test)]
     pub(super) fn of(hold: Hold, refunds: Vec<Refund>) -> Self {
         let after = AfterSale::new(&hold);
+        let refunds = refunds.into_iter().map(|record| Stored { record, version: 1 }).collect();
         Self { hold, after, refunds, decided: None, stored: None, elsewhere: 0 }
     }
 
     /// Refunds that were decided and not refused since.
     pub(super) fn standing(&self) -> impl Iterator<Item = &Refund> {
-        self.refunds.iter().filter(|refund| refund.state != RefundState::Refused)
+        self.refunds.iter().map(|stored| &stored.record).filter(|refund| refund.state != RefundState::Refused)
+    }
+
+    /// The refund of this id, if it was decided before.
+    pub(super) fn made(&self, refund: RefundId) -> Option<&Refund> {
+        self.refunds.iter().map(|stored| &stored.record).find(|made| made.refund == refund)
+    }
+
+    /// Whether so many refunds of it were decided that no other is.
+    pub(super) fn is_full(&self) -> bool {
+        self.refunds.len() + 1 >= MOST as usize
+    }
+
+    /// The refund of the whole order; one that was refused only when no other is.
+    pub(super) fn begun(&self) -> Option<Stored<Refund>> {
+        let whole = self.refunds.iter().filter(|stored| stored.record.is_whole());
+        whole.min_by_key(|stored| stored.record.state == RefundState::Refused).cloned()
     }
 
     /// The refund that takes the last of the delivery back, if there is one.
@@ -175,21 +193,26 @@ impl Books {
         if self.decided.is_none() && self.after == unchanged {
             return Unit::new();
         }
+        match self.decided.take() {
+            Some(refund) => self.touch(now).insert(&refund).event(&refund.begins(), now),
+            None => self.touch(now),
+        }
+    }
+
+    /// Writes the order's row: who decides about the order at the same moment decides again.
+    pub(super) fn touch(mut self, now: Time) -> Unit {
         self.after.decisions = self.after.decisions.saturating_add(1);
         self.after.updated_at = now;
-        let mut unit = match self.stored {
+        match self.stored {
             Some(stored) => Unit::new().update(&Stored { record: self.after, version: stored.version }),
             None => Unit::new().insert(&self.after),
-        };
-        if let Some(refund) = self.decided {
-            unit = unit.insert(&refund).event(&refund.begins(), now);
         }
-        unit
     }
 }
 
 impl AfterSale {
-    fn new(hold: &Hold) -> Self {
+    /// An order with which nothing happened yet.
+    pub(super) fn new(hold: &Hold) -> Self {
         Self {
             order: hold.order,
             user: hold.person,

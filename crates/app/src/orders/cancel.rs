@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
-use super::refunds::Refund;
+use super::refunds::{CANCELED, Refund};
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
@@ -125,7 +125,7 @@ pub(super) async fn post(
     let hold = orders.own(buyer, &id).await?;
     let request = orders.remember("cancel", buyer.user, &key, hold.order, body.digest).await?;
     let Request { reason, lines } = body.value;
-    let reason = reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
+    let reason = reason.unwrap_or_else(|| CANCELED.to_owned());
     let answer = match (hold.state, lines) {
         (HoldState::Sold | HoldState::Returned, None) => orders.cancel_all(&hold, reason, request).await,
         (HoldState::Sold | HoldState::Returned, Some(lines)) => {
@@ -206,8 +206,7 @@ impl Orders {
         let own = RefundId::derived(&[&hold.order.0]);
         let refund = self
             .decide(hold, |books, now| {
-                let begun = books.whole().or(books.refunds.iter().find(|refund| refund.refund == own));
-                if let Some(begun) = begun {
+                if let Some(begun) = books.whole().or(books.made(own)) {
                     return Ok(Decision::Made(begun.clone()));
                 }
                 books.has_not_left(&books.lines_left(), &self.facts)?;
@@ -229,7 +228,7 @@ impl Orders {
         let own = RefundId::derived(&[&hold.order.0, b"lines", &request.record.key.0]);
         let refund = self
             .decide(hold, |books, now| {
-                if let Some(begun) = books.refunds.iter().find(|refund| refund.refund == own) {
+                if let Some(begun) = books.made(own) {
                     return Ok(Decision::Made(begun.clone()));
                 }
                 let taken = self.lines_of(books, lines)?;

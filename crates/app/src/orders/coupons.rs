@@ -9,7 +9,6 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::discount::NotApplicable;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{EventId, OfferNumber, UserId, VoucherId};
-use firstcome_core::lag::Lag;
 use firstcome_core::money::Money;
 use firstcome_core::ports::{LoggedEvent, PortError, Records};
 use firstcome_core::product::Discount;
@@ -19,7 +18,7 @@ use firstcome_core::time::Time;
 use tokio::time::Instant;
 
 use super::{Orders, Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{Consumer, HandleError, Handler, parse};
 use crate::coupons::{self, code_hash};
 use crate::http::{Outcome, Problem};
 use crate::letters::Letters;
@@ -59,17 +58,8 @@ pub(super) struct Coupons {
 
 impl Coupons {
     pub(super) fn new(ports: &Ports) -> Self {
-        let consumer = Arc::new(Consumer {
-            records: ports.records.clone(),
-            source: topic(ports, topics::VOUCHERS),
-            topic: topics::VOUCHERS,
-            handler: Follow,
-            clock: ports.clock.clone(),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
-            lag: Lag::default(),
-        });
-        Self { records: ports.records.clone(), consumer }
+        let consumer = Consumer::new(topic(ports, topics::VOUCHERS), &ports.records, &ports.clock, Follow);
+        Self { records: ports.records.clone(), consumer: Arc::new(consumer) }
     }
 
     pub(super) fn worker(&self, letters: &mut Letters) -> Worker {

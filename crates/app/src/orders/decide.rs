@@ -7,14 +7,14 @@ use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::ports::Committed;
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
-use super::books::{Books, MOST};
+use super::books::Books;
 use super::cancel::wrong_state;
 use super::facts::Facts;
 use super::policy::{self, Due};
@@ -84,7 +84,7 @@ impl Orders {
             let mut books = Books::read(&*self.ports.records, hold).await?;
             let now = self.ports.clock.now();
             let made = change(&mut books, now)?;
-            if books.decided.is_some() && books.refunds.len() + 1 >= MOST as usize {
+            if books.decided.is_some() && books.is_full() {
                 return Err(wrong_state(hold, "There are too many refunds of it"));
             }
             let unit = books.into_unit(now);
@@ -157,9 +157,7 @@ pub(super) fn policy_of(terms: &HashMap<OfferNumber, RefundTerms>, offer: OfferN
 impl Books {
     /// Refuses to cancel goods that are not with us any more.
     pub(super) fn has_not_left(&self, lines: &[TakenLine], facts: &Facts) -> Outcome<()> {
-        let is_goods =
-            |line: &TakenLine| facts.numbered(line.offer).is_some_and(|facts| facts.kind == ProductKind::Goods);
-        match self.after.shipping.filter(|_| lines.iter().any(is_goods)) {
+        match self.after.shipping.filter(|_| lines.iter().any(|line| facts.is_goods(line.offer))) {
             None => Ok(()),
             Some(shipping) => {
                 let why = "The goods have been shipped: they can be sent back when they are delivered";

@@ -128,8 +128,8 @@ impl Orders {
         let has_goods = basket.has_goods();
         let view = self.place_now(basket).await?;
         if has_goods && !view.state.is_open() {
-            // A repeat, as a rule: its goods may be on their way.
-            if let Some(hold) = self.ports.ledger.find(view.order_id).await? {
+            // A repeat, as a rule: its goods may be on their way. What was decided just now is known here.
+            if let Some(hold) = self.ports.ledger.known(view.order_id).await? {
                 return self.view_now(&hold).await;
             }
         }

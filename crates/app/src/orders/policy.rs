@@ -39,8 +39,7 @@ fn by_days(days: i32) -> u8 {
 /// Days from now to a visit, by the calendar of a time zone.
 fn days_until(visit: &str, now: Time, time_zone: &TimeZone) -> Option<i32> {
     let visit: Date = visit.parse().ok()?;
-    let today = jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(time_zone.clone()).date();
-    today.until(visit).ok().map(|span| span.get_days())
+    now.date(time_zone)?.until(visit).ok().map(|span| span.get_days())
 }
 
 /// Percent of the price that go back when units are given back now.
@@ -73,7 +72,7 @@ fn with_discounts(hold: &Hold) -> Vec<(OfferNumber, Line)> {
 }
 
 /// What goes back for these units, of which each line gives back the percent that it is sold under. Never more than what is
-/// left of the order's money.
+/// left of the order's money, and never less than nothing.
 pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumber) -> u8) -> Due {
     let total = books.hold.total().amount;
     let sold = with_discounts(&books.hold);
@@ -90,7 +89,7 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
     }
     let cost = costs.iter().map(|(_, cost)| cost).sum();
     let amount: i64 = costs.iter().map(|(offer, cost)| share(*cost, i128::from(percent(*offer)), 100)).sum();
-    Due { cost, amount: amount.min(books.left()) }
+    Due { cost, amount: amount.clamp(0, books.left()) }
 }
 
 #[cfg(test)]

@@ -24,14 +24,19 @@ use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Stored, Unit};
+use firstcome_core::records::{Json, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::books::{Books, MOST, sold_lines};
+use super::books::{Books, sold_lines};
 use super::parts::PartBack;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{Consumer, HandleError, Handler, parse};
+
+/// Why money goes back, when nobody wrote why.
+pub(super) const CANCELED: &str = "canceled by the buyer";
+pub(super) const SENT_BACK: &str = "sent back by the buyer";
+const CANCELED_BY_PROVIDER: &str = "canceled at the payment provider";
 
 record! {
     /// The decision to send money back.
@@ -51,7 +56,7 @@ record! {
         pub state: RefundState,
         /// The rule that the amount follows.
         pub policy: RefundPolicy,
-        /// Why, for people.
+        /// Why, for people, in their words.
         pub reason: String,
         /// The provider sent the money back without us; it is not asked to do so again.
         pub by_provider: bool,
@@ -70,6 +75,7 @@ record! {
         index "refund_of_order" ("order"),
         unique "refund_of_all" ("all_of"),
         index "refunds_by_state" ("state", "created_at"),
+        index "refunds_by_user" ("user"),
     ]
 }
 
@@ -113,8 +119,29 @@ impl Refund {
 
     /// The event that lets the money go.
     fn approved(&self) -> RoleEvent {
-        let Self { refund, order, policy, ref reason, .. } = *self;
-        RoleEvent::RefundApproved { refund, order, amount: self.money(), reason: reason.clone(), policy: Some(policy) }
+        let Self { refund, order, policy, .. } = *self;
+        let (amount, reason) = (self.money(), self.cause().to_owned());
+        RoleEvent::RefundApproved { refund, order, amount, reason, policy: Some(policy) }
+    }
+
+    /// The event that ends it without money.
+    fn was_refused(&self) -> RoleEvent {
+        let Self { refund, order, policy, .. } = *self;
+        RoleEvent::RefundRefused { refund, order, amount: self.money(), reason: self.cause().to_owned(), policy }
+    }
+
+    /// Why, in words of ours. What people wrote may say something about a person: it stays here, where it can be erased,
+    /// and is told to no other role and not to the provider.
+    fn cause(&self) -> &'static str {
+        if self.by_provider {
+            CANCELED_BY_PROVIDER
+        } else if self.by.is_some() {
+            "refunded by the shop"
+        } else if self.refund == RefundId::of_goods_returned(self.order) {
+            SENT_BACK
+        } else {
+            CANCELED
+        }
     }
 }
 
@@ -123,16 +150,8 @@ pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
 
 /// The consumer that follows one topic.
 pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<LoggedEvent, Refunds>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: topic(ports, name),
-        topic: name,
-        handler: Refunds { ports: ports.clone(), topic: name },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let handler = Refunds { ports: ports.clone(), topic: name };
+    Arc::new(Consumer::new(topic(ports, name), &ports.records, &ports.clock, handler))
 }
 
 /// What goes on with a refund when another role has done its part.
@@ -193,21 +212,26 @@ impl Refunds {
         if stored.record.state != RefundState::Pending {
             return Ok(Unit::new());
         }
-        let order = stored.record.order;
+        let (order, now) = (stored.record.order, self.ports.clock.now());
+        let mut unit = Unit::new();
         if let Some(hold) = self.ports.ledger.find(order).await? {
             self.take_back(&hold, &stored.record).await?;
             if !stored.record.by_provider {
-                let left = Books::read(&*self.ports.records, &hold).await?.left_beside(refund);
-                stored.record.amount = stored.record.amount.min(left);
+                let books = Books::read(&*self.ports.records, &hold).await?;
+                let left = books.left_beside(refund);
+                if left < stored.record.amount {
+                    // What this one leaves is for the others: of two that become less at once, the second looks again.
+                    stored.record.amount = left;
+                    unit = books.touch(now);
+                }
             }
         }
-        let now = self.ports.clock.now();
         if stored.record.by_provider || stored.record.amount == 0 {
             stored.record.state = RefundState::Done;
-            return Ok(Unit::new().update(&stored));
+            return Ok(unit.update(&stored));
         }
         let approved = stored.record.approved();
-        Ok(Unit::new().update(&stored).event(&approved, now))
+        Ok(unit.update(&stored).event(&approved, now))
     }
 
     /// The units of each line come back to its offer, once per refund.
@@ -248,11 +272,7 @@ impl Refunds {
         }
         // Another may take all that is left.
         stored.record.all_of = None;
-        let unit = Unit::new().update(&stored);
-        let Refund { order, policy, ref reason, .. } = stored.record;
-        let (amount, reason) = (stored.record.money(), reason.clone());
-        let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
-        Ok(unit.event(&refused, self.ports.clock.now()))
+        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), self.ports.clock.now()))
     }
 
     /// The provider sent all of the money back by itself, at once or little by little: what was delivered is taken back.
@@ -270,15 +290,11 @@ impl Refunds {
             return Ok(Unit::new());
         }
         let mut books = Books::read(&*self.ports.records, &hold).await?;
-        let query = Query::all(Refund::TABLE, MOST).is("order", order);
-        let mut begun = self.ports.records.list::<Refund>(query).await?;
-        begun.retain(|begun| begun.record.is_whole());
-        begun.sort_by_key(|begun| begun.record.state == RefundState::Refused);
-        if !begun.is_empty() {
-            return Ok(self.join(&books, begun.swap_remove(0)));
+        if let Some(begun) = books.begun() {
+            return Ok(self.join(books, begun));
         }
         let now = self.ports.clock.now();
-        let reason = "canceled at the payment provider".to_owned();
+        let reason = CANCELED_BY_PROVIDER.to_owned();
         let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
         let adopted = books.refund(refund, taken, amount.amount, RefundPolicy::FullUntilUsed, reason, now);
         books.decided = Some(Refund { by_provider: true, ..adopted });
@@ -287,7 +303,7 @@ impl Refunds {
 
     /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
     /// Its units come back under its name, so once.
-    fn join(&self, books: &Books, mut begun: Stored<Refund>) -> Unit {
+    fn join(&self, books: Books, mut begun: Stored<Refund>) -> Unit {
         let now = self.ports.clock.now();
         let refund = &mut begun.record;
         if refund.state == RefundState::Done || refund.by_provider {
@@ -302,7 +318,7 @@ impl Refunds {
         refund.by_provider = true;
         refund.state = RefundState::Pending;
         let requested = refund.begins();
-        Unit::new().update(&begun).event(&requested, now)
+        books.touch(now).update(&begun).event(&requested, now)
     }
 }
 
@@ -322,6 +338,42 @@ mod tests {
     use firstcome_core::ledger::{Event, Granted};
 
     use super::*;
+
+    #[test]
+    fn what_people_wrote_is_in_no_event() {
+        let order = OrderId::of_request(UserId([3; 16]), "key", 0, OfferNumber(1));
+        let refund = Refund {
+            refund: RefundId([1; 16]),
+            order,
+            user: UserId([3; 16]),
+            amount: 1_000,
+            currency: Currency::KRW,
+            state: RefundState::Pending,
+            policy: RefundPolicy::FullUntilUsed,
+            reason: "call me at 010-1234-5678".to_owned(),
+            by_provider: false,
+            created_at: Time(1),
+            all_of: None,
+            taken: None,
+            forced: None,
+            by: None,
+        };
+        let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
+        let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };
+        let at_provider = Refund { by_provider: true, ..refund.clone() };
+        for (refund, cause) in [
+            (refund, "canceled by the buyer"),
+            (by_shop, "refunded by the shop"),
+            (returned, "sent back by the buyer"),
+            (at_provider, "canceled at the payment provider"),
+        ] {
+            for event in [refund.begins(), refund.approved(), refund.was_refused()] {
+                let told = event.to_new(Time(1)).data;
+                assert!(!told.contains("call me"), "{told}");
+                assert!(matches!(event, RoleEvent::RefundRequested { .. }) || told.contains(cause), "{told}");
+            }
+        }
+    }
 
     #[test]
     fn only_what_the_money_paid_for_is_taken_back() {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::ids::{OfferNumber, RefundId};
+use firstcome_core::ids::{EventId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::{OrderState, ShippingState};
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -18,11 +18,11 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::admin::SoldOrder;
-use super::books::Books;
-use super::cancel::{Response as Canceled, wrong_state};
+use super::books::{AfterSale, Books};
+use super::cancel::{CancelRequest, Response as Canceled, wrong_state};
 use super::decide::{LineRequest, policy_of, some_lines};
 use super::policy::{self, DAYS_TO_RETURN};
-use super::refunds::Taken;
+use super::refunds::{SENT_BACK, Taken};
 use super::shipping::{Returning, ShippingView};
 use super::terms::RefundTerms;
 use crate::http::{Body, Buyer, IdempotencyKey, NoBody, Operator, Outcome, Path, one_line};
@@ -75,28 +75,32 @@ pub(super) async fn post(
     body: Body<Request>,
 ) -> Outcome<Json<Response>> {
     let hold = orders.own(buyer, &id).await?;
-    let request = orders.remember("return", buyer.user, &key, hold.order, body.digest).await?;
-    let terms = orders.terms_of(&hold).await?;
-    let after = orders
-        .change(&hold, |books, now| {
-            let is_asked = books.after.parcel.0.returning.is_some();
-            if !(request.record.answered && is_asked) {
-                orders.ask_to_return(books, &terms, &body.value, now)?;
-            }
-            Ok(books.after.clone())
-        })
-        .await?;
-    orders.answered(request).await?;
+    let asked = orders.remember("return", buyer.user, &key, hold.order, body.digest).await?.record;
+    let after = orders.ask_once(&hold, &asked, &body.value).await?;
     let shipping = ShippingView::of(&hold, Some(&after));
     let order = Canceled { order_id: hold.order, state: OrderState::of(&hold), refund: None };
     Ok(Json(Response { order, shipping }))
 }
 
 impl Orders {
+    /// Asks to send goods back. The same request again finds its key in what it has left, and shows where the goods are.
+    pub(super) async fn ask_once(&self, hold: &Hold, asked: &CancelRequest, request: &Request) -> Outcome<AfterSale> {
+        let terms = self.terms_of(hold).await?;
+        self.change(hold, |books, now| {
+            let returning = books.after.parcel.0.returning.as_ref();
+            if !returning.is_some_and(|returning| returning.is_of(asked)) {
+                self.ask_to_return(books, &terms, asked.key, request, now)?;
+            }
+            Ok(books.after.clone())
+        })
+        .await
+    }
+
     fn ask_to_return(
         &self,
         books: &mut Books,
         terms: &HashMap<OfferNumber, RefundTerms>,
+        key: EventId,
         request: &Request,
         now: Time,
     ) -> Outcome<()> {
@@ -110,19 +114,21 @@ impl Orders {
             Some(lines) => self.lines_of(books, lines)?,
             None => books.lines_left(),
         };
-        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.is_goods(offer);
+        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.facts.is_goods(offer);
         let lines: Vec<_> = lines.into_iter().filter(|line| is_back(line.offer)).collect();
         if lines.is_empty() {
             return Err(wrong_state(&books.hold, "There is nothing of it that could be sent back"));
         }
-        let (reason, requested_at) = (request.reason.clone(), now);
-        let returning = Returning { lines, reason, requested_at, approved_at: None, ended_at: None, refusal: None };
-        books.after.parcel.0.returning = Some(returning);
+        books.after.parcel.0.returning = Some(Returning {
+            request: Some(key),
+            lines,
+            reason: request.reason.clone(),
+            requested_at: now,
+            approved_at: None,
+            ended_at: None,
+            refusal: None,
+        });
         Ok(())
-    }
-
-    fn is_goods(&self, offer: OfferNumber) -> bool {
-        self.facts.numbered(offer).is_some_and(|facts| facts.kind == ProductKind::Goods)
     }
 
     /// What a buyer asked for is answered by the shop.
@@ -132,14 +138,13 @@ impl Orders {
         to: ShippingState,
         change: impl Fn(&mut Books, Returning, Time) -> Outcome<Returning>,
     ) -> Outcome<Json<SoldOrder>> {
-        self.change(hold, |books, now| {
+        self.step(hold, |books, now| {
             books.moves(ShippingState::ReturnRequested, to)?;
             let returning = books.after.parcel.0.returning.clone().ok_or_else(|| books.not_there())?;
             books.after.parcel.0.returning = Some(change(books, returning, now)?);
             Ok(())
         })
-        .await?;
-        self.sold_order(hold).await.map(Json)
+        .await
     }
 }
 
@@ -249,7 +254,7 @@ pub(super) async fn receive(
         if !back.is_empty() {
             let policy::Due { cost, amount } = policy::due(books, &back, |_| 100);
             let policy = policy_of(&terms, back[0].offer);
-            let reason = returning.reason.clone().unwrap_or_else(|| "sent back by the buyer".to_owned());
+            let reason = returning.reason.clone().unwrap_or_else(|| SENT_BACK.to_owned());
             let taken = Taken { lines: back, restock: body.value.restock, cost };
             let own = RefundId::of_goods_returned(hold.order);
             books.decided = Some(books.refund(own, taken, amount, policy, reason, now));

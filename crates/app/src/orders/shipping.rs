@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::events::TakenLine;
-use firstcome_core::ids::OrderId;
+use firstcome_core::ids::{EventId, OrderId};
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::order::ShippingState;
 use firstcome_core::records::{Field as _, Record as _, Value};
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::admin::SoldOrder;
 use super::books::{AfterSale, Books};
-use super::cancel::wrong_state;
+use super::cancel::{CancelRequest, wrong_state};
 use crate::http::{Body, NoBody, Operator, Outcome, Path, Problem, one_line};
 
 /// What is known of a parcel.
@@ -43,6 +43,9 @@ pub struct Parcel {
 /// Goods that the buyer wants to send back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Returning {
+    /// The request that asked for it; missing in rows of old versions.
+    #[serde(default)]
+    pub request: Option<EventId>,
     /// Units of lines.
     pub lines: Vec<TakenLine>,
     /// Why, for people.
@@ -55,6 +58,13 @@ pub struct Returning {
     pub ended_at: Option<Time>,
     /// Why they were refused.
     pub refusal: Option<String>,
+}
+
+impl Returning {
+    /// Whether this request asked for it.
+    pub(super) fn is_of(&self, asked: &CancelRequest) -> bool {
+        self.request.map_or(asked.answered, |request| request == asked.key)
+    }
 }
 
 /// Where the goods of an order are.
@@ -163,7 +173,7 @@ pub(super) async fn ship(
 ) -> Outcome<Json<SoldOrder>> {
     let hold = orders.any(&id).await?;
     orders
-        .change(&hold, |books, now| {
+        .step(&hold, |books, now| {
             if hold.state != HoldState::Sold || !has_goods(&hold) || books.whole().is_some() {
                 return Err(wrong_state(&hold, "There is nothing to ship for it"));
             }
@@ -174,8 +184,7 @@ pub(super) async fn ship(
             parcel.shipped_at = Some(now);
             Ok(())
         })
-        .await?;
-    orders.sold_order(&hold).await.map(Json)
+        .await
 }
 
 /// The buyer has the goods. The time to send them back begins.
@@ -197,13 +206,12 @@ pub(super) async fn deliver(
 ) -> Outcome<Json<SoldOrder>> {
     let hold = orders.any(&id).await?;
     orders
-        .change(&hold, |books, now| {
+        .step(&hold, |books, now| {
             books.moves(ShippingState::Shipping, ShippingState::Delivered)?;
             books.after.parcel.0.delivered_at = Some(now);
             Ok(())
         })
-        .await?;
-    orders.sold_order(&hold).await.map(Json)
+        .await
 }
 
 impl Books {
@@ -225,6 +233,16 @@ impl Books {
 }
 
 impl Orders {
+    /// Changes where the goods of an order are, and shows the seller what has become of it.
+    pub(super) async fn step(
+        &self,
+        hold: &Hold,
+        change: impl Fn(&mut Books, Time) -> Outcome<()>,
+    ) -> Outcome<Json<SoldOrder>> {
+        let changed = self.change(hold, |books, now| change(books, now).map(|()| books.after.clone())).await?;
+        self.sold_order(hold, &changed).await.map(Json)
+    }
+
     /// The rows of those orders of goods that have one.
     pub(super) async fn parcels(&self, holds: impl Iterator<Item = &Hold>) -> Outcome<HashMap<OrderId, AfterSale>> {
         let keys: Vec<Value> = holds.filter(|hold| has_goods(hold)).map(|hold| hold.order.to_value()).collect();

@@ -12,7 +12,7 @@ use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record a
 use firstcome_core::time::Time;
 
 use super::Orders;
-use super::books::sold_lines;
+use super::books::{SoldLine, sold_lines};
 
 record! {
     /// What one version of an offer's terms says about refunds.
@@ -60,18 +60,19 @@ impl Orders {
     /// The terms that each line of an order was sold under.
     pub(super) async fn terms_of(&self, hold: &Hold) -> Result<HashMap<OfferNumber, RefundTerms>, PortError> {
         let records = &*self.ports.records;
-        let home = id(hold.order.home(), hold.terms_version);
+        let home = hold.order.home();
         let mut terms = HashMap::new();
-        for line in sold_lines(hold) {
-            let of_line = if line.offer != hold.order.home() {
-                at(records, line.offer, hold.created_at).await?
-            } else if let Some(known) = records.load::<RefundTerms>(home).await? {
-                Some(known.record)
+        for SoldLine { offer, .. } in sold_lines(hold) {
+            let of_line = if offer == home {
+                self.facts.heard(offer, hold.terms_version).await?;
+                records.load::<RefundTerms>(id(home, hold.terms_version)).await?.map(|stored| stored.record)
             } else {
-                self.facts.catch_up().await?;
-                records.load::<RefundTerms>(home).await?.map(|stored| stored.record)
+                let state = self.ports.ledger.snapshot(offer).await?;
+                self.facts.heard(offer, state.map_or(0, |state| state.offer.terms.version)).await?;
+                at(records, offer, hold.created_at).await?
             };
-            terms.insert(line.offer, of_line.unwrap_or_else(|| RefundTerms::first(line.offer)));
+            // All of it was heard: what is not there was never said.
+            terms.insert(offer, of_line.unwrap_or_else(|| RefundTerms::first(offer)));
         }
         Ok(terms)
     }

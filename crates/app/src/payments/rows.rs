@@ -6,7 +6,7 @@ use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{PortError, ProviderPayment, Records};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
-use firstcome_core::records::{Comparison, Field as _, Query, Record, RecordsExt as _, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Stored};
 use firstcome_core::text_enum;
 use firstcome_core::time::Time;
 
@@ -171,23 +171,9 @@ impl Refund {
     }
 }
 
-/// Every row of an order, however many there are, in the order of their names.
-async fn every<R: Record>(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<R>>, PortError> {
-    let mut rows: Vec<Stored<R>> = Vec::new();
-    loop {
-        let last = rows.last().map(|row| (row.record.key(), row.record.key()));
-        let page = records.list(Query::all(R::TABLE, PAGE).is("order_id", order).after(last)).await?;
-        let is_last = page.len() < PAGE as usize;
-        rows.extend(page);
-        if is_last {
-            return Ok(rows);
-        }
-    }
-}
-
 /// Every attempt of an order.
 pub(super) async fn payments_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Payment>>, PortError> {
-    every(records, order).await
+    records.every(Query::all(Payment::TABLE, PAGE).is("order_id", order)).await
 }
 
 /// The attempt of an order that the provider knows by this name. One that failed moved no money and is none: the same
@@ -218,5 +204,5 @@ pub(super) async fn live_payment(records: &dyn Records, order: OrderId) -> Resul
 
 /// Every refund of an order.
 pub(super) async fn refunds_of(records: &dyn Records, order: OrderId) -> Result<Vec<Stored<Refund>>, PortError> {
-    every(records, order).await
+    records.every(Query::all(Refund::TABLE, PAGE).is("order_id", order)).await
 }

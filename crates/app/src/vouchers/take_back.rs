@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, TakenLine};
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
-use firstcome_core::ports::{JournalEntry, LoggedEvent, PortError};
+use firstcome_core::ports::{JournalEntry, LoggedEvent};
 use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::voucher::Voiding;
@@ -114,13 +114,14 @@ impl TakeBack {
         forced: bool,
         lines: &[TakenLine],
     ) -> Result<Unit, HandleError> {
-        self.delivery.catch_up().await?;
         let now = self.ports.clock.now();
-        let issued = self.vouchers(order).await?;
+        // Asked first: what the ledger says now is in the journal that is read to its end after it.
         let due = self.delivery.handler.due(order, now).await?;
+        self.delivery.catch_up().await?;
+        let issued = self.vouchers(order).await?;
         if due.iter().any(|due| !issued.iter().any(|stored| stored.record.id == due.id)) {
-            // Another process delivers, and this one has not heard of it: what is not there yet cannot be taken back in part.
-            return Err(PortError::Unavailable(format!("{order} is being delivered")).into());
+            // Its delivery is a dead letter, and so is this until that is replayed; those behind it go on.
+            return Err(HandleError::Rejected(format!("{order} could not be delivered")));
         }
         let mut chosen = Vec::new();
         for line in lines {

@@ -125,15 +125,25 @@ impl Shop {
         coupons::take(&*self.ledger, OFFER, coupon.id, name, purpose).await.expect("an answer")
     }
 
-    async fn letter(&self) -> DeadLetter {
+    async fn letters(&self) -> Vec<DeadLetter> {
         let letters = self.books.list::<DeadLetter>(Query::all(DeadLetter::TABLE, 100)).await.expect("letters");
+        letters.into_iter().map(|stored| stored.record).collect()
+    }
+
+    async fn letter(&self) -> DeadLetter {
+        let mut letters = self.letters().await;
         assert_eq!(letters.len(), 1);
-        letters.into_iter().next().expect("one").record
+        letters.remove(0)
     }
 
     /// Sells two cards.
     async fn sell(&self) -> OrderId {
-        let order = OrderId::of_request(BUYER, "k", 0, OFFER);
+        self.sell_for("k").await
+    }
+
+    /// Under this key.
+    async fn sell_for(&self, key: &str) -> OrderId {
+        let order = OrderId::of_request(BUYER, key, 0, OFFER);
         let attempt = PaymentId([1; 16]);
         let request =
             HoldRequest { order, person: BUYER, quantity: 2, unit_price: None, digest: 0, discount: 0, facts: None };
@@ -286,6 +296,30 @@ async fn what_was_taken_back_meanwhile_is_not_delivered_by_a_replay() {
     let replayed = shop.workers.delivery.replay(letter.id).await.expect("an answer");
     assert!(matches!(replayed, Some(Replayed::Done(_))));
     assert_eq!(shop.voided().await, [true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_delivered_keeps_no_other_refund_waiting() {
+    let (shop, order, delivery) = buried().await;
+    shop.announce("Card", Some("2030-02-28")).await;
+    shop.workers.products.consumer().catch_up().await.expect("read");
+    let other = shop.sell_for("other").await;
+    let one = vec![TakenLine { offer: OFFER, quantity: 1, of: 2 }];
+    for order in [order, other] {
+        shop.request_refund_of(order, one.clone()).await;
+    }
+    shop.workers.taking_back.catch_up().await.expect("judged");
+    let voided = async || shop.voided().await.into_iter().filter(|voided| *voided).count();
+    assert_eq!(voided().await, 1, "that of the other order");
+    let letters = shop.letters().await;
+    let refund = letters.iter().find(|letter| letter.topic == topics::ORDERS).expect("a letter");
+    assert!(refund.reason.contains("could not be delivered"), "{refund:?}");
+    let replay = async || shop.workers.taking_back.replay(refund.id).await.expect("an answer").expect("a letter");
+    assert!(matches!(replay().await, Replayed::Failed(_)), "the delivery comes first");
+    let delivered = shop.workers.delivery.replay(delivery.id).await.expect("an answer");
+    assert!(matches!(delivered, Some(Replayed::Done(_))));
+    assert!(matches!(replay().await, Replayed::Done(_)));
+    assert_eq!(voided().await, 2);
 }
 
 #[tokio::test]

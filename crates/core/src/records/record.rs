@@ -1,6 +1,6 @@
 //! Rust structs as rows.
 
-use super::{Field, Query, Row, Table, Value, WrongValue};
+use super::{Direction, Field, Query, Row, Table, Value, WrongValue};
 use crate::ports::{PortError, Records};
 
 /// A struct that is a row of one table. Declare it with [`crate::record!`].
@@ -39,6 +39,9 @@ pub trait RecordsExt {
     ) -> impl Future<Output = Result<Option<Stored<R>>, PortError>> + Send;
     /// The records that a query over `R::TABLE` selects.
     fn list<R: Record>(&self, query: Query) -> impl Future<Output = Result<Vec<Stored<R>>, PortError>> + Send;
+    /// Every record that the filters of a query over `R::TABLE` select, in the order of the primary key, read in pages of
+    /// the query's limit.
+    fn every<R: Record>(&self, query: Query) -> impl Future<Output = Result<Vec<Stored<R>>, PortError>> + Send;
 }
 
 impl<T: Records + ?Sized> RecordsExt for T {
@@ -51,6 +54,20 @@ impl<T: Records + ?Sized> RecordsExt for T {
             return Err(PortError::Misused(format!("query over {} read as {}", query.table.name, R::TABLE.name)));
         }
         self.select(query).await?.into_iter().map(stored).collect()
+    }
+
+    async fn every<R: Record>(&self, query: Query) -> Result<Vec<Stored<R>>, PortError> {
+        let query = query.order_by(R::TABLE.key().name, Direction::Ascending);
+        let mut rows: Vec<Stored<R>> = Vec::new();
+        loop {
+            let last = rows.last().map(|row| (row.record.key(), row.record.key()));
+            let page = self.list::<R>(query.clone().after(last)).await?;
+            let is_last = page.is_empty() || page.len() < query.limit as usize;
+            rows.extend(page);
+            if is_last {
+                return Ok(rows);
+            }
+        }
     }
 }
 

@@ -40,7 +40,12 @@ pub struct MemoryRecords {
 
 impl MemoryRecords {
     /// An empty database with these tables, whose events are read under `topic`.
+    ///
+    /// # Panics
+    ///
+    /// When a table has a column of the name that adapters give to their own: no database would take it.
     pub fn new(topic: &'static str, tables: &'static [&'static Table]) -> Self {
+        assert!(tables.iter().all(|table| table.position("version").is_none()), "a column is named version");
         Self { topic, tables, state: Mutex::default() }
     }
 
@@ -322,5 +327,21 @@ mod tests {
         };
         assert_eq!(names(query.clone()), ["dog", "cat", "ape"]);
         assert_eq!(names(query.after(after)), ["cat", "ape"]);
+    }
+
+    #[test]
+    fn every_record_is_read_whatever_the_page() {
+        let records = MemoryRecords::new("animals", &[Animal::TABLE]);
+        for (id, name) in [(4, "ape"), (2, "dog"), (3, "cow"), (1, "cat")] {
+            ready(records.commit(Unit::new().insert(&animal(id, name)))).unwrap();
+        }
+        for page in 0..6 {
+            let query = Query::all(Animal::TABLE, page).order_by("name", Direction::Descending);
+            let ids = ready(records.every::<Animal>(query)).unwrap().into_iter().map(|animal| animal.record.id);
+            let expected: &[i64] = if page == 0 { &[] } else { &[1, 2, 3, 4] };
+            assert_eq!(ids.collect::<Vec<_>>(), expected, "{page} at a time");
+        }
+        let cows = Query::all(Animal::TABLE, 1).is("name", "cow".to_owned());
+        assert_eq!(ready(records.every::<Animal>(cows)).unwrap().len(), 1);
     }
 }

@@ -189,15 +189,9 @@ impl Orders {
 
 /// The unit of work that forgets what a person thought of buying, and under which keys they ordered.
 pub(super) async fn forget_cart(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
-    let mut unit = Unit::new().delete(&Cart { user, items: Json(Vec::new()) });
-    let mut after = None;
-    loop {
-        let page = Query::all(Checkout::TABLE, PAGE).is("user", user).after(after);
-        let rows = records.list::<Checkout>(page).await?;
-        unit = rows.iter().fold(unit, |unit, row| unit.delete(&row.record));
-        let Some(last) = rows.last().filter(|_| rows.len() == PAGE as usize) else { return Ok(unit) };
-        after = Some((last.record.key(), last.record.key()));
-    }
+    let unit = Unit::new().delete(&Cart { user, items: Json(Vec::new()) });
+    let checkouts = records.every::<Checkout>(Query::all(Checkout::TABLE, PAGE).is("user", user)).await?;
+    Ok(checkouts.iter().fold(unit, |unit, checkout| unit.delete(&checkout.record)))
 }
 
 /// The cart with these items; none when it is empty.

@@ -1,6 +1,11 @@
 //! The role over ports in memory.
 
+mod addresses;
 mod cart;
 mod coupons;
+mod forget;
+mod refunds;
+mod returns;
 mod several;
 mod shop;
+mod terms;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
-use firstcome_core::ids::{OfferId, OfferNumber, OrderId, ProductId, UserId, body_digest};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, ProductId, UserId, body_digest};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
+use firstcome_core::order::ShippingState;
 use firstcome_core::ports::{Clock as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger};
 use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::records::Unit;
@@ -68,7 +69,9 @@ pub(super) struct Shop {
     pub(super) clock: TestClock,
     pub(super) orders: Arc<Orders>,
     pub(super) catalog: Arc<MemoryRecords>,
+    pub(super) accounts: Arc<MemoryRecords>,
     pub(super) vouchers: Arc<MemoryRecords>,
+    pub(super) payments: Arc<MemoryRecords>,
     /// The code of the coupon that orders ask for.
     pub(super) coupon: Option<String>,
 }
@@ -83,7 +86,7 @@ impl Shop {
         let records = Arc::new(MemoryRecords::new(topics::ORDERS, TABLES));
         let others = [topics::CATALOG, topics::ACCOUNTS, topics::VOUCHERS, topics::PAYMENTS]
             .map(|topic| Arc::new(MemoryRecords::new(topic, &[])));
-        let (catalog, vouchers) = (others[0].clone(), others[2].clone());
+        let [catalog, accounts, vouchers, payments] = others.clone();
         let ports = Ports {
             records: records.clone(),
             ledger,
@@ -94,7 +97,7 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self { ports, steps, clock, orders, catalog, vouchers, coupon: None };
+        let shop = Self { ports, steps, clock, orders, catalog, accounts, vouchers, payments, coupon: None };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
@@ -105,6 +108,11 @@ impl Shop {
     pub(super) async fn sell(&self, offer: &OfferInfo) {
         let saved = RoleEvent::OfferSaved { offer: Box::new(offer.clone()) };
         self.catalog.commit(Unit::new().event(&saved, self.clock.now())).await.expect("announced");
+        self.set_terms(offer).await;
+    }
+
+    /// Tells the ledger alone.
+    pub(super) async fn set_terms(&self, offer: &OfferInfo) {
         let terms = Terms {
             offer: offer.offer_id,
             version: offer.version,
@@ -119,6 +127,23 @@ impl Shop {
         self.decide(offer.offer_id.number(), Command::SetTerms(terms)).await;
     }
 
+    /// Sells the first offer as goods from now on.
+    pub(super) async fn sell_goods(&self) {
+        let ticket = offer(HOME, Money::new(1_000, Currency::KRW));
+        let product = Product { kind: ProductKind::Goods, ..ticket.product.clone() };
+        self.sell(&OfferInfo { product, version: 2, ..ticket }).await;
+        self.orders.facts.heard(HOME, 2).await.expect("heard");
+    }
+
+    /// The goods of an order reach its buyer.
+    pub(super) async fn deliver(&self, hold: &Hold) {
+        for (from, to) in
+            [(ShippingState::Preparing, ShippingState::Shipping), (ShippingState::Shipping, ShippingState::Delivered)]
+        {
+            self.orders.change(hold, |books, _| books.moves(from, to)).await.expect("on its way");
+        }
+    }
+
     pub(super) async fn decide(&self, offer: OfferNumber, command: Command) -> LedgerOutcome {
         self.ports.ledger.decide(offer, command).await.expect("a decision")
     }
@@ -131,7 +156,9 @@ impl Shop {
             lines.push((facts, *quantity));
         }
         let digest = body_digest(format!("{wanted:?} {:?}", self.coupon).as_bytes());
-        Basket { coupon: self.coupon.clone(), ..Basket::new(BUYER, key.to_owned(), digest, lines) }
+        let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
+        let ship_to = has_goods.then(|| serde_json::from_value(ship_to()).expect("an address"));
+        Basket { coupon: self.coupon.clone(), ship_to, ..Basket::new(BUYER, key.to_owned(), digest, lines) }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.
@@ -146,6 +173,16 @@ impl Shop {
             self.restart().await;
         }
         placed
+    }
+
+    /// Places an order for units of one offer and pays it.
+    pub(super) async fn sold(&mut self, key: &str, offer: OfferNumber, quantity: u32) -> Hold {
+        let view = self.place(key, &[(offer, quantity)]).await.expect("alive").expect("placed");
+        let (order, attempt) = (view.order_id, PaymentId::derived(&[key.as_bytes()]));
+        for command in [Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }] {
+            self.decide(offer, command).await;
+        }
+        self.ports.ledger.find(order).await.expect("readable").expect("sold")
     }
 
     /// A new process over the same databases.
@@ -225,6 +262,11 @@ impl Shop {
 async fn opened(ports: &Ports) -> Arc<Orders> {
     let keys = Arc::new(crate::orders::keys::Keys::new(ports.archive.clone()));
     Orders::open(ports, keys).await.expect("a role")
+}
+
+/// Where goods are sent.
+pub(super) fn ship_to() -> serde_json::Value {
+    serde_json::json!({ "name": "Kim Minsu", "phone": "010-1234-5678", "address": "1 Sejong-daero, Seoul" })
 }
 
 pub(super) fn offer_id(number: OfferNumber) -> OfferId {

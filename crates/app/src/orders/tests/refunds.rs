@@ -1,0 +1,83 @@
+//! Refunds of one order that are decided at once, by the events of other roles and by people.
+
+use std::sync::Arc;
+
+use firstcome_core::events::{RoleEvent, TakenLine, topics};
+use firstcome_core::ids::RefundId;
+use firstcome_core::ledger::Hold;
+use firstcome_core::money::{Currency, Money};
+use firstcome_core::payment::RefundState;
+use firstcome_core::ports::{Clock as _, Committed, EventLog as _, Records as _};
+use firstcome_core::records::{RecordsExt as _, Unit};
+use firstcome_core::testkit::MemoryRecords;
+
+use super::shop::{HOME, Shop};
+use crate::consumer::Handler as _;
+use crate::orders::refunds::{Refund, consumer};
+
+/// Begins a refund of so many units.
+async fn decide(shop: &Shop, hold: &Hold, refund: RefundId, quantity: u32) -> Refund {
+    let terms = shop.orders.terms_of(hold).await.expect("terms");
+    let lines = vec![TakenLine { offer: HOME, quantity, of: hold.quantity }];
+    let decided = shop.orders.decide(hold, |books, now| {
+        shop.orders.by_policy(books, &terms, refund, lines.clone(), "too many".to_owned(), now)
+    });
+    decided.await.expect("decided")
+}
+
+async fn announce(role: &Arc<MemoryRecords>, shop: &Shop, events: &[RoleEvent]) {
+    let unit = events.iter().fold(Unit::new(), |unit, event| unit.event(event, shop.clock.now()));
+    assert_eq!(role.commit(unit).await.expect("announced"), Committed::Done);
+}
+
+async fn hear(shop: &Shop, topic: &'static str) {
+    consumer(&shop.ports, topic).catch_up().await.expect("handled");
+}
+
+async fn refund(shop: &Shop, id: RefundId) -> Refund {
+    shop.ports.records.load::<Refund>(id).await.expect("readable").expect("decided").record
+}
+
+fn back(hold: &Hold, refund: RefundId, amount: i64, whole: bool) -> RoleEvent {
+    let amount = Money::new(amount, Currency::KRW);
+    RoleEvent::CanceledByProvider { refund, order: hold.order, amount, whole, attempt: None }
+}
+
+#[tokio::test]
+async fn refunds_that_become_less_at_once_leave_nothing_behind() {
+    let mut shop = Shop::open([1_000, 300, 50]).await;
+    let hold = shop.sold("key", HOME, 2).await;
+    let (one, two, elsewhere) = (RefundId([1; 16]), RefundId([2; 16]), RefundId([3; 16]));
+    decide(&shop, &hold, one, 1).await;
+    decide(&shop, &hold, two, 1).await;
+    announce(&shop.payments, &shop, &[back(&hold, elsewhere, 300, false)]).await;
+    hear(&shop, topics::PAYMENTS).await;
+    let voided = [one, two].map(|refund| RoleEvent::VouchersVoided { refund, order: hold.order });
+    announce(&shop.vouchers, &shop, &voided).await;
+    hear(&shop, topics::VOUCHERS).await;
+    assert_eq!(refund(&shop, one).await.amount, 700);
+    assert_eq!(refund(&shop, two).await.amount, 1_000, "the second sees what the first has become");
+}
+
+#[tokio::test]
+async fn what_was_refused_does_not_begin_again_beside_another_refund() {
+    let mut shop = Shop::open([1_000, 300, 50]).await;
+    let hold = shop.sold("key", HOME, 2).await;
+    let (all, part, elsewhere) = (RefundId([1; 16]), RefundId([2; 16]), RefundId([3; 16]));
+    decide(&shop, &hold, all, 2).await;
+    announce(&shop.vouchers, &shop, &[RoleEvent::VouchersInUse { refund: all, order: hold.order }]).await;
+    hear(&shop, topics::VOUCHERS).await;
+    assert_eq!(refund(&shop, all).await.state, RefundState::Refused);
+    // The provider has sent everything back; what comes of that is decided when another refund is.
+    announce(&shop.payments, &shop, &[back(&hold, elsewhere, 2_000, true)]).await;
+    let payments = consumer(&shop.ports, topics::PAYMENTS);
+    let events = shop.payments.read(topics::PAYMENTS, 0, 1).await.expect("readable");
+    let before = payments.handler.handle(&events).await.expect("decided");
+    decide(&shop, &hold, part, 1).await;
+    let committed = shop.ports.records.commit(before).await.expect("an answer");
+    assert!(matches!(committed, Committed::Conflict(_)), "the units of the other would come back twice");
+    payments.catch_up().await.expect("decided anew");
+    let again = refund(&shop, all).await;
+    let lines = again.taken.clone().expect("a part of the order").0.lines;
+    assert_eq!((again.state, again.by_provider, lines[0].quantity), (RefundState::Pending, true, 1));
+}
