@@ -195,7 +195,7 @@ async fn paid_late() {
         (id, order)
     };
     let (_, order) = expired("late", 3).await;
-    pay(&buyers[0], &order).await;
+    buyers[0].pay(&order).await;
     assert_eq!((held(&seller, &one).await, held(&seller, &two).await), ((0, 1), (0, 3)));
 
     let (id, _) = expired("too-late", 2).await;
