@@ -44,7 +44,7 @@ pub(crate) fn code_hash(code: &str) -> EventId {
 
 /// What is asked of the account to use a coupon for an order.
 pub(crate) fn request(voucher: VoucherId, order: OrderId, digest: u64) -> HoldRequest {
-    HoldRequest { order, person: UserId(voucher.0), quantity: 1, digest, discount: 0, facts: None }
+    HoldRequest { order, person: UserId(voucher.0), quantity: 1, unit_price: None, digest, discount: 0, facts: None }
 }
 
 /// Opens the account, once.

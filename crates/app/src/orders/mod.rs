@@ -28,6 +28,7 @@ mod decide;
 mod facts;
 mod forget;
 mod get;
+mod hold_all;
 mod keys;
 mod lines;
 mod list;

@@ -145,7 +145,8 @@ impl Shop {
     async fn sell_for(&self, key: &str) -> OrderId {
         let order = OrderId::of_request(BUYER, key, 0, OFFER);
         let attempt = PaymentId([1; 16]);
-        let request = HoldRequest { order, person: BUYER, quantity: 2, digest: 0, discount: 0, facts: None };
+        let request =
+            HoldRequest { order, person: BUYER, quantity: 2, unit_price: None, digest: 0, discount: 0, facts: None };
         for command in
             [Command::Hold(request), Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }]
         {

@@ -1,7 +1,7 @@
 //! Units set aside for one order, and what became of them.
 
 use super::event::{Event, Granted, ReleaseReason};
-use crate::ids::{AddressId, BodyDigest, OfferId, OrderId, PaymentId, RefundId, UserId, VoucherId};
+use crate::ids::{AddressId, BodyDigest, OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -252,6 +252,12 @@ impl Hold {
     /// The order's lines on other offers that sell something: all of them but the account of its coupon.
     pub fn lines_elsewhere(&self) -> impl Iterator<Item = &Line> {
         self.other_lines().iter().filter(|line| !line.offer.number().is_account())
+    }
+
+    /// Units that the whole order has on an offer. Only meaningful on the home offer.
+    pub fn quantity_on(&self, offer: OfferNumber) -> u32 {
+        let other = || self.other_lines().iter().find(|line| line.offer.number() == offer);
+        if offer == self.order.home() { self.quantity } else { other().map_or(0, |line| line.quantity) }
     }
 
     /// Whether the order never came to exist: another line of it could not be held.

@@ -80,7 +80,8 @@ impl Shop {
     /// The buyer's order under this key, for one unit.
     pub(super) fn order(&self, key: &str) -> OrderId {
         let order = self.order_of(key);
-        let request = HoldRequest { order, person: BUYER, quantity: 1, digest: 0, discount: 0, facts: None };
+        let request =
+            HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts: None };
         let outcome = self.ledger.now(OFFER, &Command::Hold(request));
         assert!(matches!(outcome, Outcome::Held(_)), "{outcome:?}");
         order
