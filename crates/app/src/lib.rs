@@ -4,6 +4,7 @@
 //! import each other; they share the core, [`http`] and the ways to ask the ledger.
 
 pub mod accounts;
+pub mod actions;
 pub mod catalog;
 #[cfg(test)]
 mod conformance;
@@ -17,6 +18,7 @@ pub mod heartbeat;
 pub mod http;
 pub mod letters;
 pub mod mails;
+pub mod notices;
 pub mod orders;
 pub mod pages;
 pub mod payments;

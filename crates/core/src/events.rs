@@ -152,6 +152,18 @@ pub enum RoleEvent {
         /// When it expires.
         valid_until: Time,
     },
+    /// orders: units of a completed order are back in the ledger; what was delivered for them is void.
+    #[serde(rename = "order.canceled")]
+    OrderCanceled {
+        /// The refund that took them back.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// What was taken back.
+        lines: Vec<TakenLine>,
+        /// Whether nothing of the order is left.
+        whole: bool,
+    },
     /// orders: the units are back in the ledger; the provider is to send the money back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
@@ -234,6 +246,7 @@ impl RoleEvent {
             | Self::RefundRequested { order, .. }
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }
+            | Self::OrderCanceled { order, .. }
             | Self::RefundApproved { order, .. }
             | Self::RefundRefused { order, .. }
             | Self::RefundDone { order, .. }

@@ -172,6 +172,14 @@ id!(/// A shipping address, kept encrypted by the role that owns it; journals ca
     AddressId, "adr");
 id!(/// An e-mail on its way.
     MailId, "mal");
+id!(/// A system of the seller's that is told what happens.
+    WebhookId, "whk");
+id!(/// One thing that such systems are told; the same to each, however often it is sent.
+    NoticeId, "msg");
+id!(/// One notice on its way to one system.
+    DeliveryId, "dlv");
+id!(/// Something that a person of the shop did.
+    ActionId, "act");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
 #[derive(

@@ -107,7 +107,7 @@ pub struct ServeArguments {
     /// A configuration file in TOML; see `firstcome config`.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Run only some roles of a cluster, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, sandbox.
+    /// Run only some roles of a cluster, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, notices, sandbox.
     #[arg(long, value_name = "LIST")]
     pub roles: Option<String>,
     /// Leave a new data folder empty.

@@ -4,13 +4,14 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What every folder has in which a server ran once. The archive of orders is not among them: it is made again.
-const CONTENTS: [&str; 10] = [
+/// What a folder has in which a server of this version ran once. The archive of orders is not among them: it is made again.
+const CONTENTS: [&str; 11] = [
     "accounts.db",
     "catalog.db",
     "orders.db",
     "payments.db",
     "vouchers.db",
+    "notices.db",
     "sandbox.db",
     "journal.db",
     "keys/access-tokens.pkcs8",
@@ -19,7 +20,7 @@ const CONTENTS: [&str; 10] = [
 ];
 /// The key that data is sealed with until there is another.
 const FIRST_KEY: &str = "keys/data-1.key";
-/// The file that says that all of it was there.
+/// The file that names what was there, of this version or of an older one, whose folders had less.
 const COMPLETE: &str = "contents";
 /// A file that says that the demo is being put on sale; a start that finds it begins again.
 const DEMO_PENDING: &str = "demo.pending";
@@ -94,11 +95,9 @@ impl Folder {
 
     /// Refuses a folder from which something is gone that was there once.
     pub fn check_complete(&self) -> Result<(), FolderError> {
-        if !self.0.join(COMPLETE).is_file() {
-            return Ok(());
-        }
+        let noted = self.noted()?;
         let is_there = |name: &str| self.0.join(name).exists() || name == FIRST_KEY && self.has_newer_key();
-        let missing: Vec<_> = CONTENTS.into_iter().filter(|name| !is_there(name)).collect();
+        let missing: Vec<_> = CONTENTS.into_iter().filter(|name| noted.contains(name) && !is_there(name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -112,10 +111,17 @@ impl Folder {
 
     /// Notes that everything is there.
     pub fn note_complete(&self) -> Result<(), FolderError> {
-        if self.0.join(COMPLETE).is_file() {
-            return Ok(());
+        let contents = format!("This folder is whole only with: {}\n", CONTENTS.join(", "));
+        if self.noted()? == contents { Ok(()) } else { self.write(COMPLETE, &contents) }
+    }
+
+    /// What the folder says that it has; nothing where no server has run yet.
+    fn noted(&self) -> Result<String, FolderError> {
+        match std::fs::read_to_string(self.0.join(COMPLETE)) {
+            Ok(noted) => Ok(noted),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(FolderError::Unreadable { path: self.0.clone(), error }),
         }
-        self.write(COMPLETE, &format!("This folder is whole only with: {}\n", CONTENTS.join(", ")))
     }
 
     /// Whether the demo was begun and not ended, by a process that died.

@@ -1,5 +1,6 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
+mod actions;
 mod after;
 mod browser;
 mod cart;
@@ -27,4 +28,5 @@ mod smtp;
 mod socket;
 mod storm;
 mod tamper;
+mod webhooks;
 mod wishlist;

@@ -95,6 +95,17 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/orders/{id}/return/receive", Operator),
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
+    ("GET", "/admin/actions", Operator),
+    ("POST", "/admin/webhooks", Seller),
+    ("GET", "/admin/webhooks", Seller),
+    ("GET", "/admin/webhooks/{id}", Seller),
+    ("PATCH", "/admin/webhooks/{id}", Seller),
+    ("POST", "/admin/webhooks/{id}/rotate", Seller),
+    ("POST", "/admin/webhooks/{id}/test", Seller),
+    ("GET", "/admin/webhook-deliveries", Operator),
+    ("GET", "/admin/webhook-deliveries/{id}", Operator),
+    ("POST", "/admin/webhook-deliveries/{id}/resend", Operator),
+    ("DELETE", "/admin/webhooks/{id}", Seller),
     ("GET", "/time", Anyone),
 ];
 
@@ -113,6 +124,8 @@ struct Things {
     voucher: String,
     session: String,
     letter: String,
+    webhook: String,
+    delivery: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,6 +220,8 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("dead-letters") => &things.letter,
+        _ if path.contains("webhook-deliveries") => &things.delivery,
+        _ if path.contains("webhooks") => &things.webhook,
         _ => &things.offer,
     };
     let filled = path
@@ -249,6 +264,7 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
+        "/admin/webhooks" => json!({"url": "http://127.0.0.1:9/"}),
         "/admin/offers/{id}/adjust" => json!({"delta": 1, "reason": "counted again"}),
         _ => json!({}),
     }
@@ -268,7 +284,11 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let other = sessions["items"].as_array().expect("a list").iter().find(|session| session["current"] != true);
     let session = other.expect("a second device")["session_id"].as_str().expect("an id").to_owned();
     let letter = unreadable(shop).await;
-    (Things { offer, product, order, voucher, session, letter }, buyer)
+    let webhook = seller.post("/admin/webhooks").json(&json!({"url": "http://127.0.0.1:9/"})).want(201).await;
+    let webhook = webhook["webhook_id"].as_str().expect("an id").to_owned();
+    let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
+    let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
+    (Things { offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

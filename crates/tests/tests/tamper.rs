@@ -60,7 +60,8 @@ async fn vouchers_and_refunds(buyer: &Api) -> (usize, usize) {
     (vouchers, refunded)
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Everything in a folder, into another.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
         let target = to.join(entry.file_name());

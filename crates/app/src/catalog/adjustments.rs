@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Catalog;
+use crate::actions::aside;
 use crate::http::{Outcome, Problem};
 
 /// Adjustments that are shown, and rows that are looked at for them.
@@ -58,7 +59,7 @@ pub(super) struct AdjustmentView {
 impl Catalog {
     /// Writes a change down before it is made. Another one under the same key is refused.
     pub(super) async fn intend(&self, row: &AdjustmentRow) -> Outcome<()> {
-        if self.ports.records.commit(Unit::new().insert(row)).await? == Committed::Done {
+        if aside(self.ports.records.commit(Unit::new().insert(row))).await? == Committed::Done {
             return Ok(());
         }
         let first = self.ports.records.load::<AdjustmentRow>(row.id).await?;

@@ -35,6 +35,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
@@ -54,6 +55,8 @@ pub const TABLES: &[&Table] = &[
     wishlist::WishRow::TABLE,
     wishlist::WishlistRow::TABLE,
     DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
 ];
 
 /// What the role needs.

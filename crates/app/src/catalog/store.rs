@@ -15,6 +15,7 @@ use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::view::OfferView;
 use super::visit;
+use crate::actions::about;
 use crate::http::{Outcome, Problem};
 
 record! {
@@ -139,6 +140,7 @@ impl Catalog {
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
         self.is_to_come(&product)?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
+        about(product.product_id);
         match self.ports.records.commit(unit).await? {
             Committed::Done => Ok(product),
             Committed::Conflict(_) => Err(Problem::field("sku", "another product has it")),
@@ -161,6 +163,7 @@ impl Catalog {
             let event = RoleEvent::OfferSaved { offer: Box::new(info.clone()) };
             // The product is written too, as it is: one that changes at this moment would miss its new offer.
             let unit = Unit::new().update(&product).insert(&offer_row(&info, initial_stock, now)).event(&event, now);
+            about(info.offer_id);
             if self.ports.records.commit(unit).await? == Committed::Done {
                 tell(&*self.ports.ledger, &info, initial_stock).await?;
                 return Ok(info);

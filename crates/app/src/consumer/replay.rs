@@ -18,6 +18,7 @@ use firstcome_core::ports::{Committed, PortError};
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 
 use super::{Consumer, DeadLetter, FIRST_PAUSE, HandleError, Handler, Item, TRIES};
+use crate::actions::aside;
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +95,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             return Ok(None);
         }
         letter.record.replay_began = Some(now);
-        let marked = self.records.commit(Unit::new().update(&letter)).await? == Committed::Done;
+        let marked = aside(self.records.commit(Unit::new().update(&letter))).await? == Committed::Done;
         letter.version += 1;
         Ok(marked.then_some(letter))
     }
@@ -102,7 +103,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     /// Takes the mark back, if it is still there: the next replay need not wait.
     async fn unmark(&self, mut marked: Stored<DeadLetter>) {
         marked.record.replay_began = None;
-        if let Err(error) = self.records.commit(Unit::new().update(&marked)).await {
+        if let Err(error) = aside(self.records.commit(Unit::new().update(&marked))).await {
             tracing::warn!(letter = %marked.record.id, %error, "its next replay has to wait for a minute");
         }
     }

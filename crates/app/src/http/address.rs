@@ -1,12 +1,14 @@
 //! What stands in the address of a request: the parameters of its path and its query. As axum's own, with problem
 //! documents for what cannot be read.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
 use axum::http::request::Parts;
 use firstcome_core::codes::ErrorCode;
 use serde::de::DeserializeOwned;
 
-use super::Problem;
+use super::{Outcome, Problem};
 
 /// The parameters of the path.
 #[derive(Debug, Clone)]
@@ -35,6 +37,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryString<T>
         let read = AxumQuery::try_from_uri(&parts.uri);
         read.map(|AxumQuery(value)| Self(value)).map_err(|rejection| malformed(rejection.body_text()))
     }
+}
+
+/// What a parameter behind the question mark names, if it is there.
+pub fn named<T: FromStr>(name: &str, text: Option<&str>) -> Outcome<Option<T>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| malformed(format!("{name} is not one that exists")))
 }
 
 /// Whether what a query's escapes stand for is text. The parser would put signs for "unknown" in the place of what is not.

@@ -44,7 +44,7 @@ impl Roles {
     }
 
     /// One bit per role.
-    pub(super) fn bits(self) -> u8 {
+    pub(crate) fn bits(self) -> u8 {
         self.0
     }
 

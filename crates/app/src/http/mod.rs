@@ -14,13 +14,13 @@ mod streams;
 mod text;
 mod token;
 
-pub use address::{Path, QueryString};
+pub use address::{Path, QueryString, named};
 pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;
-pub use page::{Items, PageParameters, decode_cursor, encode_cursor};
+pub use page::{Items, PageParameters, decode_cursor, encode_cursor, merge};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;
 pub use signature::{CALLER, DEADLINE, DRAINING, NotVouched, Signatures, Vouched};

@@ -1,11 +1,14 @@
 //! Lists: `?limit=&cursor=` in, `{"items": [], "next_cursor": null}` out.
 
+use std::cmp::Reverse;
+
 use axum::extract::{FromRequestParts, Query as QueryString};
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::{Query, Value};
+use firstcome_core::records::{Field as _, Query, Value};
+use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Problem};
@@ -96,6 +99,19 @@ impl PageParameters {
         let next_cursor = if more { items.last().map(|last| encode_cursor(&place(last))) } else { None };
         Items { items: items.into_iter().map(show).collect(), next_cursor }
     }
+}
+
+/// One page out of the same page of several lists, newest first: a page begins at a place in time, which means the same to
+/// each. `place` gives the time and the id of an item.
+pub fn merge<T>(pages: Vec<Items<T>>, asked: &PageParameters, place: impl Fn(&T) -> (Time, [u8; 16])) -> Items<T> {
+    let limit = asked.limit as usize;
+    let more = pages.iter().any(|page| page.next_cursor.is_some());
+    let mut items: Vec<T> = pages.into_iter().flat_map(|page| page.items).collect();
+    items.sort_unstable_by_key(|item| Reverse(place(item)));
+    let more = more || items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more).map(place);
+    Items { next_cursor: last.map(|(at, id)| encode_cursor(&(at.to_value(), Value::Blob(id.to_vec())))), items }
 }
 
 fn plain(value: &Value) -> serde_json::Value {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::codes::ErrorCode;
 use firstcome_core::ports::RoleName;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _};
 use firstcome_core::time::Time;
 use serde::Deserialize;
 
 use super::view::place;
-use super::{LetterView, Letters, ROLES};
+use super::{LetterView, Letters, roles_of};
 use crate::consumer::DeadLetter;
-use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString};
+use crate::http::{Items, Operator, Outcome, PageParameters, QueryString};
 
 /// Which letters are asked for.
 #[derive(Debug, Deserialize)]
@@ -26,12 +25,7 @@ pub(crate) struct Filters {
 impl Filters {
     /// The roles that are asked.
     pub(crate) fn roles(&self) -> Outcome<Vec<RoleName>> {
-        let Some(name) = self.role.as_deref().filter(|name| !name.is_empty()) else { return Ok(ROLES.to_vec()) };
-        let known = ROLES.into_iter().find(|role| role.as_str() == name);
-        known.map(|role| vec![role]).ok_or_else(|| {
-            let names = ROLES.map(RoleName::as_str).join(", ");
-            Problem::new(ErrorCode::MalformedRequest).detail(format!("role must be one of {names}"))
-        })
+        roles_of(self.role.as_deref())
     }
 }
 

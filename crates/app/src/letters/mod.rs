@@ -1,4 +1,5 @@
-//! Dead letters: what the consumers of the roles could not handle, listed and replayed by an operator.
+//! What an operator looks at in every role: dead letters, which its consumers could not handle, listed and replayed; and
+//! what people of the shop did ([`crate::actions`]), listed.
 //!
 //! Each role keeps the letters of its consumers in its own database, where a replay can commit the event's effect and the
 //! letter's end together. So nobody copies letters elsewhere: whoever is asked asks each role, and puts the pages together
@@ -8,6 +9,7 @@
 //! gateway asks them, under the same path with `?role=`: no role calls another. One that does not answer makes the list a
 //! 503 that names it, not a shorter list.
 
+mod actions;
 mod list;
 mod replay;
 #[cfg(test)]
@@ -17,13 +19,16 @@ mod watch;
 
 use std::sync::Arc;
 
+use firstcome_core::codes::ErrorCode;
 use firstcome_core::ports::{Clock, Records, RoleName};
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Actions, witness};
 use crate::consumer::{Consumer, Handler, Item, Replay};
+use crate::http::{Outcome, Problem};
 use crate::role::Worker;
 
 pub(crate) use list::Filters;
@@ -35,7 +40,18 @@ pub(crate) const PATH: &str = "/api/v1/admin/dead-letters";
 pub(crate) const REPLAY: &str = "/api/v1/admin/dead-letters/{id}/replay";
 
 /// The roles that have consumers, and so dead letters.
-pub const ROLES: [RoleName; 4] = [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub const ROLES: [RoleName; 5] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers, RoleName::Notices];
+
+/// The roles that a request asks.
+pub(crate) fn roles_of(role: Option<&str>) -> Outcome<Vec<RoleName>> {
+    let Some(name) = role.filter(|name| !name.is_empty()) else { return Ok(ROLES.to_vec()) };
+    let known = ROLES.into_iter().find(|role| role.as_str() == name);
+    known.map(|role| vec![role]).ok_or_else(|| {
+        let names = ROLES.map(RoleName::as_str).join(", ");
+        Problem::new(ErrorCode::MalformedRequest).detail(format!("role must be one of {names}"))
+    })
+}
 
 /// The letters of one role.
 pub struct Letters {
@@ -70,7 +86,9 @@ pub struct Desk {
 pub fn create(roles: impl IntoIterator<Item = Letters>, metrics: &mut Registry) -> Desk {
     let roles: Arc<Vec<Letters>> = Arc::new(roles.into_iter().collect());
     let workers = vec![watch::worker(roles.clone(), metrics)];
-    Desk { router: routes().with_state(roles), workers }
+    // Replays are written down by the roles whose letters they are.
+    let witness = axum::middleware::from_fn_with_state(None::<Arc<Actions>>, witness);
+    Desk { router: routes().with_state(roles).layer(witness), workers }
 }
 
 /// The description of its part of the API.
@@ -79,5 +97,5 @@ pub fn openapi() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Vec<Letters>>> {
-    OpenApiRouter::new().routes(routes!(list::get)).routes(routes!(replay::post))
+    OpenApiRouter::new().routes(routes!(list::get)).routes(routes!(replay::post)).routes(routes!(actions::get))
 }

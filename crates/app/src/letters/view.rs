@@ -1,7 +1,5 @@
 //! A dead letter as an operator sees it, and pages of them put together.
 
-use std::cmp::Reverse;
-
 use firstcome_core::ids::EventId;
 use firstcome_core::ports::RoleName;
 use firstcome_core::records::{Field as _, Value};
@@ -10,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::consumer::DeadLetter;
-use crate::http::{Items, PageParameters, encode_cursor};
+use crate::http::{Items, PageParameters, merge};
 
 /// An event that could not be handled. What is in it is not shown: it is in the role's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -52,14 +50,7 @@ impl LetterView {
 
     /// One page out of the same page of each role.
     pub(crate) fn merge(pages: Vec<Items<Self>>, asked: &PageParameters) -> Items<Self> {
-        let limit = asked.limit as usize;
-        let more = pages.iter().any(|page| page.next_cursor.is_some());
-        let mut items: Vec<Self> = pages.into_iter().flat_map(|page| page.items).collect();
-        items.sort_unstable_by_key(|letter| Reverse((letter.at, letter.id)));
-        let more = more || items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().filter(|_| more);
-        Items { next_cursor: last.map(|last| encode_cursor(&place(last.at, last.id))), items }
+        merge(pages, asked, |letter| (letter.at, letter.id.0))
     }
 }
 

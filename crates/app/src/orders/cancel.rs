@@ -23,6 +23,7 @@ use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
 use super::refunds::{CANCELED, Refund};
 use super::view::{MoneySchema, OrderStateSchema};
+use crate::actions::aside;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
 record! {
@@ -157,7 +158,7 @@ impl Orders {
         let digest = [&order.0[..], &body.to_be_bytes()].concat();
         let id = EventId::derived(&[what.as_bytes(), &person.0, key.as_bytes()]);
         let request = CancelRequest { key: id, digest: digest.clone(), at: self.ports.clock.now(), answered: false };
-        if self.ports.records.commit(Unit::new().insert(&request)).await? == Committed::Done {
+        if aside(self.ports.records.commit(Unit::new().insert(&request))).await? == Committed::Done {
             return Ok(Stored { record: request, version: 1 });
         }
         let first = self.ports.records.load::<CancelRequest>(id).await?;

@@ -60,6 +60,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::{DeadLetter, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
@@ -83,6 +84,8 @@ pub const TABLES: &[&Table] = &[
     cart::Cart::TABLE,
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
     KeyCheck::TABLE,
 ];
 

@@ -4,7 +4,7 @@
 //!    took all of the money back by itself).
 //! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
 //!    refund is REFUSED, which `refund.refused` tells.
-//! 3. The units go back to the ledger (`Return`, once per refund id); then `refund.approved`.
+//! 3. The units go back to the ledger (`Return`, once per refund id): `order.canceled`; then `refund.approved`.
 //! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
 //!
 //! A refund takes back all that is left of an order, or some units of it, or nothing but money; of money alone step 4 is all
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, TakenLine};
-use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::ledger::{Command, Hold, HoldState, Outcome as LedgerOutcome};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
@@ -28,7 +28,7 @@ use firstcome_core::records::{Json, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::books::{Books, sold_lines};
+use super::books::{Books, SoldLine, sold_lines};
 use super::parts::PartBack;
 use super::{Ports, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
@@ -104,6 +104,15 @@ impl Refund {
     /// Whether it is about money alone.
     pub fn leaves_delivery(&self) -> bool {
         self.taken.as_ref().is_some_and(|taken| taken.0.lines.is_empty())
+    }
+
+    /// The units that it takes back.
+    fn lines(&self, hold: &Hold) -> Vec<TakenLine> {
+        let all = || {
+            let line = |SoldLine { offer, quantity, .. }| TakenLine { offer, quantity, of: quantity };
+            sold_lines(hold).into_iter().map(line).collect()
+        };
+        self.taken.as_ref().map_or_else(all, |taken| taken.0.lines.clone())
     }
 
     /// The event that begins it.
@@ -215,14 +224,16 @@ impl Refunds {
         let (order, now) = (stored.record.order, self.ports.clock.now());
         let mut unit = Unit::new();
         if let Some(hold) = self.ports.ledger.find(order).await? {
-            self.take_back(&hold, &stored.record).await?;
+            let (lines, whole) = (stored.record.lines(&hold), stored.record.is_whole());
+            self.take_back(&stored.record, &lines).await?;
+            unit = unit.event(&RoleEvent::OrderCanceled { refund, order, lines, whole }, now);
             if !stored.record.by_provider {
                 let books = Books::read(&*self.ports.records, &hold).await?;
                 let left = books.left_beside(refund);
                 if left < stored.record.amount {
                     // What this one leaves is for the others: of two that become less at once, the second looks again.
                     stored.record.amount = left;
-                    unit = books.touch(now);
+                    unit.append(books.touch(now));
                 }
             }
         }
@@ -235,14 +246,10 @@ impl Refunds {
     }
 
     /// The units of each line come back to its offer, once per refund.
-    async fn take_back(&self, hold: &Hold, refund: &Refund) -> Result<(), HandleError> {
-        let taken = refund.taken.as_ref();
-        let all = || sold_lines(hold).into_iter().map(|line| (line.offer, line.quantity)).collect();
-        let lines: Vec<(OfferNumber, u32)> =
-            taken.map_or_else(all, |taken| taken.0.lines.iter().map(|line| (line.offer, line.quantity)).collect());
-        let restock = taken.is_none_or(|taken| taken.0.restock);
-        for (offer, quantity) in lines {
-            let command = Command::Return { order: hold.order, return_id: refund.refund, quantity, restock };
+    async fn take_back(&self, refund: &Refund, lines: &[TakenLine]) -> Result<(), HandleError> {
+        let restock = refund.taken.as_ref().is_none_or(|taken| taken.0.restock);
+        for &TakenLine { offer, quantity, .. } in lines {
+            let command = Command::Return { order: refund.order, return_id: refund.refund, quantity, restock };
             match self.ports.ledger.decide(offer, command).await? {
                 LedgerOutcome::Returned { .. } => {}
                 other => return Err(HandleError::Rejected(format!("the ledger answered {other:?} to a return"))),
@@ -335,6 +342,7 @@ fn is_delivered_for(hold: &Hold, attempt: Option<PaymentId>) -> Result<bool, Por
 
 #[cfg(test)]
 mod tests {
+    use firstcome_core::ids::OfferNumber;
     use firstcome_core::ledger::{Event, Granted};
 
     use super::*;

@@ -46,6 +46,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
 use crate::letters::Letters;
 use crate::role::{Role, Worker};
@@ -57,7 +58,8 @@ pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE];
+pub const TABLES: &[&Table] =
+    &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
 
 /// Events that are handled in one commit at most; each may wait for the ledger.
 const BATCH: usize = 256;

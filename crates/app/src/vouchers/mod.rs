@@ -27,6 +27,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actions::{Action, ActionHead};
 use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
@@ -42,6 +43,8 @@ pub const TABLES: &[&Table] = &[
     store::TakenBack::TABLE,
     products::SoldProduct::TABLE,
     DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
 ];
 
 /// What the role is told.

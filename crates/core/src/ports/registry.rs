@@ -22,6 +22,8 @@ text_enum! {
         Payments = "payments",
         /// What is delivered.
         Vouchers = "vouchers",
+        /// What the seller's systems are told.
+        Notices = "notices",
         /// The payment provider for development.
         Sandbox = "sandbox",
     }
@@ -29,8 +31,16 @@ text_enum! {
 
 impl RoleName {
     /// Every role.
-    pub const ALL: [Self; 7] =
-        [Self::Gateway, Self::Accounts, Self::Catalog, Self::Orders, Self::Payments, Self::Vouchers, Self::Sandbox];
+    pub const ALL: [Self; 8] = [
+        Self::Gateway,
+        Self::Accounts,
+        Self::Catalog,
+        Self::Orders,
+        Self::Payments,
+        Self::Vouchers,
+        Self::Notices,
+        Self::Sandbox,
+    ];
 }
 
 /// What waits in a process, as it says itself.

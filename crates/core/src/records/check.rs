@@ -58,7 +58,9 @@ pub fn check_unit(tables: &[&'static Table], unit: &Unit) -> Result<(), PortErro
             recent = Some(table);
         }
         match write {
-            Write::Insert(_, row) | Write::Update(_, row) | Write::Advance(_, row) => check_row(table, row),
+            Write::Insert(_, row) => check_row(table, row),
+            _ if table.append_only => Err(misused(table, "its rows are never changed and never deleted")),
+            Write::Update(_, row) | Write::Advance(_, row) => check_row(table, row),
             Write::Delete(_, key) => table.key().check(table, key),
         }
     })

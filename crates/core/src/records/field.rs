@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    AddressId, EventId, MailId, OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId,
-    VoucherId,
+    ActionId, AddressId, DeliveryId, EventId, MailId, NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId,
+    RefundId, SessionId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -161,7 +161,10 @@ macro_rules! id_field {
         }
     )*};
 }
-id_field!(AddressId, EventId, MailId, OfferId, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId);
+id_field!(
+    ActionId, AddressId, DeliveryId, EventId, MailId, NoticeId, OfferId, OrderId, PaymentId, ProductId, RefundId,
+    SessionId, UserId, VoucherId, WebhookId
+);
 
 /// Anything that serde knows, kept as a JSON text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -74,7 +74,8 @@ impl<T: Records + ?Sized> RecordsExt for T {
 /// Declares a struct that is a row: `record! { struct Name in "table" { key: Type, ... } indexes [ ... ] }`.
 ///
 /// The first field is the primary key; every field's type implements [`Field`]. An index is
-/// `unique "name" (columns)` or `index "name" (columns)`.
+/// `unique "name" (columns)` or `index "name" (columns)`. With `append only` behind the indexes rows stay as they were
+/// inserted.
 #[macro_export]
 macro_rules! record {
     (
@@ -84,6 +85,7 @@ macro_rules! record {
             $($(#[$field_meta:meta])* $field_visibility:vis $field:ident: $field_type:ty,)*
         }
         indexes [ $($uniqueness:ident $index:literal ($($column:literal),+)),* $(,)? ]
+        $(append $only:ident)?
     ) => {
         $(#[$meta])*
         $visibility struct $name {
@@ -103,6 +105,7 @@ macro_rules! record {
                     columns: &[$($column),+],
                     unique: $crate::record!(@uniqueness $uniqueness),
                 },)*],
+                append_only: $crate::record!(@append $($only)?),
             };
 
             fn to_values(&self) -> Vec<$crate::records::Value> {
@@ -133,6 +136,8 @@ macro_rules! record {
             nullable: <$type as $crate::records::Field>::NULLABLE,
         }
     };
+    (@append only) => { true };
+    (@append) => { false };
     (@uniqueness unique) => { true };
     (@uniqueness index) => { false };
 }

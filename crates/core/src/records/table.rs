@@ -54,6 +54,8 @@ pub struct Table {
     pub columns: &'static [Column],
     /// Its indexes beside the primary key.
     pub indexes: &'static [Index],
+    /// Whether its rows stay as they were inserted: every adapter refuses to change and to delete one.
+    pub append_only: bool,
 }
 
 impl Table {

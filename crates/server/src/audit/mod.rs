@@ -2,11 +2,12 @@
 //!
 //! The journal is checked record by record and counted twice: by an auditor that shares nothing with the ledger, and
 //! order by order. What the roles keep must then agree with it: the rows of orders, the catalogue's terms, the money that
-//! came and went back, the deliveries.
+//! came and went back, the deliveries. What people of the shop did must be as it was written down.
 //!
 //! A shop that runs is always a little ahead of its own books. A difference that goes away while the audit looks again is
 //! in flight; one that stays is a disagreement.
 
+mod actions;
 mod books;
 mod catalogue;
 mod deliveries;
@@ -81,5 +82,6 @@ async fn look(place: &Place) -> Result<Report, PortError> {
     decided.check(&journal, &*payments, &mut report).await?;
     money::check(&journal, &*payments, &decided, &mut report).await?;
     deliveries::check(&journal, &*place.records(RoleName::Vouchers).await?, &decided, &mut report).await?;
+    actions::check(place, &mut report).await?;
     Ok(report)
 }

@@ -42,6 +42,8 @@ pub struct Report {
     pub payments: u64,
     /// Vouchers.
     pub vouchers: u64,
+    /// What people of the shop did.
+    pub actions: u64,
     /// Every offer.
     pub offers: Vec<OfferLine>,
     /// What is under way, and no disagreement.
@@ -104,9 +106,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { records, events, orders, payments, vouchers, .. } = self;
+        let Self { records, events, orders, payments, vouchers, actions, .. } = self;
         writeln!(out, "journal    {records} records, {events} events")?;
-        writeln!(out, "books      {orders} orders, {payments} payments, {vouchers} vouchers")?;
+        writeln!(out, "books      {orders} orders, {payments} payments, {vouchers} vouchers, {actions} actions")?;
         if !self.offers.is_empty() {
             writeln!(out, "\n{:<32} {:>10} {:>10} {:>10} {:>10}", "offer", "stock", "available", "held", "sold")?;
         }

@@ -86,8 +86,15 @@ async fn checked(place: &Place, otherwise: &str) -> Result<Report, CommandError>
 
 fn difference(before: &Report, after: &Report) -> Option<String> {
     let counts = |report: &Report| {
-        let Report { records, events, orders, payments, vouchers, .. } = *report;
-        [("records", records), ("events", events), ("orders", orders), ("payments", payments), ("vouchers", vouchers)]
+        let Report { records, events, orders, payments, vouchers, actions, .. } = *report;
+        [
+            ("records", records),
+            ("events", events),
+            ("orders", orders),
+            ("payments", payments),
+            ("vouchers", vouchers),
+            ("actions", actions),
+        ]
     };
     let counted = counts(before).into_iter().zip(counts(after)).find(|(before, after)| before != after);
     if let Some(((what, before), (_, after))) = counted {

@@ -120,6 +120,9 @@ pub struct Databases {
     /// Vouchers.
     #[config(env = "FIRSTCOME_DATABASES_VOUCHERS")]
     pub vouchers: Option<String>,
+    /// What the seller's systems are told.
+    #[config(env = "FIRSTCOME_DATABASES_NOTICES")]
+    pub notices: Option<String>,
     /// The payment provider for development.
     #[config(env = "FIRSTCOME_DATABASES_SANDBOX")]
     pub sandbox: Option<String>,

@@ -83,7 +83,7 @@ pub struct Server {
     /// The address to listen on. Port 0 takes a free one.
     #[config(default = "127.0.0.1:8080", env = "FIRSTCOME_SERVER_LISTEN")]
     pub listen: SocketAddr,
-    /// The roles that this process runs, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, sandbox. All if left out. Some of them only as a part of a cluster.
+    /// The roles that this process runs, separated by commas: gateway, accounts, catalog, orders, payments, vouchers, notices, sandbox. All if left out. Some of them only as a part of a cluster.
     #[config(env = "FIRSTCOME_SERVER_ROLES")]
     pub roles: Option<String>,
     /// development or production. Production refuses the sandbox, the mailbox page and load tools' tokens, and needs a payment provider and a mail server.

@@ -63,13 +63,14 @@ impl Config {
 
 impl Databases {
     /// The address of the database of each role that has one.
-    pub fn all(&self) -> [(RoleName, Option<&str>); 6] {
+    pub fn all(&self) -> [(RoleName, Option<&str>); 7] {
         [
             (RoleName::Accounts, self.accounts.as_deref()),
             (RoleName::Catalog, self.catalog.as_deref()),
             (RoleName::Orders, self.orders.as_deref()),
             (RoleName::Payments, self.payments.as_deref()),
             (RoleName::Vouchers, self.vouchers.as_deref()),
+            (RoleName::Notices, self.notices.as_deref()),
             (RoleName::Sandbox, self.sandbox.as_deref()),
         ]
     }

@@ -10,7 +10,7 @@ use firstcome_app::accounts;
 use firstcome_app::http::Revocations;
 use firstcome_app::role::Worker;
 use firstcome_app::secrets::SystemRandom;
-use firstcome_app::{catalog, letters, orders, pages, payments, sandbox, vouchers};
+use firstcome_app::{catalog, letters, notices, orders, pages, payments, sandbox, vouchers};
 use firstcome_core::events::topics;
 use firstcome_core::ports::{Clock, PortError, SystemClock};
 use firstcome_store::sqlite::ledger::LedgerOptions;
@@ -42,6 +42,8 @@ pub struct Databases {
     pub payments: Arc<SqliteRecords>,
     /// What is delivered.
     pub vouchers: Arc<SqliteRecords>,
+    /// What the seller's systems are told.
+    pub notices: Arc<SqliteRecords>,
     /// What the sandbox provider believes.
     pub sandbox: Arc<SqliteRecords>,
 }
@@ -55,17 +57,19 @@ impl Databases {
             orders: SqliteRecords::open(folder.database("orders"), orders::TABLES)?,
             payments: SqliteRecords::open(folder.database("payments"), payments::TABLES)?,
             vouchers: SqliteRecords::open(folder.database("vouchers"), vouchers::TABLES)?,
+            notices: SqliteRecords::open(folder.database("notices"), notices::TABLES)?,
             sandbox: SqliteRecords::open(folder.database("sandbox"), sandbox::TABLES)?,
         })
     }
 
-    fn all(&self) -> [(&'static str, &Arc<SqliteRecords>); 6] {
+    fn all(&self) -> [(&'static str, &Arc<SqliteRecords>); 7] {
         [
             ("accounts", &self.accounts),
             ("catalog", &self.catalog),
             ("orders", &self.orders),
             ("payments", &self.payments),
             ("vouchers", &self.vouchers),
+            ("notices", &self.notices),
             ("sandbox", &self.sandbox),
         ]
     }
@@ -101,10 +105,11 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let payments = databases.payments.clone();
     let mut all = vec![
         roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
-        catalog::create(catalog.clone()).await?,
+        roles::catalog_role(config, &parts, databases.catalog.clone(), ledger.clone()).await?,
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
+        roles::notices_role(config, &parts, databases.notices.clone(), ledger.clone(), &mut metrics).await?,
     ];
     let gateway = roles::open_gateway(config, &parts, &revocations, roles::Others::default());
     gateway.load().await?;

@@ -67,6 +67,7 @@ pub fn tables(role: RoleName) -> &'static [&'static Table] {
         RoleName::Orders => firstcome_app::orders::TABLES,
         RoleName::Payments => firstcome_app::payments::TABLES,
         RoleName::Vouchers => firstcome_app::vouchers::TABLES,
+        RoleName::Notices => firstcome_app::notices::TABLES,
         RoleName::Sandbox => firstcome_app::sandbox::TABLES,
     }
 }
@@ -76,6 +77,7 @@ pub fn sealed_tables(role: RoleName) -> SealedTables {
     match role {
         RoleName::Accounts => firstcome_app::accounts::SEALED,
         RoleName::Orders => firstcome_app::orders::SEALED,
+        RoleName::Notices => firstcome_app::notices::SEALED,
         RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => &[],
     }
 }
@@ -85,6 +87,7 @@ pub async fn look_at_keys(role: RoleName, records: &dyn Records, keys: &Keys) ->
     match role {
         RoleName::Accounts => firstcome_app::accounts::look_at_keys(records, keys).await,
         RoleName::Orders => firstcome_app::orders::look_at_keys(records, keys).await,
+        RoleName::Notices => firstcome_app::notices::look_at_keys(records, keys).await,
         RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => Ok(()),
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use axum::Router;
 use firstcome_app::accounts::{self, DevMailbox};
+use firstcome_app::actions::{Actions, witness};
 use firstcome_app::gateway::{self, EndedSessions, Gateway, Rate};
 use firstcome_app::http::Revocations;
 use firstcome_app::pages::PagesOptions;
 use firstcome_app::payments::{TossOptions, TossProvider};
 use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
-use firstcome_app::{catalog, orders, payments, sandbox, vouchers};
+use firstcome_app::{catalog, notices, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{
     Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger,
 };
@@ -28,6 +29,30 @@ pub(super) struct Parts {
     pub(super) random: Arc<dyn Random>,
     pub(super) events: Arc<dyn EventLog>,
     pub(super) keys: Arc<Keys>,
+}
+
+impl Parts {
+    /// The database of a role, which writes down what people of the shop do in it.
+    fn actions(&self, records: Arc<dyn Records>) -> Arc<Actions> {
+        Actions::over(records, self.clock.clone(), self.random.clone(), self.keys.clone())
+    }
+}
+
+/// The role, whose requests are written down there.
+fn witnessed(role: Role, actions: Arc<Actions>) -> Role {
+    let router = role.router.layer(axum::middleware::from_fn_with_state(Some(actions), witness));
+    Role { router, ..role }
+}
+
+pub(super) async fn catalog_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+) -> Result<Role, PortError> {
+    let actions = parts.actions(records);
+    let role = catalog::create(catalog_ports(config, parts, actions.clone(), ledger)).await?;
+    Ok(witnessed(role, actions))
 }
 
 pub(super) fn catalog_ports(
@@ -54,8 +79,9 @@ pub(super) async fn orders_role(
     archive: Arc<dyn OrderArchive>,
     metrics: &mut Registry,
 ) -> Result<Role, PortError> {
+    let actions = parts.actions(records);
     let ports = orders::Ports {
-        records,
+        records: actions.clone(),
         ledger,
         archive,
         events: parts.events.clone(),
@@ -63,7 +89,7 @@ pub(super) async fn orders_role(
         keys: parts.keys.clone(),
         time_zone: time_zone(config),
     };
-    orders::create(ports, metrics).await
+    Ok(witnessed(orders::create(ports, metrics).await?, actions))
 }
 
 pub(super) async fn vouchers_role(
@@ -72,14 +98,36 @@ pub(super) async fn vouchers_role(
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
 ) -> Result<Role, PortError> {
+    let actions = parts.actions(records);
     let ports = vouchers::Ports {
-        records,
+        records: actions.clone(),
         ledger,
         events: parts.events.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
     };
-    vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
+    let role = vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await?;
+    Ok(witnessed(role, actions))
+}
+
+pub(super) async fn notices_role(
+    config: &Config,
+    parts: &Parts,
+    records: Arc<dyn Records>,
+    ledger: Arc<dyn StockLedger>,
+    metrics: &mut Registry,
+) -> Result<Role, PortError> {
+    let actions = parts.actions(records);
+    let ports = notices::Ports {
+        records: actions.clone(),
+        ledger,
+        events: parts.events.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        keys: parts.keys.clone(),
+    };
+    let role = notices::create(notices::Options { development: config.development() }, ports, metrics).await?;
+    Ok(witnessed(role, actions))
 }
 
 pub(super) async fn accounts_role(
@@ -163,14 +211,15 @@ pub(super) fn payments_role(
         quarantine_after: Duration::from_secs(config.payments.quarantine_hours * 60 * 60),
         ..payments::Options::default()
     };
+    let actions = parts.actions(records);
     let ports = payments::Ports {
-        records,
+        records: actions.clone(),
         ledger,
         events: parts.events.clone(),
         provider: Arc::new(provider),
         clock: parts.clock.clone(),
     };
-    Ok(payments::create(options, ports, metrics))
+    Ok(witnessed(payments::create(options, ports, metrics), actions))
 }
 
 /// `shop` is the address of the shop, to which it sends its notices.

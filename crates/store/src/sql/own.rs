@@ -14,11 +14,12 @@ pub(super) static OUTBOX: Table = Table {
         column("data", Kind::Text),
     ],
     indexes: &[],
+    append_only: false,
 };
 
 /// How far consumers have come: the version of a row is the position of the consumer of that name.
 pub(super) static POSITIONS: Table =
-    Table { name: "positions", columns: &[column("consumer", Kind::Text)], indexes: &[] };
+    Table { name: "positions", columns: &[column("consumer", Kind::Text)], indexes: &[], append_only: false };
 
 /// Among the consumers: the last event that was committed. Whoever commits events holds this row until the end of the
 /// transaction, so that the numbers follow the order of commits and have no gaps.
@@ -29,8 +30,12 @@ pub(super) const PUBLISHED: &str = "#published";
 pub(super) const BARRIER: &str = "#barrier";
 
 /// Facts about the database: which role it belongs to, and what its indexes were made from.
-pub(super) static META: Table =
-    Table { name: "meta", columns: &[column("name", Kind::Text), column("value", Kind::Text)], indexes: &[] };
+pub(super) static META: Table = Table {
+    name: "meta",
+    columns: &[column("name", Kind::Text), column("value", Kind::Text)],
+    indexes: &[],
+    append_only: false,
+};
 
 /// Names that declared tables may not have.
 pub(super) const OWN: [&Table; 3] = [&META, &POSITIONS, &OUTBOX];

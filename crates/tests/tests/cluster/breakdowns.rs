@@ -5,7 +5,8 @@ use std::process::Command;
 use super::Running;
 
 /// Processes that are killed at random; the gateway is the buyers' only door, so it stays.
-const ROLES: [&str; 7] = ["accounts-1", "catalog-1", "orders-1", "orders-2", "payments-1", "payments-2", "vouchers-1"];
+const ROLES: [&str; 8] =
+    ["accounts-1", "catalog-1", "orders-1", "orders-2", "payments-1", "payments-2", "vouchers-1", "notices-1"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn roles_are_killed_in_mid_sale() {

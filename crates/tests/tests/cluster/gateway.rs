@@ -7,8 +7,17 @@ use serde_json::{Value, json};
 
 use super::log_out;
 
-const ROLES: [&str; 8] =
-    ["accounts-1", "catalog-1", "orders-1", "orders-2", "payments-1", "payments-2", "vouchers-1", "sandbox-1"];
+const ROLES: [&str; 9] = [
+    "accounts-1",
+    "catalog-1",
+    "orders-1",
+    "orders-2",
+    "payments-1",
+    "payments-2",
+    "vouchers-1",
+    "notices-1",
+    "sandbox-1",
+];
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}")).to_owned()

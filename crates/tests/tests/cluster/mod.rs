@@ -1,6 +1,7 @@
 //! The shop as a cluster: real servers, every role a process, a sale that goes on while something breaks. Whatever breaks,
 //! at the end testing's point 7 holds: what was answered is there, nothing is sold twice, every charge is matched.
 
+mod actions;
 mod breakdowns;
 mod gateway;
 mod letters;
@@ -11,6 +12,7 @@ mod refusals;
 mod rolling;
 mod shapes;
 mod silence;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

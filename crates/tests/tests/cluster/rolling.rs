@@ -5,7 +5,7 @@ use super::Running;
 /// Two gateways, so that there is a door at any time.
 const SHAPE: [(&str, &str); 1] = [(
     "FIRSTCOME_CLUSTER_PROCESSES",
-    "sandbox-1 accounts-1 catalog-1 orders-1 orders-2 payments-1 payments-2 vouchers-1 gateway-1 gateway-2",
+    "sandbox-1 accounts-1 catalog-1 orders-1 orders-2 payments-1 payments-2 vouchers-1 notices-1 gateway-1 gateway-2",
 )];
 
 /// What buyers are told meanwhile is what they are told anyhow, or to ask again; how often is printed.
@@ -13,9 +13,17 @@ const SHAPE: [(&str, &str); 1] = [(
 async fn every_role_is_restarted_in_mid_sale() {
     let running = Running::start_with("every_role_is_restarted_in_mid_sale", &SHAPE).await;
     running.go_on(1_000).await;
-    for name in
-        ["orders-1", "orders-2", "payments-1", "payments-2", "catalog-1", "accounts-1", "vouchers-1", "sandbox-1"]
-    {
+    for name in [
+        "orders-1",
+        "orders-2",
+        "payments-1",
+        "payments-2",
+        "catalog-1",
+        "accounts-1",
+        "vouchers-1",
+        "notices-1",
+        "sandbox-1",
+    ] {
         restart(&running, name).await;
     }
     running.recover("the last restart").await;

@@ -8,7 +8,7 @@ const SHAPE: [(&str, &str); 2] = [
     ("FIRSTCOME_KAFKA_BROKERS", "3"),
     (
         "FIRSTCOME_CLUSTER_PROCESSES",
-        "sandbox+vouchers-1 accounts+catalog-1 orders+payments-1 orders+payments-2 gateway-1 gateway-2",
+        "sandbox+vouchers+notices-1 accounts+catalog-1 orders+payments-1 orders+payments-2 gateway-1 gateway-2",
     ),
 ];
 
@@ -38,7 +38,7 @@ async fn brokers_gateways_and_processes_go_in_mid_sale() {
     running.control(&["kill", "gateway-1"]);
     running.recover("one gateway of two was killed").await;
     running.control(&["start", "gateway-1"]);
-    for name in ["orders+payments-2", "accounts+catalog-1", "sandbox+vouchers-1"] {
+    for name in ["orders+payments-2", "accounts+catalog-1", "sandbox+vouchers+notices-1"] {
         running.control(&["kill", name]);
         running.go_on(500).await;
         running.control(&["start", name]);

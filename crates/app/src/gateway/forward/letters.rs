@@ -1,5 +1,5 @@
-//! The dead letters of a cluster. Each role keeps its own, so the gateway asks every role, in the caller's name, and gives
-//! one answer; see [`crate::letters`].
+//! The dead letters of a cluster, and what people of the shop did there. Each role keeps its own, so the gateway asks every
+//! role, in the caller's name, and gives one answer; see [`crate::letters`].
 
 use std::sync::Arc;
 
@@ -13,18 +13,20 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use firstcome_core::ports::RoleName;
 use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Forwarder;
+use crate::actions::{self, ActionView};
 use crate::http::{Items, NoBody, Operator, PageParameters, Problem, QueryString};
-use crate::letters::{Filters, LetterView, PATH, REPLAY};
+use crate::letters::{Filters, LetterView, PATH, REPLAY, roles_of};
 
 /// Bytes of a role's page; a hundred letters with long reasons are far below.
 const LARGEST: usize = 16 * 1024 * 1024;
 
 /// Described by [`crate::letters::openapi`].
 pub(super) fn routes() -> OpenApiRouter<Arc<Forwarder>> {
-    OpenApiRouter::new().route(PATH, get(list)).route(REPLAY, post(replay))
+    OpenApiRouter::new().route(PATH, get(list)).route(REPLAY, post(replay)).route(actions::PATH, get(list_actions))
 }
 
 /// The pages of all roles as one. A role that does not answer is no role without letters: then it says so, and
@@ -37,14 +39,19 @@ async fn list(
     parts: Parts,
 ) -> Result<Json<Items<LetterView>>, Response<Body>> {
     let roles = filters.roles().map_err(Problem::into_response)?;
-    let mut pages = Vec::new();
-    for answer in forwarder.ask(roles, &parts).await {
-        if answer.status() != StatusCode::OK {
-            return Err(answer);
-        }
-        pages.push(read(answer).await.map_err(Problem::into_response)?);
-    }
-    Ok(Json(LetterView::merge(pages, &asked)))
+    Ok(Json(LetterView::merge(forwarder.pages(roles, &parts).await?, &asked)))
+}
+
+/// What people of the shop did, in the same way.
+async fn list_actions(
+    State(forwarder): State<Arc<Forwarder>>,
+    _: Operator,
+    QueryString(filters): QueryString<actions::Filters>,
+    asked: PageParameters,
+    parts: Parts,
+) -> Result<Json<Items<ActionView>>, Response<Body>> {
+    let roles = roles_of(filters.role.as_deref()).map_err(Problem::into_response)?;
+    Ok(Json(ActionView::merge(forwarder.pages(roles, &parts).await?, &asked)))
 }
 
 /// A letter is in one role's database: whoever has it replays it, and to all others it is not there.
@@ -68,6 +75,22 @@ async fn replay(
 }
 
 impl Forwarder {
+    /// The page of each of these roles; the first answer that is none, if there is one.
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        roles: Vec<RoleName>,
+        request: &Parts,
+    ) -> Result<Vec<Items<T>>, Response<Body>> {
+        let mut pages = Vec::new();
+        for answer in self.ask(roles, request).await {
+            if answer.status() != StatusCode::OK {
+                return Err(answer);
+            }
+            pages.push(read(answer).await.map_err(Problem::into_response)?);
+        }
+        Ok(pages)
+    }
+
     /// Asks each of these roles the same, at once.
     async fn ask(&self, roles: Vec<RoleName>, request: &Parts) -> Vec<Response<Body>> {
         let asked = roles.into_iter().map(|role| {
@@ -90,9 +113,9 @@ fn of_role(uri: &Uri, role: RoleName) -> Uri {
     path.parse::<PathAndQuery>().map_or_else(|_| uri.clone(), Uri::from)
 }
 
-async fn read(answer: Response<Body>) -> Result<Items<LetterView>, Problem> {
+async fn read<T: DeserializeOwned>(answer: Response<Body>) -> Result<Items<T>, Problem> {
     let broken = |error: &dyn std::fmt::Display| {
-        Problem::from(firstcome_core::ports::PortError::Unavailable(format!("a page of dead letters: {error}")))
+        Problem::from(firstcome_core::ports::PortError::Unavailable(format!("a page of a role: {error}")))
     };
     let bytes = axum::body::to_bytes(answer.into_body(), LARGEST).await.map_err(|error| broken(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| broken(&error))

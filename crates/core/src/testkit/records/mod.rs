@@ -32,7 +32,7 @@ pub use rows::*;
 /// The topic that the database under test writes.
 pub const TOPIC: &str = "tested";
 /// The tables that the database under test is opened with.
-pub static TABLES: &[&Table] = &[Ticket::TABLE, Tally::TABLE, Number::TABLE];
+pub static TABLES: &[&Table] = &[Ticket::TABLE, Tally::TABLE, Number::TABLE, Note::TABLE];
 
 record! {
     /// A row with an id as key and every kind of column.
@@ -67,6 +67,19 @@ record! {
         pub count: i64,
     }
     indexes []
+}
+
+record! {
+    /// A row that stays.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Note in "notes" {
+        /// The key.
+        pub number: i64,
+        /// Anything.
+        pub text: String,
+    }
+    indexes []
+    append only
 }
 
 record! {
@@ -125,6 +138,7 @@ macro_rules! records_conformance {
             unit_is_all_or_nothing
             writes_see_those_before
             advance_never_goes_back
+            what_is_appended_stays
             advance_takes_large_units
             conflict_disturbs_nobody_else
             two_updates_one_winner

@@ -175,3 +175,22 @@ pub async fn conflict_disturbs_nobody_else(harness: &impl RecordsHarness) {
     }
     assert_eq!(log.read(TOPIC, 0, 1_000).await.expect("the log answers").len(), 100);
 }
+
+/// A row of a table that is appended to is not changed and not deleted, and neither is anything else in that unit.
+pub async fn what_is_appended_stays(harness: &impl RecordsHarness) {
+    let records = harness.open().await.records;
+    let note = Note { number: 1, text: "first".to_owned() };
+    done(&records, Unit::new().insert(&note)).await;
+    let other = Note { text: "other".to_owned(), ..note.clone() };
+    for unit in [
+        Unit::new().insert(&tally("a", 1)).update(&Stored { record: other.clone(), version: 1 }),
+        Unit::new().insert(&tally("a", 1)).advance(&other, 9),
+        Unit::new().insert(&tally("a", 1)).delete(&note),
+    ] {
+        assert!(matches!(records.commit(unit).await, Err(PortError::Misused(_))));
+    }
+    assert_eq!(commit(&records, Unit::new().insert(&other)).await, Committed::Conflict(0));
+    let kept = records.load::<Note>(1_i64).await.expect("the database answers");
+    assert_eq!(kept, Some(Stored { record: note, version: 1 }));
+    assert!(records.load::<Tally>("a").await.expect("the database answers").is_none());
+}

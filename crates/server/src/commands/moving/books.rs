@@ -76,8 +76,9 @@ async fn rows(from: &dyn Records, to: &dyn Records, table: &'static Table) -> Re
         let Some(last) = rows.last() else { break };
         after = last.values.first().map(|key| (key.clone(), key.clone()));
         bar.inc(rows.len() as u64);
-        // A projection's write: it keeps the row's version.
-        let writes = rows.into_iter().map(|row| Write::Advance(table, row)).collect();
+        // A projection's write keeps the row's version; what is only appended to has one version alone.
+        let write = if table.append_only { Write::Insert } else { Write::Advance };
+        let writes = rows.into_iter().map(|row| write(table, row)).collect();
         commit(to, Unit { writes, ..Unit::new() }).await?;
     }
     bar.finish_and_clear();

@@ -109,7 +109,7 @@ async fn open_role(
             let (mailer, mailbox) = roles::mailer(config, parts)?;
             return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics).await?, mailbox));
         }
-        RoleName::Catalog => catalog::create(roles::catalog_ports(config, parts, records, servers.ledger())).await?,
+        RoleName::Catalog => roles::catalog_role(config, parts, records, servers.ledger()).await?,
         RoleName::Orders => {
             let Ledger { ledger, archive } = servers.ledger.as_ref().expect("orders has a ledger");
             roles::orders_role(config, parts, records, ledger.clone(), archive.clone(), metrics).await?
@@ -119,6 +119,7 @@ async fn open_role(
             roles::payments_role(config, parts, records, servers.ledger(), sandbox, metrics)?
         }
         RoleName::Vouchers => roles::vouchers_role(config, parts, records, servers.ledger()).await?,
+        RoleName::Notices => roles::notices_role(config, parts, records, servers.ledger(), metrics).await?,
         RoleName::Sandbox => roles::sandbox_role(parts, records, gateway),
         RoleName::Gateway => unreachable!("the gateway is no role behind itself"),
     };
@@ -133,6 +134,7 @@ pub(super) fn description() -> OpenApi {
         firstcome_app::orders::openapi(),
         firstcome_app::payments::openapi(),
         firstcome_app::vouchers::openapi(),
+        firstcome_app::notices::openapi(),
         firstcome_app::letters::openapi(),
         firstcome_app::gateway::forward::openapi(),
     ] {
@@ -144,7 +146,7 @@ pub(super) fn description() -> OpenApi {
 #[cfg(test)]
 mod tests {
     use firstcome_app::gateway::forward::routes::role_of;
-    use firstcome_app::{accounts, orders, payments, vouchers};
+    use firstcome_app::{accounts, notices, orders, payments, vouchers};
 
     use super::*;
 
@@ -156,6 +158,7 @@ mod tests {
             (RoleName::Orders, orders::openapi()),
             (RoleName::Payments, payments::openapi()),
             (RoleName::Vouchers, vouchers::openapi()),
+            (RoleName::Notices, notices::openapi()),
         ] {
             assert!(!openapi.paths.paths.is_empty(), "{role:?} has no paths");
             for path in openapi.paths.paths.keys() {

@@ -23,8 +23,8 @@ use crate::metrics::{Lags, LedgerFigures, LedgerMetrics};
 use crate::wire::{ARCHIVE, Storage};
 
 /// Roles that decide in the ledger or read its journal.
-pub(super) const WITH_LEDGER: [RoleName; 4] =
-    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers];
+pub(super) const WITH_LEDGER: [RoleName; 5] =
+    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers, RoleName::Notices];
 /// Of these, those whose commands buyers wait for.
 const HURRIED: [RoleName; 2] = [RoleName::Orders, RoleName::Payments];
 /// How long the others may be behind, so that their reading costs less.

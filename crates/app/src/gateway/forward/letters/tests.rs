@@ -90,9 +90,9 @@ impl Gateway {
 #[tokio::test]
 async fn all_roles_are_asked_and_their_pages_are_one() {
     let gateway = Gateway::beside(&ROLES);
-    assert_eq!(gateway.positions("").await, (vec![13, 12, 11, 10, 3, 2, 1, 0], Value::Null));
+    assert_eq!(gateway.positions("").await, (vec![14, 13, 12, 11, 10, 4, 3, 2, 1, 0], Value::Null));
     let (page, next) = gateway.positions("?limit=3").await;
-    assert!(page == [13, 12, 11] && next.is_string(), "{page:?} {next}");
+    assert!(page == [14, 13, 12] && next.is_string(), "{page:?} {next}");
     assert_eq!(gateway.positions("?role=payments").await.0, [12, 2]);
     for wrong in ["?role=gateway", "?limit=0", "?cursor=x"] {
         assert_eq!(gateway.ask(Method::GET, wrong, AccountRole::Seller).await.0, 400, "{wrong}");
@@ -132,7 +132,8 @@ async fn what_whoever_has_it_says_counts_although_another_is_broken() {
 
 #[tokio::test]
 async fn a_role_that_does_not_answer_is_no_role_without_letters() {
-    let gateway = Gateway::beside(&ROLES[..3]);
+    let others: Vec<_> = ROLES.into_iter().filter(|role| *role != RoleName::Vouchers).collect();
+    let gateway = Gateway::beside(&others);
     let (status, problem) = gateway.ask(Method::GET, "", AccountRole::Operator).await;
     let silent = (503, &Value::from("vouchers"), &Value::from(ErrorCode::Unavailable.as_str()));
     assert_eq!((status, &problem["part"], &problem["code"]), silent);
