@@ -162,7 +162,7 @@ impl World {
         let line = |quantity| Line { offer: offer_id(OTHER), quantity, unit_price: won(500), seq: None };
         let facts = Facts { other_lines: elsewhere.map(line).into_iter().collect(), ..Facts::default() };
         let facts = elsewhere.is_some().then(|| Box::new(facts));
-        let request = HoldRequest { order, person: BUYER, quantity, digest: 0, discount: 0, facts };
+        let request = HoldRequest { order, person: BUYER, quantity, digest: 0, discount: 0, unit_price: None, facts };
         self.decide(order, [Command::Hold(request)]).await;
         order
     }

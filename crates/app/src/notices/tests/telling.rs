@@ -127,6 +127,7 @@ async fn whoever_comes_later_or_is_paused_or_gone_is_not_told() {
         quantity: 1,
         digest: 0,
         discount: 500,
+        unit_price: None,
         facts: None,
     };
     world.decide(free, [Command::Hold(request)]).await;
