@@ -152,15 +152,36 @@ pub enum RoleEvent {
         /// When it expires.
         valid_until: Time,
     },
-    /// orders: the units are back in the ledger; the provider is to send the money back.
+    /// vouchers: somebody has a gift card, or it was canceled. What is left on it the ledger knows.
+    #[serde(rename = "gift_card.saved")]
+    GiftCardSaved {
+        /// The voucher that it is.
+        voucher: VoucherId,
+        /// A hash of its code, from which nobody can tell the code.
+        code: EventId,
+        /// Whose it is.
+        user: UserId,
+        /// The offer that sold it.
+        offer: OfferNumber,
+        /// What was put on it.
+        face: Money,
+        /// When it expires.
+        valid_until: Time,
+        /// Whether it was canceled.
+        voided: bool,
+    },
+    /// orders: the units are back in the ledger; the money is to be sent back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
         /// The refund.
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// What goes back.
+        /// What the provider sends back.
         amount: Money,
+        /// What goes back to the order's gift card, in minor units.
+        #[serde(default)]
+        to_card: i64,
         /// For people, and for the provider.
         reason: String,
         /// The rule that the amount follows; it is missing in events from before it was told.
@@ -181,14 +202,14 @@ pub enum RoleEvent {
         /// The rule that the amount followed.
         policy: RefundPolicy,
     },
-    /// payments: the provider confirmed that money went back.
+    /// payments: the money went back.
     #[serde(rename = "refund.done")]
     RefundDone {
         /// The refund.
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// What went back.
+        /// What the provider sent back; what went to a gift card went beside it.
         amount: Money,
     },
     /// payments: the provider refuses to send money back; a person must look.
@@ -228,7 +249,7 @@ impl RoleEvent {
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
-            Self::CouponIssued { voucher, .. } => voucher.to_string(),
+            Self::CouponIssued { voucher, .. } | Self::GiftCardSaved { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
             | Self::RefundRequested { order, .. }

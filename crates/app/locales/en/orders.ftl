@@ -44,6 +44,7 @@ refund-REFUSED = The refund of { $value } was refused, because the voucher had b
 refund-QUARANTINED = The refund of { $value } needs a person to look at it. We are on it.
 order-contents = Contents
 order-total = Total
+order-by-gift-card = Paid with a gift card
 order-placed = Ordered
 order-journal-number = Journal number
 order-journal-number-hint = The sale's journal counts everything that happens; lower numbers came first.

@@ -44,6 +44,7 @@ refund-REFUSED = 그사이 이용권이 사용되어 { $value } 환불이 거절
 refund-QUARANTINED = { $value } 환불은 담당자의 확인이 필요합니다. 확인하고 있습니다.
 order-contents = 주문 내용
 order-total = 합계
+order-by-gift-card = 상품권으로 결제
 order-placed = 주문 시각
 order-journal-number = 원장 번호
 order-journal-number-hint = 판매 원장은 모든 일을 차례로 기록합니다. 번호가 작을수록 먼저 접수되었습니다.

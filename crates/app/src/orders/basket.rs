@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, OfferId, OfferNumber, OrderId, UserId, body_digest};
-use firstcome_core::ledger::{Command, Facts, Hold, HoldRequest, Line, Outcome as LedgerOutcome, Refusal};
+use firstcome_core::ledger::{
+    CardPart, Command, Facts, Hold, HoldRequest, HoldState, Line, Outcome as LedgerOutcome, Refusal, ReleaseReason,
+};
 use firstcome_core::ports::{LedgerState, PortError};
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::Instant;
@@ -17,12 +19,12 @@ use super::Orders;
 use super::addresses::ShipTo;
 use super::coupons::not_applicable;
 use super::facts::OfferFacts;
+use super::gift_cards::GiftCard;
 use super::keys::End;
 use super::lines::Aborted;
 use super::place::{Finish, reused};
 use super::quote::{self, RefusedLine};
 use super::view::OrderView;
-use crate::coupons;
 use crate::http::{Outcome, Problem};
 
 /// Names that a request has: how often it may be aborted and decided anew.
@@ -41,6 +43,8 @@ pub(super) struct Basket {
     pub(super) lines: Vec<(OfferFacts, u32)>,
     /// The code of a coupon.
     pub(super) coupon: Option<String>,
+    /// The code of a gift card.
+    pub(super) gift_card: Option<String>,
     pub(super) ship_to: Option<ShipTo>,
 }
 
@@ -57,6 +61,8 @@ struct Asked {
     offer: OfferId,
     home: HoldRequest,
     others: Vec<(OfferId, HoldRequest)>,
+    /// A gift card, and what is to be paid with it.
+    card: Option<(GiftCard, i64)>,
 }
 
 /// What came of one name.
@@ -84,6 +90,15 @@ impl Basket {
 
     fn request(&self, name: Name, quantity: u32) -> HoldRequest {
         HoldRequest { order: name.order, person: self.buyer, quantity, digest: name.digest, discount: 0, facts: None }
+    }
+}
+
+impl Asked {
+    /// A part of the order is paid with a gift card, which has prepared it.
+    fn pays_with(&mut self, card: &GiftCard, part: CardPart, name: Name) {
+        let account = card.account();
+        self.others.push((account.id(), account.request(part.amount, name.order, name.digest)));
+        self.home.facts.get_or_insert_default().by_card = Some(part);
     }
 }
 
@@ -131,7 +146,11 @@ impl Orders {
 
     async fn place_as(&self, basket: &Basket, name: Name) -> Outcome<Came> {
         if let Some(hold) = self.ports.ledger.known(name.order).await? {
-            return Ok(if hold.is_aborted() { Came::Aborted } else { Came::Placed(hold) });
+            return Ok(match hold.state {
+                HoldState::Held if hold.due().amount < 0 => self.take_apart(&hold).await,
+                _ if hold.is_aborted() => Came::Aborted,
+                _ => Came::Placed(hold),
+            });
         }
         let mut finish = self.claim_beside_twins(basket, name.order).await?;
         let came = self.hold_all(basket, name).await;
@@ -160,10 +179,17 @@ impl Orders {
     }
 
     async fn hold_all(&self, basket: &Basket, name: Name) -> Came {
-        let asked = match self.ask(basket, name).await {
+        let mut asked = match self.ask(basket, name).await {
             Ok(asked) => asked,
             Err(problem) => return self.refuse(name.order, problem).await,
         };
+        if let Some((card, costs)) = asked.card.take() {
+            match self.reserve(&card, costs, name.order, name.digest).await {
+                Ok(Some(part)) => asked.pays_with(&card, part, name),
+                Ok(None) => return Came::Aborted,
+                Err(problem) => return self.refuse(name.order, problem).await,
+            }
+        }
         let prepare = |(offer, request): &(OfferId, HoldRequest)| {
             self.ports.ledger.decide(offer.number(), Command::Prepare(request.clone()))
         };
@@ -179,6 +205,7 @@ impl Orders {
         let facts = Facts { other_lines: prepared, ..asked.home.facts.as_deref().cloned().unwrap_or_default() };
         let request = HoldRequest { facts: Some(Box::new(facts)), ..asked.home.clone() };
         let came = match self.ports.ledger.decide(basket.home(), Command::Hold(request)).await {
+            Ok(LedgerOutcome::Held(hold)) if hold.due().amount < 0 => self.take_apart(&hold).await,
             Ok(LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold)) => {
                 return Came::Placed(hold);
             }
@@ -199,6 +226,16 @@ impl Orders {
             Ok(None) => Came::Refused(problem),
             Err(error) => Came::Unknown(error),
         }
+    }
+
+    /// An offer became cheaper while its order was placed, and the card would pay more than it costs: decided anew.
+    async fn take_apart(&self, hold: &Hold) -> Came {
+        let command = Command::Release { order: hold.order, reason: ReleaseReason::Aborted };
+        if let Err(error) = self.ports.ledger.decide(hold.order.home(), command).await {
+            return Came::Unknown(error);
+        }
+        self.lines.release_others(hold, ReleaseReason::Aborted).await;
+        Came::Aborted
     }
 
     /// Gives back what was prepared. What cannot be given back now is by the sweeper.
@@ -228,6 +265,10 @@ impl Orders {
         }
         let address = self.address_for(basket, name.order).await?;
         let now = self.ports.clock.now();
+        let card = match &basket.gift_card {
+            Some(code) => Some(self.gift_card(basket, code, total.currency).await?),
+            None => None,
+        };
         let refused = lines().filter_map(|(offer, quantity, state)| {
             let refusal = quote::refusal(state, &basket.request(name, quantity), now)?;
             Some(RefusedLine { offer: offer.offer, refusal })
@@ -243,10 +284,12 @@ impl Orders {
             let (coupon, discount) = self.coupon(basket.buyer, code, total).await?;
             home.discount = discount;
             facts.coupon = Some(coupon.voucher);
-            others.push((coupons::account(coupon.offer), coupons::request(coupon.voucher, name.order, name.digest)));
+            let account = coupon.account();
+            others.push((account.id(), account.request(1, name.order, name.digest)));
         }
         home.facts = Some(Box::new(facts));
-        Ok(Asked { offer, home, others })
+        let costs = total.amount - home.discount;
+        Ok(Asked { offer, home, others, card: card.filter(|_| costs > 0).map(|card| (card, costs)) })
     }
 
     /// The offer as the ledger knows it; a draft it does not.
@@ -270,6 +313,7 @@ fn sort(
                 unit_price: hold.unit_price,
                 seq: Some(hold.granted_seq),
             }),
+            // Never that of a gift card, which is prepared already.
             Ok(LedgerOutcome::Refused(_)) if offer.number().is_account() => {
                 used = Some(not_applicable("used", "It has been used, or is reserved by an order that is not paid"));
             }

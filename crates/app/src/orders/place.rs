@@ -52,6 +52,11 @@ pub(super) struct Request {
     #[garde(inner(length(chars, min = 1, max = 100)))]
     #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
     coupon: Option<String>,
+    /// The code of an own gift card: it pays what it has left; what it does not is paid at the provider.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    gift_card: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
@@ -90,7 +95,8 @@ impl Request {
     }
 }
 
-/// Places an order: sets units aside, first come, first served, all lines or none. A free order is completed at once.
+/// Places an order: sets units aside, first come, first served, all lines or none. A free order, and one that a gift card
+/// pays whole, is completed at once.
 #[utoipa::path(
     post, path = "/api/v1/orders", tag = "orders", request_body = Request,
     params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
@@ -98,7 +104,7 @@ impl Request {
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen; offer_id names the line"),
         (status = 403, description = "not_eligible: a condition of the offer is not met"),
-        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable, gift_card_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -114,8 +120,8 @@ pub(super) async fn post(
         lines.push((orders.known_offer(offer_id).await?, quantity));
     }
     let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
-    let Request { coupon, ship_to, .. } = body.value;
-    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, ship_to };
+    let Request { coupon, gift_card, ship_to, .. } = body.value;
+    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, gift_card, ship_to };
     let mut view = orders.place(basket).await?;
     if has_goods && !view.state.is_open() {
         // A repeat, as a rule: its goods may be on their way.
@@ -134,7 +140,7 @@ impl Orders {
 
     /// Places an order. One that is decided in one lane goes there at once.
     pub(super) async fn place(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
-        let ([(offer, quantity)], None) = (&basket.lines[..], &basket.coupon) else {
+        let ([(offer, quantity)], None, None) = (&basket.lines[..], &basket.coupon, &basket.gift_card) else {
             return self.place_basket(basket).await;
         };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);

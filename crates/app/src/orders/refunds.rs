@@ -5,7 +5,8 @@
 //! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
 //!    refund is REFUSED, which `refund.refused` tells.
 //! 3. The units go back to the ledger (`Return`, once per refund id); then `refund.approved`.
-//! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
+//! 4. The payments role sends the money back, to the charge and what the charge does not have to the gift card that had paid
+//!    the rest: `refund.done`, and only now does the refund look done.
 //!
 //! A refund takes back all that is left of an order, or some units of it, or nothing but money; of money alone step 4 is all
 //! there is. Which may be decided is a matter of the order's [books](super::books). Money that goes back in part at the
@@ -65,6 +66,8 @@ record! {
         pub forced: Option<bool>,
         /// Who of the shop decided it; nobody when the buyer did.
         pub by: Option<UserId>,
+        /// What of the amount goes back to the gift card that has paid a part of the order.
+        pub to_card: Option<i64>,
     }
     indexes [
         index "refund_of_order" ("order"),
@@ -88,6 +91,16 @@ impl Refund {
     /// What goes back.
     pub fn money(&self) -> Money {
         Money::new(self.amount, self.currency)
+    }
+
+    /// What the provider sends back.
+    pub fn from_charge(&self) -> Money {
+        Money::new(self.amount.saturating_sub(self.to_card()), self.currency)
+    }
+
+    /// Minor units that go back to a gift card.
+    pub fn to_card(&self) -> i64 {
+        self.to_card.unwrap_or(0)
     }
 
     /// Whether it takes all that is left of the order.
@@ -114,7 +127,10 @@ impl Refund {
     /// The event that lets the money go.
     fn approved(&self) -> RoleEvent {
         let Self { refund, order, policy, ref reason, .. } = *self;
-        RoleEvent::RefundApproved { refund, order, amount: self.money(), reason: reason.clone(), policy: Some(policy) }
+        // What the provider sent back by itself it is not asked for.
+        let amount = if self.by_provider { Money::new(0, self.currency) } else { self.from_charge() };
+        let (to_card, reason) = (self.to_card(), reason.clone());
+        RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy) }
     }
 }
 
@@ -201,13 +217,14 @@ impl Refunds {
                 let books = Books::read(&*self.ports.records, &hold).await?;
                 let left = books.left_beside(refund);
                 if left < stored.record.amount {
-                    // What this one leaves is for the others: of two that become less at once, the second looks again.
-                    stored.record.amount = left;
+                    // What this one leaves is for the others: of two that become less at once, the second looks again. What
+                    // went back elsewhere went back of the charge.
+                    stored.record.amount = left.max(stored.record.to_card());
                     unit = books.touch(now);
                 }
             }
         }
-        if stored.record.by_provider || stored.record.amount == 0 {
+        if stored.record.to_card() == 0 && (stored.record.by_provider || stored.record.amount == 0) {
             stored.record.state = RefundState::Done;
             return Ok(unit.update(&stored));
         }
@@ -247,7 +264,8 @@ impl Refunds {
         stored.record.state = state;
         // Less than was wanted, when a part had gone back before.
         let went_back = went_back.filter(|_| !stored.record.by_provider);
-        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount);
+        let to_card = stored.record.to_card();
+        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount + to_card);
         if state != RefundState::Refused {
             return Ok(Unit::new().update(&stored));
         }
@@ -255,7 +273,7 @@ impl Refunds {
         stored.record.all_of = None;
         let unit = Unit::new().update(&stored);
         let Refund { order, policy, ref reason, .. } = stored.record;
-        let (amount, reason) = (stored.record.money(), reason.clone());
+        let (amount, reason) = (stored.record.from_charge(), reason.clone());
         let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
         Ok(unit.event(&refused, self.ports.clock.now()))
     }
@@ -281,8 +299,12 @@ impl Refunds {
         let now = self.ports.clock.now();
         let reason = "canceled at the payment provider".to_owned();
         let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
-        let adopted = books.refund(refund, taken, amount.amount, RefundPolicy::FullUntilUsed, reason, now);
-        books.decided = Some(Refund { by_provider: true, ..adopted });
+        // Nothing of the charge is left, and nothing of the delivery: what the card has paid goes back too.
+        let to_card = books.card_left();
+        let amount = amount.amount.saturating_add(to_card);
+        let adopted = books.refund(refund, taken, amount, RefundPolicy::FullUntilUsed, reason, now);
+        let to_card = (to_card > 0).then_some(to_card);
+        books.decided = Some(Refund { by_provider: true, to_card, ..adopted });
         Ok(books.into_unit(now))
     }
 

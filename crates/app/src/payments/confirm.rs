@@ -45,7 +45,7 @@ pub(super) struct Request {
     #[garde(custom(is_key))]
     #[schema(example = "sbx_01kadz5b3r0000000000000001")]
     pub(super) payment_key: String,
-    /// What the buyer was shown; must be what the order costs.
+    /// What the buyer was shown; must be what the order costs, less what a gift card pays of it.
     #[garde(skip)]
     #[schema(value_type = MoneySchema)]
     pub(super) amount: Money,
@@ -176,8 +176,8 @@ impl Payments {
             HoldState::Sold | HoldState::Returned => return Err(Problem::new(ErrorCode::AlreadyPaid)),
             HoldState::Prepared => return Err(Problem::not_found()),
         }
-        if hold.total() != confirmation.request.amount {
-            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", hold.total()));
+        if hold.due() != confirmation.request.amount {
+            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", hold.due()));
         }
         Ok(hold)
     }

@@ -5,6 +5,7 @@
 //! has delivered everything that the journal says was sold.
 
 mod deliver;
+mod follow;
 mod get;
 mod history;
 mod list;
@@ -31,7 +32,9 @@ use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use crate::voucher_account::is_use;
 pub use deliver::{DELIVERY, face, valid_until};
+pub use follow::came_back_as;
 pub use products::SoldProduct;
 pub use store::{Movement, MovementKind, Voucher};
 

@@ -18,7 +18,7 @@ use firstcome_core::time::Time;
 
 use super::{Options, Ports, TABLES, Voucher, Workers};
 use crate::consumer::{DeadLetter, Handler as _, Replay as _, Replayed};
-use crate::coupons::{self, Purpose};
+use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 const OFFER: OfferNumber = OfferNumber(1);
 const BUYER: UserId = UserId([9; 16]);
@@ -122,7 +122,8 @@ impl Shop {
     }
 
     async fn take(&self, coupon: &Voucher, name: OrderId, purpose: Purpose) -> bool {
-        coupons::take(&*self.ledger, OFFER, coupon.id, name, purpose).await.expect("an answer")
+        let account = VoucherAccount { offer: OFFER, voucher: coupon.id, face: coupon.face };
+        account.take(&*self.ledger, 1, name, purpose).await.expect("an answer") == Taken::Now
     }
 
     async fn letters(&self) -> Vec<DeadLetter> {

@@ -182,6 +182,7 @@ impl Orders {
             digest: checkout.digest(),
             lines,
             coupon: None,
+            gift_card: None,
             ship_to: None,
         })
     }

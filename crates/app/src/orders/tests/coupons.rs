@@ -13,11 +13,11 @@ use firstcome_core::product::Discount;
 use firstcome_core::records::Unit;
 
 use super::shop::{BUYER, HOME, SECOND, Shop};
-use crate::coupons::code_hash;
 use crate::harm::Harm;
 use crate::http::Problem;
 use crate::orders::view::OrderView;
 use crate::stock::{Pinned, Stock as Lines};
+use crate::voucher_account::code_hash;
 
 const CODE: &str = "0123-4567-89AB-CDEF";
 /// The offer that sold the coupon.

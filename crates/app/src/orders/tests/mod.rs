@@ -1,6 +1,7 @@
 //! The role over ports in memory.
 
 mod coupons;
+mod gift_cards;
 mod refunds;
 mod returns;
 mod several;

@@ -7,7 +7,7 @@ use firstcome_core::ids::RefundId;
 use firstcome_core::ledger::Hold;
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
-use firstcome_core::ports::{Committed, EventLog as _, Records as _};
+use firstcome_core::ports::{Clock as _, Committed, EventLog as _, Records as _};
 use firstcome_core::records::{RecordsExt as _, Unit};
 use firstcome_core::testkit::MemoryRecords;
 

@@ -1,0 +1,174 @@
+//! The rows of vouchers after what the ledger's accounts say was spent and came back. A till writes its redemption by
+//! itself; whoever reads the journal finds it written, or writes it when the till died before it could.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use firstcome_core::ids::{EventId, OfferNumber, OrderId, RefundId, VoucherId};
+use firstcome_core::ledger::Event;
+use firstcome_core::ports::{JournalEntry, PortError, Records, StockLedger};
+use firstcome_core::product::ProductKind;
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
+
+use super::store::{Movement, MovementKind, Voucher};
+use crate::voucher_account::used_by;
+
+/// From the moment that the ledger knows of a redemption until the till has written it, where all is well.
+const BEING_WRITTEN: Duration = Duration::from_millis(20);
+/// Names that are looked for together.
+const NAMES: usize = 256;
+/// Movements of so many names: each is a use, and what came back of it in parts.
+const MOVEMENTS: u32 = 10_000;
+
+/// One thing that an account says of a voucher.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    voucher: VoucherId,
+    name: OrderId,
+    amount: i64,
+    at: Time,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Used at a till.
+    Redeemed,
+    /// Used for an order.
+    UsedForOrder,
+    /// It came back with a refund.
+    CameBack(RefundId),
+}
+
+/// What the events of an entry on an account say.
+pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> Result<Vec<Change>, PortError> {
+    let (account, at) = (entry.record.offer, entry.record.at);
+    let mut changes = Vec::new();
+    for event in &entry.record.events {
+        let change = |voucher, name, amount, what| Change { voucher, name, amount, at, what };
+        match event {
+            Event::Sold(granted) => changes.extend(
+                used_by(granted)
+                    .map(|voucher| change(voucher, granted.order, i64::from(granted.quantity), What::Redeemed)),
+            ),
+            Event::Committed { order, .. } => {
+                let spent = spent(ledger, *order, account).await?;
+                changes.extend(spent.map(|(voucher, amount)| change(voucher, *order, amount, What::UsedForOrder)));
+            }
+            Event::Returned { order, return_id, quantity, .. } => {
+                // What was taken without an order, and given back at once, is no line of any.
+                let spent = spent(ledger, *order, account).await?;
+                let what = What::CameBack(*return_id);
+                changes.extend(spent.map(|(voucher, _)| change(voucher, *order, i64::from(*quantity), what)));
+            }
+            _ => {}
+        }
+    }
+    Ok(changes)
+}
+
+/// The voucher of this account that an order used, and how much of it.
+async fn spent(
+    ledger: &dyn StockLedger,
+    order: OrderId,
+    account: OfferNumber,
+) -> Result<Option<(VoucherId, i64)>, PortError> {
+    let Some(facts) = ledger.known(order).await?.and_then(|hold| hold.facts) else { return Ok(None) };
+    let by_card = facts.by_card.filter(|part| part.account == account).map(|part| (part.card, part.amount));
+    Ok(by_card.or(facts.coupon.map(|coupon| (coupon, 1))))
+}
+
+impl Change {
+    /// The row that it is on the voucher, which it changes.
+    fn movement(&self, voucher: &mut Voucher) -> Movement {
+        let (id, kind) = match self.what {
+            What::CameBack(refund) => (came_back_as(refund), MovementKind::Returned),
+            What::UsedForOrder if voucher.kind == ProductKind::GiftCard => (self.use_id(), MovementKind::Spent),
+            What::Redeemed | What::UsedForOrder => (self.use_id(), MovementKind::Redeemed),
+        };
+        voucher.balance += if kind == MovementKind::Returned { self.amount } else { -self.amount };
+        Movement {
+            id,
+            voucher: voucher.id,
+            kind,
+            amount: self.amount,
+            balance: voucher.balance,
+            by: None,
+            digest: None,
+            at: self.at,
+            name: Some(self.name),
+        }
+    }
+
+    /// Of a coupon that was taken back by force nothing can be taken any more.
+    fn applies(&self, voucher: &Voucher) -> bool {
+        let is_gone = voucher.kind == ProductKind::Coupon && (voucher.voided || voucher.balance == 0);
+        !is_gone || matches!(self.what, What::CameBack(_))
+    }
+
+    fn use_id(&self) -> EventId {
+        EventId::derived(&[b"used", &self.voucher.0, &self.name.0])
+    }
+
+    /// Whether a row says the same.
+    fn is(&self, movement: &Movement) -> bool {
+        let is_use = matches!(movement.kind, MovementKind::Redeemed | MovementKind::Spent);
+        movement.name == Some(self.name)
+            && match self.what {
+                What::CameBack(refund) => movement.id == came_back_as(refund),
+                What::Redeemed | What::UsedForOrder => is_use,
+            }
+    }
+}
+
+/// The row that says what came back with a refund.
+pub fn came_back_as(refund: RefundId) -> EventId {
+    EventId::derived(&[b"returned", &refund.0])
+}
+
+/// The movements that the ledger knows under these names.
+pub(super) async fn named(records: &dyn Records, names: &[OrderId]) -> Result<Vec<Stored<Movement>>, PortError> {
+    let mut found = Vec::new();
+    for names in names.chunks(NAMES) {
+        let names = Comparison::IsOneOf(names.iter().map(|name| name.to_value()).collect());
+        found.extend(records.list::<Movement>(Query::all(Movement::TABLE, MOVEMENTS).filter("name", names)).await?);
+    }
+    Ok(found)
+}
+
+/// What is still to be written of these changes. Vouchers that are `issued` in the same unit are changed there.
+pub(super) async fn written(
+    records: &dyn Records,
+    mut changes: Vec<Change>,
+    issued: &mut [Voucher],
+) -> Result<Unit, PortError> {
+    leave_out_known(records, &mut changes).await?;
+    if changes.iter().any(|change| change.what == What::Redeemed) {
+        // A till is about to.
+        tokio::time::sleep(BEING_WRITTEN).await;
+        leave_out_known(records, &mut changes).await?;
+    }
+    let mut unit = Unit::new();
+    let mut changed: BTreeMap<VoucherId, Stored<Voucher>> = BTreeMap::new();
+    for change in changes {
+        let is_new = issued.iter().any(|voucher| voucher.id == change.voucher);
+        if !is_new && !changed.contains_key(&change.voucher) {
+            let Some(stored) = records.load::<Voucher>(change.voucher).await? else { continue };
+            changed.insert(change.voucher, stored);
+        }
+        let stored = changed.get_mut(&change.voucher).map(|stored| &mut stored.record);
+        let Some(voucher) = stored.or(issued.iter_mut().find(|voucher| voucher.id == change.voucher)) else { continue };
+        if change.applies(voucher) {
+            unit = unit.insert(&change.movement(voucher));
+        }
+    }
+    Ok(changed.values().fold(unit, Unit::update))
+}
+
+async fn leave_out_known(records: &dyn Records, changes: &mut Vec<Change>) -> Result<(), PortError> {
+    let names: Vec<OrderId> = changes.iter().map(|change| change.name).collect();
+    let known = named(records, &names).await?;
+    changes.retain(|change| !known.iter().any(|movement| change.is(&movement.record)));
+    Ok(())
+}
