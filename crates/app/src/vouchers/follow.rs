@@ -12,6 +12,7 @@ use firstcome_core::records::{Comparison, Field as _, Query, Record as _, Record
 use firstcome_core::time::Time;
 
 use super::store::{Movement, MovementKind, Voucher};
+use crate::consumer::HandleError;
 use crate::voucher_account::used_by;
 
 /// From the moment that the ledger knows of a redemption until the till has written it, where all is well.
@@ -42,7 +43,7 @@ enum What {
 }
 
 /// What the events of an entry on an account say.
-pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> Result<Vec<Change>, PortError> {
+pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> Result<Vec<Change>, HandleError> {
     let (account, at) = (entry.record.offer, entry.record.at);
     let mut changes = Vec::new();
     for event in &entry.record.events {
@@ -54,7 +55,9 @@ pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> R
             ),
             Event::Committed { order, .. } => {
                 let spent = spent(ledger, *order, account).await?;
-                changes.extend(spent.map(|(voucher, amount)| change(voucher, *order, amount, What::UsedForOrder)));
+                let nobody = || HandleError::Rejected(format!("{order} was paid by {account}, but has no hold"));
+                let (voucher, amount) = spent.ok_or_else(nobody)?;
+                changes.push(change(voucher, *order, amount, What::UsedForOrder));
             }
             Event::Returned { order, return_id, quantity, .. } => {
                 // What was taken without an order, and given back at once, is no line of any.
@@ -74,7 +77,12 @@ async fn spent(
     order: OrderId,
     account: OfferNumber,
 ) -> Result<Option<(VoucherId, i64)>, PortError> {
-    let Some(facts) = ledger.known(order).await?.and_then(|hold| hold.facts) else { return Ok(None) };
+    let known = match ledger.known(order).await? {
+        Some(hold) => Some(hold),
+        // Of the order's home this process may not have read as far.
+        None => ledger.find(order).await?,
+    };
+    let Some(facts) = known.and_then(|hold| hold.facts) else { return Ok(None) };
     let by_card = facts.by_card.filter(|part| part.account == account).map(|part| (part.card, part.amount));
     Ok(by_card.or(facts.coupon.map(|coupon| (coupon, 1))))
 }

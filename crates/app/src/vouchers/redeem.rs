@@ -109,12 +109,12 @@ fn units(voucher: &Voucher, amount: Option<Money>) -> Outcome<i64> {
 }
 
 /// One request of a till.
-struct Redemption {
-    merchant: UserId,
-    key: String,
-    digest: BodyDigest,
+pub(super) struct Redemption {
+    pub(super) merchant: UserId,
+    pub(super) key: String,
+    pub(super) digest: BodyDigest,
     /// Where this very request has taken units, and under which name.
-    taken: Option<(VoucherAccount, OrderId)>,
+    pub(super) taken: Option<(VoucherAccount, OrderId)>,
 }
 
 impl Redemption {
@@ -123,7 +123,7 @@ impl Redemption {
     }
 
     /// The name under which the ledger takes units; none for what only a row knows.
-    fn name(&self, voucher: &Voucher) -> Option<OrderId> {
+    pub(super) fn name(&self, voucher: &Voucher) -> Option<OrderId> {
         // No client's key has a space, so no order has this name.
         let key = format!("redeem {}", self.id());
         voucher.in_ledger().map(|account| OrderId::of_request(voucher.user, &key, 0, account.offer))
@@ -146,7 +146,12 @@ impl Redemption {
 
 impl Vouchers {
     /// Redeems a voucher, and says what is left. None when somebody else has changed its row at the same moment.
-    async fn redeem(&self, redemption: &mut Redemption, stored: &Stored<Voucher>, amount: i64) -> Outcome<Option<i64>> {
+    pub(super) async fn redeem(
+        &self,
+        redemption: &mut Redemption,
+        stored: &Stored<Voucher>,
+        amount: i64,
+    ) -> Outcome<Option<i64>> {
         let records = &*self.ports.records;
         let mut movement = redemption.movement(&stored.record, amount, self.ports.clock.now());
         if let Some(earlier) = records.load::<Movement>(movement.id).await? {

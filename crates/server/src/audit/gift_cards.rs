@@ -116,3 +116,109 @@ impl Spent {
         if agrees || is_behind { report.flying(place, why) } else { report.differ(place, why) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use firstcome_core::ids::{PaymentId, RefundId, UserId};
+    use firstcome_core::ledger::{Event, Facts, Granted};
+    use firstcome_core::money::{Currency, Money};
+    use firstcome_core::testkit::Auditor;
+    use firstcome_core::time::Time;
+
+    use super::*;
+
+    const HOME: OfferNumber = OfferNumber(1);
+    const CARD: VoucherId = VoucherId([5; 16]);
+
+    fn hold(offer: OfferNumber, person: UserId, quantity: u32, by_card: Option<i64>) -> Hold {
+        let part = |amount| CardPart { card: CARD, account: OfferNumber(2).account(), amount };
+        let granted = Granted {
+            order: OrderId::of_request(UserId([1; 16]), "key", 0, HOME),
+            person,
+            quantity,
+            unit_price: Money::new(if offer == HOME { 1_000 } else { 0 }, Currency::KRW),
+            discount: 0,
+            digest: 7,
+            expires_at: Time(9),
+            terms_version: 1,
+            facts: by_card.map(|amount| Box::new(Facts { by_card: Some(part(amount)), ..Facts::default() })),
+        };
+        let held = Hold::created_by(&Event::Held(granted), 1, Time(1)).expect("it grants");
+        Hold { state: HoldState::Sold, attempt: PaymentId([3; 16]), ..held }
+    }
+
+    /// An order of 1,000 that says that a card paid so much, and what its account says.
+    fn journal(says: i64, account: Option<(VoucherId, u32, u32)>) -> Journal {
+        let order = hold(HOME, UserId([1; 16]), 1, Some(says));
+        let number = OfferNumber(2).account();
+        let paid = account.map(|(card, quantity, back)| {
+            let mut paid = hold(number, UserId(card.0), quantity, None);
+            let returned =
+                Event::Returned { order: paid.order, return_id: RefundId([8; 16]), quantity: back, restock: true };
+            (0..back.min(1)).for_each(|_| paid.evolve(&returned, 2));
+            ((paid.order, number), paid)
+        });
+        Journal {
+            audit: Auditor::default().finish(),
+            holds: paid.into_iter().chain([((order.order, HOME), order)]).collect(),
+            positions: HashMap::new(),
+            terms: BTreeMap::new(),
+            offer_positions: BTreeMap::new(),
+            records: 0,
+            witness_missing: false,
+            strays: Vec::new(),
+        }
+    }
+
+    fn found(journal: &Journal, charge: i64) -> usize {
+        let mut report = Report::default();
+        for order in journal.orders() {
+            report.money.entry("KRW".to_owned()).or_default().take(order, (charge, 0));
+        }
+        check(journal, &Decided::default(), &mut report);
+        report.disagreements.len()
+    }
+
+    #[test]
+    fn what_a_card_paid_is_what_its_account_says() {
+        assert_eq!(found(&journal(400, Some((CARD, 400, 0))), 600), 0);
+        assert_eq!(found(&journal(400, Some((CARD, 400, 0))), 500), 1, "too little was charged");
+        assert_eq!(found(&journal(400, None), 600), 1, "never asked");
+        assert_eq!(found(&journal(400, Some((CARD, 399, 0))), 600), 1, "another amount");
+        assert_eq!(found(&journal(400, Some((VoucherId([6; 16]), 400, 0))), 600), 1, "another card");
+        assert_eq!(found(&journal(400, Some((CARD, 400, 1))), 600), 1, "back, and nobody decided it");
+        assert_eq!(found(&journal(1_001, Some((CARD, 1_001, 0))), -1), 1, "more than it cost");
+    }
+
+    #[test]
+    fn a_row_says_what_its_account_says() {
+        let journal = journal(400, Some((CARD, 400, 0)));
+        let spent = Spent::read(&journal);
+        let voucher = |balance| Voucher {
+            id: CARD,
+            code: String::new(),
+            order: OrderId::NIL,
+            user: UserId([1; 16]),
+            kind: ProductKind::GiftCard,
+            product_name: String::new(),
+            face: 1_000,
+            currency: Currency::KRW,
+            balance,
+            valid_until: Time(9),
+            voided: false,
+            issued_at: Time(1),
+            offer: Some(OfferNumber(2)),
+        };
+        let found = |balance, ahead| {
+            let mut report = Report::default();
+            spent.check(&journal, (&voucher(balance), ahead), 100, &mut report);
+            (report.disagreements.len(), report.in_flight.len())
+        };
+        assert_eq!(found(600, 0), (0, 0));
+        assert_eq!(found(601, 0), (1, 0), "spent, and still on it");
+        assert_eq!(found(500, 0), (1, 0), "gone, and nobody spent it");
+        assert_eq!(found(500, 100), (0, 1), "spent since the journal was read");
+    }
+}
