@@ -62,6 +62,8 @@ pub enum HandleError {
 /// Where items come from.
 #[async_trait]
 pub trait Source<I>: Send + Sync + 'static {
+    /// Its name, for dead letters.
+    fn name(&self) -> &'static str;
     /// Items after a position, in order, at most `limit`.
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<I>, PortError>;
     /// Returns when there may be an item after a position.
@@ -78,6 +80,9 @@ pub struct Topic {
 
 #[async_trait]
 impl Source<LoggedEvent> for Topic {
+    fn name(&self) -> &'static str {
+        self.name
+    }
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<LoggedEvent>, PortError> {
         self.log.read(self.name, after, limit).await
     }
@@ -91,6 +96,9 @@ pub struct Journal(pub Arc<dyn StockLedger>);
 
 #[async_trait]
 impl Source<JournalEntry> for Journal {
+    fn name(&self) -> &'static str {
+        "journal"
+    }
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {
         self.0.entries(after, limit).await
     }
@@ -134,9 +142,9 @@ pub struct Consumer<I, H> {
     pub clock: Arc<dyn Clock>,
     /// Items handled in one commit at most.
     pub batch: usize,
-    /// One step at a time, whoever asks for it; made by `Mutex::default()`.
+    /// One step at a time, whoever asks for it.
     pub turn: Mutex<Turn>,
-    /// How far behind it is; made by `Lag::default()`.
+    /// How far behind it is.
     pub lag: Lag,
 }
 
@@ -177,6 +185,32 @@ impl Place {
 }
 
 impl<I: Item, H: Handler<I>> Consumer<I, H> {
+    /// A consumer that begins where its database says that it was.
+    pub fn new(source: impl Source<I>, records: &Arc<dyn Records>, clock: &Arc<dyn Clock>, handler: H) -> Self {
+        Self {
+            topic: source.name(),
+            source: Arc::new(source),
+            records: Arc::clone(records),
+            clock: Arc::clone(clock),
+            handler,
+            batch: BATCH,
+            turn: Mutex::default(),
+            lag: Lag::default(),
+        }
+    }
+
+    /// Begins there instead.
+    #[must_use]
+    pub fn beginning_at(self, turn: Turn) -> Self {
+        Self { turn: Mutex::new(turn), ..self }
+    }
+
+    /// Handles so many items in one commit at most.
+    #[must_use]
+    pub fn in_batches_of(self, batch: usize) -> Self {
+        Self { batch, ..self }
+    }
+
     /// Handles the next batch. Whatever goes wrong, the next step begins with what the database says, and a consumer that
     /// keeps something in memory with what it has not seen yet.
     async fn step(&self) -> Result<Step, PortError> {

@@ -48,3 +48,30 @@ async fn a_wish_list_is_the_same_on_every_device() {
     }
     assert_eq!(names(&laptop).await, ["West gate"]);
 }
+
+/// Rows of a table of the catalogue.
+fn rows(shop: &Shop, table: &str) -> i64 {
+    let database = rusqlite::Connection::open(shop.data().join("catalog.db")).expect("a database");
+    database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_list_goes_with_its_account() {
+    let mut shop = Shop::start().await;
+    let gate = shop.seller().await.create_product(&ticket("Gate")).await;
+    let (ann, bob) = (shop.account("buyer", "ann@shop.test").await, shop.account("buyer", "bob@shop.test").await);
+    for person in [&ann, &bob] {
+        put(person, &gate, 204).await;
+    }
+    ann.delete("/me").want(204).await;
+    for _ in 0..500 {
+        if rows(&shop, "wishes") == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!((rows(&shop, "wishes"), rows(&shop, "wishlists")), (1, 1), "hers is gone");
+    shop.stop().await;
+    shop.start_again().await;
+    assert_eq!(names(&bob).await, ["Gate"], "and his is not");
+}

@@ -3,7 +3,7 @@
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ports::Committed;
-use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::product::Product;
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
 
 use super::offer::{broken, check_refund_policy};
@@ -28,10 +28,10 @@ impl Catalog {
         for stored in offers {
             let OfferRow { initial_stock, created_at, offer, .. } = stored.record;
             let mut info = offer.0;
-            let moves = info.product.visit_date != product.visit_date;
-            info.product = product.clone();
-            if moves {
-                visit::closes_with_it(&mut info, &self.ports.time_zone)?;
+            if info.product.visit_date == product.visit_date {
+                info.product = product.clone();
+            } else {
+                visit::moves_with_it(&mut info, &product, &self.ports.time_zone)?;
             }
             info.version += 1;
             let row = offer_row(&info, initial_stock, created_at);
@@ -69,9 +69,9 @@ impl Catalog {
         offers.retain(|stored| stored.record.offer.0.product != *product);
         for OfferRow { offer_id, offer, .. } in offers.iter().map(|stored| &stored.record) {
             if moves {
-                let mut moved = OfferInfo { product: product.clone(), ..offer.0.clone() };
-                let fits =
-                    check_refund_policy(&moved).and_then(|()| visit::closes_with_it(&mut moved, &self.ports.time_zone));
+                let mut moved = offer.0.clone();
+                let fits = visit::moves_with_it(&mut moved, product, &self.ports.time_zone)
+                    .and_then(|()| check_refund_policy(&moved));
                 fits.map_err(|problem| {
                     Problem::field("visit_date", format!("offer {offer_id}: {}", problem.description()))
                 })?;

@@ -13,6 +13,7 @@ mod offer;
 mod offers_admin;
 mod offers_public;
 mod operate;
+mod people;
 mod product;
 mod products_admin;
 mod products_public;
@@ -62,7 +63,7 @@ pub struct Ports {
     pub records: Arc<dyn Records>,
     /// Where terms are set and units are counted.
     pub ledger: Arc<dyn StockLedger>,
-    /// Its own announcements, to repeat what a crash cut off.
+    /// Its own announcements, to repeat what a crash cut off, and those of accounts.
     pub events: Arc<dyn EventLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -76,10 +77,11 @@ pub struct Ports {
 pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
+    let people = people::consumer(&ports);
     let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
     let router = routes().with_state(catalog);
-    let workers = vec![letters.follow(&terms)];
+    let workers = vec![letters.follow(&terms), letters.follow(&people)];
     Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }
 

@@ -10,7 +10,7 @@ use firstcome_core::records::{RecordsExt, Unit};
 
 use super::Ports;
 use super::store::{OfferRow, tell};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
 
 /// Sets terms.
 pub(super) struct Terms {
@@ -19,16 +19,9 @@ pub(super) struct Terms {
 }
 
 pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<LoggedEvent, Terms>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: Arc::new(Topic { log: ports.events.clone(), name: topics::CATALOG }),
-        topic: topics::CATALOG,
-        handler: Terms { records: ports.records.clone(), ledger: ports.ledger.clone() },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let announced = Topic { log: ports.events.clone(), name: topics::CATALOG };
+    let handler = Terms { records: ports.records.clone(), ledger: ports.ledger.clone() };
+    Arc::new(Consumer::new(announced, &ports.records, &ports.clock, handler))
 }
 
 #[async_trait]

@@ -174,8 +174,11 @@ async fn nothing_is_sold_for_a_day_that_is_over() {
     assert_eq!(open.closes_at, Some(end), "it closes with the day");
 
     assert!(refused(shop.edit(&product, json!({ "visit_date": "2027-01-14" })).await).1.contains("is over"));
-    shop.edit(&product, json!({ "visit_date": "2027-02-01" })).await.expect("nobody has one");
-    assert_eq!(shop.offer(&open).await.closes_at, Some(end));
+    for (day, end) in [("2027-02-01", "2027-02-02"), ("2027-01-20", "2027-01-21"), ("2027-02-01", "2027-02-02")] {
+        shop.edit(&product, json!({ "visit_date": day })).await.expect("nobody has one");
+        let end: Time = format!("{end}T00:00:00Z").parse().expect("a time");
+        assert_eq!(shop.offer(&open).await.closes_at, Some(end), "it still closes with the day");
+    }
     let later: super::offer::OfferEdit =
         serde_json::from_value(json!({ "closes_at": "2027-02-01T10:00:00Z" })).expect("an edit");
     let mut stored = shop.catalog.offer(open.offer_id).await.expect("there");

@@ -33,3 +33,11 @@ pub(super) fn closes_with_it(info: &mut OfferInfo, time_zone: &TimeZone) -> Outc
     info.closes_at.get_or_insert(end);
     Ok(())
 }
+
+/// Makes an offer sell a product that has another day; what closed with the old day closes with the new one.
+pub(super) fn moves_with_it(info: &mut OfferInfo, product: &Product, time_zone: &TimeZone) -> Outcome<()> {
+    let old = ends(&info.product, time_zone)?;
+    info.closes_at = info.closes_at.filter(|closes_at| Some(*closes_at) != old);
+    info.product = product.clone();
+    closes_with_it(info, time_zone)
+}

@@ -32,7 +32,7 @@ record! {
         /// When a replay began of which nobody knows yet how it ended.
         pub replay_began: Option<Time>,
     }
-    indexes [index "dead_letters_by_time" ("at")]
+    indexes [index "dead_letters_by_time" ("at"), index "dead_letters_by_replay" ("replayed_at", "at")]
 }
 
 /// Something that comes from a source in order.

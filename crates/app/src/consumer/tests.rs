@@ -63,16 +63,11 @@ impl World {
 
     fn process(&self, keeps_memory: bool) -> Consumer<LoggedEvent, Remember> {
         let log = Arc::new(MemoryLog(vec![self.accounts.clone()]));
-        Consumer {
-            records: self.books.clone(),
-            source: Arc::new(Topic { log, name: topics::ACCOUNTS }),
-            topic: topics::ACCOUNTS,
-            handler: Remember { keeps_memory, memory: Lock::default() },
-            clock: Arc::new(TestClock::default()),
-            batch: 2,
-            turn: Mutex::new(Turn::at(0)),
-            lag: firstcome_core::lag::Lag::default(),
-        }
+        let (records, clock) =
+            (self.books.clone() as Arc<dyn Records>, Arc::new(TestClock::default()) as Arc<dyn Clock>);
+        let handler = Remember { keeps_memory, memory: Lock::default() };
+        let consumer = Consumer::new(Topic { log, name: topics::ACCOUNTS }, &records, &clock, handler);
+        consumer.in_batches_of(2).beginning_at(Turn::at(0))
     }
 
     async fn register(&mut self, count: u8) {

@@ -72,16 +72,10 @@ impl World {
     }
 
     fn process(&self) -> Process {
-        let consumer = Arc::new(Consumer {
-            records: self.orders.clone(),
-            source: Arc::new(Topic { log: Arc::new(MemoryLog(vec![self.accounts.clone()])), name: topics::ACCOUNTS }),
-            topic: topics::ACCOUNTS,
-            handler: Remember::default(),
-            clock: Arc::new(self.clock.clone()),
-            batch: 8,
-            turn: tokio::sync::Mutex::default(),
-            lag: firstcome_core::lag::Lag::default(),
-        });
+        let announced = Topic { log: Arc::new(MemoryLog(vec![self.accounts.clone()])), name: topics::ACCOUNTS };
+        let (records, clock) =
+            (self.orders.clone() as Arc<dyn Records>, Arc::new(self.clock.clone()) as Arc<dyn Clock>);
+        let consumer = Arc::new(Consumer::new(announced, &records, &clock, Remember::default()).in_batches_of(8));
         let orders = || {
             let mut letters = self.letters(RoleName::Orders, &self.orders);
             letters.follow(&consumer);

@@ -1,10 +1,12 @@
 //! Where goods are sent, when the order says so itself. Encrypted; journals and events carry only the reference.
 
+use std::collections::HashMap;
+
 use firstcome_core::ids::{AddressId, OrderId, UserId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit, Value};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -83,22 +85,43 @@ pub(super) struct ShipTo {
     address: String,
 }
 
+/// The address of a sold order whose goods go where it says itself; in the account of the buyer there may be another.
+pub(super) fn address_of(hold: &Hold) -> Option<AddressId> {
+    hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold))
+}
+
+impl ShippingAddress {
+    /// None when nobody can read it.
+    fn open(&self, sealer: &Sealer) -> Option<ShipTo> {
+        let text = sealer.open(self.key, &place(&self.address), &self.sealed).ok();
+        let ship_to = text.and_then(|text| serde_json::from_str(&text).ok());
+        if ship_to.is_none() {
+            tracing::error!(address = %self.address, key = self.key, "an address cannot be read");
+        }
+        ship_to
+    }
+}
+
 /// What a sealed address is bound to.
 fn place(address: &AddressId) -> [&[u8]; 2] {
     [ShippingAddress::TABLE.name.as_bytes(), &address.0]
 }
 
 impl Orders {
-    /// Where the goods of a sold order go, if the order says so itself.
-    pub(super) async fn address_of(&self, hold: &Hold) -> Outcome<Option<ShipTo>> {
-        let reference = hold.facts.as_ref().and_then(|facts| facts.address).filter(|_| has_goods(hold));
-        let Some(address) = reference else { return Ok(None) };
-        let Some(stored) = self.ports.records.load::<ShippingAddress>(address).await? else { return Ok(None) };
-        let ShippingAddress { key, sealed, .. } = stored.record;
-        let opened = self.ports.keys.sealer().open(key, &place(&address), &sealed);
-        let text = opened.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?;
-        let ship_to = serde_json::from_str(&text);
-        Ok(Some(ship_to.map_err(|error| PortError::Corrupt(format!("address {address}: {error}")))?))
+    /// Where the goods of these orders go, of those that say so themselves; none in the place of what nobody can read.
+    pub(super) async fn addresses(
+        &self,
+        holds: impl Iterator<Item = &Hold>,
+    ) -> Outcome<HashMap<AddressId, Option<ShipTo>>> {
+        let keys: Vec<Value> = holds.filter_map(address_of).map(|address| address.to_value()).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let query = Query::all(ShippingAddress::TABLE, keys.len() as u32);
+        let query = query.filter("address", Comparison::IsOneOf(keys));
+        let rows = self.ports.records.list::<ShippingAddress>(query).await?;
+        let sealer = self.ports.keys.sealer();
+        Ok(rows.into_iter().map(|row| (row.record.address, row.record.open(&sealer))).collect())
     }
 
     /// Keeps an order's own address. The same order again keeps the same address.

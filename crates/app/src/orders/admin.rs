@@ -1,11 +1,12 @@
 //! `GET /admin/orders`: every buyer's orders, for the seller and the operator.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{OfferId, UserId};
+use firstcome_core::ids::{AddressId, OfferId, UserId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::OrderQuery;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Orders;
-use super::addresses::ShipTo;
+use super::addresses::{ShipTo, address_of};
 use super::books::AfterSale;
 use super::shipping::ShippingView;
 use super::view::OrderView;
@@ -39,9 +40,11 @@ pub(super) struct SoldOrder {
     user_id: UserId,
     #[serde(flatten)]
     order: OrderView,
-    /// Where its goods go, when the order says so itself; else to the address of the buyer's account.
+    /// Where its goods go, when the order says so itself, null when that cannot be read; else to the address of the buyer's
+    /// account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ship_to: Option<ShipTo>,
+    #[schema(value_type = Option<ShipTo>)]
+    ship_to: Option<Option<ShipTo>>,
 }
 
 /// Orders of all buyers, newest first.
@@ -80,25 +83,28 @@ pub(super) async fn list(
     }
     let view = |hold: &Hold, after: Option<&AfterSale>| (hold.clone(), ShippingView::of(hold, after));
     let Items { items, next_cursor } = orders.page(&page, query, view).await?;
-    let mut sold = Vec::with_capacity(items.len());
-    for (hold, shipping) in items {
-        sold.push(orders.sold(&hold, shipping).await?);
-    }
-    Ok(Json(Items { items: sold, next_cursor }))
+    let mut addresses = orders.addresses(items.iter().map(|(hold, _)| hold)).await?;
+    let sold = items.into_iter().map(|(hold, shipping)| orders.sold(&hold, shipping, &mut addresses));
+    Ok(Json(Items { items: sold.collect(), next_cursor }))
 }
 
 impl Orders {
-    /// An order as the seller sees it.
-    async fn sold(&self, hold: &Hold, shipping: Option<ShippingView>) -> Outcome<SoldOrder> {
+    /// An order as the seller sees it. No two orders have the same own address.
+    fn sold(
+        &self,
+        hold: &Hold,
+        shipping: Option<ShippingView>,
+        addresses: &mut HashMap<AddressId, Option<ShipTo>>,
+    ) -> SoldOrder {
         let order = OrderView { shipping, ..self.view(hold) };
-        Ok(SoldOrder { user_id: hold.person, order, ship_to: self.address_of(hold).await? })
+        let ship_to = address_of(hold).and_then(|address| addresses.remove(&address));
+        SoldOrder { user_id: hold.person, order, ship_to }
     }
 
-    /// An order as the seller sees it now.
-    pub(super) async fn sold_order(&self, hold: &Hold) -> Outcome<SoldOrder> {
-        let hold = self.ports.ledger.find(hold.order).await?.unwrap_or_else(|| hold.clone());
-        let shipping = self.view_now(&hold).await?.shipping;
-        self.sold(&hold, shipping).await
+    /// An order as the seller sees it, with what has just become of it.
+    pub(super) async fn sold_order(&self, hold: &Hold, after: &AfterSale) -> Outcome<SoldOrder> {
+        let mut addresses = self.addresses(std::iter::once(hold)).await?;
+        Ok(self.sold(hold, ShippingView::of(hold, Some(after)), &mut addresses))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is known of an order after it was sold: its parcel, its refunds, and what of its money and units is left.
 //!
-//! Every decision about it (a cancel, a refund by the operator or of what the provider sent back, a lower amount, a parcel that
-//! leaves, goods that come back) reads these books and changes the order's one row in the same commit. Of two at the same moment the second conflicts there, and decides
-//! again on what the first has made of it; so nothing is refunded twice, and nothing leaves that was canceled.
+//! Every decision about it (a cancel, a refund by the operator or for what the provider sent back, an amount that becomes
+//! less, a parcel that leaves, goods that come back) reads these books and changes the order's one row in the same commit. Of
+//! two at the same moment the second conflicts there, and decides again on what the first has made of it; so nothing is
+//! refunded twice, and nothing leaves that was canceled.
 
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferNumber, OrderId, RefundId, UserId};
@@ -40,7 +41,7 @@ record! {
         /// When the last of them was made.
         pub updated_at: Time,
     }
-    indexes [index "after_sales_by_shipping" ("shipping", "updated_at")]
+    indexes [index "after_sales_by_user" ("user")]
 }
 
 /// One line of an order that was sold.
@@ -224,7 +225,8 @@ impl Books {
 }
 
 impl AfterSale {
-    fn new(hold: &Hold) -> Self {
+    /// An order with which nothing happened yet.
+    pub(super) fn new(hold: &Hold) -> Self {
         Self {
             order: hold.order,
             user: hold.person,

@@ -7,7 +7,7 @@ use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::ports::Committed;
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -157,9 +157,7 @@ pub(super) fn policy_of(terms: &HashMap<OfferNumber, RefundTerms>, offer: OfferN
 impl Books {
     /// Refuses to cancel goods that are not with us any more.
     pub(super) fn has_not_left(&self, lines: &[TakenLine], facts: &Facts) -> Outcome<()> {
-        let is_goods =
-            |line: &TakenLine| facts.numbered(line.offer).is_some_and(|facts| facts.kind == ProductKind::Goods);
-        match self.after.shipping.filter(|_| lines.iter().any(is_goods)) {
+        match self.after.shipping.filter(|_| lines.iter().any(|line| facts.is_goods(line.offer))) {
             None => Ok(()),
             Some(shipping) => {
                 let why = "The goods have been shipped: they can be sent back when they are delivered";

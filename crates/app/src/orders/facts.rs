@@ -13,11 +13,10 @@ use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::addresses::forget_addresses;
-use super::cart::forget_cart;
+use super::forget::forget;
 use super::terms::RefundTerms;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Turn, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Turn, parse};
 use crate::letters::Letters;
 use crate::role::Worker;
 
@@ -40,7 +39,7 @@ record! {
         /// What a buyer must be or have.
         pub conditions: Option<Json<Vec<Condition>>>,
         /// The version of its terms that was heard of last; missing in rows of old versions.
-        pub version: Option<u32>,
+        pub heard_version: Option<u32>,
     }
     indexes []
 }
@@ -86,16 +85,12 @@ impl Facts {
         let position = ports.records.position(CATALOG_CONSUMER).await?;
         let rows = ports.records.every::<OfferFacts>(Query::all(OfferFacts::TABLE, PAGE)).await?;
         offers.write().extend(rows.into_iter().map(|row| (row.record.number, (row.version, row.record))));
+        let catalog = consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() });
         Ok(Self {
             records: ports.records.clone(),
             ledger: ports.ledger.clone(),
-            catalog: consumer(ports, topics::CATALOG, CatalogFacts { offers: offers.clone() }, Turn::at(position)),
-            accounts: consumer(
-                ports,
-                topics::ACCOUNTS,
-                AccountFacts { records: ports.records.clone() },
-                Turn::default(),
-            ),
+            catalog: Arc::new(catalog.beginning_at(Turn::at(position))),
+            accounts: Arc::new(consumer(ports, topics::ACCOUNTS, AccountFacts { records: ports.records.clone() })),
             offers,
         })
     }
@@ -122,12 +117,12 @@ impl Facts {
     /// Returns when what the catalogue said up to this version of an offer's terms is known. What the ledger sells under is
     /// announced, and so on its way here.
     pub(super) async fn heard(&self, offer: OfferNumber, version: u32) -> Result<(), PortError> {
-        let is_heard = || self.numbered(offer).is_some_and(|facts| facts.version.is_some_and(|heard| heard >= version));
+        let is_heard = || self.numbered(offer).is_some_and(|facts| facts.heard_version.is_some_and(|heard| heard >= version));
         if is_heard() {
             return Ok(());
         }
         self.catalog.catch_up().await?;
-        let is_old = self.numbered(offer).is_some_and(|facts| facts.version.is_none());
+        let is_old = self.numbered(offer).is_some_and(|facts| facts.heard_version.is_none());
         let since = Instant::now();
         while !is_old && !is_heard() {
             if !self.catalog.look_again(since).await? {
@@ -140,6 +135,11 @@ impl Facts {
     /// The offer of this number, if it is known.
     pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
         self.offers.read().get(&number).map(|(_, facts)| facts.clone())
+    }
+
+    /// Whether it is known that the offer of this number sells goods.
+    pub(super) fn is_goods(&self, number: OfferNumber) -> bool {
+        self.numbered(number).is_some_and(|facts| facts.kind == ProductKind::Goods)
     }
 
     /// The offers that sell a product.
@@ -182,22 +182,8 @@ impl Facts {
     }
 }
 
-fn consumer<H: Handler<LoggedEvent>>(
-    ports: &Ports,
-    name: &'static str,
-    handler: H,
-    turn: Turn,
-) -> Arc<Consumer<LoggedEvent, H>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: topic(ports, name),
-        topic: name,
-        handler,
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::new(turn),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+fn consumer<H: Handler<LoggedEvent>>(ports: &Ports, name: &'static str, handler: H) -> Consumer<LoggedEvent, H> {
+    Consumer::new(topic(ports, name), &ports.records, &ports.clock, handler)
 }
 
 struct CatalogFacts {
@@ -226,7 +212,7 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     visit_date: offer.product.visit_date.clone(),
                     product: Some(offer.product.product_id),
                     conditions: (!offer.conditions.is_empty()).then(|| Json(offer.conditions.clone())),
-                    version: Some(offer.version),
+                    heard_version: Some(offer.version),
                 };
                 unit = unit.advance(&facts, event.position);
                 unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);
@@ -259,8 +245,7 @@ impl Handler<LoggedEvent> for AccountFacts {
                 }
                 RoleEvent::UserErased { user } => {
                     unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
-                    unit.append(forget_addresses(self.records.as_ref(), user).await?);
-                    unit.append(forget_cart(user));
+                    unit.append(forget(&*self.records, user).await?);
                 }
                 _ => {}
             }

@@ -26,6 +26,7 @@ mod conditions;
 mod coupons;
 mod decide;
 mod facts;
+mod forget;
 mod get;
 mod gift_cards;
 mod keys;
@@ -185,6 +186,6 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(audit::get))
 }
 
-fn topic(ports: &Ports, name: &'static str) -> Arc<Topic> {
-    Arc::new(Topic { log: ports.events.clone(), name })
+fn topic(ports: &Ports, name: &'static str) -> Topic {
+    Topic { log: ports.events.clone(), name }
 }

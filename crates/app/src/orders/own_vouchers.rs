@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
-use firstcome_core::lag::Lag;
 use firstcome_core::ports::{LoggedEvent, PortError, Records};
 use firstcome_core::records::{Json, Query, Record, RecordsExt as _, Unit};
 use tokio::time::Instant;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use super::coupons::Coupon;
 use super::gift_cards::GiftCard;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{Consumer, HandleError, Handler, parse};
 use crate::letters::Letters;
 use crate::role::Worker;
 use crate::voucher_account::code_hash;
@@ -30,17 +29,8 @@ pub(super) struct OwnVouchers {
 
 impl OwnVouchers {
     pub(super) fn new(ports: &Ports) -> Self {
-        let consumer = Arc::new(Consumer {
-            records: ports.records.clone(),
-            source: topic(ports, topics::VOUCHERS),
-            topic: topics::VOUCHERS,
-            handler: Follow,
-            clock: ports.clock.clone(),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
-            lag: Lag::default(),
-        });
-        Self { records: ports.records.clone(), consumer }
+        let consumer = Consumer::new(topic(ports, topics::VOUCHERS), &ports.records, &ports.clock, Follow);
+        Self { records: ports.records.clone(), consumer: Arc::new(consumer) }
     }
 
     pub(super) fn worker(&self, letters: &mut Letters) -> Worker {

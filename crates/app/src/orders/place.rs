@@ -124,8 +124,8 @@ pub(super) async fn post(
     let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, gift_card, ship_to };
     let mut view = orders.place(basket).await?;
     if has_goods && !view.state.is_open() {
-        // A repeat, as a rule: its goods may be on their way.
-        if let Some(hold) = orders.ports.ledger.find(view.order_id).await? {
+        // A repeat, as a rule: its goods may be on their way. What was decided just now is known here.
+        if let Some(hold) = orders.ports.ledger.known(view.order_id).await? {
             view = orders.view_now(&hold).await?;
         }
     }

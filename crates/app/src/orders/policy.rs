@@ -73,7 +73,7 @@ fn with_discounts(hold: &Hold) -> Vec<(OfferNumber, Line)> {
 }
 
 /// What goes back for these units, of which each line gives back the percent that it is sold under. Never more than what is
-/// left of the order's money.
+/// left of the order's money, and never less than nothing.
 pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumber) -> u8) -> Due {
     let total = books.hold.total().amount;
     let sold = with_discounts(&books.hold);
@@ -90,7 +90,7 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
     }
     let cost = costs.iter().map(|(_, cost)| cost).sum();
     let amount: i64 = costs.iter().map(|(offer, cost)| share(*cost, i128::from(percent(*offer)), 100)).sum();
-    Due { cost, amount: amount.min(books.left()) }
+    Due { cost, amount: amount.clamp(0, books.left()) }
 }
 
 #[cfg(test)]

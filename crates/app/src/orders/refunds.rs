@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::books::{Books, sold_lines};
 use super::parts::PartBack;
 use super::{Ports, topic};
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, parse};
+use crate::consumer::{Consumer, HandleError, Handler, parse};
 
 record! {
     /// The decision to send money back.
@@ -73,6 +73,7 @@ record! {
         index "refund_of_order" ("order"),
         unique "refund_of_all" ("all_of"),
         index "refunds_by_state" ("state", "created_at"),
+        index "refunds_by_user" ("user"),
     ]
 }
 
@@ -139,16 +140,8 @@ pub(super) const PAYMENTS_CONSUMER: &str = "orders.payments";
 
 /// The consumer that follows one topic.
 pub(super) fn consumer(ports: &Ports, name: &'static str) -> Arc<Consumer<LoggedEvent, Refunds>> {
-    Arc::new(Consumer {
-        records: ports.records.clone(),
-        source: topic(ports, name),
-        topic: name,
-        handler: Refunds { ports: ports.clone(), topic: name },
-        clock: ports.clock.clone(),
-        batch: BATCH,
-        turn: tokio::sync::Mutex::default(),
-        lag: firstcome_core::lag::Lag::default(),
-    })
+    let handler = Refunds { ports: ports.clone(), topic: name };
+    Arc::new(Consumer::new(topic(ports, name), &ports.records, &ports.clock, handler))
 }
 
 /// What goes on with a refund when another role has done its part.

@@ -10,7 +10,7 @@ use axum::extract::State;
 use firstcome_core::ids::{EventId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::{OrderState, ShippingState};
-use firstcome_core::product::{ProductKind, RefundPolicy};
+use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ impl Orders {
             Some(lines) => self.lines_of(books, lines)?,
             None => books.lines_left(),
         };
-        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.is_goods(offer);
+        let is_back = |offer| policy_of(terms, offer) != RefundPolicy::None && self.facts.is_goods(offer);
         let lines: Vec<_> = lines.into_iter().filter(|line| is_back(line.offer)).collect();
         if lines.is_empty() {
             return Err(wrong_state(&books.hold, "There is nothing of it that could be sent back"));
@@ -131,10 +131,6 @@ impl Orders {
         Ok(())
     }
 
-    fn is_goods(&self, offer: OfferNumber) -> bool {
-        self.facts.numbered(offer).is_some_and(|facts| facts.kind == ProductKind::Goods)
-    }
-
     /// What a buyer asked for is answered by the shop.
     async fn on_return(
         &self,
@@ -142,14 +138,13 @@ impl Orders {
         to: ShippingState,
         change: impl Fn(&mut Books, Returning, Time) -> Outcome<Returning>,
     ) -> Outcome<Json<SoldOrder>> {
-        self.change(hold, |books, now| {
+        self.step(hold, |books, now| {
             books.moves(ShippingState::ReturnRequested, to)?;
             let returning = books.after.parcel.0.returning.clone().ok_or_else(|| books.not_there())?;
             books.after.parcel.0.returning = Some(change(books, returning, now)?);
             Ok(())
         })
-        .await?;
-        self.sold_order(hold).await.map(Json)
+        .await
     }
 }
 

@@ -173,7 +173,7 @@ pub(super) async fn ship(
 ) -> Outcome<Json<SoldOrder>> {
     let hold = orders.any(&id).await?;
     orders
-        .change(&hold, |books, now| {
+        .step(&hold, |books, now| {
             if hold.state != HoldState::Sold || !has_goods(&hold) || books.whole().is_some() {
                 return Err(wrong_state(&hold, "There is nothing to ship for it"));
             }
@@ -184,8 +184,7 @@ pub(super) async fn ship(
             parcel.shipped_at = Some(now);
             Ok(())
         })
-        .await?;
-    orders.sold_order(&hold).await.map(Json)
+        .await
 }
 
 /// The buyer has the goods. The time to send them back begins.
@@ -207,13 +206,12 @@ pub(super) async fn deliver(
 ) -> Outcome<Json<SoldOrder>> {
     let hold = orders.any(&id).await?;
     orders
-        .change(&hold, |books, now| {
+        .step(&hold, |books, now| {
             books.moves(ShippingState::Shipping, ShippingState::Delivered)?;
             books.after.parcel.0.delivered_at = Some(now);
             Ok(())
         })
-        .await?;
-    orders.sold_order(&hold).await.map(Json)
+        .await
 }
 
 impl Books {
@@ -235,6 +233,16 @@ impl Books {
 }
 
 impl Orders {
+    /// Changes where the goods of an order are, and shows the seller what has become of it.
+    pub(super) async fn step(
+        &self,
+        hold: &Hold,
+        change: impl Fn(&mut Books, Time) -> Outcome<()>,
+    ) -> Outcome<Json<SoldOrder>> {
+        let changed = self.change(hold, |books, now| change(books, now).map(|()| books.after.clone())).await?;
+        self.sold_order(hold, &changed).await.map(Json)
+    }
+
     /// The rows of those orders of goods that have one.
     pub(super) async fn parcels(&self, holds: impl Iterator<Item = &Hold>) -> Outcome<HashMap<OrderId, AfterSale>> {
         let keys: Vec<Value> = holds.filter(|hold| has_goods(hold)).map(|hold| hold.order.to_value()).collect();

@@ -140,16 +140,9 @@ impl Payments {
     }
 
     fn consumer<H: Handler<LoggedEvent>>(&self, topic: &'static str, handler: H) -> Arc<Consumer<LoggedEvent, H>> {
-        Arc::new(Consumer {
-            records: Arc::clone(&self.ports.records),
-            source: Arc::new(Topic { log: Arc::clone(&self.ports.events), name: topic }),
-            topic,
-            handler,
-            clock: Arc::clone(&self.ports.clock),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
-            lag: firstcome_core::lag::Lag::default(),
-        })
+        let announced = Topic { log: Arc::clone(&self.ports.events), name: topic };
+        let consumer = Consumer::new(announced, &self.ports.records, &self.ports.clock, handler);
+        Arc::new(consumer.in_batches_of(BATCH))
     }
 
     fn workers(self: &Arc<Self>, letters: &mut Letters) -> Vec<Worker> {

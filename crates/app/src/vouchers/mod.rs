@@ -28,7 +28,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::consumer::{BATCH, Consumer, DeadLetter, Journal, Topic};
+use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
 
@@ -84,30 +84,13 @@ struct Workers {
 impl Workers {
     async fn create(options: Options, ports: &Ports) -> Result<Self, PortError> {
         let products = Arc::new(products::Products::create(ports).await?);
-        let delivery = Arc::new(Consumer {
-            records: ports.records.clone(),
-            source: Arc::new(Journal(ports.ledger.clone())),
-            topic: "journal",
-            handler: deliver::Delivery {
-                ports: ports.clone(),
-                products: products.clone(),
-                time_zone: options.time_zone,
-            },
-            clock: ports.clock.clone(),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
-            lag: firstcome_core::lag::Lag::default(),
-        });
-        let taking_back = Arc::new(Consumer {
-            records: ports.records.clone(),
-            source: Arc::new(Topic { log: ports.events.clone(), name: topics::ORDERS }),
-            topic: topics::ORDERS,
-            handler: take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() },
-            clock: ports.clock.clone(),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::default(),
-            lag: firstcome_core::lag::Lag::default(),
-        });
+        let handler =
+            deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone: options.time_zone };
+        let journal = Journal(ports.ledger.clone());
+        let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));
+        let handler = take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() };
+        let decided = Topic { log: ports.events.clone(), name: topics::ORDERS };
+        let taking_back = Arc::new(Consumer::new(decided, &ports.records, &ports.clock, handler));
         Ok(Self { products, delivery, taking_back })
     }
 }

@@ -13,7 +13,7 @@ use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
 use parking_lot::RwLock;
 
 use super::Ports;
-use crate::consumer::{BATCH, Consumer, HandleError, Handler, Topic, Turn, parse};
+use crate::consumer::{Consumer, HandleError, Handler, Topic, Turn, parse};
 
 record! {
     /// The product of an offer.
@@ -47,17 +47,10 @@ impl Products {
         let rows = ports.records.every::<SoldProduct>(Query::all(SoldProduct::TABLE, PAGE)).await?;
         let known = rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0))));
         by_offer.write().extend(known);
-        let consumer = Arc::new(Consumer {
-            records: ports.records.clone(),
-            source: Arc::new(Topic { log: ports.events.clone(), name: topics::CATALOG }),
-            topic: topics::CATALOG,
-            handler: Follow { by_offer: by_offer.clone() },
-            clock: ports.clock.clone(),
-            batch: BATCH,
-            turn: tokio::sync::Mutex::new(Turn::at(position)),
-            lag: firstcome_core::lag::Lag::default(),
-        });
-        Ok(Self { by_offer, consumer })
+        let announced = Topic { log: ports.events.clone(), name: topics::CATALOG };
+        let handler = Follow { by_offer: by_offer.clone() };
+        let consumer = Consumer::new(announced, &ports.records, &ports.clock, handler).beginning_at(Turn::at(position));
+        Ok(Self { by_offer, consumer: Arc::new(consumer) })
     }
 
     /// What the offer sells. An offer that was only just created is waited for: only what exists is asked for here.

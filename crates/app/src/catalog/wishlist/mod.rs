@@ -9,7 +9,7 @@ mod tests;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, ProductId, UserId};
-use firstcome_core::ports::Committed;
+use firstcome_core::ports::{Committed, PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
@@ -39,7 +39,7 @@ record! {
         /// Since when.
         pub(super) added_at: Time,
     }
-    indexes [index "wishes_by_person" ("person", "added_at"), index "wishes_by_product" ("product")]
+    indexes [index "wishes_by_person" ("person", "added_at")]
 }
 
 record! {
@@ -131,6 +131,14 @@ impl Catalog {
         let rows = self.ports.records.list(query.filter("product_id", Comparison::IsOneOf(ids))).await?;
         Ok(rows.into_iter().map(|stored| stored.record).collect())
     }
+}
+
+/// The unit of work that forgets what a person wishes for. It conflicts with a wish that another device adds at this moment.
+pub(super) async fn forget_wishes(records: &dyn Records, person: UserId) -> Result<Unit, PortError> {
+    let Some(counted) = records.load::<WishlistRow>(person).await? else { return Ok(Unit::new()) };
+    let wishes = records.every::<WishRow>(Query::all(WishRow::TABLE, MOST_WISHES).is("person", person)).await?;
+    let list = Unit::new().update(&counted).delete(&counted.record);
+    Ok(wishes.iter().fold(list, |unit, wish| unit.delete(&wish.record)))
 }
 
 /// Writes down how many wishes there are; a conflict if another device was faster.

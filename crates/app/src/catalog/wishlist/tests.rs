@@ -2,10 +2,11 @@
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{ProductId, UserId};
-use firstcome_core::records::{RecordsExt as _, Unit};
+use firstcome_core::ports::{Committed, Records as _};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use serde_json::json;
 
-use super::{MOST_WISHES, WishlistRow};
+use super::{MOST_WISHES, WishRow, WishlistRow, forget_wishes};
 use crate::catalog::Catalog;
 use crate::catalog::store::ProductRow;
 use crate::catalog::tests::Shop;
@@ -58,7 +59,7 @@ async fn a_product_that_is_gone_is_left_out_and_can_be_taken_off() {
     let lamp = product(&shop.catalog, "Lamp").await;
     shop.catalog.wish(ANN, lamp).await.expect("wished");
     let row = shop.records.load::<ProductRow>(lamp).await.expect("readable").expect("there").record;
-    firstcome_core::ports::Records::commit(&*shop.records, Unit::new().delete(&row)).await.expect("committed");
+    shop.records.commit(Unit::new().delete(&row)).await.expect("committed");
     assert!(names(&shop.catalog, ANN, 20).await.is_empty());
     assert_eq!(shop.catalog.wish(BOB, lamp).await.expect_err("gone").code(), ErrorCode::NotFound);
     shop.catalog.unwish(ANN, lamp).await.expect("taken off");
@@ -70,7 +71,7 @@ async fn a_list_has_an_end_for_all_devices_together() {
     let shop = Shop::open();
     let lamp = product(&shop.catalog, "Lamp").await;
     let almost = WishlistRow { person: ANN, wishes: MOST_WISHES - 1 };
-    firstcome_core::ports::Records::commit(&*shop.records, Unit::new().insert(&almost)).await.expect("committed");
+    shop.records.commit(Unit::new().insert(&almost)).await.expect("committed");
     let others = [product(&shop.catalog, "Chair").await, product(&shop.catalog, "Table").await];
     let (one, two) = tokio::join!(shop.catalog.wish(ANN, others[0]), shop.catalog.wish(ANN, others[1]));
     let refused: Vec<_> = [one, two].into_iter().filter_map(Result::err).map(|problem| problem.code()).collect();
@@ -80,4 +81,23 @@ async fn a_list_has_an_end_for_all_devices_together() {
     shop.catalog.wish(ANN, had).await.expect("what is there is there, also on a full list");
     shop.catalog.unwish(ANN, had).await.expect("taken off");
     shop.catalog.wish(ANN, lamp).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn what_a_person_wished_for_goes_with_the_account() {
+    let shop = Shop::open();
+    let (lamp, chair) = (product(&shop.catalog, "Lamp").await, product(&shop.catalog, "Chair").await);
+    for (person, wished) in [(ANN, lamp), (BOB, lamp)] {
+        shop.catalog.wish(person, wished).await.expect("wished");
+    }
+    let forget = async || forget_wishes(&*shop.records, ANN).await.expect("readable");
+    let before = forget().await;
+    shop.catalog.wish(ANN, chair).await.expect("on another device");
+    let committed = shop.records.commit(before).await.expect("an answer");
+    assert!(matches!(committed, Committed::Conflict(_)), "it would leave the chair");
+    assert_eq!(shop.records.commit(forget().await).await.expect("an answer"), Committed::Done);
+    let left = shop.records.list::<WishRow>(Query::all(WishRow::TABLE, 10)).await.expect("readable");
+    assert_eq!(left.iter().map(|wish| wish.record.person).collect::<Vec<_>>(), [BOB]);
+    assert!(shop.records.load::<WishlistRow>(ANN).await.expect("readable").is_none());
+    assert!(forget().await.is_empty(), "twice is once");
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::UserId;
-use firstcome_core::ports::{Clock as _, LoggedEvent, Records as _};
+use firstcome_core::ports::{Clock, LoggedEvent, Records};
 use firstcome_core::record;
 use firstcome_core::records::{NewEvent, Query, Record as _};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::consumer::{Topic, Turn, parse};
@@ -86,16 +86,10 @@ impl World {
 
     fn process(&self) -> Consumer<LoggedEvent, Register> {
         let log = Arc::new(MemoryLog(vec![self.accounts.clone()]));
-        Consumer {
-            records: self.books.clone(),
-            source: Arc::new(Topic { log, name: topics::ACCOUNTS }),
-            topic: topics::ACCOUNTS,
-            handler: Register(self.trouble.clone()),
-            clock: Arc::new(self.clock.clone()),
-            batch: 8,
-            turn: Mutex::new(Turn::at(0)),
-            lag: firstcome_core::lag::Lag::default(),
-        }
+        let (records, clock) = (self.books.clone() as Arc<dyn Records>, Arc::new(self.clock.clone()) as Arc<dyn Clock>);
+        let handler = Register(self.trouble.clone());
+        let consumer = Consumer::new(Topic { log, name: topics::ACCOUNTS }, &records, &clock, handler);
+        consumer.in_batches_of(8).beginning_at(Turn::at(0))
     }
 
     async fn announce(&self, data: &str) {

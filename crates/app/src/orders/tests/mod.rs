@@ -1,6 +1,8 @@
 //! The role over ports in memory.
 
+mod addresses;
 mod coupons;
+mod forget;
 mod gift_cards;
 mod refunds;
 mod returns;

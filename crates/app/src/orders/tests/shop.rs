@@ -69,6 +69,7 @@ pub(super) struct Shop {
     pub(super) clock: TestClock,
     pub(super) orders: Arc<Orders>,
     pub(super) catalog: Arc<MemoryRecords>,
+    pub(super) accounts: Arc<MemoryRecords>,
     pub(super) vouchers: Arc<MemoryRecords>,
     pub(super) payments: Arc<MemoryRecords>,
     /// The code of the coupon that orders ask for.
@@ -87,7 +88,7 @@ impl Shop {
         let records = Arc::new(MemoryRecords::new(topics::ORDERS, TABLES));
         let others = [topics::CATALOG, topics::ACCOUNTS, topics::VOUCHERS, topics::PAYMENTS]
             .map(|topic| Arc::new(MemoryRecords::new(topic, &[])));
-        let (catalog, vouchers, payments) = (others[0].clone(), others[2].clone(), others[3].clone());
+        let [catalog, accounts, vouchers, payments] = others.clone();
         let ports = Ports {
             records: records.clone(),
             ledger,
@@ -98,7 +99,18 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self { ports, steps, clock, orders, catalog, vouchers, payments, coupon: None, gift_card: None };
+        let shop = Self {
+            ports,
+            steps,
+            clock,
+            orders,
+            catalog,
+            accounts,
+            vouchers,
+            payments,
+            coupon: None,
+            gift_card: None,
+        };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
