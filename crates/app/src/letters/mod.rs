@@ -3,8 +3,10 @@
 //! Each role keeps the letters of its consumers in its own database, where a replay can commit the event's effect and the
 //! letter's end together. So nobody copies letters elsewhere: whoever is asked asks each role, and puts the pages together
 //! ([`LetterView::merge`]). A page begins at a place in time, which means the same to every role, so the whole list has
-//! the cursor of a part. In one process the roles are asked here; in a cluster the gateway asks them, under the same path
-//! with `?role=`.
+//! the cursor of a part and needs no state. A replay is asked of every role; whoever has the letter reads its event again
+//! ([`Replay`]), since topics and the journal are kept for ever. In one process the roles are asked here; in a cluster the
+//! gateway asks them, under the same path with `?role=`: no role calls another. One that does not answer makes the list a
+//! 503 that names it, not a shorter list.
 
 mod list;
 mod replay;

@@ -117,7 +117,8 @@ impl Facts {
     /// Returns when what the catalogue said up to this version of an offer's terms is known. What the ledger sells under is
     /// announced, and so on its way here.
     pub(super) async fn heard(&self, offer: OfferNumber, version: u32) -> Result<(), PortError> {
-        let is_heard = || self.numbered(offer).is_some_and(|facts| facts.heard_version.is_some_and(|heard| heard >= version));
+        let is_heard =
+            || self.numbered(offer).is_some_and(|facts| facts.heard_version.is_some_and(|heard| heard >= version));
         if is_heard() {
             return Ok(());
         }

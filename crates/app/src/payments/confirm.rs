@@ -30,7 +30,7 @@ use crate::stock::Pinned;
 
 /// Attempts of one order that may fail. Whoever has tried so often tries something else than to pay; and what is known of
 /// an order must stay a handful.
-const MAX_FAILED: u32 = 20;
+const MAX_FAILED: usize = 20;
 
 /// What the provider's checkout gave the buyer back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -129,15 +129,13 @@ impl Payments {
 
     async fn pay(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
         let hold = self.payable(confirmation).await?;
-        let (checked, failed) = tokio::join!(
-            self.check_at_provider(confirmation),
-            failed_attempts(&*self.ports.records, hold.order, MAX_FAILED),
-        );
+        let (checked, failed) =
+            tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order),);
         // Money that came is taken, however often it was tried before.
         if let Some(payment) = checked? {
             return Ok(payment);
         }
-        if failed? >= MAX_FAILED as usize {
+        if failed? >= MAX_FAILED {
             let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
             return Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED));
         }

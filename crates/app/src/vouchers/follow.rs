@@ -8,7 +8,7 @@ use firstcome_core::ids::{EventId, OfferNumber, OrderId, RefundId, VoucherId};
 use firstcome_core::ledger::Event;
 use firstcome_core::ports::{JournalEntry, PortError, Records, StockLedger};
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 
 use super::store::{Movement, MovementKind, Voucher};
@@ -139,7 +139,7 @@ pub fn came_back_as(refund: RefundId) -> EventId {
 pub(super) async fn named(records: &dyn Records, names: &[OrderId]) -> Result<Vec<Stored<Movement>>, PortError> {
     let mut found = Vec::new();
     for names in names.chunks(NAMES) {
-        let names = Comparison::IsOneOf(names.iter().map(|name| name.to_value()).collect());
+        let names = Comparison::IsOneOf(names.iter().map(Field::to_value).collect());
         found.extend(records.list::<Movement>(Query::all(Movement::TABLE, MOVEMENTS).filter("name", names)).await?);
     }
     Ok(found)

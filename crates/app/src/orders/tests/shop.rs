@@ -99,18 +99,8 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self {
-            ports,
-            steps,
-            clock,
-            orders,
-            catalog,
-            accounts,
-            vouchers,
-            payments,
-            coupon: None,
-            gift_card: None,
-        };
+        let shop =
+            Self { ports, steps, clock, orders, catalog, accounts, vouchers, payments, coupon: None, gift_card: None };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
