@@ -51,7 +51,12 @@ pub(crate) enum Purpose {
     Use,
     /// It goes back with the order that it was bought by.
     TakeBack,
+    /// Its owner gives up what is left, for so many percent of what that had cost.
+    MoneyBack(u8),
 }
+
+/// Stands before the percent in the digest of [`Purpose::MoneyBack`].
+const MONEY_BACK: u64 = 1 << 8;
 
 impl Purpose {
     /// What stands for it in the place of a request's digest.
@@ -59,8 +64,14 @@ impl Purpose {
         match self {
             Self::Use => 1,
             Self::TakeBack => 2,
+            Self::MoneyBack(percent) => MONEY_BACK | u64::from(percent),
         }
     }
+}
+
+/// Percent for which units that were granted without an order were given up, if they were.
+pub(crate) fn given_up_for(granted: &Granted) -> Option<u8> {
+    u8::try_from(granted.digest ^ MONEY_BACK).ok()
 }
 
 /// The voucher that units granted without an order use; none when it was taken back.

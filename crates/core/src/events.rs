@@ -170,6 +170,22 @@ pub enum RoleEvent {
         /// Whether it was canceled.
         voided: bool,
     },
+    /// vouchers: an owner gave up what was left of a gift card; money is to go back for it.
+    #[serde(rename = "gift_card.given_up")]
+    GiftCardGivenUp {
+        /// The refund that it becomes.
+        refund: RefundId,
+        /// The order that bought the card.
+        order: OrderId,
+        /// The offer that sold it.
+        offer: OfferNumber,
+        /// Minor units that were left.
+        units: i64,
+        /// Minor units that were put on it.
+        face: i64,
+        /// Percent of what they had cost that go back.
+        percent: u8,
+    },
     /// orders: the units are back in the ledger; the money is to be sent back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
@@ -255,6 +271,7 @@ impl RoleEvent {
             | Self::RefundRequested { order, .. }
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }
+            | Self::GiftCardGivenUp { order, .. }
             | Self::RefundApproved { order, .. }
             | Self::RefundRefused { order, .. }
             | Self::RefundDone { order, .. }

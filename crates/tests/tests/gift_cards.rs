@@ -337,3 +337,39 @@ async fn visit(buyer: &Api, till: &Api, gate: &str, code: &str, key: &str, redee
     };
     join(redeem, shopping).await;
 }
+
+/// What is left of a card that is spent for the most part is paid back, once, also when the shop dies after its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_it_is_paid_back() {
+    let Stage { mut shop, buyer, till, cards, .. } = stage().await;
+    let (code, bought) = card(&buyer, "card", &cards).await;
+    let path = format!("/vouchers/{code}/refund");
+    let give_up = async |api: &Api, key: &str| api.post(&path).key(key).send().await.expect("an answer");
+    till.redeem("most", &code, Some(7_999)).await.expect("an answer").want(200);
+    let refused = give_up(&buyer, "early").await.problem(409, "wrong_state");
+    assert_eq!((&refused["spent_percent"], &refused["needed_percent"]), (&json!(79), &json!(80)), "{refused}");
+    give_up(&till, "theirs").await.problem(404, "not_found");
+    till.redeem("one", &code, Some(1)).await.expect("an answer").want(200);
+    let given_up = give_up(&buyer, "rest").await.want(200);
+    assert_eq!((&given_up["given_up"], &given_up["percent"]), (&won(2_000), &json!(100)), "{given_up}");
+    shop.kill();
+    shop.start_again().await;
+    assert_eq!(give_up(&buyer, "rest").await.want(200), given_up);
+    assert_eq!(left(&buyer, &code, 0).await["state"], "USED");
+    till.redeem("late", &code, Some(1)).await.expect("an answer").problem(409, "already_used");
+    give_up(&buyer, "again").await.problem(409, "already_used");
+    let mut payment = Value::Null;
+    for _ in 0..600 {
+        payment = buyer.payment_of(&bought).await.expect("an answer").want(200);
+        if payment["refunded"] == won(2_000) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(payment["refunds"].as_array().map(Vec::len), Some(1), "{payment}");
+    assert_eq!(payment["refunded"], won(2_000), "{payment}");
+    let moved = [("issued", FACE), ("redeemed", 1), ("redeemed", 7_999), ("refunded", 2_000)];
+    assert_eq!(history(&buyer, &code).await, moved.map(|(kind, amount)| (kind.to_owned(), amount)));
+    shop.stop().await;
+    shop.audit().ok();
+}

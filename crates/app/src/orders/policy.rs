@@ -25,6 +25,26 @@ pub(super) struct Due {
     pub(super) amount: i64,
 }
 
+/// What is left of a gift card, and given up for money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct GivenUp {
+    /// The offer that sold it.
+    pub(super) offer: OfferNumber,
+    /// Minor units that are left.
+    pub(super) units: i64,
+    /// Minor units that were put on it.
+    pub(super) face: i64,
+    /// Percent of what they had cost that go back.
+    pub(super) percent: u8,
+}
+
+/// What goes back for a gift card that is given up: a share of what one unit of its line had cost, rounded down.
+pub(super) fn for_given_up(hold: &Hold, card: GivenUp) -> i64 {
+    let of_line = with_discounts(hold).into_iter().find(|(offer, _)| *offer == card.offer);
+    let cost = of_line.map_or(0, |(_, line)| part(line, 0, 1));
+    share(cost, i128::from(card.units) * i128::from(card.percent), i128::from(card.face) * 100)
+}
+
 /// Percent that go back so many days before the visit.
 fn by_days(days: i32) -> u8 {
     match days {

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Books, sold_lines};
 use super::parts::PartBack;
+use super::policy::{self, GivenUp};
 use super::{Ports, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
@@ -171,6 +172,9 @@ impl Refunds {
             RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
             RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused, None).await,
             RoleEvent::RefundDone { refund, amount, .. } => self.settle(refund, RefundState::Done, Some(amount)).await,
+            RoleEvent::GiftCardGivenUp { refund, order, offer, units, face, percent } => {
+                self.given_up(refund, order, GivenUp { offer, units, face, percent }).await
+            }
             RoleEvent::CanceledByProvider { refund, order, amount, whole: false, attempt } => {
                 self.note(refund, order, amount, attempt).await
             }
@@ -269,6 +273,21 @@ impl Refunds {
         let (amount, reason) = (stored.record.from_charge(), reason.clone());
         let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
         Ok(unit.event(&refused, self.ports.clock.now()))
+    }
+
+    /// An owner gave up what was left of a gift card: its share of what the card had cost goes back, as money alone.
+    async fn given_up(&self, refund: RefundId, order: OrderId, card: GivenUp) -> Result<Unit, HandleError> {
+        let hold = self.ports.ledger.find(order).await?;
+        let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} is unknown")))?;
+        let mut books = Books::read(&*self.ports.records, &hold).await?;
+        let amount = policy::for_given_up(&hold, card).min(books.left());
+        if books.made(refund).is_some() || amount < 1 {
+            return Ok(Unit::new());
+        }
+        let (now, reason) = (self.ports.clock.now(), "a gift card was given up".to_owned());
+        let decided = books.refund(refund, Taken::default(), amount, RefundPolicy::FullUntilUsed, reason, now);
+        books.decided = Some(decided);
+        Ok(books.into_unit(now))
     }
 
     /// The provider sent all of the money back by itself, at once or little by little: what was delivered is taken back.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{EventId, OfferNumber, OrderId, RefundId, VoucherId};
 use firstcome_core::ledger::Event;
 use firstcome_core::ports::{JournalEntry, PortError, Records, StockLedger};
@@ -13,7 +14,7 @@ use firstcome_core::time::Time;
 
 use super::store::{Movement, MovementKind, Voucher};
 use crate::consumer::HandleError;
-use crate::voucher_account::used_by;
+use crate::voucher_account::{given_up_for, used_by};
 
 /// From the moment that the ledger knows of a redemption until the till has written it, where all is well.
 const BEING_WRITTEN: Duration = Duration::from_millis(20);
@@ -38,6 +39,8 @@ enum What {
     Redeemed,
     /// Used for an order.
     UsedForOrder,
+    /// Given up by its owner, for so many percent.
+    GivenUp(u8),
     /// It came back with a refund.
     CameBack(RefundId),
 }
@@ -49,10 +52,10 @@ pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> R
     for event in &entry.record.events {
         let change = |voucher, name, amount, what| Change { voucher, name, amount, at, what };
         match event {
-            Event::Sold(granted) => changes.extend(
-                used_by(granted)
-                    .map(|voucher| change(voucher, granted.order, i64::from(granted.quantity), What::Redeemed)),
-            ),
+            Event::Sold(granted) => changes.extend(used_by(granted).map(|voucher| {
+                let what = given_up_for(granted).map_or(What::Redeemed, What::GivenUp);
+                change(voucher, granted.order, i64::from(granted.quantity), what)
+            })),
             Event::Committed { order, .. } => {
                 let spent = spent(ledger, *order, account).await?;
                 let nobody = || HandleError::Rejected(format!("{order} was paid by {account}, but has no hold"));
@@ -93,6 +96,7 @@ impl Change {
         let (id, kind) = match self.what {
             What::CameBack(refund) => (came_back_as(refund), MovementKind::Returned),
             What::UsedForOrder if voucher.kind == ProductKind::GiftCard => (self.use_id(), MovementKind::Spent),
+            What::GivenUp(_) => (self.use_id(), MovementKind::Refunded),
             What::Redeemed | What::UsedForOrder => (self.use_id(), MovementKind::Redeemed),
         };
         voucher.balance += if kind == MovementKind::Returned { self.amount } else { -self.amount };
@@ -103,10 +107,23 @@ impl Change {
             amount: self.amount,
             balance: voucher.balance,
             by: None,
-            digest: None,
+            digest: if let What::GivenUp(percent) = self.what { Some(vec![percent]) } else { None },
             at: self.at,
             name: Some(self.name),
         }
+    }
+
+    /// What the orders role must know of it.
+    fn told(&self, voucher: &Voucher) -> Option<RoleEvent> {
+        let What::GivenUp(percent) = self.what else { return None };
+        Some(RoleEvent::GiftCardGivenUp {
+            refund: RefundId::derived(&[b"given up", &self.voucher.0, &self.name.0]),
+            order: voucher.order,
+            offer: voucher.sold_by(),
+            units: self.amount,
+            face: voucher.face,
+            percent,
+        })
     }
 
     /// Of a coupon that was taken back by force nothing can be taken any more.
@@ -121,11 +138,11 @@ impl Change {
 
     /// Whether a row says the same.
     fn is(&self, movement: &Movement) -> bool {
-        let is_use = matches!(movement.kind, MovementKind::Redeemed | MovementKind::Spent);
+        let is_use = matches!(movement.kind, MovementKind::Redeemed | MovementKind::Spent | MovementKind::Refunded);
         movement.name == Some(self.name)
             && match self.what {
                 What::CameBack(refund) => movement.id == came_back_as(refund),
-                What::Redeemed | What::UsedForOrder => is_use,
+                What::Redeemed | What::UsedForOrder | What::GivenUp(_) => is_use,
             }
     }
 }
@@ -169,6 +186,7 @@ pub(super) async fn written(
         let Some(voucher) = stored.or(issued.iter_mut().find(|voucher| voucher.id == change.voucher)) else { continue };
         if change.applies(voucher) {
             unit = unit.insert(&change.movement(voucher));
+            unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
         }
     }
     Ok(changed.values().fold(unit, Unit::update))

@@ -64,6 +64,8 @@ text_enum! {
         Spent = "spent",
         /// Money of a gift card came back with the order that it had paid.
         Returned = "returned",
+        /// Its owner gave up what was left, for money.
+        Refunded = "refunded",
         /// It was taken back.
         Voided = "voided",
     }
@@ -85,7 +87,7 @@ record! {
         pub balance: i64,
         /// Who did it; nobody for what the shop did by itself.
         pub by: Option<UserId>,
-        /// Digest of the request, so that its key means the same when it comes again.
+        /// Digest of the request, so that its key means the same when it comes again; of what was given up the percent.
         pub digest: Option<Vec<u8>>,
         /// When.
         pub at: Time,

@@ -17,7 +17,7 @@ use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryLog, MemoryReco
 use firstcome_core::time::Time;
 
 use super::redeem::Redemption;
-use super::{Movement, Options, Ports, TABLES, Voucher, Workers};
+use super::{MoneyBack, Movement, Options, Ports, TABLES, Voucher, Workers};
 use crate::consumer::{DeadLetter, Handler as _, Replay as _, Replayed};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
@@ -86,7 +86,7 @@ impl Shop {
             clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
         };
-        let options = Options { time_zone: jiff::tz::TimeZone::UTC };
+        let options = Options { time_zone: jiff::tz::TimeZone::UTC, money_back: MoneyBack::default() };
         let workers = Workers::create(options, &ports).await.expect("the role");
         let shop = Self { ledger, books, orders, catalog, clock, workers, ports };
         shop.announce("Card", None).await;
@@ -542,7 +542,7 @@ async fn what_must_be_taken_back_is_though_some_was_spent() {
 async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = super::Vouchers { ports: shop.ports.clone() };
+    let vouchers = super::Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
     let request = |digest| Redemption { merchant: UserId([4; 16]), key: "key".to_owned(), digest, taken: None };
     let name = request(1).name(&cards[0]).expect("a card has an account");
     assert_eq!(of(&cards[0]).take(&*shop.ledger, 300, name, Purpose::Use).await.expect("taken"), Taken::Now);
@@ -560,4 +560,59 @@ async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
     shop.workers.delivery.catch_up().await.expect("read");
     assert_eq!(shop.moved(&cards[0]).await, [("issued", 1_000), ("redeemed", 300)]);
     assert_eq!((shop.left(&cards[0]).await, shop.left(&cards[1]).await), (700, 1_000));
+}
+
+#[tokio::test]
+async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() {
+    let shop = Shop::open().await;
+    let (bought, cards) = shop.cards().await;
+    let vouchers = super::Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let give_up = async |key: &str| vouchers.give_up(&shop.stored(&cards[0]).await.record, key).await;
+    // It is a small card: four fifths must be spent.
+    shop.order_beside(&cards[0], "much", 799, true).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let refused = give_up("one").await.expect_err("too little is spent").summary();
+    assert_eq!((&refused["spent_percent"], &refused["needed_percent"]), (&79.into(), &80.into()), "{refused}");
+    shop.order_beside(&cards[0], "more", 1, true).await;
+    let reserved = shop.order_beside(&cards[0], "reserved", 1, false).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    give_up("one").await.expect_err("some is reserved");
+    let release = Command::Release { order: reserved, reason: firstcome_core::ledger::ReleaseReason::Canceled };
+    shop.ledger.decide(of(&cards[0]).number(), release).await.expect("released");
+    let given_up = give_up("one").await.expect("given up");
+    assert_eq!(shop.left(&cards[0]).await, 0, "no checkout and no till has it any more");
+    for key in ["one", "one"] {
+        assert_eq!(give_up(key).await.expect("the same again"), given_up);
+        shop.workers.delivery.catch_up().await.expect("read");
+    }
+    give_up("two").await.expect_err("nothing is left");
+    let moved = [("issued", 1_000), ("refunded", 200), ("spent", 1), ("spent", 799)];
+    assert_eq!((shop.stored(&cards[0]).await.record.balance, shop.moved(&cards[0]).await), (0, moved.to_vec()));
+    let told = shop.books.events().into_iter().filter(|event| event.kind == "gift_card.given_up");
+    let told: Vec<_> = told.filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok()).collect();
+    let [RoleEvent::GiftCardGivenUp { order, units, face, percent, .. }] = told[..] else { panic!("{told:?}") };
+    assert_eq!((order, units, face, percent), (bought, 200, 1_000, 100));
+}
+
+#[tokio::test]
+async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let vouchers = super::Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    shop.order_beside(&cards[1], "some", 10, true).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let card = shop.stored(&cards[0]).await.record;
+    vouchers.give_up(&card, "early").await.expect_err("it can still be spent");
+    shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
+    let used = shop.stored(&cards[1]).await.record;
+    vouchers.give_up(&used, "used").await.expect_err("it expired, and some of it was spent");
+    let given_up = vouchers.give_up(&card, "late").await.expect("given up");
+    assert_eq!(given_up, vouchers.give_up(&card, "late").await.expect("the same again"));
+    shop.workers.delivery.catch_up().await.expect("read");
+    let told = shop.books.events().into_iter().find(|event| event.kind == "gift_card.given_up").expect("told");
+    let RoleEvent::GiftCardGivenUp { units, percent, .. } = RoleEvent::parse(&told.kind, &told.data).expect("read")
+    else {
+        panic!("another event")
+    };
+    assert_eq!((units, percent), (1_000, 90));
 }

@@ -81,7 +81,9 @@ impl Spent {
     /// What a row says of units that the journal did not say when it was read, a moment ago.
     pub(super) fn ahead(&self, movement: &Movement) -> i64 {
         match (movement.kind, movement.name) {
-            (MovementKind::Redeemed | MovementKind::Spent, Some(name)) if !self.names.contains(&name) => {
+            (MovementKind::Redeemed | MovementKind::Spent | MovementKind::Refunded, Some(name))
+                if !self.names.contains(&name) =>
+            {
                 movement.amount
             }
             (MovementKind::Returned, _) if !self.returns.contains(&movement.id) => -movement.amount,

@@ -52,7 +52,7 @@ impl<'a> Sold<'a> {
             entry.ahead += spent.ahead(&movement);
             match movement.kind {
                 MovementKind::Issued => entry.issued += movement.amount,
-                MovementKind::Redeemed => entry.spent += movement.amount,
+                MovementKind::Redeemed | MovementKind::Refunded => entry.spent += movement.amount,
                 MovementKind::Spent => {
                     entry.spent += movement.amount;
                     entry.for_orders = true;

@@ -79,7 +79,13 @@ pub(super) async fn vouchers_role(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
     };
-    vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await
+    let money_back = vouchers::MoneyBack {
+        expired_percent: config.gift_cards.expired_percent,
+        spent_percent: config.gift_cards.spent_percent,
+        small_spent_percent: config.gift_cards.small_spent_percent,
+        small_value: config.gift_cards.small_value,
+    };
+    vouchers::create(vouchers::Options { time_zone: time_zone(config), money_back }, ports).await
 }
 
 pub(super) async fn accounts_role(
