@@ -205,7 +205,7 @@ impl Orders {
         let facts = Facts { other_lines: prepared, ..asked.home.facts.as_deref().cloned().unwrap_or_default() };
         let request = HoldRequest { facts: Some(Box::new(facts)), ..asked.home.clone() };
         let came = match self.ports.ledger.decide(basket.home(), Command::Hold(request)).await {
-            Ok(LedgerOutcome::Held(hold)) if hold.due().amount < 0 => self.take_apart(&hold).await,
+            Ok(LedgerOutcome::Held(hold)) if hold.due().amount < 0 => return self.take_apart(&hold).await,
             Ok(LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold)) => {
                 return Came::Placed(hold);
             }
@@ -228,7 +228,8 @@ impl Orders {
         }
     }
 
-    /// An offer became cheaper while its order was placed, and the card would pay more than it costs: decided anew.
+    /// An offer became cheaper while its order was placed, and the card would pay more than it costs: it is decided anew.
+    /// Until it is taken apart nothing can pay such an order, and its deadline ends it all the same.
     async fn take_apart(&self, hold: &Hold) -> Came {
         let command = Command::Release { order: hold.order, reason: ReleaseReason::Aborted };
         if let Err(error) = self.ports.ledger.decide(hold.order.home(), command).await {
@@ -265,10 +266,6 @@ impl Orders {
         }
         let address = self.address_for(basket, name.order).await?;
         let now = self.ports.clock.now();
-        let card = match &basket.gift_card {
-            Some(code) => Some(self.gift_card(basket, code, total.currency).await?),
-            None => None,
-        };
         let refused = lines().filter_map(|(offer, quantity, state)| {
             let refusal = quote::refusal(state, &basket.request(name, quantity), now)?;
             Some(RefusedLine { offer: offer.offer, refusal })
@@ -289,7 +286,11 @@ impl Orders {
         }
         home.facts = Some(Box::new(facts));
         let costs = total.amount - home.discount;
-        Ok(Asked { offer, home, others, card: card.filter(|_| costs > 0).map(|card| (card, costs)) })
+        let card = match basket.gift_card.as_ref().filter(|_| costs > 0) {
+            Some(code) => Some((self.gift_card(basket, code, total.currency).await?, costs)),
+            None => None,
+        };
+        Ok(Asked { offer, home, others, card })
     }
 
     /// The offer as the ledger knows it; a draft it does not.
@@ -313,7 +314,7 @@ fn sort(
                 unit_price: hold.unit_price,
                 seq: Some(hold.granted_seq),
             }),
-            // Never that of a gift card, which is prepared already.
+            // A coupon's: that of a gift card is prepared already.
             Ok(LedgerOutcome::Refused(_)) if offer.number().is_account() => {
                 used = Some(not_applicable("used", "It has been used, or is reserved by an order that is not paid"));
             }

@@ -130,7 +130,7 @@ impl Payments {
     async fn pay(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
         let hold = self.payable(confirmation).await?;
         let (checked, failed) =
-            tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order),);
+            tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order));
         // Money that came is taken, however often it was tried before.
         if let Some(payment) = checked? {
             return Ok(payment);
