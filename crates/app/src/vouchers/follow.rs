@@ -1,7 +1,7 @@
 //! The rows of vouchers after what the ledger's accounts say was spent and came back. A till writes its redemption by
 //! itself; whoever reads the journal finds it written, or writes it when the till died before it could.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use firstcome_core::events::RoleEvent;
@@ -26,7 +26,8 @@ const MOVEMENTS: u32 = 10_000;
 /// One thing that an account says of a voucher.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
-    voucher: VoucherId,
+    /// None for what was taken without an order and given back at once: the row of the use says whose it is.
+    voucher: Option<VoucherId>,
     name: OrderId,
     amount: i64,
     at: Time,
@@ -54,19 +55,17 @@ pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> R
         match event {
             Event::Sold(granted) => changes.extend(used_by(granted).map(|voucher| {
                 let what = given_up_for(granted).map_or(What::Redeemed, What::GivenUp);
-                change(voucher, granted.order, i64::from(granted.quantity), what)
+                change(Some(voucher), granted.order, i64::from(granted.quantity), what)
             })),
             Event::Committed { order, .. } => {
                 let spent = spent(ledger, *order, account).await?;
                 let nobody = || HandleError::Rejected(format!("{order} was paid by {account}, but has no hold"));
                 let (voucher, amount) = spent.ok_or_else(nobody)?;
-                changes.push(change(voucher, *order, amount, What::UsedForOrder));
+                changes.push(change(Some(voucher), *order, amount, What::UsedForOrder));
             }
             Event::Returned { order, return_id, quantity, .. } => {
-                // What was taken without an order, and given back at once, is no line of any.
-                let spent = spent(ledger, *order, account).await?;
-                let what = What::CameBack(*return_id);
-                changes.extend(spent.map(|(voucher, _)| change(voucher, *order, i64::from(*quantity), what)));
+                let voucher = spent(ledger, *order, account).await?.map(|(voucher, _)| voucher);
+                changes.push(change(voucher, *order, i64::from(*quantity), What::CameBack(*return_id)));
             }
             _ => {}
         }
@@ -95,9 +94,11 @@ impl Change {
     fn movement(&self, voucher: &mut Voucher) -> Movement {
         let (id, kind) = match self.what {
             What::CameBack(refund) => (came_back_as(refund), MovementKind::Returned),
-            What::UsedForOrder if voucher.kind == ProductKind::GiftCard => (self.use_id(), MovementKind::Spent),
-            What::GivenUp(_) => (self.use_id(), MovementKind::Refunded),
-            What::Redeemed | What::UsedForOrder => (self.use_id(), MovementKind::Redeemed),
+            What::UsedForOrder if voucher.kind == ProductKind::GiftCard => {
+                (use_id(voucher.id, self.name), MovementKind::Spent)
+            }
+            What::GivenUp(_) => (use_id(voucher.id, self.name), MovementKind::Refunded),
+            What::Redeemed | What::UsedForOrder => (use_id(voucher.id, self.name), MovementKind::Redeemed),
         };
         voucher.balance += if kind == MovementKind::Returned { self.amount } else { -self.amount };
         Movement {
@@ -117,7 +118,7 @@ impl Change {
     fn told(&self, voucher: &Voucher) -> Option<RoleEvent> {
         let What::GivenUp(percent) = self.what else { return None };
         Some(RoleEvent::GiftCardGivenUp {
-            refund: RefundId::derived(&[b"given up", &self.voucher.0, &self.name.0]),
+            refund: RefundId::derived(&[b"given up", &voucher.id.0, &self.name.0]),
             order: voucher.order,
             offer: voucher.sold_by(),
             units: self.amount,
@@ -132,19 +133,17 @@ impl Change {
         !is_gone || matches!(self.what, What::CameBack(_))
     }
 
-    fn use_id(&self) -> EventId {
-        EventId::derived(&[b"used", &self.voucher.0, &self.name.0])
-    }
-
-    /// Whether a row says the same.
+    /// Whether a row of the same name says the same.
     fn is(&self, movement: &Movement) -> bool {
-        let is_use = matches!(movement.kind, MovementKind::Redeemed | MovementKind::Spent | MovementKind::Refunded);
-        movement.name == Some(self.name)
-            && match self.what {
-                What::CameBack(refund) => movement.id == came_back_as(refund),
-                What::Redeemed | What::UsedForOrder | What::GivenUp(_) => is_use,
-            }
+        match self.what {
+            What::CameBack(refund) => movement.id == came_back_as(refund),
+            What::Redeemed | What::UsedForOrder | What::GivenUp(_) => movement.kind != MovementKind::Returned,
+        }
     }
+}
+
+fn use_id(voucher: VoucherId, name: OrderId) -> EventId {
+    EventId::derived(&[b"used", &voucher.0, &name.0])
 }
 
 /// The row that says what came back with a refund.
@@ -174,16 +173,18 @@ pub(super) async fn written(
         tokio::time::sleep(BEING_WRITTEN).await;
         leave_out_known(records, &mut changes).await?;
     }
+    let places: HashMap<VoucherId, usize> =
+        issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();
     let mut unit = Unit::new();
     let mut changed: BTreeMap<VoucherId, Stored<Voucher>> = BTreeMap::new();
     for change in changes {
-        let is_new = issued.iter().any(|voucher| voucher.id == change.voucher);
-        if !is_new && !changed.contains_key(&change.voucher) {
-            let Some(stored) = records.load::<Voucher>(change.voucher).await? else { continue };
-            changed.insert(change.voucher, stored);
+        let Some(id) = change.voucher else { continue };
+        if !places.contains_key(&id) && !changed.contains_key(&id) {
+            let Some(stored) = records.load::<Voucher>(id).await? else { continue };
+            changed.insert(id, stored);
         }
-        let stored = changed.get_mut(&change.voucher).map(|stored| &mut stored.record);
-        let Some(voucher) = stored.or(issued.iter_mut().find(|voucher| voucher.id == change.voucher)) else { continue };
+        let stored = changed.get_mut(&id).map(|stored| &mut stored.record);
+        let Some(voucher) = stored.or_else(|| issued.get_mut(*places.get(&id)?)) else { continue };
         if change.applies(voucher) {
             unit = unit.insert(&change.movement(voucher));
             unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
@@ -192,9 +193,18 @@ pub(super) async fn written(
     Ok(changed.values().fold(unit, Unit::update))
 }
 
+/// Leaves out what rows say already, and learns from them whose it is that came back.
 async fn leave_out_known(records: &dyn Records, changes: &mut Vec<Change>) -> Result<(), PortError> {
     let names: Vec<OrderId> = changes.iter().map(|change| change.name).collect();
-    let known = named(records, &names).await?;
-    changes.retain(|change| !known.iter().any(|movement| change.is(&movement.record)));
+    let mut known: HashMap<OrderId, Vec<Movement>> = HashMap::new();
+    for movement in named(records, &names).await? {
+        let name = movement.record.name.unwrap_or(OrderId::NIL);
+        known.entry(name).or_default().push(movement.record);
+    }
+    let mut users: HashMap<OrderId, VoucherId> =
+        changes.iter().filter_map(|change| Some((change.name, change.voucher?))).collect();
+    users.extend(known.iter().filter_map(|(name, movements)| Some((*name, movements.first()?.voucher))));
+    changes.iter_mut().for_each(|change| change.voucher = change.voucher.or(users.get(&change.name).copied()));
+    changes.retain(|change| !known.get(&change.name).is_some_and(|rows| rows.iter().any(|row| change.is(row))));
     Ok(())
 }

@@ -206,7 +206,8 @@ impl Vouchers {
     /// What was written of a redemption by whoever read in the ledger that it was made.
     async fn mark(&self, movement: &Movement) -> Outcome<Option<Stored<Movement>>> {
         let Some(name) = movement.name else { return Ok(None) };
-        Ok(follow::named(&*self.ports.records, &[name]).await?.pop())
+        let named = follow::named(&*self.ports.records, &[name]).await?;
+        Ok(named.into_iter().find(|stored| stored.record.kind == MovementKind::Redeemed))
     }
 
     /// A request whose key was used before: for the same, it is answered the same.

@@ -512,6 +512,31 @@ async fn what_was_taken_for_nothing_is_given_back() {
     shop.order_beside(&cards[1], "paid", 1, true).await;
     shop.judged(2, order, false).await;
     assert_eq!((shop.announced("vouchers.in_use"), shop.left(&cards[0]).await), (1, 1_000));
+    shop.workers.delivery.catch_up().await.expect("read");
+    assert_eq!(shop.moved(&cards[0]).await, [("issued", 1_000)], "nobody has spent it");
+}
+
+/// A till has taken what it must not keep, because its key was used for another card at the same moment.
+#[tokio::test]
+async fn what_a_till_gives_back_at_once_is_on_its_row_again() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let (name, ledger) = (OrderId::of_request(BUYER, "redeem one", 0, OFFER), &*shop.ledger);
+    for reader_first in [true, false] {
+        let refund = RefundId([u8::from(reader_first); 16]);
+        let name = if reader_first { name } else { OrderId::of_request(BUYER, "redeem two", 0, OFFER) };
+        let taken = of(&cards[0]).take(ledger, 300, name, Purpose::Use).await.expect("an answer");
+        assert_eq!(taken, Taken::Now);
+        if reader_first {
+            shop.workers.delivery.catch_up().await.expect("read");
+            assert_eq!(shop.stored(&cards[0]).await.record.balance, 700);
+        }
+        of(&cards[0]).give_back(ledger, 300, name, refund).await.expect("given back");
+        shop.workers.delivery.catch_up().await.expect("read");
+        assert_eq!(shop.stored(&cards[0]).await.record.balance, 1_000);
+    }
+    let moved = [("issued", 1_000), ("redeemed", 300), ("redeemed", 300), ("returned", 300), ("returned", 300)];
+    assert_eq!((shop.moved(&cards[0]).await, shop.left(&cards[0]).await), (moved.to_vec(), 1_000));
 }
 
 #[tokio::test]
