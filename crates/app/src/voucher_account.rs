@@ -34,6 +34,8 @@
 //! A till, and whoever takes a card or coupon back with the order that it was bought by, take units without an order, under a
 //! name that no order has. A till takes first and then writes the voucher's row; whoever reads the journal writes the same
 //! when the till died in between. A card is taken back whole or not at all, so not while an order has reserved some of it.
+//! An owner who [gives up](Purpose::MoneyBack) what is left of a card takes it as a till does; only whoever reads the journal
+//! writes the row, and tells the orders role to send money back, in one commit.
 
 use firstcome_core::ids::{EventId, OfferId, OfferNumber, OrderId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{Command, Granted, Hold, HoldRequest, HoldState, MAX_ACCOUNT, Outcome, Refusal, Terms};
