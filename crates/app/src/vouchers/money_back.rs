@@ -92,6 +92,9 @@ impl Vouchers {
         let answer =
             |left, percent| Response { given_up: Money::new(left, card.currency), percent, order_id: card.order };
         if let Some(done) = follow::named(&*self.ports.records, &[name]).await?.pop() {
+            if done.record.voucher != card.id {
+                return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
+            }
             let percent = done.record.digest.and_then(|digest| digest.first().copied()).unwrap_or(100);
             return Ok(answer(done.record.amount, percent));
         }
