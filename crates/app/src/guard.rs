@@ -50,6 +50,11 @@ impl Guard {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nothing new should come.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Puts the guard in front of all routes; the router must be complete.
     pub fn protect(self: &Arc<Self>, router: Router) -> Guarded {
         Guarded { guard: Arc::clone(self), inner: with_problems(router) }
@@ -89,7 +94,7 @@ impl Guard {
     }
 
     fn finish(&self, mut response: Response<Body>) -> Response<Body> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             response.headers_mut().insert(DRAINING, HeaderValue::from_static("1"));
         }
         response
@@ -104,6 +109,11 @@ pub struct Guarded {
 }
 
 impl Guarded {
+    /// The guard.
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
     /// Whether a gateway sent this request.
     pub fn is_for<B>(&self, request: &Request<B>) -> bool {
         self.guard.vouched(request).is_ok()

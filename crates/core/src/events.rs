@@ -198,7 +198,7 @@ pub enum RoleEvent {
         /// What goes back to the order's gift card, in minor units.
         #[serde(default)]
         to_card: i64,
-        /// For people, and for the provider.
+        /// For people and for the provider, in words that say nothing about a person.
         reason: String,
         /// The rule that the amount follows; it is missing in events from before it was told.
         #[serde(default)]
@@ -213,7 +213,7 @@ pub enum RoleEvent {
         order: OrderId,
         /// What would have gone back.
         amount: Money,
-        /// For people.
+        /// For people, in words that say nothing about a person.
         reason: String,
         /// The rule that the amount followed.
         policy: RefundPolicy,

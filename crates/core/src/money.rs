@@ -19,6 +19,17 @@ impl Currency {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("???")
     }
+
+    /// How many digits stand behind the point when an amount is written in whole units (ISO 4217).
+    pub fn minor_digits(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
+            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
 }
 
 /// A text is not a currency.
@@ -141,5 +152,12 @@ mod tests {
     fn currency_is_three_capitals() {
         assert!("krw".parse::<Currency>().is_err());
         assert!("KRWX".parse::<Currency>().is_err());
+    }
+
+    #[test]
+    fn currencies_have_no_two_three_or_four_digits() {
+        for (currency, digits) in [("KRW", 0), ("VUV", 0), ("USD", 2), ("EUR", 2), ("KWD", 3), ("TND", 3), ("CLF", 4)] {
+            assert_eq!(currency.parse::<Currency>().map(Currency::minor_digits), Ok(digits), "{currency}");
+        }
     }
 }

@@ -5,6 +5,9 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Zoned;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment, in microseconds since the Unix epoch.
@@ -26,6 +29,16 @@ impl Time {
     /// Whole seconds since the Unix epoch.
     pub const fn as_secs(self) -> i64 {
         self.0.div_euclid(1_000_000)
+    }
+
+    /// The day and the time of day in a time zone; none outside the years that calendars have.
+    pub fn zoned(self, time_zone: &TimeZone) -> Option<Zoned> {
+        Some(jiff::Timestamp::from_microsecond(self.0).ok()?.to_zoned(time_zone.clone()))
+    }
+
+    /// The day in a time zone.
+    pub fn date(self, time_zone: &TimeZone) -> Option<Date> {
+        self.zoned(time_zone).map(|at| at.date())
     }
 
     /// How long from `earlier` until this; zero when it is not earlier.
@@ -103,6 +116,15 @@ mod tests {
         let time: Time = "2026-11-20T18:00:00.25+09:00".parse().expect("valid");
         assert_eq!(time.to_string(), "2026-11-20T09:00:00.25Z");
         assert!("tomorrow".parse::<Time>().is_err());
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_place() {
+        let time: Time = "2026-11-20T18:00:00Z".parse().expect("valid");
+        let seoul = TimeZone::fixed(jiff::tz::offset(9));
+        let day = |time_zone| time.date(time_zone).expect("in range").to_string();
+        assert_eq!((day(&TimeZone::UTC), day(&seoul)), ("2026-11-20".to_owned(), "2026-11-21".to_owned()));
+        assert_eq!(Time(i64::MAX).date(&seoul), None);
     }
 
     #[test]

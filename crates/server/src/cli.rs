@@ -92,7 +92,8 @@ now (what is available, held and sold). What has no sku is called by its id.
 Any other name becomes a new folder with catalogue.json, catalogue.csv, and the books. In days.csv is what the ledger sold and
 took back, by day in the shop's time zone and by offer; orders.csv, payments.csv, refunds.csv and vouchers.csv have a column
 booked_on: their rows with the same booked_on and offer_id add up to it. Rows without booked_on, such as orders that nobody
-paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units.";
+paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
+CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.
 #[derive(Debug, Clone, Default, Args)]
@@ -161,7 +162,7 @@ pub struct ImportArguments {
 pub struct ExportArguments {
     /// A new file that ends in .json or .csv, or a new folder.
     pub target: PathBuf,
-    /// Write the reasons that buyers gave for refunds, too. They may be personal.
+    /// Write the reasons that people gave for refunds, too. They may be personal.
     #[arg(long = "personal-data")]
     pub reasons: bool,
     #[command(flatten)]

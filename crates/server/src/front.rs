@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response, header};
 use firstcome_app::gateway::Protected;
 use firstcome_app::guard::Guarded;
 use futures_util::future::Either;
@@ -69,7 +70,17 @@ impl Service<Request<Incoming>> for Part {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         match &mut self.outside {
-            Some(outside) if !self.inside.is_for(&request) => Box::pin(outside.call(request)),
+            Some(outside) if !self.inside.is_for(&request) => {
+                let (guard, answer) = (Arc::clone(self.inside.guard()), outside.call(request));
+                Box::pin(async move {
+                    let mut response = answer.await?;
+                    if guard.is_draining() {
+                        // Or the connection would end later, perhaps under a request that has just been sent.
+                        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok(response)
+                })
+            }
             _ => self.inside.call(request),
         }
     }

@@ -3,7 +3,7 @@
     server.py PORT FILE none|starttls|tls CERTIFICATE KEY
 
 Encrypted, it asks for the log-in of `shop` with the password `let me send`. What begins the address decides: `refused` is
-refused for good, `later` for now, `slow` is taken after some seconds.
+refused for good, `foreign` because this server does not relay, `later` for now; `held` is taken when FILE.go is there.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused"):
             return f"550 5.1.1 <{address}>: nobody has this address"
+        if address.startswith("foreign"):
+            return f"554 5.7.1 <{address}>: Relay access denied"
         if address.startswith("later"):
             return f"450 4.2.1 <{address}>: not now"
         envelope.rcpt_tos.append(address)

@@ -18,6 +18,7 @@ mod proxy;
 mod random;
 mod shop;
 mod storefront;
+mod until;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
 pub use cluster::Cluster;
@@ -26,4 +27,5 @@ pub use program::{Finished, program, run, run_with};
 pub use proxy::{Link, Proxy};
 pub use random::Random;
 pub use shop::{Shop, ShopOptions, free_address};
-pub use storefront::Storefront;
+pub use storefront::{PASSWORD, Storefront};
+pub use until::{Look, SOON, until};

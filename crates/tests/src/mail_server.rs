@@ -4,12 +4,12 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::shop::free_address;
+use crate::until::{SOON, until};
 
 /// Who the server lets in when it encrypts.
 const USER: &str = "shop";
@@ -95,13 +95,8 @@ impl MailServer {
             .spawn()
             .expect("/usr/bin/python3 can be run: apt-get install python3-aiosmtpd");
         self.child = Some(child);
-        for _ in 0..600 {
-            if TcpStream::connect(self.address).is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the mail server does not start: apt-get install python3-aiosmtpd");
+        let what = "the mail server starts (apt-get install python3-aiosmtpd)";
+        until(what, SOON, async || TcpStream::connect(self.address).is_ok()).await;
     }
 
     /// Kills it.
@@ -156,14 +151,12 @@ impl MailServer {
 
     /// The e-mails to an address, once there are so many.
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Received> {
-        for _ in 0..1_200 {
-            let mails: Vec<_> = self.received().into_iter().filter(|mail| mail.text("to") == to).collect();
-            if mails.len() >= count {
-                return mails;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{count} e-mails to {to} never came: {:?}", self.received());
+        until(format!("{count} e-mails to {to}"), SOON, async || {
+            let all = self.received();
+            let mails: Vec<_> = all.iter().filter(|mail| mail.text("to") == to).cloned().collect();
+            if mails.len() >= count { Ok(mails) } else { Err(all) }
+        })
+        .await
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -206,12 +206,13 @@ impl Drop for Shop {
 }
 
 /// A port on which nobody listens, below those that the kernel hands out by itself: a client that tries to reach a dead
-/// shop could otherwise be given the shop's own port, and then the shop cannot come back.
+/// shop could otherwise be given the shop's own port, and then the shop cannot come back. Those from 20,000 on are given to
+/// servers and clusters by the scripts.
 pub fn free_address() -> SocketAddr {
     static RANDOM: LazyLock<Mutex<Random>> = LazyLock::new(|| Mutex::new(Random::new(u64::from(std::process::id()))));
     let mut random = RANDOM.lock().expect("no panic while it is locked");
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000 + random.below(22_000) as u16));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000 + random.below(10_000) as u16));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{Api, Finished};
 
 /// The password of every account that a test makes.
-const PASSWORD: &str = "a long enough password 7";
+pub const PASSWORD: &str = "a long enough password 7";
 
 /// A running shop.
 #[expect(async_fn_in_trait, reason = "tests wait for it where they call it")]

@@ -2,9 +2,8 @@
 //! test the audit agrees.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card, ticket};
+use firstcome_tests::{Answer, Api, SOON, Shop, ShopOptions, Storefront as _, gift_card, ticket, until};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
@@ -16,20 +15,17 @@ fn goods() -> Value {
     json!({"kind": "goods", "name": "Cup"})
 }
 
-/// A day so many days from now, in the shop's time zone.
-fn day(days: i64) -> String {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Asia/Seoul").expect("a zone")).date();
-    today.saturating_add(jiff::Span::new().days(days)).to_string()
+/// A time zone where it is noon now, give or take half an hour: no day ends there while a test runs.
+fn where_it_is_noon() -> String {
+    let ahead = 12 - jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
+    // In these names what is ahead of UTC has a minus.
+    if ahead < 0 { format!("Etc/GMT+{}", -ahead) } else { format!("Etc/GMT-{ahead}") }
 }
 
-/// Places an order and pays it. Returns its id.
-async fn buy(buyer: &Api, key: &str, offer: &str, quantity: u32) -> String {
-    let order = buyer.order(key, offer, quantity).await.expect("an answer").want(201);
-    let (id, amount) = (order["order_id"].as_str().expect("an id").to_owned(), order["amount"].clone());
-    let paid = buyer.pay_at_sandbox(&id, amount["amount"].as_i64().expect("an amount")).await.expect("an answer");
-    let payment = paid.json["paymentKey"].as_str().expect("a key").to_owned();
-    buyer.confirm(&format!("pay-{key}"), &id, &payment, &amount).await.expect("an answer").want(200);
-    id
+/// A day so many days from now, in a time zone.
+fn day(days: i64, zone: &str) -> String {
+    let today = jiff::Timestamp::now().in_tz(zone).expect("a zone").date();
+    today.saturating_add(jiff::Span::new().days(days)).to_string()
 }
 
 async fn cancel(buyer: &Api, key: &str, order: &str, body: &Value) -> Answer {
@@ -46,17 +42,13 @@ async fn act(operator: &Api, order: &str, action: &str, body: &Value) -> Answer 
 
 /// Waits until an order is in this state and so much of its money is back.
 async fn settled(buyer: &Api, order: &str, state: &str, refunded: i64) {
-    let mut seen = (Value::Null, Value::Null);
-    for _ in 0..500 {
+    until(format!("{order} is {state} with {refunded} back"), SOON, async || {
         let view = buyer.order_of(order).await.expect("an answer").want(200);
         let payment = buyer.payment_of(order).await.expect("an answer").want(200);
-        seen = (view["state"].clone(), payment["refunded"]["amount"].clone());
-        if seen == (json!(state), json!(refunded)) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{order} is {seen:?}, not {state} with {refunded} back");
+        let seen = (view["state"].clone(), payment["refunded"]["amount"].clone());
+        if seen == (json!(state), json!(refunded)) { Ok(()) } else { Err(seen) }
+    })
+    .await;
 }
 
 /// The states of an order's vouchers, in order.
@@ -69,13 +61,7 @@ async fn vouchers(buyer: &Api, order: &str) -> Vec<String> {
 }
 
 async fn delivered(buyer: &Api, order: &str, count: usize) {
-    for _ in 0..500 {
-        if vouchers(buyer, order).await.len() == count {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{order} was not delivered");
+    until(format!("{order} is delivered"), SOON, async || vouchers(buyer, order).await.len() == count).await;
 }
 
 async fn audited(mut shop: Shop) {
@@ -95,7 +81,7 @@ async fn an_operator_refunds_a_part_or_all() {
     let unpaid = unpaid["order_id"].as_str().expect("an id");
     refund(&operator, "u", unpaid, &json!({"reason": "x"})).await.problem(409, "wrong_state");
 
-    let order = buy(&buyer, "one", &offer, 2).await;
+    let order = buyer.buy("one", &offer, 2).await;
     delivered(&buyer, &order, 2).await;
     refund(&operator, "w0", &order, &json!({"amount": won(0), "reason": "x"})).await.problem(422, "invalid_body");
     // Nothing came of it, but a key means one body for ever.
@@ -120,14 +106,11 @@ async fn an_operator_refunds_a_part_or_all() {
     let code = buyer.vouchers().await.expect("an answer")[0]["code"].as_str().expect("a code").to_owned();
     merchant.redeem("r", &code, Some(400)).await.expect("an answer").want(200);
     cancel(&buyer, "c", &order, &json!({})).await;
-    let all = refund(&operator, "all", &order, &json!({"reason": "the shop closes"})).await;
-    let all = if all.status == 409 {
-        // The buyer's own cancel is being decided.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        refund(&operator, "all", &order, &json!({"reason": "the shop closes"})).await
-    } else {
-        all
-    };
+    let all = until("the buyer's own cancel is decided", SOON, async || {
+        let all = refund(&operator, "all", &order, &json!({"reason": "the shop closes"})).await;
+        if all.status == 409 { Err(all) } else { Ok(all) }
+    })
+    .await;
     assert_eq!(all.want(200)["refund"]["amount"], won(1_700));
     settled(&buyer, &order, "CANCELED", 2_000).await;
     refund(&operator, "more", &order, &json!({"reason": "x"})).await.problem(409, "wrong_state");
@@ -142,7 +125,7 @@ async fn no_more_goes_back_than_was_paid_however_many_ask() {
     let merchant = shop.account("merchant", "till@shop.test").await;
     let offer = seller.sell(&gift_card(10_000), &json!({"price": 1_000, "stock": 50})).await;
     let buyer = shop.buyers(1).remove(0);
-    let order = buy(&buyer, "many", &offer, 1).await;
+    let order = buyer.buy("many", &offer, 1).await;
     let some = json!({"amount": won(400), "reason": "sorry"});
     let keys: Vec<String> = (0..8).map(|number| format!("k{number}")).collect();
     let answers = join_all(keys.iter().map(|key| refund(&seller, key, &order, &some))).await;
@@ -151,7 +134,7 @@ async fn no_more_goes_back_than_was_paid_however_many_ask() {
 
     // A refund and a redemption at the same moment: the card is used, or the money is back.
     for round in 0..6 {
-        let order = buy(&buyer, &format!("race{round}"), &offer, 1).await;
+        let order = buyer.buy(&format!("race{round}"), &offer, 1).await;
         delivered(&buyer, &order, 1).await;
         let all = buyer.vouchers().await.expect("an answer");
         let code = all.iter().find(|voucher| voucher["order_id"] == order.as_str()).expect("one")["code"].clone();
@@ -172,15 +155,17 @@ async fn no_more_goes_back_than_was_paid_however_many_ask() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_is_the_one_that_was_bought_under() {
-    let shop = Shop::start().await;
+    let zone = where_it_is_noon();
+    let environment = vec![("FIRSTCOME_SERVER_TIME_ZONE".into(), zone.clone().into())];
+    let shop = Shop::start_with(ShopOptions { environment, ..ShopOptions::default() }).await;
     let seller = shop.seller().await;
     let buyer = shop.buyers(1).remove(0);
     for (days, percent) in [(30, 100), (10, 100), (9, 90), (7, 90), (6, 80), (3, 80), (2, 70), (1, 70), (0, 0)] {
-        let product = json!({"kind": "ticket", "name": format!("Day {days}"), "visit_date": day(days)});
+        let product = json!({"kind": "ticket", "name": format!("Day {days}"), "visit_date": day(days, &zone)});
         let terms = json!({"price": 1_001, "refund_policy": "by_visit_date"});
         let offer = seller.sell(&product, &terms).await;
         assert_eq!(buyer.offer(&offer).await.expect("an answer").want(200)["refund_policy"], "by_visit_date");
-        let order = buy(&buyer, &format!("o{days}"), &offer, 1).await;
+        let order = buyer.buy(&format!("o{days}"), &offer, 1).await;
         // What the offer says later is for later buyers.
         let edit = json!({"refund_policy": if days % 2 == 0 { "none" } else { "full_until_used" }});
         seller.patch(&format!("/admin/offers/{offer}")).json(&edit).want(200).await;
@@ -196,7 +181,7 @@ async fn a_policy_is_the_one_that_was_bought_under() {
         settled(&buyer, &order, "CANCELED", amount).await;
     }
     let never = seller.sell(&ticket("Never"), &json!({"price": 900, "refund_policy": "none"})).await;
-    let order = buy(&buyer, "never", &never, 1).await;
+    let order = buyer.buy("never", &never, 1).await;
     cancel(&buyer, "never", &order, &json!({})).await.problem(409, "wrong_state");
     // The operator may, whatever the policy says.
     refund(&seller, "never", &order, &json!({"reason": "illness"})).await.want(200);
@@ -213,13 +198,11 @@ async fn goods_leave_and_come_back() {
     let buyer = shop.buyers(1).remove(0);
     let ship_to = json!({"name": "Kim Minsu", "phone": "010-1234-5678", "address": "1 Sejong-daero, Seoul"});
     let body = json!({"offer_id": offer, "quantity": 2, "ship_to": ship_to});
-    let order = buyer.post("/orders").key("goods").json(&body).want(201).await;
-    let order = order["order_id"].as_str().expect("an id").to_owned();
+    let placed = buyer.post("/orders").key("goods").json(&body).want(201).await;
+    let order = placed["order_id"].as_str().expect("an id").to_owned();
     let parcel = json!({"carrier": "CJ Logistics", "tracking": "123"});
     act(&operator, &order, "ship", &parcel).await.problem(409, "wrong_state");
-    let paid = buyer.pay_at_sandbox(&order, 2_000).await.expect("an answer");
-    let payment = paid.json["paymentKey"].as_str().expect("a key").to_owned();
-    buyer.confirm("pay", &order, &payment, &won(2_000)).await.expect("an answer").want(200);
+    buyer.pay(&placed).await;
 
     let shipping = async |state: &str| {
         let view = buyer.order_of(&order).await.expect("an answer").want(200);
@@ -266,7 +249,7 @@ async fn goods_leave_and_come_back() {
     assert_eq!(operator.admin_orders("state=RETURNED").await.expect("an answer").len(), 1);
 
     // One that is refused: the goods and the money stay where they are.
-    let kept = buy(&buyer, "kept", &offer, 1).await;
+    let kept = buyer.buy("kept", &offer, 1).await;
     act(&operator, &kept, "ship", &parcel).await.want(200);
     act(&operator, &kept, "deliver", &json!({})).await.want(200);
     buyer.post(&format!("/orders/{kept}/return")).key("kept").json(&json!({})).want(200).await;
@@ -277,7 +260,7 @@ async fn goods_leave_and_come_back() {
 
     // Cancel with ship: either the parcel left or the money is back.
     for round in 0..8 {
-        let order = buy(&buyer, &format!("race{round}"), &offer, 1).await;
+        let order = buyer.buy(&format!("race{round}"), &offer, 1).await;
         let key = format!("c{round}");
         let (canceled, shipped) =
             join(cancel(&buyer, &key, &order, &json!({})), act(&operator, &order, "ship", &parcel)).await;
@@ -309,7 +292,7 @@ async fn units_of_an_order_are_canceled() {
     cancel(&buyer, "unpaid", &unpaid, &some(1)).await.problem(409, "wrong_state");
     cancel(&buyer, "whole", &unpaid, &json!({})).await.want(200);
 
-    let order = buy(&buyer, "four", &offer, 4).await;
+    let order = buyer.buy("four", &offer, 4).await;
     delivered(&buyer, &order, 4).await;
     let foreign = "ofr_00000000000000000000000000";
     for (key, lines) in [
@@ -336,17 +319,13 @@ async fn units_of_an_order_are_canceled() {
     let usable = all.iter().find(|voucher| voucher["state"] == "ACTIVE").expect("one");
     merchant.redeem("gate", usable["code"].as_str().expect("a code"), None).await.expect("an answer").want(200);
     cancel(&buyer, "three", &order, &some(3)).await;
-    for _ in 0..500 {
-        if cancel(&buyer, "two", &order, &some(2)).await.status == 200 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("three are refused, two go back", SOON, async || cancel(&buyer, "two", &order, &some(2)).await.status == 200)
+        .await;
     settled(&buyer, &order, "PARTIALLY_CANCELED", 3_000).await;
     assert_eq!(vouchers(&buyer, &order).await, ["CANCELED", "CANCELED", "CANCELED", "USED"]);
 
     // After being killed everything is where it was, and the last units are the whole order.
-    let last = buy(&buyer, "last", &offer, 3).await;
+    let last = buyer.buy("last", &offer, 3).await;
     cancel(&buyer, "l1", &last, &some(1)).await.want(200);
     shop.kill();
     shop.start_again().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Shop, Storefront as _, ticket};
+use firstcome_tests::{Answer, Api, PASSWORD, SOON, Shop, Storefront as _, ticket, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn one_cart_on_every_device() {
     let one = seller.sell(&ticket("One"), &json!({"price": 1_000, "stock": 5})).await;
     let two = seller.sell(&ticket("Two"), &json!({"price": 300, "stock": 2})).await;
     let desk = shop.account("buyer", "two-devices@shop.test").await;
-    let phone = desk.log_in("two-devices@shop.test", "a long enough password 7").await;
+    let phone = desk.log_in("two-devices@shop.test", PASSWORD).await;
     let empty = cart(&desk).await;
     assert_eq!((&empty["items"], &empty["amount"]), (&json!([]), &json!(null)));
     check_out(&desk, "empty").await.problem(409, "wrong_state");
@@ -130,14 +130,11 @@ async fn killed_in_the_checkout() {
         }
     }
     let held = async |offer: &str| seller.live(offer).await.expect("an answer").want(200)["held"].clone();
-    let wanted = (json!(100), json!(200));
-    for _ in 0..300 {
-        if (held(&one).await, held(&two).await) == wanted {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!((held(&one).await, held(&two).await), wanted, "each checkout once, and nothing else is held");
+    until("each checkout holds its units once, and nothing else does", SOON, async || {
+        let seen = (held(&one).await, held(&two).await);
+        if seen == (json!(100), json!(200)) { Ok(()) } else { Err(seen) }
+    })
+    .await;
     shop.stop().await;
     shop.audit().ok();
 }
@@ -181,18 +178,14 @@ async fn conditions_of_offers() {
 
     // Whoever has the product may; and keeps the order when the condition is met no more.
     buyer.order("first", &opener, 1).await.expect("an answer").want(201);
-    let order = loop {
+    let order = until("the product is owned", SOON, async || {
         let answer = buyer.order("owner", &members, 1).await.expect("an answer");
-        if answer.status == 201 {
-            break answer.json;
-        }
-        answer.problem(403, "not_eligible");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        if answer.status == 201 { Ok(answer.json) } else { Err(answer.problem(403, "not_eligible")) }
+    })
+    .await;
     seller.patch(&format!("/admin/offers/{members}")).json(&json!({"conditions": old})).want(200).await;
-    while cart(buyer).await["items"][0]["problem"]["condition"] != old[0] {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the new condition is known", SOON, async || cart(buyer).await["items"][0]["problem"]["condition"] == old[0])
+        .await;
     assert_eq!(buyer.order("owner", &members, 1).await.expect("an answer").want(201)["order_id"], order["order_id"]);
     buyer.order("another", &members, 1).await.expect("an answer").problem(403, "not_eligible");
     seller.patch(&format!("/admin/offers/{members}")).json(&json!({"conditions": []})).want(200).await;

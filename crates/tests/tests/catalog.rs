@@ -1,14 +1,9 @@
 //! What sellers change, by the pages' API and from files, reaches everyone, and breaks no promise.
 
 use std::fs;
-use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, Storefront as _, gift_card, run, ticket};
+use firstcome_tests::{Api, PASSWORD, SOON, Shop, Storefront as _, gift_card, run, ticket, until};
 use serde_json::{Value, json};
-
-/// How often something that comes by itself is looked for, and how long in between.
-const PATIENCE: usize = 1_000;
-const PAUSE: Duration = Duration::from_millis(20);
 
 fn won(amount: i64) -> Value {
     json!({"amount": amount, "currency": "KRW"})
@@ -32,7 +27,7 @@ async fn a_changed_product_reaches_offers_and_vouchers() {
     assert_eq!(name_of(&seller, &offer).await, "Better");
     // Whoever delivers reads the announcement a moment later; what is issued before that has the old name.
     let mut names = Vec::new();
-    for count in 2..PATIENCE {
+    for count in 2..1_000 {
         buyer.order(&format!("after-{count}"), &offer, 1).await.expect("an answer").want(201);
         names = printed(&buyer, count).await;
         if names.iter().any(|name| name == "Better") {
@@ -52,14 +47,12 @@ async fn a_changed_product_reaches_offers_and_vouchers() {
 
 /// The names on the buyer's vouchers, when there are so many.
 async fn printed(buyer: &Api, count: usize) -> Vec<Value> {
-    for _ in 0..PATIENCE {
+    until(format!("{count} vouchers"), SOON, async || {
         let vouchers = buyer.vouchers().await.expect("an answer");
-        if vouchers.len() == count {
-            return vouchers.iter().map(|voucher| voucher["product_name"].clone()).collect();
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    panic!("{count} vouchers never came")
+        let names: Vec<_> = vouchers.iter().map(|voucher| voucher["product_name"].clone()).collect();
+        if names.len() == count { Ok(names) } else { Err(names) }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,27 +105,20 @@ async fn an_import_is_taken_whole_or_refused_with_its_line() {
 
 /// Holds a unit. The running server gives the ledger what was imported within a moment.
 async fn until_held(buyer: &Api, offer: &str) {
-    for _ in 0..PATIENCE {
+    let answer = until(format!("the ledger hears of {offer}"), SOON, async || {
         let answer = buyer.order("one", offer, 1).await.expect("an answer");
-        if answer.code() != "unknown_offer" {
-            answer.want(201);
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    panic!("the ledger never heard of {offer}")
+        (answer.code() != "unknown_offer").then_some(answer)
+    });
+    answer.await.want(201);
 }
 
 /// The offer that shows this name.
 async fn until_name(seller: &Api, name: &str) -> String {
-    for _ in 0..PATIENCE {
+    let offer = until(format!("an offer shows {name}"), SOON, async || {
         let offers = seller.all("/offers?limit=100").await.expect("an answer");
-        if let Some(offer) = offers.iter().find(|offer| offer["product"]["name"] == name) {
-            return offer["offer_id"].as_str().expect("an id").to_owned();
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    panic!("no offer shows {name}")
+        offers.into_iter().find(|offer| offer["product"]["name"] == name)
+    });
+    offer.await["offer_id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +165,7 @@ async fn a_folder_is_made_by_an_import_that_says_so_and_by_no_other_command() {
         &["dev", "tokens", "--count", "1"],
     ];
     for command in commands {
-        let refused = run(&[command, &data].concat(), "a long enough password 7");
+        let refused = run(&[command, &data].concat(), PASSWORD);
         assert!(refused.err.contains("there is no data in"), "{command:?} {refused:?}");
         assert_ne!(refused.code, Some(0));
         assert!(!fs::exists(&new).expect("known"), "{command:?}");

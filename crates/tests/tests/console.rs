@@ -1,8 +1,6 @@
 //! What is done at the provider without the shop: parts that go back, disputes; and what a buyer is shown of refunds.
 
-use std::time::Duration;
-
-use firstcome_tests::{Api, Shop, Storefront as _, gift_card};
+use firstcome_tests::{Api, SOON, Shop, Storefront as _, gift_card, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -22,28 +20,11 @@ fn won(amount: i64) -> Value {
     json!({"amount": amount, "currency": "KRW"})
 }
 
-/// Asks again until it is so.
-async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
-    for _ in 0..600 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what}: it never came to that");
-}
-
 async fn buy(buyer: &Api, key: &str, offer: &str) -> Bought {
-    let order = text(&buyer.order(key, offer, 1).await.expect("an answer").want(201), "order_id");
-    let paid = buyer.pay_at_sandbox(&order, PRICE).await.expect("an answer");
-    let charge = text(&paid.json, "paymentKey");
-    buyer.confirm(key, &order, &charge, &won(PRICE)).await.expect("an answer").want(200);
-    let of_order = async || {
-        let vouchers = buyer.vouchers().await.expect("an answer");
-        vouchers.into_iter().find(|voucher| voucher["order_id"] == order.as_str())
-    };
-    until("delivered", async || of_order().await.is_some()).await;
-    let code = text(&of_order().await.expect("delivered"), "code");
+    let order = buyer.buy(key, offer, 1).await;
+    let code = text(&buyer.delivered(|voucher| voucher["order_id"] == order.as_str()).await, "code");
+    let payment = buyer.payment_of(&order).await.expect("an answer").want(200);
+    let charge = text(&payment["attempts"][0], "payment_key");
     Bought { order, charge, code }
 }
 
@@ -81,7 +62,7 @@ async fn parts_leave_the_delivery_and_the_whole_takes_it_back() {
     let bought = buy(buyer, "parts", &offer).await;
     for (amount, so_far) in [(1_000, 1_000), (2_000, 3_000)] {
         cancel_in_console(buyer, &bought.charge, amount).await;
-        until("a part is booked", async || went_back(buyer, &bought.order).await == so_far).await;
+        until("a part is booked", SOON, async || went_back(buyer, &bought.order).await == so_far).await;
         assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "ACTIVE".to_owned()));
     }
     let payment = buyer.payment_of(&bought.order).await.expect("an answer").want(200);
@@ -90,7 +71,7 @@ async fn parts_leave_the_delivery_and_the_whole_takes_it_back() {
     shop.audit().ok();
 
     cancel_in_console(buyer, &bought.charge, PRICE - 3_000).await;
-    until("all is back", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    until("all is back", SOON, async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
     assert_eq!(seller.live(&offer).await.expect("an answer").want(200)["available"], 5);
     assert!(!shop.log().contains("dead letter"), "every event was taken");
     shop.audit().ok();
@@ -109,16 +90,16 @@ async fn a_refused_refund_is_shown_and_a_dispute_after_it_is_taken() {
         let payment = buyer.payment_of(&bought.order).await.expect("an answer").want(200);
         payment["refunds"].as_array().expect("a list").clone()
     };
-    until("the refusal is shown", async || shown().await.iter().any(|refund| refund["state"] == "REFUSED")).await;
+    until("the refusal is shown", SOON, async || shown().await.iter().any(|refund| refund["state"] == "REFUSED")).await;
     assert_eq!(shown().await[0]["amount"], won(PRICE));
     assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "USING".to_owned()));
     shop.audit().ok();
 
     cancel_in_console(buyer, &bought.charge, 1_000).await;
-    until("a part is booked", async || went_back(buyer, &bought.order).await == 1_000).await;
+    until("a part is booked", SOON, async || went_back(buyer, &bought.order).await == 1_000).await;
     assert_eq!(states(buyer, &bought).await, ("COMPLETED".to_owned(), "USING".to_owned()));
     cancel_in_console(buyer, &bought.charge, PRICE - 1_000).await;
-    until("all is back", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    until("all is back", SOON, async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
     assert_eq!(seller.live(&offer).await.expect("an answer").want(200)["available"], 5);
     shop.audit().ok();
 }
@@ -131,13 +112,13 @@ async fn the_buyer_cancels_what_went_back_in_part() {
     let buyer = &shop.buyers(1)[0];
     let bought = buy(buyer, "rest", &offer).await;
     cancel_in_console(buyer, &bought.charge, 1_000).await;
-    until("a part is booked", async || went_back(buyer, &bought.order).await == 1_000).await;
+    until("a part is booked", SOON, async || went_back(buyer, &bought.order).await == 1_000).await;
     let heard = "select count(*) from parts_back";
-    until("the order has heard", async || number(&shop, heard) == 1).await;
+    until("the order has heard", SOON, async || number(&shop, heard) == 1).await;
     let canceled = buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
     assert_eq!(canceled["refund"]["amount"], won(PRICE - 1_000), "{canceled}");
-    until("the rest is back", async || went_back(buyer, &bought.order).await == PRICE).await;
-    until("it is over", async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
+    until("the rest is back", SOON, async || went_back(buyer, &bought.order).await == PRICE).await;
+    until("it is over", SOON, async || is(buyer, &bought, "CANCELED", "CANCELED").await).await;
     let again = buyer.cancel("c", &bought.order).await.expect("an answer").want(200);
     assert_eq!(again["refund"]["amount"], won(PRICE - 1_000), "{again}");
     assert_eq!(number(&shop, "select amount from refunds"), PRICE - 1_000);

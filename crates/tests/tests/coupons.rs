@@ -23,27 +23,7 @@ async fn order(api: &Api, key: &str, offer: &str, coupon: &str) -> Answer {
 /// The code of a coupon that the buyer takes from the campaign.
 async fn taken(api: &Api, key: &str, campaign: &str) -> String {
     let order = api.order(key, campaign, 1).await.expect("an answer").want(201);
-    voucher(api, |voucher| voucher["order_id"] == order["order_id"]).await["code"].as_str().expect("a code").to_owned()
-}
-
-async fn voucher(api: &Api, wanted: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..400 {
-        if let Some(found) = api.vouchers().await.expect("an answer").into_iter().find(&wanted) {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("no such voucher came");
-}
-
-async fn pay(api: &Api, order: &Value) {
-    let (id, amount) = (order["order_id"].as_str().expect("an id"), order["amount"]["amount"].as_i64().expect("money"));
-    let paid = api.pay_at_sandbox(id, amount).await.expect("an answer").json;
-    let key = format!("pay-{id}");
-    api.confirm(&key, id, paid["paymentKey"].as_str().expect("a key"), &won(amount))
-        .await
-        .expect("an answer")
-        .want(200);
+    api.delivered(|voucher| voucher["order_id"] == order["order_id"]).await["code"].as_str().expect("a code").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,12 +57,12 @@ async fn used_once_wherever() {
     // Given back by a cancel, reserved again, and used when it is paid.
     buyer.cancel("back", first["order_id"].as_str().expect("an id")).await.expect("an answer").want(200);
     let again = order(buyer, "again", &gate, &paid).await.want(201);
-    pay(buyer, &again).await;
+    buyer.pay(&again).await;
     let is = |code: &str, state: &'static str| {
         let code = code.to_owned();
         move |voucher: &Value| voucher["code"] == code.as_str() && voucher["state"] == state
     };
-    voucher(buyer, is(&paid, "USED")).await;
+    buyer.delivered(is(&paid, "USED")).await;
     till.redeem("late", &paid, None).await.expect("an answer").problem(409, "already_used");
 
     // Used at a till: no checkout has it any more. The same redemption again is the same.
@@ -94,10 +74,10 @@ async fn used_once_wherever() {
 
     // Taken back with the order that it was bought by: not while an order has reserved it.
     let reserved = order(buyer, "reserving", &gate, &returned).await.want(201);
-    let of_returned = voucher(buyer, is(&returned, "ACTIVE")).await["order_id"].as_str().expect("an id").to_owned();
+    let of_returned = buyer.delivered(is(&returned, "ACTIVE")).await["order_id"].as_str().expect("an id").to_owned();
     buyer.cancel("unbuy", &of_returned).await.expect("an answer").want(200);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    voucher(buyer, is(&returned, "ACTIVE")).await;
+    buyer.delivered(is(&returned, "ACTIVE")).await;
     buyer.cancel("free", reserved["order_id"].as_str().expect("an id")).await.expect("an answer").want(200);
 
     shop.kill();

@@ -1,8 +1,6 @@
 //! Input that nobody sends by accident. Each gets its problem document; the program neither panics nor tells what belongs
 //! to someone else, and goes on serving.
 
-use std::time::Duration;
-
 use firstcome_tests::{Answer, NoAnswer, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -301,12 +299,7 @@ async fn what_is_anothers() {
     let (owner, other) = (&buyers[0], &buyers[1]);
     let order = owner.order("key", &offer, 1).await.expect("an answer").want(201);
     let order = order["order_id"].as_str().expect("an id").to_owned();
-    let code = loop {
-        if let Some(voucher) = owner.vouchers().await.expect("an answer").first() {
-            break voucher["code"].as_str().expect("a code").to_owned();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let code = owner.delivered(|_| true).await["code"].as_str().expect("a code").to_owned();
     // The very same answer as for what never existed.
     let nothing = "ord_00000000000000000000000000";
     for path in ["/orders/{}", "/orders/{}/stream", "/payments/{}"] {

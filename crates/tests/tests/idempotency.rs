@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card, ticket};
+use firstcome_tests::{Answer, Api, SOON, Shop, Storefront as _, gift_card, ticket, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -180,19 +180,13 @@ async fn adjustments() {
 async fn bought(api: &Api, offer: &str) -> (String, String) {
     let key = format!("buy-{}", api.orders().await.expect("an answer").len());
     let id = text(&order(api, &key, offer, 1).await.want(201), "order_id");
-    while api.orders().await.expect("an answer").iter().all(|order| order["order_id"] != id.as_str()) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let is_mine = |order: &Value| order["order_id"] == id.as_str();
+    until("it is listed", SOON, async || api.orders().await.expect("an answer").iter().any(is_mine)).await;
     let paid = api.pay_at_sandbox(&id, 9_000).await.expect("an answer");
     (id, text(&paid.json, "paymentKey"))
 }
 
 /// The code of the only voucher, when it is there.
 async fn voucher(api: &Api) -> String {
-    loop {
-        if let Some(voucher) = api.vouchers().await.expect("an answer").first() {
-            return text(voucher, "code");
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    text(&api.delivered(|_| true).await, "code")
 }

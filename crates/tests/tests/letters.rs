@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firstcome_core::events::topics;
 use firstcome_core::ids::EventId;
@@ -10,7 +9,7 @@ use firstcome_core::ports::{Committed, EventLog as _, LoggedEvent, Records};
 use firstcome_core::records::{NewEvent, Unit};
 use firstcome_core::time::Time;
 use firstcome_store::sqlite::{SqliteEventLog, SqliteRecords};
-use firstcome_tests::{Api, Shop, Storefront, ticket};
+use firstcome_tests::{Api, PASSWORD, SOON, Shop, Storefront, ticket, until};
 use futures_util::future::join_all;
 use hyper::Method;
 use rusqlite::Connection;
@@ -59,28 +58,15 @@ async fn items(operator: &Api, query: &str) -> Vec<Value> {
 
 /// The letters that wait, when they are as expected.
 async fn waiting(operator: &Api, query: &str, expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let mut letters = Vec::new();
-    for _ in 0..600 {
-        letters = items(operator, &format!("replayed=false&{query}")).await;
-        if expected(&letters) {
-            return letters;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it does not come to that: {letters:?}");
+    until("the letters", SOON, async || {
+        let letters = items(operator, &format!("replayed=false&{query}")).await;
+        if expected(&letters) { Ok(letters) } else { Err(letters) }
+    })
+    .await
 }
 
 async fn replay(operator: &Api, id: &str) -> firstcome_tests::Answer {
     operator.post(&format!("{LETTERS}/{id}/replay")).send().await.expect("an answer")
-}
-
-/// A paid order for one unit.
-async fn buy(buyer: &Api, key: &str, offer: &str) -> String {
-    let order = buyer.order(key, offer, 1).await.expect("an answer").want(201);
-    let (id, amount) = (text(&order, "order_id"), &order["amount"]);
-    let paid = buyer.pay_at_sandbox(&id, amount["amount"].as_i64().expect("an amount")).await.expect("an answer");
-    buyer.confirm(&id, &id, &text(&paid.json, "paymentKey"), amount).await.expect("an answer").want(200);
-    id
 }
 
 /// The shop's tickets get a day that no calendar knows, told by the catalogue as an event of its own: one that can be read,
@@ -93,13 +79,11 @@ pub(crate) async fn a_delivery_is_buried_mended_and_replayed<S: Storefront>(
     let seller = shop.seller().await;
     let product = seller.create_product(&ticket("Gate")).await;
     let price = json!({"amount": 9_000, "currency": "KRW"});
-    let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 10})).await;
+    let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 1_000})).await;
     let buyer = shop.buyers(1).remove(0);
-    buy(&buyer, "well", &offer).await;
+    buyer.buy("well", &offer, 1).await;
     let operator = shop.account("operator", "night@shop.test").await;
-    while buyer.vouchers().await.expect("vouchers").is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    buyer.delivered(|_| true).await;
     assert!(items(&operator, "").await.is_empty());
 
     let mut poison: Value = serde_json::from_str(&last().await.data).expect("JSON");
@@ -108,11 +92,14 @@ pub(crate) async fn a_delivery_is_buried_mended_and_replayed<S: Storefront>(
     // It is on its way to vouchers; what is bought before it arrives is delivered.
     let mut orders = Vec::new();
     let letter = loop {
-        orders.push(buy(&buyer, &format!("ill-{}", orders.len()), &offer).await);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let vouchers = buyer.vouchers().await.expect("vouchers").len();
-        if vouchers <= orders.len() {
-            break waiting(&operator, "role=vouchers", |letters| letters.len() == 1).await.remove(0);
+        orders.push(buyer.buy(&format!("ill-{}", orders.len()), &offer, 1).await);
+        let buried = until("the order is delivered or buried", SOON, async || {
+            let buried = items(&operator, "role=vouchers&replayed=false").await.pop();
+            let delivered = buyer.vouchers().await.expect("vouchers").len() == orders.len() + 1;
+            (delivered || buried.is_some()).then_some(buried)
+        });
+        if let Some(letter) = buried.await {
+            break letter;
         }
     };
     let delivered = buyer.vouchers().await.expect("vouchers").len();
@@ -126,15 +113,16 @@ pub(crate) async fn a_delivery_is_buried_mended_and_replayed<S: Storefront>(
 
     let mended = json!({"description": "announced once more, with its own day"});
     seller.patch(&format!("/admin/products/{product}")).json(&mended).want(200).await;
-    let answers = loop {
+    // The new announcement is on its way.
+    let answers = until("it is replayed", SOON, async || {
         let answers = join_all([replay(&operator, &id), replay(&seller, &id)]).await;
         if answers.iter().any(|answer| answer.status == 200) {
-            break answers;
+            return Ok(answers);
         }
-        // The new announcement is on its way.
         assert!(answers.iter().all(|answer| ["replay_failed", "wrong_state"].contains(&answer.code())), "{answers:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+        Err(answers)
+    })
+    .await;
     for answer in answers {
         assert!(answer.status == 200 || answer.code() == "wrong_state", "{answer}");
     }
@@ -212,7 +200,7 @@ async fn what_nobody_can_read() {
     database.execute("UPDATE outbox SET data = ?1 WHERE position = ?2", (data, poison.position)).expect("mended");
     shop.start_again().await;
     metric(&shop, 1).await;
-    let operator = shop.api().log_in("night@shop.test", "a long enough password 7").await;
+    let operator = shop.api().log_in("night@shop.test", PASSWORD).await;
     assert_eq!(items(&operator, "replayed=false").await, letters, "as they were");
     for letter in &letters {
         let id = text(letter, "id");
@@ -229,13 +217,10 @@ async fn metric(shop: &Shop, expected: i64) {
     let lines: Vec<String> = ["catalog.terms", "orders.catalog", "vouchers.catalog"]
         .map(|consumer| format!("firstcome_dead_letters_waiting{{consumer=\"{consumer}\"}} {expected}"))
         .into();
-    for _ in 0..600 {
+    until(format!("the metric of each is {expected}"), SOON, async || {
         let answer = shop.api().call(Method::GET, "/metrics").send().await.expect("an answer");
         let text = String::from_utf8_lossy(&answer.bytes).into_owned();
-        if lines.iter().all(|line| text.contains(line)) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the metric does not come to {expected}");
+        lines.iter().all(|line| text.contains(line))
+    })
+    .await;
 }

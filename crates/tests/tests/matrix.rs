@@ -3,14 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, Shop, Storefront as _, gift_card};
+use firstcome_tests::{Answer, Api, PASSWORD, Shop, Storefront as _, gift_card};
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::letters::unreadable;
-
-/// The password of every account.
-const PASSWORD: &str = "a long enough password 7";
 
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,18 +263,8 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 1_000})).await;
     let buyer = shop.account("buyer", "owner@shop.test").await;
     let phone = buyer.log_in("owner@shop.test", PASSWORD).await;
-    let order = phone.order("first", &offer, 1).await.expect("an answer").want(201);
-    let order = order["order_id"].as_str().expect("an id").to_owned();
-    let paid = shop.api().pay_at_sandbox(&order, 9_000).await.expect("an answer");
-    let payment = paid.json["paymentKey"].as_str().expect("a key").to_owned();
-    buyer.confirm("pay", &order, &payment, &price).await.expect("an answer").want(200);
-    let voucher = loop {
-        let vouchers = buyer.vouchers().await.expect("an answer");
-        if let Some(voucher) = vouchers.first() {
-            break voucher["code"].as_str().expect("a code").to_owned();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    let order = phone.buy("first", &offer, 1).await;
+    let voucher = buyer.delivered(|_| true).await["code"].as_str().expect("a code").to_owned();
     let sessions = buyer.sessions().await;
     let other = sessions["items"].as_array().expect("a list").iter().find(|session| session["current"] != true);
     let session = other.expect("a second device")["session_id"].as_str().expect("an id").to_owned();

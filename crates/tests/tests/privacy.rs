@@ -1,11 +1,10 @@
 //! What is personal is nowhere in readable form: not in a database, a journal, a log, a topic or a metric; and it stays
 //! readable to the shop while its keys change.
 
-use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::{fs, io};
 
-use firstcome_tests::{Api, Encryption, MailServer, Shop, Storefront};
+use firstcome_tests::{Api, Encryption, MailServer, SOON, Shop, Storefront, ticket, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ const EMAIL: &str = "zebulon.quartermain@unmistakable.test";
 const OTHER_EMAIL: &str = "zq@elsewhere-entirely.test";
 const PASSWORD: &str = "ostrich umbrella pancake";
 const NEW_PASSWORD: &str = "pancake umbrella ostrich";
-const PRODUCT: &str = "A thing that anyone may read about";
+pub(crate) const PRODUCT: &str = "A thing that anyone may read about";
 
 /// What nobody may find: everything that the person has told the shop.
 const SECRETS: [&str; 10] = [
@@ -34,6 +33,10 @@ pub(crate) async fn live(shop: &impl Storefront) -> Api {
     let seller = shop.seller().await;
     let goods = json!({"kind": "goods", "name": PRODUCT});
     let offer = seller.sell(&goods, &json!({"price": 0, "stock": 10})).await;
+    let gate = seller.sell(&ticket(PRODUCT), &json!({"price": 0, "stock": 10})).await;
+    let stranger = shop.buyers(1).remove(0);
+    stranger.order("gate", &gate, 1).await.expect("an answer").want(201);
+    stranger.delivered(|voucher| voucher["product_name"] == PRODUCT).await;
     let api = shop.api();
     let token = verified(&api, EMAIL).await;
     let body = json!({"email": EMAIL, "password": PASSWORD, "name": "Zebulon Quartermain", "phone": "010-9182-7364",
@@ -64,31 +67,40 @@ pub(crate) async fn live(shop: &impl Storefront) -> Api {
 }
 
 async fn verified(api: &Api, email: &str) -> Value {
+    // One that is used up may be there already.
+    let before = api.newest_code(email).await;
     api.post("/auth/email-codes").json(&json!({"email": email})).want(202).await;
-    // The newest may be on its way still, behind one that is used up.
-    for _ in 0..200 {
-        let code = api.mailed_code(email).await;
-        let body = json!({"email": email, "code": code});
-        let answer = api.post("/auth/email-codes/verify").json(&body).send().await.expect("an answer");
-        if answer.status == 200 {
-            return answer.json["verification_token"].clone();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        api.post("/auth/email-codes").json(&json!({"email": email})).send().await.expect("an answer");
-    }
-    panic!("no code for {email} is right")
+    let code = until(format!("a new code for {email}"), SOON, async || {
+        api.newest_code(email).await.filter(|code| Some(code) != before.as_ref())
+    });
+    let body = json!({"email": email, "code": code.await});
+    api.post("/auth/email-codes/verify").json(&body).want(200).await["verification_token"].clone()
 }
 
-/// Everything under a folder, and what it holds, in lower case.
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.is_file() {
-            let bytes = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
-            found.push((path.display().to_string(), bytes));
+/// Everything under a folder, by its path there, and what it holds, in lower case. What cannot be read fails: nobody knows
+/// what is in it. Only what is gone again is gone.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        let Some(entries) = unless_gone(&next, fs::read_dir(&next)) else { continue };
+        for path in entries.map(|entry| entry.expect("a folder that can be read").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file()
+                && let Some(bytes) = unless_gone(&path, fs::read(&path))
+            {
+                let name = path.strip_prefix(folder).expect("it is in there").display().to_string();
+                found.push((name, bytes.to_ascii_lowercase()));
+            }
         }
+    }
+    found
+}
+
+fn unless_gone<T>(path: &Path, read: io::Result<T>) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        read => Some(read.unwrap_or_else(|error| panic!("{}: {error}", path.display()))),
     }
 }
 
@@ -99,25 +111,41 @@ fn places<'a>(found: &'a [(String, Vec<u8>)], text: &str) -> Vec<&'a str> {
     found.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name.as_str()).collect()
 }
 
-/// Searches folders, and what the shop says of itself. What is no secret is found, so the search is one.
-pub(crate) async fn search(folders: &[&Path], api: &Api) {
-    let mut found = Vec::new();
-    for folder in folders {
-        files(folder, &mut found);
-    }
+/// What the shop says of itself.
+pub(crate) async fn metrics(api: &Api) -> Vec<u8> {
     let metrics = api.call(Method::GET, "/metrics").send().await.expect("metrics");
-    found.push(("/metrics".to_owned(), metrics.bytes.to_ascii_lowercase()));
-    assert!(!places(&found, PRODUCT).is_empty(), "the search finds nothing at all");
+    assert_eq!(metrics.status, 200, "{metrics}");
+    metrics.bytes.to_ascii_lowercase()
+}
+
+/// Searches a folder, and what the shop says of itself. Of each part of the folder, named by how its paths begin, it is said
+/// what the shop has written there that is no secret: that is found, so what is secret would be as well.
+pub(crate) fn search(folder: &Path, known: &[(&str, &str)], metrics: Vec<u8>) {
+    let mut found = files(folder);
+    for (part, text) in known {
+        let places = places(&found, text);
+        assert!(
+            places.iter().any(|place| place.starts_with(part)),
+            "the search does not find {text} in {part}: {places:?}"
+        );
+    }
+    found.push(("/metrics".to_owned(), metrics));
     for secret in SECRETS {
         assert_eq!(places(&found, secret), Vec::<&str>::new(), "{secret}");
     }
+}
+
+/// Searches everything that a shop in one process has.
+async fn search_shop(shop: &Shop) {
+    let metrics = metrics(&shop.api()).await;
+    search(shop.scratch(), &[("data/catalog.db", PRODUCT), ("data/vouchers.db", PRODUCT), ("log", "is open")], metrics);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn privacy_nothing_personal_can_be_read_in_files_logs_and_metrics() {
     let mut shop = Shop::start().await;
     let person = live(&shop).await;
-    search(&[shop.scratch()], &shop.api()).await;
+    search_shop(&shop).await;
     // E-mails that wait, because the mail server is away.
     let away = MailServer::prepare(Encryption::None);
     shop.stop().await;
@@ -126,13 +154,13 @@ async fn privacy_nothing_personal_can_be_read_in_files_logs_and_metrics() {
     for path in ["/auth/email-codes", "/auth/password-reset"] {
         shop.api().post(path).json(&json!({"email": OTHER_EMAIL})).want(202).await;
     }
-    search(&[shop.scratch()], &shop.api()).await;
+    search_shop(&shop).await;
     person.delete("/me").want(204).await;
     person.get("/me").want(401).await;
     shop.audit().ok();
     shop.kill();
     shop.start_again().await;
-    search(&[shop.scratch()], &shop.api()).await;
+    search_shop(&shop).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,14 +176,16 @@ async fn privacy_keys_change_while_the_shop_runs() {
     shop.kill();
     shop.start_again().await;
     let done = |status: &str| status.lines().any(|line| line.contains("data-1.key") && line.contains("not needed"));
-    while !done(&shop.run(&["keys", "status"], "").ok()) {
+    until("nothing is sealed with the first key", SOON, async || {
         assert_eq!(person.get("/me").want(200).await, me);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        let status = shop.run(&["keys", "status"], "").ok();
+        if done(&status) { Ok(()) } else { Err(status) }
+    })
+    .await;
     shop.stop().await;
     fs::remove_file(shop.data().join("keys/data-1.key")).expect("it is there");
     shop.start_again().await;
     assert_eq!((person.get("/me").want(200).await, person.sessions().await), (me, devices));
     shop.api().log_in(OTHER_EMAIL, NEW_PASSWORD).await;
-    search(&[shop.scratch()], &shop.api()).await;
+    search_shop(&shop).await;
 }

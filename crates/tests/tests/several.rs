@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Random, Shop, Storefront as _, gift_card, ticket};
+use firstcome_tests::{Answer, Api, Random, SOON, Shop, Storefront as _, gift_card, ticket, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -26,25 +26,6 @@ async fn held(seller: &Api, offer: &str) -> (u64, u64) {
     (live["held"].as_u64().expect("held"), live["sold"].as_u64().expect("sold"))
 }
 
-/// Pays an order at the provider and in the shop.
-async fn pay(api: &Api, order: &Value) {
-    let id = order["order_id"].as_str().expect("an id");
-    let amount = order["amount"]["amount"].as_i64().expect("an amount");
-    let paid = api.pay_at_sandbox(id, amount).await.expect("an answer").json;
-    let payment = paid["paymentKey"].as_str().expect("a key");
-    api.confirm(&format!("pay-{id}"), id, payment, &won(amount)).await.expect("an answer").want(200);
-}
-
-async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = look().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it did not come to that in time");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bought_delivered_and_taken_back_whole() {
     let mut shop = Shop::start().await;
@@ -57,23 +38,27 @@ async fn bought_delivered_and_taken_back_whole() {
     assert_eq!((&order["state"], &order["amount"]), (&json!("PENDING"), &won(10_500)), "{order}");
     assert_eq!(order["lines"][1]["unit_price"], won(500), "{order}");
     assert_eq!((held(&seller, &card).await, held(&seller, &gate).await), ((1, 0), (3, 0)));
-    pay(buyer, &order).await;
+    buyer.pay(&order).await;
     let id = order["order_id"].as_str().expect("an id");
     let paid = buyer.order_of(id).await.expect("an answer").want(200);
     assert_eq!(paid["state"], "COMPLETED", "{paid}");
-    let vouchers =
-        eventually(async || Some(buyer.vouchers().await.expect("an answer")).filter(|all| all.len() == 4)).await;
+    let vouchers = until("four vouchers", SOON, async || {
+        let all = buyer.vouchers().await.expect("an answer");
+        if all.len() == 4 { Ok(all) } else { Err(all) }
+    })
+    .await;
     let kinds: Vec<_> = vouchers.iter().filter_map(|voucher| voucher["kind"].as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "ticket").count(), 3, "{kinds:?}");
-    let listed = eventually(async || buyer.orders().await.expect("an answer").pop()).await;
+    let listed = until("it is listed", SOON, async || buyer.orders().await.expect("an answer").pop()).await;
     assert_eq!(listed["lines"].as_array().map(Vec::len), Some(2), "one order with its lines: {listed}");
+    assert_eq!(shop.audit_json()["orders"], 1, "one order over two offers");
     shop.audit().ok();
 
     let canceled = buyer.cancel("back", id).await.expect("an answer").want(200);
     assert_eq!(canceled["refund"]["amount"], won(10_500), "{canceled}");
-    eventually(async || {
+    until("the money is back", SOON, async || {
         let payment = buyer.payment_of(id).await.expect("an answer").want(200);
-        (payment["state"] == "CANCELED").then_some(())
+        if payment["state"] == "CANCELED" { Ok(()) } else { Err(payment) }
     })
     .await;
     assert_eq!((held(&seller, &card).await, held(&seller, &gate).await), ((0, 0), (0, 0)));
@@ -193,7 +178,7 @@ async fn killed_between_the_lines() {
         let sent: Vec<_> = sent.collect();
         if round == 0 {
             // At least once somebody is answered before.
-            eventually(async || (granted.load(Ordering::Relaxed) > 0).then_some(())).await;
+            until("somebody is answered", SOON, async || granted.load(Ordering::Relaxed) > 0).await;
         }
         tokio::time::sleep(Duration::from_millis(random.below(60))).await;
         shop.kill();
@@ -205,8 +190,8 @@ async fn killed_between_the_lines() {
         let now = buyers[*buyer].order_of(id).await.expect("an answer").want(200);
         assert_eq!(now["lines"], order["lines"], "{key}: what was answered is kept");
     }
-    // Within some seconds nothing is held but what the orders hold.
-    eventually(async || {
+    // Soon nothing is held but what the orders hold.
+    until("every unit that is held is an order's", SOON, async || {
         let mut expected: BTreeMap<String, u64> = BTreeMap::new();
         for order in seller.admin_orders("state=PENDING").await.expect("an answer") {
             for line in order["lines"].as_array().expect("lines") {
@@ -215,11 +200,12 @@ async fn killed_between_the_lines() {
             }
         }
         for offer in &offers {
-            if held(&seller, offer).await != (expected.get(offer).copied().unwrap_or(0), 0) {
-                return None;
+            let (held, expected) = (held(&seller, offer).await, expected.get(offer).copied().unwrap_or(0));
+            if held != (expected, 0) {
+                return Err(format!("{offer}: {held:?} held and sold, {expected} in orders"));
             }
         }
-        Some(())
+        Ok(())
     })
     .await;
     assert!(!answered.is_empty(), "some orders were answered");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
+use firstcome_tests::{Api, SOON, Shop, ShopOptions, Storefront as _, gift_card, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -216,9 +216,7 @@ async fn a_second_signal_waits_for_nobody() {
     busy.read_exact(&mut asked).await.expect("an answer");
     assert_eq!(&asked, b"HTTP/1.1 100 Continue");
     shop.ask_to_stop();
-    while !shop.log().contains("stopping") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the stop begins", SOON, async || shop.log().contains("stopping")).await;
     shop.ask_to_stop();
     let status = shop.wait_end().await;
     assert_eq!(status.code(), Some(130), "{status}");

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use firstcome_core::ids::OrderId;
-use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
+use firstcome_tests::{Api, SOON, Shop, ShopOptions, Storefront as _, gift_card, until};
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The books of a shop that has stopped, and the orders in them.
 struct Original {
@@ -28,12 +28,12 @@ impl Original {
             let order = buyer.order(key, &offer, 1).await.expect("an answer").want(201);
             orders.push(order["order_id"].as_str().expect("an order_id").to_owned());
             if key != "three" {
-                pay(&buyer, &order).await;
+                buyer.pay(&order).await;
             }
         }
-        until(&buyer, "delivered", |vouchers, _| vouchers == 2).await;
+        until("both are delivered", SOON, async || vouchers_and_refunds(&buyer).await.0 == 2).await;
         buyer.cancel("cancel", &orders[1]).await.expect("an answer").want(200);
-        until(&buyer, "refunded", |_, canceled| canceled == 1).await;
+        until("one is refunded", SOON, async || vouchers_and_refunds(&buyer).await.1 == 1).await;
         let stopped = shop.stop().await;
         assert!(stopped.success(), "stopped with {stopped}");
         shop.audit().ok();
@@ -48,29 +48,16 @@ impl Original {
     }
 }
 
-async fn pay(buyer: &Api, order: &Value) {
-    let (id, amount) = (order["order_id"].as_str().expect("an order_id"), &order["amount"]);
-    let paid = buyer.pay_at_sandbox(id, amount["amount"].as_i64().expect("an amount")).await.expect("an answer");
-    let card = paid.json["paymentKey"].as_str().expect("a paymentKey").to_owned();
-    buyer.confirm(&format!("pay-{id}"), id, &card, amount).await.expect("an answer").want(200);
-}
-
-/// Waits until the numbers of vouchers, and of canceled orders with their refunds done, are right.
-async fn until(buyer: &Api, what: &str, right: impl Fn(usize, usize) -> bool) {
-    for _ in 0..300 {
-        let vouchers = buyer.vouchers().await.expect("vouchers").len();
-        let mut canceled = 0;
-        for order in buyer.orders().await.expect("orders").iter().filter(|order| order["state"] == "CANCELED") {
-            let id = order["order_id"].as_str().expect("an order_id");
-            let payment = buyer.payment_of(id).await.expect("an answer").want(200);
-            canceled += usize::from(payment["refunds"][0]["state"] == "DONE");
-        }
-        if right(vouchers, canceled) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+/// How many vouchers the buyer has, and how many canceled orders with their refunds done.
+async fn vouchers_and_refunds(buyer: &Api) -> (usize, usize) {
+    let vouchers = buyer.vouchers().await.expect("vouchers").len();
+    let mut refunded = 0;
+    for order in buyer.orders().await.expect("orders").iter().filter(|order| order["state"] == "CANCELED") {
+        let id = order["order_id"].as_str().expect("an order_id");
+        let payment = buyer.payment_of(id).await.expect("an answer").want(200);
+        refunded += usize::from(payment["refunds"][0]["state"] == "DONE");
     }
-    panic!("not {what} in time");
+    (vouchers, refunded)
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -1,10 +1,8 @@
 //! The wish list over HTTP: one list for all devices of a person, also after a restart.
 
-use firstcome_tests::{Api, Shop, Storefront as _, ticket};
+use firstcome_tests::{Api, PASSWORD, Shop, Storefront as _, ticket};
 use hyper::Method;
 use serde_json::Value;
-
-const PASSWORD: &str = "a long enough password 7";
 
 async fn names(api: &Api) -> Vec<Value> {
     let wishes = api.all("/me/wishlist?limit=1").await.expect("an answer");

@@ -4,14 +4,15 @@ password-hint = At least 8 characters.
 login-title = Log in
 login-do = Log in
 login-no-account = New here?
+login-left = Everything is saved; only the log-in is left to do. { $value }
 logout = Log out
 logout-all = Log out everywhere
 logout-all-confirm = Log out on every device, this one included?
 
 forgot-link = Forgot password?
 forgot-title = Choose a new password
-forgot-lead = We send a six-digit code to your e-mail, if it has an account.
-forgot-code-lead = If { $value } has an account, six digits are on their way. Every device is logged out.
+forgot-lead = We send an eight-digit code to your e-mail, if it has an account.
+forgot-code-lead = If { $value } has an account, eight digits are on their way. Every device is logged out.
 forgot-password = New password
 forgot-do = Save and log in
 

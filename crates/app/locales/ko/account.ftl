@@ -4,14 +4,15 @@ password-hint = 8자 이상으로 정해 주세요.
 login-title = 로그인
 login-do = 로그인
 login-no-account = 처음이신가요?
+login-left = 저장되었습니다. 로그인만 다시 해 주세요. { $value }
 logout = 로그아웃
 logout-all = 모든 기기에서 로그아웃
 logout-all-confirm = 이 기기를 포함한 모든 기기에서 로그아웃할까요?
 
 forgot-link = 비밀번호를 잊으셨나요?
 forgot-title = 새 비밀번호 정하기
-forgot-lead = 가입된 이메일이면 여섯 자리 코드를 보내 드립니다.
-forgot-code-lead = { $value }(이)가 가입된 이메일이면 여섯 자리 숫자가 도착합니다. 모든 기기에서 로그아웃됩니다.
+forgot-lead = 가입된 이메일이면 여덟 자리 코드를 보내 드립니다.
+forgot-code-lead = { $value }(이)가 가입된 이메일이면 여덟 자리 숫자가 도착합니다. 모든 기기에서 로그아웃됩니다.
 forgot-password = 새 비밀번호
 forgot-do = 저장하고 로그인
 

@@ -9,7 +9,6 @@ use firstcome_core::records::Unit;
 use futures_util::{Stream, StreamExt as _, stream};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::key_check;
 use super::passwords::{Hasher, PasswordOptions};
 use super::people::{EmailAddress, InvalidEmail, NewPerson, find};
 use super::records::Session;
@@ -65,7 +64,7 @@ pub async fn add_account(
     if !(8..=128).contains(&password.expose_secret().chars().count()) {
         return Err(AddAccountError::Password);
     }
-    key_check::check(ports.records.as_ref(), &ports.keys).await?;
+    super::require_keys(ports.records.as_ref(), &ports.keys).await?;
     let hash = Hasher::new(&PasswordOptions::default(), Arc::clone(&ports.random)).hash(password)?;
     let roles = roles.with(AccountRole::Buyer);
     loop {

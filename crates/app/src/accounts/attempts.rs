@@ -1,4 +1,4 @@
-//! Slows down whoever guesses: wrong passwords per account and address, and codes asked for per address.
+//! Slows down whoever guesses: wrong passwords per account and address, wrong codes and codes asked for per address.
 //!
 //! An attempt counts as failed from its beginning, so that guesses in parallel are as many as guesses in turn; one that
 //! succeeds, or that nobody got round to checking, is given back. Failures are counted
@@ -6,6 +6,9 @@
 //! - by account and address together: five are free, then the wait doubles up to five minutes;
 //! - by address: a hundred are free, then the same;
 //! - by account: fifty are free, then the wait doubles up to half a minute. This one is for strangers only.
+//!
+//! Wrong e-mailed codes count by address alone, together with wrong passwords: each code counts its own tries, so only
+//! who guesses at many accounts can guess much.
 //!
 //! An address from which the account logged in, or a device of it renewed its tokens, within thirty days is no
 //! stranger's: failures elsewhere never count against it, and nobody locks an owner out where they have been before,
@@ -92,7 +95,7 @@ impl Attempts {
     /// Begins a log-in, unless it comes too soon after failures.
     pub(super) fn begin(&self, account: &[u8], address: ClientAddress, now: Time) -> Result<Attempt, Problem> {
         let pair = pair(account, address);
-        let by_address = (!self.is_free(address)).then(|| digest_parts("address", &[&address.network().to_be_bytes()]));
+        let by_address = self.by_address(address);
         let _turn = self.turn.lock();
         let stranger_to = (!self.is_known(&pair, now)).then(|| digest_parts("account", &[account]));
         let waits = [
@@ -100,18 +103,23 @@ impl Attempts {
             by_address.map(|address| self.failures.blocked_until(&ADDRESS, &address, now)),
             stranger_to.map(|account| self.stranger_until(&account, &pair, now)),
         ];
-        let until = waits.into_iter().flatten().max().unwrap_or_default();
-        if until > now {
-            let seconds = until.since(now).as_secs() + 1;
-            return Err(Problem::new(ErrorCode::RateLimited).detail("Too many wrong passwords").retry_after(seconds));
-        }
+        not_before(waits.into_iter().flatten().max().unwrap_or_default(), now)?;
         let waited_since = stranger_to.and_then(|account| self.let_in(account, &pair, now));
         let keys = [Some(pair), by_address, stranger_to].into_iter().flatten();
         let counted = keys.map(|key| self.failures.reserve(key, now)).collect();
         Ok(Attempt { pair, counted, waited_since })
     }
 
-    /// It had the right password: its owner mistyped before, and is known here from now on.
+    /// Begins the entering of a code that was e-mailed to the owner of an account, unless this address guesses too much.
+    pub(super) fn begin_code(&self, account: &[u8], address: ClientAddress, now: Time) -> Result<Attempt, Problem> {
+        let by_address = self.by_address(address);
+        let _turn = self.turn.lock();
+        not_before(by_address.map_or(now, |address| self.failures.blocked_until(&ADDRESS, &address, now)), now)?;
+        let counted = by_address.map(|address| self.failures.reserve(address, now)).into_iter().collect();
+        Ok(Attempt { pair: pair(account, address), counted, waited_since: None })
+    }
+
+    /// It had the right password or code: its owner mistyped before, and is known here from now on.
     pub(super) fn succeeded(&self, attempt: Attempt, now: Time) {
         self.give_back(&attempt);
         self.failures.forget(&attempt.pair);
@@ -123,7 +131,7 @@ impl Attempts {
         self.known.insert(pair(account, address), now);
     }
 
-    /// Nobody got round to looking at its password: whoever waited for it need not wait again.
+    /// Nobody got round to looking at it: whoever waited for it need not wait again.
     pub(super) fn unchecked(&self, attempt: Attempt) {
         self.give_back(&attempt);
         if let Some(since) = attempt.waited_since {
@@ -179,9 +187,23 @@ impl Attempts {
         }
     }
 
+    /// What an address is counted by, if it is.
+    fn by_address(&self, address: ClientAddress) -> Option<Key> {
+        (!self.is_free(address)).then(|| digest_parts("address", &[&address.network().to_be_bytes()]))
+    }
+
     fn is_free(&self, address: ClientAddress) -> bool {
         self.development && address.0.is_loopback()
     }
+}
+
+/// Refuses what comes too soon.
+fn not_before(until: Time, now: Time) -> Result<(), Problem> {
+    if until <= now {
+        return Ok(());
+    }
+    let seconds = until.since(now).as_secs() + 1;
+    Err(Problem::new(ErrorCode::RateLimited).detail("Too many wrong passwords or codes").retry_after(seconds))
 }
 
 fn pair(account: &[u8], address: ClientAddress) -> Key {

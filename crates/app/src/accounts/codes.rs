@@ -1,4 +1,4 @@
-//! E-mailed codes: six digits that prove that someone reads an e-mail address, each for one purpose.
+//! E-mailed codes: digits that prove that someone reads an e-mail address, each for one purpose.
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ports::{Committed, random_bytes};
@@ -7,19 +7,26 @@ use firstcome_core::time::Time;
 
 use super::records::EmailCode;
 use super::tokens::same;
-use super::{Accounts, Options};
-use crate::http::{Outcome, Problem};
+use super::{Accounts, EmailAddress, Options};
+use crate::http::{ClientAddress, Outcome, Problem};
 use crate::mails::NewMail;
 
-/// Codes that nobody can count through in the tries that there are.
-const CODES: u64 = 1_000_000;
+/// Digits of a code that verifies an e-mail address: nobody can count through them in the tries that there are.
+pub(super) const VERIFICATION_DIGITS: u32 = 6;
+/// Digits of a code that gives away an account: nor can many who try at many accounts for days.
+pub(super) const RESET_DIGITS: u32 = 8;
 
 impl Accounts {
     /// Makes the code that holds from now on under this index, and queues the e-mail that brings it. With no e-mail,
     /// because nobody is there to get it, all else is done all the same, so that the answer cannot tell.
-    pub(super) async fn send_code<'a>(&self, index: &[u8], mail: impl Fn(&str) -> Option<NewMail<'a>>) -> Outcome<()> {
-        let number = u64::from_be_bytes(random_bytes(self.ports.random.as_ref())) % CODES;
-        let code = format!("{number:06}");
+    pub(super) async fn send_code<'a>(
+        &self,
+        index: &[u8],
+        digits: u32,
+        mail: impl Fn(&str) -> Option<NewMail<'a>>,
+    ) -> Outcome<()> {
+        let number = u64::from_be_bytes(random_bytes(self.ports.random.as_ref())) % 10_u64.pow(digits);
+        let code = format!("{number:0width$}", width = digits as usize);
         let hash = self.code_hash(index, &code);
         loop {
             let stored = self.ports.records.load::<EmailCode>(index.to_vec()).await?;
@@ -39,6 +46,26 @@ impl Accounts {
                 return Ok(());
             }
         }
+    }
+
+    /// [`Accounts::entered`] for whoever comes with a code, slowed down where codes of many addresses are guessed at. Who
+    /// knows the code is the owner of the e-mail address: passwords that they mistyped before are forgiven.
+    pub(super) async fn enter(
+        &self,
+        email: &EmailAddress,
+        index: &[u8],
+        code: &str,
+        address: ClientAddress,
+    ) -> Outcome<Stored<EmailCode>> {
+        let account = email.index(&self.ports.keys.index);
+        let attempt = self.attempts.begin_code(&account, address, self.ports.clock.now())?;
+        let entered = self.entered(index, code).await;
+        match &entered {
+            Ok(_) => self.attempts.succeeded(attempt, self.ports.clock.now()),
+            Err(problem) if problem.code() == ErrorCode::InvalidCode => {}
+            Err(_) => self.attempts.unchecked(attempt),
+        }
+        entered
     }
 
     /// The row of a code that was entered right, for the caller to use up in the commit of what it is for. A wrong one

@@ -9,6 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::codes::VERIFICATION_DIGITS;
 use super::{Accounts, EmailAddress, wording};
 use crate::http::{Body, ClientAddress, Outcome};
 
@@ -42,7 +43,8 @@ pub(super) async fn post(
     accounts.attempts.check_codes(address)?;
     let index = value.email.index(&accounts.ports.keys.index);
     let lifetime = accounts.options.code_lifetime;
-    accounts.send_code(&index, |code| Some(wording::code(&value.email, code, lifetime))).await?;
+    let mail = |code: &str| Some(wording::code(&value.email, code, lifetime));
+    accounts.send_code(&index, VERIFICATION_DIGITS, mail).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

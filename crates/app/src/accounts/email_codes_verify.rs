@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::records::EmailCode;
 use super::tokens::same;
 use super::{Accounts, EmailAddress};
-use crate::http::{Body, Outcome, Problem};
+use crate::http::{Body, ClientAddress, Outcome, Problem};
 
 /// The code that came by e-mail.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -48,17 +48,20 @@ pub(super) struct EmailVerified {
         (status = 200, description = "The code was right", body = EmailVerified),
         (status = 400, description = "`invalid_code`: wrong, used, expired, or tried too often"),
         (status = 422, description = "`invalid_body`"),
+        (status = 429, description = "`rate_limited`: too many wrong codes; `retry_after` seconds"),
     )
 )]
 pub(super) async fn post(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     Body { value, .. }: Body<EnterCode>,
 ) -> Outcome<Json<EmailVerified>> {
     let index = value.email.index(&accounts.ports.keys.index);
     let secret = random_bytes::<32>(accounts.ports.random.as_ref());
     let verification_token = format!("vrf_{}", URL_SAFE_NO_PAD.encode(secret));
+    let mut entered = accounts.enter(&value.email, &index, &value.code, address).await;
     loop {
-        let mut stored = accounts.entered(&index, &value.code).await?;
+        let mut stored = entered?;
         let row = &mut stored.record;
         row.code = None;
         row.verification = Some(verification_hash(&verification_token));
@@ -67,6 +70,7 @@ pub(super) async fn post(
         if accounts.ports.records.commit(Unit::new().update(&stored)).await? == Committed::Done {
             return Ok(Json(EmailVerified { verification_token }));
         }
+        entered = accounts.entered(&index, &value.code).await;
     }
 }
 

@@ -11,11 +11,11 @@ use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::UserId;
-use firstcome_core::ports::{Committed, PortError};
+use firstcome_core::ports::PortError;
 use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
 
 use super::people::Person;
-use super::records::{Address, EmailCode, Session, User};
+use super::records::{Address, EmailCode, User};
 use super::{Accounts, EmailAddress, wording};
 use crate::http::{Buyer, Outcome, Problem};
 
@@ -63,31 +63,7 @@ impl Accounts {
             return Ok(false);
         }
         self.mails.wake();
-        self.blank_sessions(id).await?;
         Ok(true)
-    }
-
-    /// Forgets which devices there were. That the sessions ended stays for as long as a token could be used: gateways ask.
-    async fn blank_sessions(&self, owner: UserId) -> Result<(), PortError> {
-        let mut after = None;
-        loop {
-            let page = Query::all(Session::TABLE, BATCH).is("owner", owner).after(after);
-            let mut sessions = self.ports.records.list::<Session>(page).await?;
-            let mut unit = Unit::new();
-            for session in &mut sessions {
-                let row = &mut session.record;
-                row.expires_at = row.expires_at.min(row.tokens_until);
-                (row.device, row.origin, row.sealed_with) = (String::new(), None, None);
-                unit = unit.update(session);
-            }
-            let Some(last) = sessions.last().map(|session| session.record.key()) else { return Ok(()) };
-            // Ended sessions change no more, but for the sweeper, which may have removed some: then once again.
-            if self.ports.records.commit(unit).await? == Committed::Done {
-                after = Some((last.clone(), last));
-            } else {
-                after = None;
-            }
-        }
     }
 
     /// Removes the rows of a table that a person owns.

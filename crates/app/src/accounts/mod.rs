@@ -14,7 +14,6 @@ mod codes;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
-mod key_check;
 mod login;
 mod logout;
 mod logout_all;
@@ -46,7 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records};
+use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, RoleName};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -60,9 +59,8 @@ pub use people::EmailAddress;
 use crate::http::{ENDED_SESSIONS, Revocations};
 use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
-use crate::secrets::{Keys, Sealed as _};
+use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
-use key_check::KeyCheck;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
@@ -71,7 +69,7 @@ pub const TABLES: &[&Table] =
     &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE, KeyCheck::TABLE];
 
 /// Which of them have sealed columns, and which column says by what key.
-pub const SEALED: &[(&Table, &str)] = &[
+pub const SEALED: SealedTables = &[
     (User::TABLE, User::KEY),
     (Address::TABLE, Address::KEY),
     (Session::TABLE, Session::KEY),
@@ -149,7 +147,7 @@ struct Accounts {
 
 /// The role, ready to be served and run. Refused with keys that are not those of the database.
 pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
-    key_check::check(ports.records.as_ref(), &ports.keys).await?;
+    require_keys(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports, metrics);
     let workers = vec![
         sweeper::worker(Arc::clone(&accounts)),
@@ -162,6 +160,16 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
     Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
+}
+
+/// Refuses keys that are not those of the database.
+async fn require_keys(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    secrets::require_keys::<User>(RoleName::Accounts, records, keys, SEALED).await
+}
+
+/// The same, but nothing is written.
+pub async fn look_at_keys(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    secrets::look_at_keys::<User>(RoleName::Accounts, records, keys, SEALED).await.map(drop)
 }
 
 impl Accounts {

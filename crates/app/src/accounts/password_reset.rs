@@ -9,6 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::codes::RESET_DIGITS;
 use super::people::find;
 use super::{Accounts, EmailAddress, wording};
 use crate::http::{Body, ClientAddress, Outcome};
@@ -25,7 +26,7 @@ pub(super) struct ForgottenPassword {
 
 /// Sends a code by e-mail to choose a new password with, if the address has an account.
 ///
-/// Six digits that hold for five minutes and five tries; a new code replaces the one before. Until it is entered the
+/// Eight digits that hold for five minutes and five tries; a new code replaces the one before. Until it is entered the
 /// password stays.
 #[utoipa::path(
     post, path = "/api/v1/auth/password-reset", tag = "accounts",
@@ -46,7 +47,7 @@ pub(super) async fn post(
     let known = find(accounts.ports.records.as_ref(), value.email.index(&keys.index)).await?.is_some();
     let lifetime = accounts.options.code_lifetime;
     let mail = |code: &str| known.then(|| wording::reset(&value.email, code, lifetime));
-    accounts.send_code(&value.email.reset_index(&keys.index), mail).await?;
+    accounts.send_code(&value.email.reset_index(&keys.index), RESET_DIGITS, mail).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -70,6 +71,7 @@ mod tests {
         assert_eq!((known.status, &known.text), (202, &unknown.text));
         assert_eq!((known.status, known.headers), (unknown.status, unknown.headers));
         assert!(app.mailbox.newest(KIM).unwrap().contains("new password"));
+        assert_eq!(app.code(KIM).len(), 8);
         assert!(app.mailbox.newest("lee@example.com").is_none());
     }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::people::{Password, find, password_length};
 use super::{Accounts, EmailAddress};
-use crate::http::{Body, Outcome, Problem};
+use crate::http::{Body, ClientAddress, Outcome, Problem};
 
 /// The code that came by e-mail, and the password that is to be.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -22,8 +22,8 @@ pub(super) struct NewPassword {
     /// The account's e-mail address.
     #[schema(value_type = String, example = "kim@example.com")]
     email: EmailAddress,
-    /// The six digits.
-    #[schema(example = "042137")]
+    /// The eight digits.
+    #[schema(example = "04213758")]
     code: String,
     /// 8 to 128 characters.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
@@ -39,17 +39,19 @@ pub(super) struct NewPassword {
         (status = 204, description = "The password is set, every session has ended; log in"),
         (status = 400, description = "`invalid_code`: wrong, used, expired, or tried too often"),
         (status = 422, description = "`invalid_body`"),
+        (status = 429, description = "`rate_limited`: too many wrong codes; `retry_after` seconds"),
         (status = 503, description = "`overloaded`: too many log-ins at the moment"),
     )
 )]
 pub(super) async fn post(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     Body { value, .. }: Body<NewPassword>,
 ) -> Outcome<StatusCode> {
     let keys = &accounts.ports.keys;
     let (index, code) = (value.email.reset_index(&keys.index), value.code.as_str());
     // Looked at first, so that nobody without a code makes us hash; and again when it is used up.
-    accounts.entered(&index, code).await?;
+    accounts.enter(&value.email, &index, code, address).await?;
     let hash = accounts.passwords.hash(value.password.0.clone()).await?;
     loop {
         let mut proof = accounts.entered(&index, code).await?;
@@ -109,7 +111,7 @@ mod tests {
         app.sign_up(KIM).await;
         let device = app.log_in(KIM).await;
         let right = code(&app).await;
-        let wrong = format!("{:06}", (right.parse::<u32>().unwrap() + 1) % 1_000_000);
+        let wrong = format!("{:08}", (right.parse::<u32>().unwrap() + 1) % 100_000_000);
         for left in (0..5).rev() {
             let refused = app.post(PATH, None, &body(&wrong)).await;
             refused.is_problem(400, "invalid_code");
@@ -144,6 +146,39 @@ mod tests {
         assert_eq!(other.post(PATH, None, &body(&code)).await.status, 204);
         app.gateway.load().await.unwrap();
         app.get("/api/v1/me", Some(&device.access)).await.is_problem(401, "unauthenticated");
+    }
+
+    #[tokio::test]
+    async fn whoever_guesses_at_many_accounts_is_slowed_down() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        let right = code(&app).await;
+        let guess = async |number: u32| {
+            let guess = json!({ "email": format!("{number}@example.com"), "code": "12345678", "password": NEW });
+            app.post(PATH, None, &guess).await.status
+        };
+        for number in 0..101 {
+            assert_eq!(guess(number).await, 400);
+        }
+        assert_eq!(guess(101).await, 429);
+        let refused = app.post(PATH, None, &body(&right)).await;
+        refused.is_problem(429, "rate_limited");
+        let wait = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        app.clock.advance(Duration::from_secs(wait));
+        assert_eq!(app.post(PATH, None, &body(&right)).await.status, 204);
+    }
+
+    #[tokio::test]
+    async fn whoever_mistyped_the_password_before_can_log_in_at_once() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        for _ in 0..6 {
+            assert_eq!(log_in(&app, "forgotten").await, 401);
+        }
+        assert_eq!(log_in(&app, "forgotten").await, 429);
+        let code = code(&app).await;
+        assert_eq!(app.post(PATH, None, &body(&code)).await.status, 204);
+        assert_eq!(log_in(&app, NEW).await, 200);
     }
 
     #[tokio::test]

@@ -204,6 +204,11 @@ impl Sealed for User {
         self.seal_with(sealer, &email, &name, phone.as_deref());
         Ok(())
     }
+
+    fn fits(self, keys: &Keys) -> bool {
+        let Ok((email, ..)) = self.opened(&keys.sealer()) else { return false };
+        EmailAddress::try_from(email).is_ok_and(|email| email.index(&keys.index) == self.email_index)
+    }
 }
 
 impl Sealed for Address {
@@ -211,7 +216,7 @@ impl Sealed for Address {
 
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
         let place: [&[u8]; 2] = [b"addresses.label", &self.id.0];
-        self.label = sealer.seal(&place, &sealer.open(self.sealed_with, &place, &self.label)?);
+        self.label = sealer.reseal(self.sealed_with, &place, &self.label)?;
         self.sealed_with = sealer.key();
         Ok(())
     }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use firstcome_core::ports::PortError;
 
 use super::Accounts;
-use super::key_check::KeyCheck;
 use super::records::{Address, Session, User};
 use crate::mails::QueuedMail;
 use crate::role::Worker;
-use crate::secrets::{RESEAL_EVERY, reseal};
+use crate::secrets::{KeyCheck, Resealed, reseal, resealer};
 
 impl Accounts {
-    /// Seals everything anew that an older key sealed. Returns how many rows.
-    async fn reseal(&self) -> Result<usize, PortError> {
+    /// Seals everything anew that an older key sealed.
+    async fn reseal(&self) -> Result<Resealed, PortError> {
         let (records, keys) = (self.ports.records.as_ref(), &self.ports.keys);
         Ok(reseal::<User>(records, keys).await?
             + reseal::<Address>(records, keys).await?
@@ -25,13 +24,9 @@ impl Accounts {
 
 /// Looks every few seconds; where nothing is to be done that is five reads of an index.
 pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
-    Worker::new("accounts-keys", move |stop| async move {
-        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
-            if let Some(Err(error)) = stop.run_until_cancelled(accounts.reseal()).await {
-                tracing::warn!(%error, "personal data is not sealed anew yet");
-            }
-        }
-        Ok(())
+    resealer("accounts-keys", move || {
+        let accounts = Arc::clone(&accounts);
+        async move { accounts.reseal().await }
     })
 }
 
@@ -44,9 +39,22 @@ mod tests {
     use futures_util::TryStreamExt as _;
     use serde_json::json;
 
-    use super::super::{SEALED, admin, key_check};
+    use super::super::{SEALED, admin, look_at_keys, require_keys};
     use crate::accounts::testing::TestApp;
-    use crate::secrets::{Keys, SystemRandom, oldest_key};
+    use crate::secrets::{Keys, Resealed, SystemRandom, oldest_key};
+
+    #[tokio::test]
+    async fn a_database_from_before_the_check_is_known_by_its_accounts() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        let others = app.with_other_keys().await;
+        for _ in 0..2 {
+            assert!(look_at_keys(app.records.as_ref(), &others.keys).await.is_err());
+            assert!(require_keys(app.records.as_ref(), &others.keys).await.is_err());
+            require_keys(app.records.as_ref(), &app.keys).await.unwrap();
+        }
+        look_at_keys(app.records.as_ref(), &app.keys).await.unwrap();
+    }
 
     #[tokio::test]
     async fn everything_is_sealed_with_the_new_key_and_read_and_found_as_before() {
@@ -64,22 +72,22 @@ mod tests {
         let device = app.log_in_at("kim7@example.com", "my phone").await;
         let me = app.get("/api/v1/me", Some(&device.access)).await.body;
         let oldest = async || oldest_key(app.records.as_ref(), SEALED).await.unwrap();
-        assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(1)));
+        assert_eq!((app.accounts().reseal().await.unwrap().rows, oldest().await), (0, Some(1)));
         let now = app.clock.now();
         Keys::rotate(&folder, &SystemRandom, now, now).unwrap();
         assert_eq!(keys.reload(now).unwrap(), Some(2));
         // Without the old one nobody should go on yet, and with both everyone can.
         let with = async || {
             let keys = Keys::load_shared(&folder, &SystemRandom, now).unwrap();
-            key_check::check(app.records.as_ref(), &keys).await
+            require_keys(app.records.as_ref(), &keys).await
         };
         let old = folder.join("data-1.key");
         std::fs::rename(&old, folder.join("away")).unwrap();
         assert!(with().await.is_err());
         std::fs::rename(folder.join("away"), &old).unwrap();
         assert!(with().await.is_ok());
-        assert_eq!(app.accounts().reseal().await.unwrap(), 150 + 150 + 1);
-        assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (0, Some(2)));
+        assert_eq!(app.accounts().reseal().await.unwrap().rows, 150 + 150 + 1);
+        assert_eq!((app.accounts().reseal().await.unwrap(), oldest().await), (Resealed::default(), Some(2)));
         // The old key is not needed any more.
         std::fs::remove_file(old).unwrap();
         assert!(with().await.is_ok());

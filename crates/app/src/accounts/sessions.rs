@@ -119,10 +119,14 @@ impl Accounts {
         self.end_with(Unit::new(), sessions).await
     }
 
+    /// Of an ended session nothing is kept but that it ended, for as long as one of its tokens could be used: gateways ask.
     async fn end_with(&self, mut unit: Unit, mut sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
         let now = self.ports.clock.now();
         for session in &mut sessions {
-            session.record.ended_at = Some(now);
+            let row = &mut session.record;
+            row.ended_at = Some(now);
+            row.expires_at = row.expires_at.min(row.tokens_until);
+            (row.device, row.origin, row.sealed_with) = (String::new(), None, None);
             let Session { id, owner, tokens_until, .. } = session.record;
             unit =
                 unit.update(session).event(&RoleEvent::SessionRevoked { session: id, user: owner, tokens_until }, now);

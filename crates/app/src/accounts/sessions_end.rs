@@ -14,7 +14,7 @@ use crate::http::{Buyer, Outcome, Path, Problem};
     security(("bearer" = [])),
     params(("session_id" = String, Path, description = "From the list", example = "ses_01h455vb4pex5vsknk084sn02q")),
     responses(
-        (status = 204, description = "Logged out; also when it was already"),
+        (status = 204, description = "Logged out; also when it was a moment ago"),
         (status = 401, description = "`unauthenticated`"),
         (status = 404, description = "`not_found`: the caller has no such session"),
     )
@@ -34,9 +34,32 @@ pub(super) async fn delete(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use firstcome_core::ports::Clock as _;
+    use firstcome_core::records::{Query, Record as _, RecordsExt as _};
+
+    use crate::accounts::records::Session;
     use crate::accounts::testing::TestApp;
 
     const PATH: &str = "/api/v1/me/sessions";
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_device_that_is_logged_out() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        let (phone, laptop) = (app.log_in("kim@example.com").await, app.log_in("kim@example.com").await);
+        let id = app.session_of(&phone).await;
+        assert_eq!(app.delete(&format!("{PATH}/{id}"), Some(&laptop.access)).await.status, 204);
+        let sessions = app.records.list::<Session>(Query::all(Session::TABLE, 10)).await.unwrap();
+        for Session { origin, ended_at, sealed_with, .. } in sessions.into_iter().map(|stored| stored.record) {
+            assert_eq!((origin.is_some(), sealed_with.is_some()), (ended_at.is_none(), ended_at.is_none()));
+        }
+        app.clock.advance(Duration::from_hours(1));
+        app.accounts().sweep().await.unwrap();
+        let left = app.records.list::<Session>(Query::all(Session::TABLE, 10)).await.unwrap();
+        assert!(left.len() == 1 && left[0].record.expires_at > app.clock.now());
+    }
 
     #[tokio::test]
     async fn own_devices_only() {

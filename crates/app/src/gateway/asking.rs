@@ -1,8 +1,9 @@
-//! Asks the accounts themselves who was logged out, while the topic or the marks are silent.
+//! Asks the accounts themselves who was logged out, beside the topic and the marks.
 //!
 //! A gateway vouches for a session as long as one of the three tells it who was logged out: each of them has told
-//! everything up to a moment. With none of them within a second it refuses every token. The accounts are asked as soon as
-//! one of the other two is silent, not only both: a log-out may have gone only where this gateway cannot read.
+//! everything up to a moment. With none of them within a second it refuses every token. The accounts are asked also while
+//! the other two are heard: a log-out may have gone only where this gateway cannot read, or nowhere, when it is the accounts
+//! that reach neither.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,13 +52,6 @@ impl Gateway {
         self.asked.know(asked);
         Ok(())
     }
-
-    /// Up to when the topic and the marks have both told everything, while both do.
-    fn told_by_both(&self) -> Option<Instant> {
-        let (marks, topic) = (&self.marks.freshness, &self.follower.freshness);
-        let both = marks.is_young() && topic.is_young();
-        both.then(|| marks.known().min(topic.known())).flatten()
-    }
 }
 
 /// Asks until it is stopped. Nothing to do where there is one process.
@@ -69,18 +63,17 @@ pub(super) fn worker(gateway: Arc<Gateway>) -> Worker {
         };
         let mut failing = false;
         loop {
-            if let Some(told) = gateway.told_by_both() {
-                gateway.asked.know(told);
-                failing = false;
-            } else {
-                let Some(asked) = stop.run_until_cancelled(gateway.ask(accounts.as_ref())).await else { return Ok(()) };
-                match &asked {
-                    Ok(()) if failing => tracing::info!("the accounts say again who was logged out"),
-                    Err(error) if !failing => tracing::warn!(%error, "the accounts do not say who was logged out"),
-                    _ => {}
+            let Some(asked) = stop.run_until_cancelled(gateway.ask(accounts.as_ref())).await else { return Ok(()) };
+            // One answer that is late is no silence.
+            let silent = !gateway.asked.is_fresh();
+            match &asked {
+                Ok(()) if failing => tracing::info!("the accounts say again who was logged out"),
+                Err(error) if silent && !failing => {
+                    tracing::warn!(%error, "the accounts do not say who was logged out");
                 }
-                failing = asked.is_err();
+                _ => {}
             }
+            failing = silent;
             if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
                 return Ok(());
             }

@@ -9,8 +9,6 @@ use tokio::time::Instant;
 pub(super) const EFFECTIVE: Duration = Duration::from_secs(1);
 /// How often a source is asked: often enough that an answer that is a little late is no gap.
 pub(super) const EVERY: Duration = Duration::from_millis(200);
-/// From this age on a source is rather not waited for.
-const AGEING: Duration = Duration::from_millis(500);
 
 /// The moment up to which a source has told everything.
 pub(super) struct Freshness {
@@ -33,7 +31,7 @@ impl Freshness {
     }
 
     /// Up to when it has told everything, if it ever did.
-    pub(super) fn known(&self) -> Option<Instant> {
+    fn known(&self) -> Option<Instant> {
         let known = self.known.load(Ordering::Acquire);
         Some(self.began + Duration::from_millis(known.checked_sub(1)?))
     }
@@ -46,11 +44,6 @@ impl Freshness {
     /// Whether a log-out of a second ago is known.
     pub(super) fn is_fresh(&self) -> bool {
         self.known().is_some_and(|known| known.elapsed() < EFFECTIVE)
-    }
-
-    /// Whether it is answering.
-    pub(super) fn is_young(&self) -> bool {
-        self.known().is_some_and(|known| known.elapsed() < AGEING)
     }
 }
 
@@ -65,11 +58,11 @@ mod tests {
         let asked = Instant::now();
         tokio::time::advance(Duration::from_millis(900)).await;
         source.know(asked);
-        assert!(source.is_fresh() && !source.is_young());
+        assert!(source.is_fresh() && source.age() == Duration::from_millis(900));
         tokio::time::advance(Duration::from_millis(100)).await;
         assert!(!source.is_fresh());
         source.know(Instant::now());
         source.know(asked);
-        assert!(source.is_young(), "an answer that comes late takes nothing back");
+        assert_eq!(source.age(), Duration::ZERO, "an answer that comes late takes nothing back");
     }
 }

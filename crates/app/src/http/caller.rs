@@ -151,20 +151,24 @@ pub enum Permission {
     Sell,
 }
 
-/// Who may do what: the one table. What names no role may be done by any account; a seller is no merchant unless the
-/// account is both.
-const MAY: [(Permission, &[AccountRole]); 4] = [
-    (Permission::Buy, &[]),
-    (Permission::Redeem, &[AccountRole::Merchant]),
-    (Permission::Operate, &[AccountRole::Seller, AccountRole::Operator]),
-    (Permission::Sell, &[AccountRole::Seller]),
-];
+impl Permission {
+    /// Who may do what: the one table. What names no role may be done by any account; a seller is no merchant unless the
+    /// account is both.
+    const fn roles(self) -> &'static [AccountRole] {
+        match self {
+            Self::Buy => &[],
+            Self::Redeem => &[AccountRole::Merchant],
+            Self::Operate => &[AccountRole::Seller, AccountRole::Operator],
+            Self::Sell => &[AccountRole::Seller],
+        }
+    }
+}
 
 impl Roles {
     /// Whether one of these roles may do this.
     pub fn may(self, permission: Permission) -> bool {
-        let allowed = |roles: &[AccountRole]| roles.is_empty() || roles.iter().any(|role| self.contains(*role));
-        MAY.iter().any(|(named, roles)| *named == permission && allowed(roles))
+        let roles = permission.roles();
+        roles.is_empty() || roles.iter().any(|role| self.contains(*role))
     }
 }
 

@@ -128,7 +128,7 @@ impl From<PortError> for Problem {
                 tracing::debug!(%error, "storage is full");
                 Self::new(ErrorCode::StorageFull)
             }
-            PortError::Corrupt(_) | PortError::Misused(_) => {
+            PortError::Corrupt(_) | PortError::Lost(_) | PortError::Misused(_) => {
                 tracing::error!(%error, "internal error");
                 Self::new(ErrorCode::Internal)
             }

@@ -20,6 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 const LEASE: Duration = Duration::from_mins(3);
 /// How long one that was given up can be looked at.
 const KEPT: Duration = Duration::from_hours(30 * 24);
+/// How often it is looked for some that were kept for long enough.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// How often the worker looks for what another process queued, or what is due again.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// E-mails that one step takes.
@@ -31,7 +33,14 @@ impl Mails {
     /// The worker.
     pub fn worker(self: Arc<Self>) -> Worker {
         Worker::new("mails", move |stop| async move {
+            let mut forgets_at = self.ports.clock.now();
             loop {
+                if self.ports.clock.now() >= forgets_at {
+                    forgets_at = self.ports.clock.now() + FORGET_EVERY;
+                    if let Some(Err(error)) = stop.run_until_cancelled(self.forget()).await {
+                        tracing::warn!(%error, "e-mails that were given up long ago are kept for another hour");
+                    }
+                }
                 // Whoever is cut off on the way is tried again when its lease is over.
                 match stop.run_until_cancelled(self.deliver_due()).await {
                     None => return Ok(()),
@@ -50,7 +59,6 @@ impl Mails {
 
     /// Delivers what is due. Returns how many e-mails were looked at.
     pub async fn deliver_due(&self) -> Result<usize, PortError> {
-        self.forget().await?;
         let mails = self.ports.records.list::<QueuedMail>(self.due(MailState::Waiting)).await?;
         let count = mails.len();
         let outcomes: Vec<_> =
@@ -67,13 +75,15 @@ impl Mails {
     }
 
     /// Forgets what was given up long ago.
-    async fn forget(&self) -> Result<(), PortError> {
-        let old = self.ports.records.list::<QueuedMail>(self.due(MailState::GivenUp)).await?;
-        if !old.is_empty() {
+    pub(super) async fn forget(&self) -> Result<(), PortError> {
+        loop {
+            let old = self.ports.records.list::<QueuedMail>(self.due(MailState::GivenUp)).await?;
+            if old.is_empty() {
+                return Ok(());
+            }
             let unit = old.iter().fold(Unit::new(), |unit, mail| unit.delete(&mail.record));
             self.ports.records.commit(unit).await?;
         }
-        Ok(())
     }
 
     async fn deliver(&self, mut mail: Stored<QueuedMail>) -> Result<(), PortError> {

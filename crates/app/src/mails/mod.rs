@@ -152,8 +152,7 @@ impl Sealed for QueuedMail {
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
         // One that was given up has no contents any more.
         if self.state == MailState::Waiting {
-            let text = sealer.open(self.sealed_with, &place(&self.id), &self.contents)?;
-            self.contents = sealer.seal(&place(&self.id), &text);
+            self.contents = sealer.reseal(self.sealed_with, &place(&self.id), &self.contents)?;
         }
         self.sealed_with = sealer.key();
         Ok(())

@@ -126,8 +126,10 @@ async fn what_is_refused_for_good_is_kept_without_its_contents_and_then_forgotte
     let row = post.rows().await.remove(0).record;
     assert_eq!((row.state, row.contents.len()), (MailState::GivenUp, 0));
     assert!(row.reason.unwrap().contains("550"));
+    post.mails.forget().await.unwrap();
+    assert_eq!(post.rows().await.len(), 1);
     post.clock.advance(Duration::from_hours(30 * 24));
-    post.mails.deliver_due().await.unwrap();
+    post.mails.forget().await.unwrap();
     assert!(post.rows().await.is_empty());
 }
 

@@ -15,7 +15,7 @@ use super::shipping::has_goods;
 use super::{Orders, Ports};
 use crate::http::{Outcome, lines, one_line};
 use crate::role::Worker;
-use crate::secrets::{RESEAL_EVERY, Sealed, Sealer, Unreadable, reseal};
+use crate::secrets::{KeyCheck, Sealed, Sealer, Unreadable, reseal, resealer};
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
@@ -41,23 +41,21 @@ impl Sealed for ShippingAddress {
 
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
         let place = place(&self.address);
-        self.sealed = sealer.seal(&place, &sealer.open(self.key, &place, &self.sealed)?);
+        self.sealed = sealer.reseal(self.key, &place, &self.sealed)?;
         self.key = sealer.key();
         Ok(())
     }
 }
 
 /// Seals addresses anew when there is a new key.
-pub(super) fn resealer(ports: &Ports) -> Worker {
+pub(super) fn worker(ports: &Ports) -> Worker {
     let (records, keys) = (ports.records.clone(), ports.keys.clone());
-    Worker::new("orders-keys", move |stop| async move {
-        while stop.run_until_cancelled(tokio::time::sleep(RESEAL_EVERY)).await.is_some() {
-            let work = reseal::<ShippingAddress>(records.as_ref(), &keys);
-            if let Some(Err(error)) = stop.run_until_cancelled(work).await {
-                tracing::warn!(%error, "addresses are not sealed anew yet");
-            }
+    resealer("orders-keys", move || {
+        let (records, keys) = (records.clone(), keys.clone());
+        async move {
+            Ok(reseal::<ShippingAddress>(records.as_ref(), &keys).await?
+                + reseal::<KeyCheck>(records.as_ref(), &keys).await?)
         }
-        Ok(())
     })
 }
 
@@ -133,5 +131,29 @@ impl Orders {
         // A conflict means that this very order was asked for before, with this very address.
         self.ports.records.commit(Unit::new().insert(&row)).await?;
         Ok(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::events::topics;
+    use firstcome_core::testkit::MemoryRecords;
+
+    use super::*;
+    use crate::orders::{TABLES, look_at_keys};
+    use crate::secrets::{Keys, SystemRandom};
+
+    #[tokio::test]
+    async fn keys_that_do_not_open_the_addresses_are_refused() {
+        let records = MemoryRecords::new(topics::ORDERS, TABLES);
+        let (right, other) = (Keys::in_memory(&SystemRandom), Keys::in_memory(&SystemRandom));
+        look_at_keys(&records, &other).await.expect("nothing is there");
+        let (address, sealer) = (AddressId([1; 16]), right.sealer());
+        let sealed = sealer.seal(&place(&address), "{}");
+        let row = ShippingAddress { address, user: UserId([2; 16]), key: sealer.key(), sealed };
+        records.commit(Unit::new().insert(&row)).await.expect("committed");
+        look_at_keys(&records, &right).await.expect("these sealed it");
+        let refused = look_at_keys(&records, &other).await.expect_err("refused").to_string();
+        assert!(refused.contains("the database of orders was encrypted with other keys"), "{refused}");
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Request {
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
     amount: Option<Money>,
-    /// For people; the buyer and the provider read it.
+    /// For people; kept with the refund, and told to nobody else.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
     #[schema(example = "the concert was moved")]
     reason: String,

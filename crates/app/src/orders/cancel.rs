@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
-use super::refunds::Refund;
+use super::refunds::{CANCELED, Refund};
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
 
@@ -131,7 +131,7 @@ pub(super) async fn post(
     let hold = orders.own(buyer, &id).await?;
     let request = orders.remember("cancel", buyer.user, &key, hold.order, body.digest).await?;
     let Request { reason, lines } = body.value;
-    let reason = reason.unwrap_or_else(|| "canceled by the buyer".to_owned());
+    let reason = reason.unwrap_or_else(|| CANCELED.to_owned());
     let answer = match (hold.state, lines) {
         (HoldState::Sold | HoldState::Returned, None) => orders.cancel_all(&hold, reason, request).await,
         (HoldState::Sold | HoldState::Returned, Some(lines)) => {

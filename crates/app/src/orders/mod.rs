@@ -64,7 +64,7 @@ use utoipa_axum::routes;
 use crate::consumer::{DeadLetter, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
-use crate::secrets::{Keys, Sealed as _};
+use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 
 pub use books::AfterSale;
 pub use refunds::{Refund, Taken};
@@ -85,10 +85,12 @@ pub const TABLES: &[&Table] = &[
     cart::Cart::TABLE,
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
+    KeyCheck::TABLE,
 ];
 
 /// Which of them have sealed columns, and which column says by what key.
-pub const SEALED: &[(&Table, &str)] = &[(addresses::ShippingAddress::TABLE, addresses::ShippingAddress::KEY)];
+pub const SEALED: SealedTables =
+    &[(addresses::ShippingAddress::TABLE, addresses::ShippingAddress::KEY), (KeyCheck::TABLE, KeyCheck::KEY)];
 
 /// What the role needs.
 #[derive(Clone)]
@@ -132,8 +134,16 @@ impl Orders {
     }
 }
 
-/// Makes the role. Returns when its rows have caught up with the journal: only then does it know every key.
+/// Refuses keys that are not those of the database, of which nothing is changed.
+pub async fn look_at_keys(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    secrets::look_at_keys::<addresses::ShippingAddress>(RoleName::Orders, records, keys, SEALED).await.map(drop)
+}
+
+/// Makes the role. Returns when its rows have caught up with the journal: only then does it know every key. Refused with
+/// encryption keys that are not those of the database.
 pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
+    let (records, keys) = (ports.records.as_ref(), &ports.keys);
+    secrets::require_keys::<addresses::ShippingAddress>(RoleName::Orders, records, keys, SEALED).await?;
     let lag = Gauge::<i64>::default();
     metrics.register(
         "firstcome_orders_projection_lag_entries",
@@ -152,7 +162,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
     workers.push(orders.own_vouchers.worker(&mut letters));
     workers.extend(orders.facts.workers(&mut letters));
-    workers.push(addresses::resealer(&ports));
+    workers.push(addresses::worker(&ports));
     for topic in [topics::VOUCHERS, topics::PAYMENTS] {
         workers.push(letters.follow(&refunds::consumer(&ports, topic)));
     }

@@ -59,8 +59,7 @@ fn by_days(days: i32) -> u8 {
 /// Days from now to a visit, by the calendar of a time zone.
 fn days_until(visit: &str, now: Time, time_zone: &TimeZone) -> Option<i32> {
     let visit: Date = visit.parse().ok()?;
-    let today = jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(time_zone.clone()).date();
-    today.until(visit).ok().map(|span| span.get_days())
+    now.date(time_zone)?.until(visit).ok().map(|span| span.get_days())
 }
 
 /// Percent of the price that go back when units are given back now.

@@ -35,6 +35,12 @@ use super::policy::{self, GivenUp};
 use super::{Ports, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
+/// Why money goes back, when nobody wrote why.
+pub(super) const CANCELED: &str = "canceled by the buyer";
+pub(super) const SENT_BACK: &str = "sent back by the buyer";
+const CANCELED_BY_PROVIDER: &str = "canceled at the payment provider";
+const GIVEN_UP: &str = "a gift card was given up";
+
 record! {
     /// The decision to send money back.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +59,7 @@ record! {
         pub state: RefundState,
         /// The rule that the amount follows.
         pub policy: RefundPolicy,
-        /// Why, for people.
+        /// Why, for people, in their words.
         pub reason: String,
         /// The provider sent the money back without us; it is not asked to do so again.
         pub by_provider: bool,
@@ -128,11 +134,34 @@ impl Refund {
 
     /// The event that lets the money go.
     fn approved(&self) -> RoleEvent {
-        let Self { refund, order, policy, ref reason, .. } = *self;
+        let Self { refund, order, policy, .. } = *self;
         // What the provider sent back by itself it is not asked for.
         let amount = if self.by_provider { Money::new(0, self.currency) } else { self.from_charge() };
-        let (to_card, reason) = (self.to_card(), reason.clone());
+        let (to_card, reason) = (self.to_card(), self.cause().to_owned());
         RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy) }
+    }
+
+    /// The event that ends it without money.
+    fn was_refused(&self) -> RoleEvent {
+        let Self { refund, order, policy, .. } = *self;
+        let (amount, reason) = (self.from_charge(), self.cause().to_owned());
+        RoleEvent::RefundRefused { refund, order, amount, reason, policy }
+    }
+
+    /// Why, in words of ours. What people wrote may say something about a person: it stays here, where it can be erased,
+    /// and is told to no other role and not to the provider.
+    fn cause(&self) -> &'static str {
+        if self.by_provider {
+            CANCELED_BY_PROVIDER
+        } else if self.by.is_some() {
+            "refunded by the shop"
+        } else if self.leaves_delivery() {
+            GIVEN_UP
+        } else if self.refund == RefundId::of_goods_returned(self.order) {
+            SENT_BACK
+        } else {
+            CANCELED
+        }
     }
 }
 
@@ -268,11 +297,7 @@ impl Refunds {
         }
         // Another may take all that is left.
         stored.record.all_of = None;
-        let unit = Unit::new().update(&stored);
-        let Refund { order, policy, ref reason, .. } = stored.record;
-        let (amount, reason) = (stored.record.from_charge(), reason.clone());
-        let refused = RoleEvent::RefundRefused { refund, order, amount, reason, policy };
-        Ok(unit.event(&refused, self.ports.clock.now()))
+        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), self.ports.clock.now()))
     }
 
     /// An owner gave up what was left of a gift card: its share of what the card had cost goes back, as money alone.
@@ -284,7 +309,7 @@ impl Refunds {
         if books.made(refund).is_some() || amount < 1 {
             return Ok(Unit::new());
         }
-        let (now, reason) = (self.ports.clock.now(), "a gift card was given up".to_owned());
+        let (now, reason) = (self.ports.clock.now(), GIVEN_UP.to_owned());
         let decided = books.refund(refund, Taken::default(), amount, RefundPolicy::FullUntilUsed, reason, now);
         books.decided = Some(decided);
         Ok(books.into_unit(now))
@@ -309,7 +334,7 @@ impl Refunds {
             return Ok(self.join(books, begun));
         }
         let now = self.ports.clock.now();
-        let reason = "canceled at the payment provider".to_owned();
+        let reason = CANCELED_BY_PROVIDER.to_owned();
         let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
         // Nothing of the charge is left, and nothing of the delivery: what the card has paid goes back too.
         let to_card = books.card_left();
@@ -357,6 +382,42 @@ mod tests {
     use firstcome_core::ledger::{Event, Granted};
 
     use super::*;
+
+    #[test]
+    fn what_people_wrote_is_in_no_event() {
+        let order = OrderId::of_request(UserId([3; 16]), "key", 0, OfferNumber(1));
+        let refund = Refund {
+            refund: RefundId([1; 16]),
+            order,
+            user: UserId([3; 16]),
+            amount: 1_000,
+            currency: Currency::KRW,
+            state: RefundState::Pending,
+            policy: RefundPolicy::FullUntilUsed,
+            reason: "call me at 010-1234-5678".to_owned(),
+            by_provider: false,
+            created_at: Time(1),
+            all_of: None,
+            taken: None,
+            forced: None,
+            by: None,
+        };
+        let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
+        let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };
+        let at_provider = Refund { by_provider: true, ..refund.clone() };
+        for (refund, cause) in [
+            (refund, "canceled by the buyer"),
+            (by_shop, "refunded by the shop"),
+            (returned, "sent back by the buyer"),
+            (at_provider, "canceled at the payment provider"),
+        ] {
+            for event in [refund.begins(), refund.approved(), refund.was_refused()] {
+                let told = event.to_new(Time(1)).data;
+                assert!(!told.contains("call me"), "{told}");
+                assert!(matches!(event, RoleEvent::RefundRequested { .. }) || told.contains(cause), "{told}");
+            }
+        }
+    }
 
     #[test]
     fn only_what_the_money_paid_for_is_taken_back() {

@@ -22,7 +22,7 @@ use super::books::{AfterSale, Books};
 use super::cancel::{CancelRequest, Response as Canceled, wrong_state};
 use super::decide::{LineRequest, policy_of, some_lines};
 use super::policy::{self, DAYS_TO_RETURN};
-use super::refunds::Taken;
+use super::refunds::{SENT_BACK, Taken};
 use super::shipping::{Returning, ShippingView};
 use super::terms::RefundTerms;
 use crate::http::{Body, Buyer, IdempotencyKey, NoBody, Operator, Outcome, Path, one_line};
@@ -254,7 +254,7 @@ pub(super) async fn receive(
         if !back.is_empty() {
             let policy::Due { cost, amount } = policy::due(books, &back, |_| 100);
             let policy = policy_of(&terms, back[0].offer);
-            let reason = returning.reason.clone().unwrap_or_else(|| "sent back by the buyer".to_owned());
+            let reason = returning.reason.clone().unwrap_or_else(|| SENT_BACK.to_owned());
             let taken = Taken { lines: back, restock: body.value.restock, cost };
             let own = RefundId::of_goods_returned(hold.order);
             books.decided = Some(books.refund(own, taken, amount, policy, reason, now));

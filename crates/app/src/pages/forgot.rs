@@ -89,7 +89,7 @@ pub(super) async fn set(visitor: Visitor, Fields(form): Fields<New>) -> Result<R
     let body = json!({ "email": email, "code": code, "password": form.password });
     match visitor.ask::<Option<Value>>(Call::post("/auth/password-reset/confirm", &body)).await {
         Ok(_) => {
-            let mut response = login::begin(&visitor, &email, &form.password, None).await?;
+            let mut response = login::begin_with_new(&visitor, &email, &form.password, None).await;
             visitor.cookie(EMAIL, "", Lifetime::Over).set_on(&mut response);
             Ok(response)
         }

@@ -38,7 +38,7 @@ impl Visitor {
 
     /// An amount of money.
     pub(super) fn money(&self, money: &Money) -> String {
-        let (currency, digits) = (money.currency.as_str(), minor_digits(money.currency.as_str()));
+        let (currency, digits) = (money.currency.as_str(), money.currency.minor_digits());
         let (sign, amount) = (if money.amount < 0 { "-" } else { "" }, money.amount.unsigned_abs());
         let unit = 10_u64.pow(digits);
         let whole = grouped(i64::try_from(amount / unit).unwrap_or(i64::MAX));
@@ -52,8 +52,7 @@ impl Visitor {
     }
 
     fn zoned(&self, time: &Time) -> Option<Zoned> {
-        let timestamp = jiff::Timestamp::from_microsecond(time.0).ok()?;
-        Some(timestamp.to_zoned(self.shop.options.time_zone.clone()))
+        time.zoned(&self.shop.options.time_zone)
     }
 
     /// A moment in the shop's time zone: day, weekday, hour and minute, and the year unless it is this one.
@@ -133,15 +132,6 @@ fn grouped(number: i64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Digits after the point (ISO 4217) of the currencies that have other than two.
-fn minor_digits(currency: &str) -> u32 {
-    match currency {
-        "KRW" | "JPY" | "VND" | "CLP" | "ISK" | "UGX" | "XAF" | "XOF" | "XPF" | "PYG" | "RWF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
 }
 
 fn moment(at: &Zoned, with_year: bool, language: Language) -> String {

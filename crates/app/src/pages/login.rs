@@ -76,6 +76,16 @@ pub(super) async fn begin(
     Ok(response)
 }
 
+/// [`begin`] for whoever has just set their password. That is done, and its code used up: if the log-in has to wait, it is all
+/// that is left to do.
+pub(super) async fn begin_with_new(visitor: &Visitor, email: &str, password: &str, next: Option<&str>) -> Response {
+    begin(visitor, email, password, next).await.unwrap_or_else(|problem| {
+        let refusal = Some(visitor.say("login-left", problem.message(visitor)));
+        let next = local_path(next).unwrap_or_default();
+        html(visitor, StatusCode::OK, &Page { page: visitor, email, next, refusal })
+    })
+}
+
 /// `POST /logout`
 pub(super) async fn out(visitor: Visitor) -> Result<Response, Failure> {
     if visitor.is_signed_in() {

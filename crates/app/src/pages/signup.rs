@@ -189,7 +189,7 @@ pub(super) async fn create(visitor: Visitor, Fields(form): Fields<Details>) -> R
         let Details { name, phone, address, next, .. } = form;
         return Page { name, phone, address, ..Page::step(&visitor, 3, next.as_deref()) }.refused(problem);
     }
-    let mut response = login::begin(&visitor, &email, &form.password, form.next.as_deref()).await?;
+    let mut response = login::begin_with_new(&visitor, &email, &form.password, form.next.as_deref()).await;
     for name in [EMAIL, VERIFIED] {
         visitor.cookie(name, "", Lifetime::Over).set_on(&mut response);
     }

@@ -101,7 +101,8 @@ struct RefundView {
     /// Who wanted it: `order`, `undeliverable` (paid, and nothing could be delivered) or `provider`.
     #[schema(value_type = String, example = "order")]
     origin: Origin,
-    /// Why, for people.
+    /// Why, for people, in the shop's words; what was written with a cancel or refund is in its answer alone.
+    #[schema(example = "canceled by the buyer")]
     reason: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,

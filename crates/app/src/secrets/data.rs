@@ -67,12 +67,17 @@ pub fn load(folder: &Path) -> Result<Vec<DataKey>, KeyError> {
     numbers(folder)?.into_iter().map(read).collect()
 }
 
-/// What seals with the newest key whose time has come.
-pub(super) fn sealer(folder: &Path, now: Time) -> Result<Sealer, KeyError> {
-    let keys = load(folder)?;
+/// The number of the key that seals: the newest whose time has come.
+pub fn sealing(keys: &[DataKey], now: Time) -> Option<u32> {
     let due = keys.iter().filter(|key| key.seals_from <= now).map(|key| key.number).max();
     // With all of them early, which a clock that was set back may bring about, the oldest is what everyone has.
-    let sealing = due.or_else(|| keys.iter().map(|key| key.number).min()).unwrap_or_default();
+    due.or_else(|| keys.iter().map(|key| key.number).min())
+}
+
+/// What seals with the key that does now.
+pub(super) fn sealer(folder: &Path, now: Time) -> Result<Sealer, KeyError> {
+    let keys = load(folder)?;
+    let sealing = sealing(&keys, now).unwrap_or_default();
     let keys = keys.into_iter().map(|key| (key.number, key.secret));
     Sealer::new(keys, sealing).ok_or_else(|| KeyError::NotAKey { path: folder.to_owned() })
 }

@@ -59,6 +59,11 @@ impl Sealer {
         let text = key.open_in_place(nonce, Aad::from(joined(place)), &mut buffer).map_err(|_| Unreadable)?;
         String::from_utf8(text.to_vec()).map_err(|_| Unreadable)
     }
+
+    /// Seals anew, with the key that seals now, what the key with this number sealed for this place.
+    pub fn reseal(&self, key: u32, place: &[&[u8]], sealed: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        Ok(self.seal(place, &self.open(key, place, sealed)?))
+    }
 }
 
 fn sealing_key(bytes: &[u8]) -> Option<RandomizedNonceKey> {

@@ -43,6 +43,9 @@ pub enum PortError {
     /// What is stored is not what was written. Nobody should go on from here.
     #[error("corrupt: {0}")]
     Corrupt(String),
+    /// What was durable is gone, or is of another log. A person must look, and nothing of what is left may be thrown away.
+    #[error("lost: {0}")]
+    Lost(String),
     /// The call itself is wrong: an unknown table, a value of the wrong kind.
     #[error("misused: {0}")]
     Misused(String),

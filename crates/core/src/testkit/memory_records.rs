@@ -40,7 +40,12 @@ pub struct MemoryRecords {
 
 impl MemoryRecords {
     /// An empty database with these tables, whose events are read under `topic`.
+    ///
+    /// # Panics
+    ///
+    /// When a table has a column of the name that adapters give to their own: no database would take it.
     pub fn new(topic: &'static str, tables: &'static [&'static Table]) -> Self {
+        assert!(tables.iter().all(|table| table.position("version").is_none()), "a column is named version");
         Self { topic, tables, state: Mutex::default() }
     }
 

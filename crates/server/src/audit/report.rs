@@ -68,7 +68,7 @@ pub struct Report {
     pub records: u64,
     /// Events in them.
     pub events: u64,
-    /// Rows of orders.
+    /// Orders, each once however many offers it is over.
     pub orders: u64,
     /// Attempts to pay.
     pub payments: u64,
@@ -96,6 +96,7 @@ impl Report {
     pub(super) fn take_journal(&mut self, journal: &Journal) {
         self.records = journal.records;
         self.events = journal.audit.events;
+        self.orders = journal.orders().count() as u64;
         if journal.witness_missing {
             self.differ("journal.witness".to_owned(), WITNESS_MISSING.to_owned());
         }

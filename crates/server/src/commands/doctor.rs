@@ -2,39 +2,68 @@
 
 use std::io::Write as _;
 
-use firstcome_core::ports::{PortError, RoleName};
-use firstcome_store::smtp::Smtp;
+use firstcome_app::secrets::{Keys, SystemRandom};
+use firstcome_core::ports::{Clock as _, PortError, RoleName, SystemClock};
 
 use super::CommandError;
 use crate::cli::DataArguments;
 use crate::config::{Config, Mode};
+use crate::folder::FolderError;
+use crate::place::Place;
+use crate::wire::{self, StartError, look_at_keys, sealed_tables};
 
 /// Checks everything and prints a table.
 pub fn run(arguments: &DataArguments) -> Result<(), CommandError> {
     let config = arguments.load()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match config.mode()? {
-        Mode::Embedded => {
-            let advice =
-                "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books.";
-            writeln!(std::io::stdout(), "{advice}")?;
-            match runtime.block_on(mail_server(&config))? {
-                None => Ok(()),
-                Some(Ok(())) => Ok(writeln!(std::io::stdout(), "The mail server lets us in.")?),
-                Some(Err(error)) => {
-                    writeln!(std::io::stdout(), "{error}; see the section [smtp] of the configuration")?;
-                    Err(CommandError::Disagrees)
-                }
-            }
-        }
+        Mode::Embedded => runtime.block_on(embedded(&config)),
         Mode::Cluster(roles) => runtime.block_on(check(&config, &roles)),
     }
 }
 
+async fn embedded(config: &Config) -> Result<(), CommandError> {
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "No server is configured: the whole shop runs in one process, and `firstcome audit` checks its books."
+    )?;
+    let (keys, mail) = (keys(config).await?, mail_server(config).await?);
+    match &keys {
+        None => {}
+        Some(Ok(())) => writeln!(out, "The keys are those that the data was encrypted with.")?,
+        Some(Err(error)) => writeln!(out, "{error}")?,
+    }
+    match &mail {
+        None => {}
+        Some(Ok(())) => writeln!(out, "The mail server lets us in.")?,
+        Some(Err(error)) => writeln!(out, "{error}; see the section [smtp] of the configuration")?,
+    }
+    if matches!(keys, Some(Err(_))) || matches!(mail, Some(Err(_))) { Err(CommandError::Disagrees) } else { Ok(()) }
+}
+
+/// Whether the keys are those of the databases; nothing where no shop has run yet.
+async fn keys(config: &Config) -> Result<Option<Result<(), StartError>>, CommandError> {
+    let place = match Place::existing(config.clone()) {
+        Err(CommandError::Folder(FolderError::Missing(_))) => return Ok(None),
+        place => place?,
+    };
+    let keys = match Keys::load_shared(&place.keys_folder(), &SystemRandom, SystemClock.now()) {
+        Ok(keys) => keys,
+        Err(error) => return Ok(Some(Err(error.into()))),
+    };
+    for role in RoleName::ALL.into_iter().filter(|role| !sealed_tables(*role).is_empty()) {
+        if let Err(error) = look_at_keys(role, place.records(role).await?.as_ref(), &keys).await {
+            return Ok(Some(Err(error.into())));
+        }
+    }
+    Ok(Some(Ok(())))
+}
+
 /// Whether the mail server lets us in; nothing when none is configured.
 async fn mail_server(config: &Config) -> Result<Option<Result<(), PortError>>, CommandError> {
-    let Some(options) = config.smtp_options()? else { return Ok(None) };
-    Ok(Some(Smtp::new(options)?.check().await))
+    let Some(server) = wire::mail_server(config)? else { return Ok(None) };
+    Ok(Some(server.check().await))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -78,14 +107,18 @@ async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<firstcome_store
 
     // Whatever is wrong with the file itself was refused when it was loaded.
     let mut lines = vec![CheckLine::ok("configuration", "can be read, and its settings go together")];
-    lines.push(match cluster::keys(config) {
-        Ok(_) => CheckLine::ok("keys", "are there"),
+    let servers = cluster::look(config, roles).await?;
+    match cluster::keys(config) {
+        Ok(keys) => {
+            lines.push(CheckLine::ok("keys", "are there"));
+            lines.extend(cluster::look_at_keys(config, roles, &keys).await?);
+        }
         Err(error) => {
             let advice = "`firstcome migrate` makes them once; copy them to every machine";
-            CheckLine::fail("keys", error.to_string(), advice)
+            lines.push(CheckLine::fail("keys", error.to_string(), advice));
         }
-    });
-    lines.extend(cluster::look(config, roles).await?);
+    }
+    lines.extend(servers);
     match mail_server(config).await? {
         None => {}
         Some(Ok(())) => lines.push(CheckLine::ok("mail server", "lets us in")),

@@ -4,15 +4,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key};
-use firstcome_app::{accounts, orders};
+use firstcome_app::secrets::{DataKey, KeyError, Keys, SystemRandom, load_data_keys, oldest_key, sealing_key};
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::time::Time;
 
 use super::CommandError;
 use crate::cli::{DataArguments, RotateArguments};
 use crate::place::Place;
-use crate::wire::StartError;
+use crate::wire::{StartError, sealed_tables};
 
 /// Makes a new key.
 pub fn rotate(arguments: &RotateArguments) -> Result<(), CommandError> {
@@ -39,7 +38,7 @@ pub fn status(arguments: &DataArguments) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let oldest = runtime.block_on(oldest(&place))?;
     let (keys, now) = (load_data_keys(&folder).map_err(StartError::from)?, SystemClock.now());
-    let current = keys.iter().filter(|key| key.seals_from <= now).map(|key| key.number).max();
+    let current = sealing_key(&keys, now);
     let mut out = std::io::stdout().lock();
     for DataKey { number, seals_from, .. } in &keys {
         writeln!(out, "{}  {}", file(&folder, *number), state(*number, *seals_from, current, oldest))?;
@@ -63,9 +62,9 @@ fn state(number: u32, seals_from: Time, current: Option<u32>, oldest: Option<u32
 /// The oldest key that anything is encrypted with.
 async fn oldest(place: &Place) -> Result<Option<u32>, CommandError> {
     let mut oldest = None;
-    for (role, tables) in [(RoleName::Accounts, accounts::SEALED), (RoleName::Orders, orders::SEALED)] {
+    for role in RoleName::ALL.into_iter().filter(|role| !sealed_tables(*role).is_empty()) {
         let records = place.records(role).await?;
-        let found = oldest_key(records.as_ref(), tables).await?;
+        let found = oldest_key(records.as_ref(), sealed_tables(role)).await?;
         oldest = [oldest, found].into_iter().flatten().min();
     }
     Ok(oldest)

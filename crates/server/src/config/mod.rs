@@ -8,6 +8,7 @@ mod known;
 mod load;
 mod ranges;
 mod roles;
+mod secret;
 mod show;
 mod smtp;
 

@@ -3,6 +3,7 @@
 use firstcome_core::ports::RoleName;
 use secrecy::SecretString;
 
+use super::secret::secret;
 use super::{Config, ConfigError, Databases, Kafka};
 
 /// Characters of the secret at the least: less could be guessed.
@@ -45,15 +46,9 @@ impl Config {
 
     /// What the processes of a cluster trust each other by.
     pub fn secret(&self) -> Result<SecretString, ConfigError> {
-        let text = match (&self.cluster.secret, &self.cluster.secret_file) {
-            (Some(secret), None) => secret.clone(),
-            (None, Some(path)) => {
-                let read = std::fs::read_to_string(path);
-                read.map_err(|error| refused(format!("cluster.secret_file: {}: {error}", path.display())))?
-            }
-            (None, None) => return Err(refused("cluster.secret_file (or cluster.secret) is needed by every process")),
-            (Some(_), Some(_)) => return Err(refused("cluster.secret and cluster.secret_file: set one of them")),
-        };
+        let given = secret("cluster.secret", self.cluster.secret.as_deref(), self.cluster.secret_file.as_deref())?;
+        let missing = || refused("cluster.secret_file (or cluster.secret) is needed by every process");
+        let text = given.ok_or_else(missing)?;
         let text = text.trim();
         if text.len() < SECRET_CHARACTERS {
             return Err(refused(format!(

@@ -8,6 +8,7 @@ use firstcome_store::smtp::{SmtpOptions, SmtpTls};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::secret::secret;
 use super::{Config, ConfigError, Mode};
 
 /// When a connection to the mail server is encrypted.
@@ -92,16 +93,7 @@ impl Config {
 
 impl Smtp {
     fn log_in(&self) -> Result<Option<(String, SecretString)>, ConfigError> {
-        let password = match (&self.password, &self.password_file) {
-            (Some(_), Some(_)) => return Err(refused("smtp.password and smtp.password_file: set one of them")),
-            (Some(password), None) => Some(password.clone()),
-            (None, Some(path)) => {
-                let read = std::fs::read_to_string(path);
-                let read = read.map_err(|error| refused(format!("smtp.password_file: {}: {error}", path.display())))?;
-                Some(read.trim_end_matches(['\r', '\n']).to_owned())
-            }
-            (None, None) => None,
-        };
+        let password = secret("smtp.password", self.password.as_deref(), self.password_file.as_deref())?;
         match (self.user.clone(), password) {
             (None, None) => Ok(None),
             (Some(_), Some(_)) if self.tls == Tls::None => {

@@ -15,8 +15,8 @@ use firstcome_app::catalog;
 use firstcome_app::gateway::Protected;
 use firstcome_app::payments::InvalidTossOptions;
 use firstcome_app::role::Worker;
-use firstcome_app::secrets::{KeyError, Keys, SystemRandom};
-use firstcome_core::ports::{Clock as _, PortError, RoleName, SystemClock};
+use firstcome_app::secrets::{KeyError, Keys, SealedTables, SystemRandom};
+use firstcome_core::ports::{Clock as _, PortError, Records, RoleName, SystemClock};
 use firstcome_core::records::Table;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -27,7 +27,7 @@ use crate::lifecycle::Fatal;
 use crate::operate::Operation;
 
 pub use embedded::{ARCHIVE, Databases};
-pub(crate) use roles::time_zone;
+pub(crate) use roles::{mail_server, time_zone};
 
 /// The shop could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,24 @@ pub fn tables(role: RoleName) -> &'static [&'static Table] {
         RoleName::Payments => firstcome_app::payments::TABLES,
         RoleName::Vouchers => firstcome_app::vouchers::TABLES,
         RoleName::Sandbox => firstcome_app::sandbox::TABLES,
+    }
+}
+
+/// Which of them have sealed columns.
+pub fn sealed_tables(role: RoleName) -> SealedTables {
+    match role {
+        RoleName::Accounts => firstcome_app::accounts::SEALED,
+        RoleName::Orders => firstcome_app::orders::SEALED,
+        RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => &[],
+    }
+}
+
+/// Refuses keys that are not those of a role's database, of which nothing is changed.
+pub async fn look_at_keys(role: RoleName, records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    match role {
+        RoleName::Accounts => firstcome_app::accounts::look_at_keys(records, keys).await,
+        RoleName::Orders => firstcome_app::orders::look_at_keys(records, keys).await,
+        RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => Ok(()),
     }
 }
 
@@ -154,7 +172,23 @@ fn merge(routers: impl Iterator<Item = OpenApiRouter>) -> (axum::Router, utoipa:
 
 #[cfg(test)]
 mod tests {
+    use firstcome_core::records::Kind;
+
     use super::*;
+
+    #[test]
+    fn whoever_seals_knows_its_keys_and_says_all_that_is_sealed() {
+        for role in RoleName::ALL {
+            let sealed: Vec<_> = sealed_tables(role).iter().map(|(table, _)| table.name).collect();
+            assert_eq!(sealed.contains(&"key_check"), !sealed.is_empty(), "{role:?}");
+            for table in tables(role) {
+                let names_key = ["sealed_with", "sealing_key", "key"]
+                    .into_iter()
+                    .any(|name| table.columns.iter().any(|column| column.name == name && column.kind == Kind::Integer));
+                assert_eq!(sealed.contains(&table.name), names_key, "{}", table.name);
+            }
+        }
+    }
 
     #[test]
     fn whoever_buries_letters_is_asked_for_them() {

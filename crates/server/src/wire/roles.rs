@@ -117,10 +117,15 @@ pub(super) async fn accounts_role(
     accounts::create(options, ports, metrics).await
 }
 
+/// The mail server that the configuration names.
+pub(crate) fn mail_server(config: &Config) -> Result<Option<Arc<Smtp>>, StartError> {
+    Ok(config.smtp_options()?.map(Smtp::new).transpose()?)
+}
+
 /// What takes e-mails: the mail server, or in development without one a mailbox with a page.
 pub(super) fn mailer(config: &Config, parts: &Parts) -> Result<(Arc<dyn Mailer>, Router), StartError> {
-    if let Some(options) = config.smtp_options()? {
-        return Ok((Smtp::new(options)?, Router::new()));
+    if let Some(server) = mail_server(config)? {
+        return Ok((server, Router::new()));
     }
     let mailbox = DevMailbox::new(parts.clock.clone());
     Ok((mailbox.clone(), mailbox.router()))

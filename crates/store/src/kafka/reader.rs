@@ -100,9 +100,10 @@ impl Reader {
 
     fn failed(&self, error: &KafkaError) -> PortError {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => PortError::Corrupt(
-                format!("the topic {} no longer has what was read from it: it was cut off, or made anew", self.topic),
-            ),
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => PortError::Lost(format!(
+                "the topic {} no longer has what was read from it: it was cut off, or made anew",
+                self.topic
+            )),
             _ => unavailable(error),
         }
     }

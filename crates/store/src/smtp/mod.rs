@@ -5,8 +5,7 @@
 
 mod message;
 mod options;
-#[cfg(test)]
-mod tests;
+mod reply;
 
 use std::sync::Arc;
 
@@ -111,6 +110,9 @@ impl Smtp {
             }
             Err(error) => {
                 connection.abort().await;
+                if reply::is_about_sender(&error) {
+                    return Err(self.failed("does not let this sender through", &error));
+                }
                 let code = error.status().filter(|_| error.is_permanent()).map(u16::from);
                 code.map(Delivery::Refused).ok_or_else(|| self.failed("does not take it now", &error))
             }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Api, NoAnswer};
+use crate::until::{SOON, until};
 
 impl Api {
     /// Orders units of one offer.
@@ -26,6 +27,21 @@ impl Api {
         self.post("/payments/confirm").key(key).json(&body).send().await
     }
 
+    /// Pays an order, as its placing answered it: at the provider, and then in the shop.
+    pub async fn pay(&self, order: &Value) {
+        let (id, amount) = (order["order_id"].as_str().expect("an order_id"), &order["amount"]);
+        let paid = self.pay_at_sandbox(id, amount["amount"].as_i64().expect("an amount")).await.expect("an answer");
+        let payment = paid.json["paymentKey"].as_str().expect("a paymentKey").to_owned();
+        self.confirm(&format!("pay-{id}"), id, &payment, amount).await.expect("an answer").want(200);
+    }
+
+    /// Orders units of one offer and pays them. Returns the order's id.
+    pub async fn buy(&self, key: &str, offer: &str, quantity: u32) -> String {
+        let order = self.order(key, offer, quantity).await.expect("an answer").want(201);
+        self.pay(&order).await;
+        order["order_id"].as_str().expect("an order_id").to_owned()
+    }
+
     /// The payment of an order with its attempts and refunds.
     pub async fn payment_of(&self, order: &str) -> Result<Answer, NoAnswer> {
         self.get(&format!("/payments/{order}")).send().await
@@ -39,6 +55,15 @@ impl Api {
     /// All own vouchers.
     pub async fn vouchers(&self) -> Result<Vec<Value>, NoAnswer> {
         self.all("/me/vouchers?limit=100").await
+    }
+
+    /// An own voucher that is `wanted`, when it is there.
+    pub async fn delivered(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        until("a voucher", SOON, async || {
+            let all = self.vouchers().await.expect("an answer");
+            all.iter().find(|voucher| wanted(voucher)).cloned().ok_or(all)
+        })
+        .await
     }
 
     /// A voucher by its code.

@@ -9,7 +9,7 @@ mod visitor;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, ShopOptions, Storefront as _, gift_card};
+use firstcome_tests::{Api, PASSWORD, Shop, ShopOptions, Storefront as _, gift_card};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -50,7 +50,7 @@ async fn buy_the_gift_card(visitor: &Visitor<'_>) {
     visitor.fill("#code", code.expect("six digits")).await;
     visitor.click("main .form .button").await;
     visitor.fill("#name", "김하나").await;
-    visitor.fill("#password", "a long enough password 7").await;
+    visitor.fill("#password", PASSWORD).await;
     visitor.click("main .form .button").await;
 
     // Signing up led back to the offer, logged in.

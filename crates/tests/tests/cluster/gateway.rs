@@ -1,11 +1,11 @@
 //! The gateway between buyers and roles: a purchase through it, roles that listen to nobody else, log-outs, and instances
 //! that die and come back.
 
-use std::time::Duration;
-
-use firstcome_tests::{Answer, Api, Cluster, Storefront as _, ticket};
+use firstcome_tests::{Answer, Api, Cluster, SOON, Storefront as _, ticket, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+
+use super::log_out;
 
 const ROLES: [&str; 8] =
     ["accounts-1", "catalog-1", "orders-1", "orders-2", "payments-1", "payments-2", "vouchers-1", "sandbox-1"];
@@ -40,16 +40,14 @@ async fn a_purchase(buyer: &Api, offer: &str) {
     let placed = order(buyer, "first", offer, 2).await.want(201);
     let id = text(&placed, "order_id");
     assert_eq!(buyer.order_of(&id).await.expect("an answer").want(200)["state"], "PENDING", "readable at once");
-    let amount = placed["amount"]["amount"].as_i64().expect("an amount");
-    let paid = buyer.pay_at_sandbox(&id, amount).await.expect("an answer").want(200);
-    let confirmed = buyer.confirm("pay", &id, &text(&paid, "paymentKey"), &placed["amount"]).await;
-    assert_eq!(confirmed.expect("an answer").want(200)["state"], "DONE");
-    while buyer.order_of(&id).await.expect("an answer").want(200)["state"] != "COMPLETED" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    while buyer.vouchers().await.expect("an answer").len() < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    buyer.pay(&placed).await;
+    assert_eq!(buyer.payment_of(&id).await.expect("an answer").want(200)["state"], "DONE");
+    until("it is completed", SOON, async || {
+        let order = buyer.order_of(&id).await.expect("an answer").want(200);
+        if order["state"] == "COMPLETED" { Ok(()) } else { Err(order) }
+    })
+    .await;
+    until("both vouchers", SOON, async || buyer.vouchers().await.expect("an answer").len() == 2).await;
 }
 
 /// Two processes of orders: what is asked for of one offer meets in one of them.
@@ -82,29 +80,22 @@ async fn nobody_gets_around_the_gateway(cluster: &Cluster, buyer: &Api) {
 
 async fn a_log_out_is_effective_everywhere(cluster: &Cluster) {
     let leaving = cluster.account("buyer", "leaving@shop.test").await;
-    let paths = ["/orders", "/me", "/me/vouchers"];
-    for path in paths {
+    for path in ["/orders", "/me", "/me/vouchers"] {
         leaving.get(path).want(200).await;
     }
-    assert_eq!(leaving.log_out_everywhere().await.expect("an answer").status, 204);
-    tokio::time::sleep(Duration::from_millis(950)).await;
-    for path in paths {
-        let refused = leaving.get(path).send().await.expect("an answer");
-        refused.problem(401, "unauthenticated");
-    }
+    log_out(&leaving, &cluster.doors(), "everybody is well").await;
 }
 
 async fn streams_pass_through(buyer: &Api, offer: &str) {
     let mut stream = buyer.stream(&format!("/offers/{offer}/stock/stream")).await.expect("a stream");
-    let (name, first) = stream.next(Duration::from_secs(10)).await.expect("an event");
+    let (name, first) = stream.next(SOON).await.expect("an event");
     assert_eq!(name, "stock");
     order(buyer, "seen", offer, 1).await.want(201);
-    loop {
-        let (_, next) = stream.next(Duration::from_secs(10)).await.expect("an event");
-        if next["available"].as_i64() < first["available"].as_i64() {
-            return;
-        }
-    }
+    until("the order is seen", SOON, async || {
+        let (_, next) = stream.next(SOON).await.expect("an event");
+        next["available"].as_i64() < first["available"].as_i64()
+    })
+    .await;
 }
 
 async fn what_one_instance_cannot_another_does(cluster: &Cluster, seller: &Api, buyers: &[Api], offer: &str) {
@@ -125,9 +116,8 @@ async fn what_one_instance_cannot_another_does(cluster: &Cluster, seller: &Api, 
     let left = orders(&instances().await);
     assert!(left.iter().all(|one| one["id"] == "orders-1" || one["circuit"] != "closed"), "{left:?}");
     tokio::task::block_in_place(|| cluster.control(&["start", "orders-2"]));
-    while !orders(&instances().await).iter().any(|one| one["id"] == "orders-2" && one["circuit"] == "closed") {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_back = |one: &Value| one["id"] == "orders-2" && one["circuit"] == "closed";
+    until("orders-2 is back", SOON, async || orders(&instances().await).iter().any(is_back)).await;
     // The same requests again are the same orders, whoever answers.
     for (buyer, id) in buyers.iter().zip(ids) {
         assert_eq!(text(&order(buyer, "after-the-kill", offer, 1).await.want(201), "order_id"), id);

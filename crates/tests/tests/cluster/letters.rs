@@ -1,12 +1,11 @@
 //! Dead letters of a cluster: each role has its own, and the gateway shows them as one list.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_store::outbox::Outbox as _;
 use firstcome_store::sql::{SqlOptions, SqlRecords};
-use firstcome_tests::{Cluster, Storefront as _};
+use firstcome_tests::{Cluster, SOON, Storefront as _, until};
 use serde_json::Value;
 
 use crate::letters::{a_delivery_is_buried_mended_and_replayed, nobody_can_read, pages_are_the_list};
@@ -47,9 +46,11 @@ async fn letters_of_a_cluster() {
     let wrong = operator.delete("/admin/dead-letters").send().await.expect("an answer");
     wrong.problem(405, "method_not_allowed");
     tokio::task::block_in_place(|| cluster.control(&["start", "vouchers-1"]));
-    while operator.get("/admin/dead-letters").send().await.expect("an answer").status == 503 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("vouchers answers again", SOON, async || {
+        let answer = operator.get("/admin/dead-letters").send().await.expect("an answer");
+        if answer.status == 503 { Err(answer) } else { Ok(()) }
+    })
+    .await;
     pages_are_the_list(&operator, 4).await;
     tokio::task::block_in_place(|| cluster.audit()).ok();
 }

@@ -15,10 +15,29 @@ mod silence;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_tests::{Api, Cluster, Random, Storefront as _};
+use firstcome_tests::{Api, Cluster, Random, SOON, Storefront as _, until};
 use tokio::task::JoinSet;
 
 use crate::sale::Sale;
+
+/// Logs out everywhere whoever has this token, waits until every path at every door refuses it, and prints how long that
+/// took.
+#[expect(clippy::print_stderr, reason = "the time until the log-out was effective")]
+async fn log_out(leaver: &Api, doors: &[Api], when: &str) {
+    assert_eq!(leaver.log_out_everywhere().await.expect("an answer").status, 204, "while {when}");
+    let since = std::time::Instant::now();
+    let token = leaver.token().expect("a token");
+    for door in doors.iter().map(|door| door.with_token(token)) {
+        for path in ["/me", "/orders", "/me/vouchers"] {
+            until(format!("{path} refuses who logged out while {when}"), SOON, async || {
+                let answer = door.get(path).send().await.expect("an answer");
+                if answer.status == 401 { Ok(answer.problem(401, "unauthenticated")) } else { Err(answer) }
+            })
+            .await;
+        }
+    }
+    eprintln!("a log-out while {when} was effective within {:?}", since.elapsed());
+}
 
 /// A sale in a cluster, with people in it.
 struct Running {
@@ -63,10 +82,7 @@ impl Running {
     #[expect(clippy::print_stderr, reason = "the time to recover")]
     async fn recover(&self, from: &str) {
         let (before, since) = (self.sale.granted(), std::time::Instant::now());
-        while self.sale.granted() <= before {
-            assert!(since.elapsed() < Duration::from_mins(2), "nothing is sold any more after {from}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(format!("an order after {from}"), SOON, async || self.sale.granted() > before).await;
         eprintln!("{}: the first order after {from} was placed within {:?}", self.name, since.elapsed());
     }
 
@@ -81,15 +97,12 @@ impl Running {
     /// Waits until a process says that it can decide nothing in the ledger, or that it can.
     async fn until_stuck(&self, name: &str, stuck: bool) {
         let api = Api::new(&format!("http://127.0.0.1:{}", self.cluster.port(name)));
-        let (since, wanted) = (std::time::Instant::now(), format!("firstcome_ledger_stuck {}", u8::from(stuck)));
-        loop {
+        let wanted = format!("firstcome_ledger_stuck {}", u8::from(stuck));
+        until(format!("{name} says `{wanted}`"), SOON, async || {
             let answer = api.call(hyper::Method::GET, "/metrics").send().await.expect("an answer");
-            if String::from_utf8_lossy(&answer.bytes).lines().any(|line| line == wanted) {
-                return;
-            }
-            assert!(since.elapsed() < Duration::from_mins(2), "{name} does not come to `{wanted}`");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            String::from_utf8_lossy(&answer.bytes).lines().any(|line| line == wanted)
+        })
+        .await;
     }
 
     /// Closes the sale and compares everything.

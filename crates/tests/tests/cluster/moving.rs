@@ -1,9 +1,7 @@
 //! An embedded shop whose data moves to a cluster goes on there: accounts, orders, keys, vouchers, refunds, sequence numbers.
 
-use std::time::Duration;
-
-use firstcome_tests::{Api, Cluster, Shop, Storefront as _, gift_card, run};
-use serde_json::{Value, json};
+use firstcome_tests::{Answer, Api, Cluster, SOON, Shop, Storefront as _, gift_card, run, run_with, ticket, until};
+use serde_json::json;
 
 const PRICE: i64 = 50_000;
 const EMAIL: &str = "old@customer.test";
@@ -13,23 +11,33 @@ const PASSWORD: &str = "long enough to keep 7";
 async fn a_shop_moves_to_a_cluster() {
     let mut shop = Shop::start().await;
     let offer = shop.seller().await.sell(&gift_card(PRICE), &json!({"price": PRICE, "stock": 5})).await;
+    let stock = json!({"price": PRICE, "stock": 5});
+    let two = [
+        shop.seller().await.sell(&ticket("Gate"), &stock).await,
+        shop.seller().await.sell(&ticket("Hall"), &stock).await,
+    ];
     let buyer = shop.api().sign_up(EMAIL, PASSWORD).await;
     let bought = order(&buyer, "bought", &offer).await;
     let code = paid(&buyer, &bought).await;
     let merchant = shop.merchant().await;
     merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
     let held = order(&buyer, "held", &offer).await;
+    let of_two = order_over(&buyer, "of two", &two).await;
     let canceled = order(&buyer, "canceled", &offer).await;
     paid(&buyer, &canceled).await;
     buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
     refunded(&buyer, &canceled).await;
-    until(async || tokio::task::block_in_place(|| shop.audit()).code, |code| *code == Some(0)).await;
+    until("the books agree", SOON, async || {
+        let audit = tokio::task::block_in_place(|| shop.audit());
+        if audit.code == Some(0) { Ok(()) } else { Err(audit) }
+    })
+    .await;
     assert!(shop.stop().await.success());
 
     let cluster = tokio::task::block_in_place(|| Cluster::up_from(shop.data()));
     refused_twice(&shop, &cluster);
     let old_token = cluster.api().with_token(buyer.token().expect("a token"));
-    assert_eq!(old_token.orders().await.expect("orders").len(), 3, "what was signed before the move is good");
+    assert_eq!(old_token.orders().await.expect("orders").len(), 4, "what was signed before the move is good");
     let buyer = cluster.api().log_in(EMAIL, PASSWORD).await;
     let merchant = cluster.merchant().await;
     merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
@@ -38,6 +46,7 @@ async fn a_shop_moves_to_a_cluster() {
     assert_eq!(balance(&buyer, &code).await, 0);
 
     assert_eq!(order(&buyer, "held", &offer).await, held, "the same key is the same order");
+    assert_eq!(order_over(&buyer, "of two", &two).await, of_two, "also if it is over several offers");
     paid(&buyer, &held).await;
     let new = order(&buyer, "new", &offer).await;
     paid(&buyer, &new).await;
@@ -47,6 +56,22 @@ async fn a_shop_moves_to_a_cluster() {
     }
     buyer.order("sixth", &offer, 1).await.expect("an answer").want(409);
     tokio::task::block_in_place(|| cluster.audit()).ok();
+    tokio::task::block_in_place(|| a_lost_journal_ends_nothing_else(&cluster));
+}
+
+/// A process whose copy knows more than the journal in Kafka does not start, and keeps its copy: it may be the last one.
+fn a_lost_journal_ends_nothing_else(cluster: &Cluster) {
+    cluster.control(&["stop", "catalog-1"]);
+    let (data, config) = (cluster.data().join("catalog-1/data"), cluster.config().to_str().expect("plain"));
+    let copy = || std::fs::read(data.join("journal.db")).expect("the copy of the journal");
+    let before = copy();
+    let serve = ["serve", "--roles", "catalog", "--listen", "127.0.0.1:0", "--config", config, "--data"];
+    let serve = [&serve[..], &[data.to_str().expect("plain")]].concat();
+    // A journal of another name is there, and empty.
+    let refused = run_with(&serve, &[("FIRSTCOME_KAFKA_PREFIX", "elsewhere")], "");
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.said().contains("the journal in Kafka ends at position 0"), "{}", refused.said());
+    assert!(copy() == before, "the copy was changed");
 }
 
 /// What was moved once is not moved again.
@@ -57,23 +82,25 @@ fn refused_twice(shop: &Shop, cluster: &Cluster) {
 }
 
 async fn order(buyer: &Api, key: &str, offer: &str) -> String {
-    let placed = buyer.order(key, offer, 1).await.expect("an answer");
+    id(&buyer.order(key, offer, 1).await.expect("an answer"))
+}
+
+/// One unit of each.
+async fn order_over(buyer: &Api, key: &str, offers: &[String]) -> String {
+    let lines: Vec<_> = offers.iter().map(|offer| json!({"offer_id": offer, "quantity": 1})).collect();
+    id(&buyer.post("/orders").key(key).json(&json!({"lines": lines})).send().await.expect("an answer"))
+}
+
+fn id(placed: &Answer) -> String {
     assert!([200, 201].contains(&placed.status), "{placed}");
     placed.json["order_id"].as_str().expect("an order_id").to_owned()
 }
 
 /// Pays an order. Returns the code of its voucher when that is there.
 async fn paid(buyer: &Api, order: &str) -> String {
-    let payment = buyer.pay_at_sandbox(order, PRICE).await.expect("an answer").want(200);
-    let payment = payment["paymentKey"].as_str().expect("a paymentKey").to_owned();
-    let amount = json!({"amount": PRICE, "currency": "KRW"});
-    buyer.confirm(order, order, &payment, &amount).await.expect("an answer").want(200);
-    let vouchers = until(async || buyer.vouchers().await.expect("vouchers"), |all| of(all, order).is_some()).await;
-    of(&vouchers, order).expect("found")
-}
-
-fn of(vouchers: &[Value], order: &str) -> Option<String> {
-    vouchers.iter().find(|voucher| voucher["order_id"] == order)?["code"].as_str().map(str::to_owned)
+    buyer.pay(&buyer.order_of(order).await.expect("an answer").want(200)).await;
+    let voucher = buyer.delivered(|voucher| voucher["order_id"] == order).await;
+    voucher["code"].as_str().expect("a code").to_owned()
 }
 
 async fn balance(buyer: &Api, code: &str) -> i64 {
@@ -82,20 +109,9 @@ async fn balance(buyer: &Api, code: &str) -> i64 {
 }
 
 async fn refunded(buyer: &Api, order: &str) {
-    let payment = async || buyer.payment_of(order).await.expect("an answer").want(200);
-    until(payment, |payment| payment["refunds"][0]["state"] == "DONE").await;
-}
-
-/// Asks until the answer is what is waited for.
-async fn until<T: std::fmt::Debug>(ask: impl AsyncFn() -> T, holds: impl Fn(&T) -> bool) -> T {
-    let mut last = None;
-    for _ in 0..400 {
-        let answer = ask().await;
-        if holds(&answer) {
-            return answer;
-        }
-        last = Some(answer);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it does not come to that: {last:?}")
+    until("the refund is done", SOON, async || {
+        let payment = buyer.payment_of(order).await.expect("an answer").want(200);
+        if payment["refunds"][0]["state"] == "DONE" { Ok(()) } else { Err(payment) }
+    })
+    .await;
 }

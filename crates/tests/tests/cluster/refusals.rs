@@ -4,9 +4,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use firstcome_tests::{Api, Finished, free_address, program, run_with};
+use firstcome_tests::{Api, Finished, SOON, free_address, program, run_with, until};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -27,12 +26,13 @@ async fn bad_configuration_is_refused() {
     assert!(!said.contains("not-it"), "a password is shown: {said}");
     ground.refused("orders", &[("FIRSTCOME_DATABASES_ORDERS", &missing)], &["databases.orders", "firstcome_not_there"]);
     two_roles_need_two_databases(&ground, &mariadb);
-    redis_must_be_fit(&ground);
+    redis_must_be_fit(&ground).await;
     everything_that_is_wrong_is_said(
         &ground,
         &[("FIRSTCOME_KAFKA_SERVERS", &nobody), ("FIRSTCOME_DATABASES_ORDERS", &sql)],
     );
     without_redis_it_starts(&ground, &redis).await;
+    other_keys_are_refused(&ground);
 }
 
 fn two_roles_need_two_databases(ground: &Ground, mariadb: &str) {
@@ -43,11 +43,11 @@ fn two_roles_need_two_databases(ground: &Ground, mariadb: &str) {
     ground.refused("payments", &both, &["databases.payments", "belongs to the role orders"]);
 }
 
-fn redis_must_be_fit(ground: &Ground) {
-    let evicts = OwnRedis::start(&["--maxmemory-policy", "allkeys-lru"]);
+async fn redis_must_be_fit(ground: &Ground) {
+    let evicts = OwnRedis::start(&["--maxmemory-policy", "allkeys-lru"]).await;
     let said = ["maxmemory-policy", "allkeys-lru", "noeviction"];
     ground.refused("gateway", &[("FIRSTCOME_REDIS_SERVERS", &evicts.url(""))], &said);
-    let locked = OwnRedis::start(&["--requirepass", "secret"]);
+    let locked = OwnRedis::start(&["--requirepass", "secret"]).await;
     ground.refused(
         "gateway",
         &[("FIRSTCOME_REDIS_SERVERS", &locked.url(":other@"))],
@@ -71,17 +71,27 @@ async fn without_redis_it_starts(ground: &Ground, redis: &str) {
     let address = free_address();
     let mut process = ground.serve("orders", address, redis);
     let api = Api::new(&format!("http://{address}"));
-    let since = Instant::now();
-    while !api.call(hyper::Method::GET, "/readyz").send().await.is_ok_and(|answer| answer.status == 200) {
+    until("it starts without Redis", SOON, async || {
         let ended = process.try_wait().expect("a child");
-        assert!(
-            ended.is_none() && since.elapsed() < Duration::from_mins(2),
-            "it does not start without Redis: {ended:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        assert!(ended.is_none(), "it does not start without Redis: {ended:?}");
+        api.call(hyper::Method::GET, "/readyz").send().await.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
     process.kill().expect("it runs");
     process.wait().expect("a child");
+}
+
+/// What was encrypted with the keys of the first could not be read by the second.
+fn other_keys_are_refused(ground: &Ground) {
+    let folder = ground.folder.path().join("other-keys").display().to_string();
+    let other = ("FIRSTCOME_CLUSTER_KEYS", folder.as_str());
+    ground.run(&["migrate"], &[other, ORDERS[0]]).ok();
+    let said = "the database of orders was encrypted with other keys";
+    let table = ground.run(&["doctor"], &[other, ORDERS[0]]);
+    assert!(table.code == Some(1) && table.out.contains("FAIL  keys of orders"), "{}", table.said());
+    assert!(table.out.contains(said), "{}", table.said());
+    ground.refused("orders", &[other], &[said]);
+    assert!(ground.run(&["doctor"], &ORDERS).ok().contains("ok    keys of orders"));
 }
 
 fn server(name: &str) -> String {
@@ -171,15 +181,13 @@ struct OwnRedis {
 }
 
 impl OwnRedis {
-    fn start(arguments: &[&str]) -> Self {
+    async fn start(arguments: &[&str]) -> Self {
         let address = free_address();
         let mut command = Command::new("redis-server");
         command.args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""]).args(arguments);
         let child = command.stdout(Stdio::null()).spawn().expect("redis-server can be run");
         let redis = Self { child, address };
-        while std::net::TcpStream::connect(address).is_err() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until("redis-server starts", SOON, async || std::net::TcpStream::connect(address).is_ok()).await;
         redis
     }
 

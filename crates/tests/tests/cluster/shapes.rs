@@ -1,10 +1,8 @@
 //! Another shape: three brokers that keep everything three times, two gateways, and processes of several roles each.
 
-use std::time::Duration;
-
 use firstcome_tests::{Api, Storefront as _};
 
-use super::Running;
+use super::{Running, log_out};
 
 const SHAPE: [(&str, &str); 2] = [
     ("FIRSTCOME_KAFKA_BROKERS", "3"),
@@ -57,9 +55,5 @@ async fn a_log_out_at_one_gateway_is_known_at_the_other(running: &Running) {
     for door in &doors {
         door.get("/orders").want(200).await;
     }
-    assert_eq!(doors[0].log_out_everywhere().await.expect("an answer").status, 204);
-    tokio::time::sleep(Duration::from_millis(950)).await;
-    for door in &doors {
-        door.get("/orders").send().await.expect("an answer").problem(401, "unauthenticated");
-    }
+    log_out(&doors[0], &doors, "there are two gateways").await;
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Answer, Api, Cluster, Storefront as _, ticket};
+use firstcome_tests::{Answer, Api, Cluster, SOON, Storefront as _, ticket, until};
 use serde_json::{Value, json};
 
-/// What answers within this, or did not, is not waited for any longer.
+use super::log_out;
+
+/// Longer than anyone goes by what was heard before a silence.
 const A_WHILE: Duration = Duration::from_millis(2_500);
 
 struct Silence {
@@ -45,20 +47,20 @@ async fn log_outs_are_effective_whoever_is_silent() {
     shop.logs_out("both are silent").await;
 
     shop.silent(&["accounts-1"]).await;
+    until("tokens are refused that nobody vouches for", SOON, async || {
+        let answer = me(&shop.staying).await;
+        if answer.status == 503 { Ok(answer.problem(503, "unavailable")) } else { Err(answer) }
+    })
+    .await;
     for leaver in &shop.left {
         let refused = me(leaver).await;
         assert!([401, 503].contains(&refused.status), "{refused}");
     }
-    me(&shop.staying).await.problem(503, "unavailable");
     shop.staying.anonymous().get("/offers").want(200).await;
 
     shop.speaks(&["accounts-1", "redis", "kafka"]);
-    while me(&shop.staying).await.status != 200 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    while order(&shop.staying, &shop.offer, "at-the-end").await.status != 201 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    shop.is_known("everybody speaks again").await;
+    shop.orders("everybody speaks again").await;
     for leaver in &shop.left {
         me(leaver).await.problem(401, "unauthenticated");
     }
@@ -66,6 +68,14 @@ async fn log_outs_are_effective_whoever_is_silent() {
 
 async fn me(buyer: &Api) -> Answer {
     buyer.get("/me").send().await.expect("an answer")
+}
+
+async fn is_let_in(buyer: &Api, when: &str) {
+    until(format!("a token is good while {when}"), SOON, async || {
+        let answer = me(buyer).await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
 }
 
 async fn order(buyer: &Api, offer: &str, key: &str) -> Answer {
@@ -102,37 +112,33 @@ impl Silence {
 
     /// A process of this role says so of itself, and the seller sees it.
     async fn is_seen(&self, role: &str, says: impl Fn(&Value) -> bool) {
-        loop {
+        until(format!("what a process of {role} says"), SOON, async || {
             let view = self.seller.get("/admin/cluster").want(200).await;
             let parts = view["parts"].as_array().expect("parts").iter().filter(|part| part["role"] == role);
             let mut processes = parts.flat_map(|part| part["instances"].as_array().expect("instances"));
-            if processes.any(&says) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            if processes.any(&says) { Ok(()) } else { Err(view.clone()) }
+        })
+        .await;
     }
 
+    /// Who has not logged out is let in.
     async fn is_known(&self, when: &str) {
-        let answer = me(&self.staying).await;
-        assert_eq!(answer.status, 200, "while {when}: {answer}");
+        is_let_in(&self.staying, when).await;
     }
 
     async fn orders(&self, when: &str) {
-        let placed = order(&self.staying, &self.offer, &when.replace(' ', "-")).await;
-        assert_eq!(placed.status, 201, "while {when}: {placed}");
+        until(format!("an order is placed while {when}"), SOON, async || {
+            let placed = order(&self.staying, &self.offer, &when.replace(' ', "-")).await;
+            if placed.status == 201 { Ok(()) } else { Err(placed) }
+        })
+        .await;
     }
 
     /// Somebody whose token the gateway has seen logs out everywhere.
     async fn logs_out(&mut self, when: &str) {
         let leaver = self.leaving.pop().expect("somebody is left");
-        assert_eq!(me(&leaver).await.status, 200, "while {when}");
-        assert_eq!(leaver.log_out_everywhere().await.expect("an answer").status, 204, "while {when}");
-        tokio::time::sleep(Duration::from_millis(950)).await;
-        for path in ["/me", "/orders", "/me/vouchers"] {
-            let refused = leaver.get(path).send().await.expect("an answer");
-            assert_eq!(refused.status, 401, "{path} while {when}: {refused}");
-        }
+        is_let_in(&leaver, when).await;
+        log_out(&leaver, &self.cluster.doors(), when).await;
         self.is_known(when).await;
         self.left.push(leaver);
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firstcome_tests::{Random, Shop, Storefront as _};
+use firstcome_tests::{Random, SOON, Shop, Storefront as _, until};
 
 use super::{cut, put_on_forgetful_disk, put_on_good_disk};
 use crate::crash::rounds;
@@ -79,9 +79,7 @@ async fn a_disk_that_lies_is_found_out() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     std::fs::write(&trigger, "").expect("a trigger");
     let before = sale.history().placed();
-    while sale.history().placed() < before + 20 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("twenty orders more", SOON, async || sale.history().placed() >= before + 20).await;
     cut(&mut shop);
     put_on_good_disk(&mut shop);
     shop.start_again().await;

@@ -109,6 +109,8 @@ pub(crate) struct History {
     pub(crate) surprises: Vec<String>,
     /// How many answers were lost.
     pub(crate) lost: u64,
+    /// How many said only to ask again.
+    pub(crate) busy: u64,
 }
 
 impl History {

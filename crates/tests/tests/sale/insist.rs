@@ -55,6 +55,7 @@ impl Sale {
                     return Told::No(answer.code().to_owned());
                 }
                 Ok(answer) if self.is_busy(&answer) => {
+                    self.history().busy += 1;
                     doubt |= answer.code() == "unavailable";
                     waits += 1;
                 }

@@ -118,8 +118,8 @@ impl Sale {
         let visits = self.visits.load(Ordering::Relaxed);
         let (placed, paid) = (history.placed(), history.paid());
         format!(
-            "{visits} visits, {placed} orders, {paid} payments, {} answers lost, refused {:?}",
-            history.lost, history.refused
+            "{visits} visits, {placed} orders, {paid} payments, {} answers lost, {} to ask again, refused {:?}",
+            history.lost, history.busy, history.refused
         )
     }
 

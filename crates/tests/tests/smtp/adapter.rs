@@ -5,7 +5,7 @@ use std::time::Duration;
 use firstcome_core::ids::MailId;
 use firstcome_core::ports::{Delivery, Mail, Mailer as _, PortError};
 use firstcome_store::smtp::{Smtp, SmtpOptions, SmtpTls};
-use firstcome_tests::{Encryption, MailServer};
+use firstcome_tests::{Encryption, MailServer, SOON, until};
 
 const KIM: &str = "kim@shop.test";
 const BODY: &str = "한글 본문 with a line\n.\n.. that begins with dots\n\n042137\n";
@@ -79,6 +79,8 @@ async fn smtp_trouble_on_the_way_is_no_refusal() {
     assert!(trouble(wrong_password, KIM).await.contains("refuses the log-in (535)"));
     assert!(trouble(SmtpOptions { log_in: None, ..good() }, KIM).await.contains("530"));
     assert!(trouble(SmtpOptions { authority: None, ..good() }, KIM).await.contains("certificate"));
+    // A server that relays for others only: nothing is wrong with the address.
+    assert!(trouble(good(), "foreign@shop.test").await.contains("does not let this sender through (554)"));
     // A server that offers no encryption gets nothing, or whoever stands in between could take it away.
     let open = MailServer::start(Encryption::None).await;
     trouble(options(&open, SmtpTls::Starttls), KIM).await;
@@ -96,9 +98,7 @@ async fn smtp_servers_that_are_gone_come_back_or_are_slow() {
     server.stop();
     assert!(smtp.send(&mail(KIM)).await.is_err());
     server.go_on().await;
-    while !matches!(smtp.send(&mail(KIM)).await, Ok(Delivery::Accepted)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("it is taken again", SOON, async || matches!(smtp.send(&mail(KIM)).await, Ok(Delivery::Accepted))).await;
     let hurried = SmtpOptions { timeout: Duration::from_secs(1), ..options(&server, SmtpTls::Tls) };
     assert!(trouble(hurried, "held@shop.test").await.contains("in time"));
 }

@@ -1,12 +1,8 @@
 //! The program with a mail server: what it owes arrives although the server is down, and no request waits for it.
 
-use std::time::Duration;
-
-use firstcome_tests::{Api, Encryption, MailServer, Shop, ShopOptions};
+use firstcome_tests::{Api, Encryption, MailServer, PASSWORD, SOON, Shop, ShopOptions, until};
 use hyper::Method;
 use serde_json::json;
-
-const PASSWORD: &str = "a long enough password 7";
 
 async fn shop_with(server: &MailServer) -> Shop {
     Shop::start_with(ShopOptions { environment: server.environment(), ..ShopOptions::default() }).await
@@ -19,14 +15,11 @@ async fn ask(api: &Api, email: &str) {
 /// Waits until a counter stands at a number.
 async fn counted(api: &Api, name: &str, number: u64) {
     let line = format!("{name}_total {number}\n");
-    for _ in 0..600 {
+    until(format!("`{line}`"), SOON, async || {
         let answer = api.call(Method::GET, "/metrics").send().await.expect("metrics");
-        if String::from_utf8_lossy(&answer.bytes).contains(&line) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never {line}");
+        String::from_utf8_lossy(&answer.bytes).contains(&line)
+    })
+    .await;
 }
 
 #[tokio::test]

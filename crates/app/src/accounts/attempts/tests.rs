@@ -161,6 +161,29 @@ fn what_is_said_to_whoever_waits_is_true() {
 }
 
 #[test]
+fn codes_count_by_address_together_with_passwords() {
+    let attempts = attempts();
+    let guess = |number: u32| attempts.begin_code(&number.to_be_bytes(), HERE, NOW).is_ok();
+    assert!((0..50).all(|number| attempts.fails(&u32::to_be_bytes(number), HERE, NOW)));
+    assert_eq!((0..300).filter(|_| guess(7)).count(), 51, "of one account as of many");
+    assert!(!attempts.fails(b"kim", HERE, NOW));
+    assert!(attempts.begin_code(b"kim", ELSEWHERE, NOW).is_ok());
+}
+
+#[test]
+fn a_right_code_forgives_wrong_passwords_there() {
+    let attempts = attempts();
+    assert!((0..6).all(|_| attempts.fails(b"kim", HERE, NOW)));
+    assert!(!attempts.succeeds(b"kim", HERE, NOW));
+    let attempt = attempts.begin_code(b"kim", HERE, NOW).unwrap();
+    attempts.unchecked(attempt);
+    assert!(!attempts.succeeds(b"kim", HERE, NOW));
+    let attempt = attempts.begin_code(b"kim", HERE, NOW).unwrap();
+    attempts.succeeded(attempt, NOW);
+    assert!(attempts.succeeds(b"kim", HERE, NOW));
+}
+
+#[test]
 fn an_address_that_guesses_at_many_accounts_waits() {
     let attempts = attempts();
     let guess = |number: u32| attempts.fails(&number.to_be_bytes(), HERE, NOW);

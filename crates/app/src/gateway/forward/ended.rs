@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, Uri};
 use firstcome_core::ids::SessionId;
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_core::time::Time;
 use http_body_util::BodyExt as _;
-use tower::ServiceExt as _;
 
 use super::Forwarder;
 use crate::gateway::EndedSessions;
 use crate::http::{ENDED_SESSIONS, EndedSession, Items};
 
-/// How long one answer may take: within a second there must be another try.
+/// How long one answer may take: within a second there must be another try. An instance that is later than that may still be
+/// good enough for buyers, so it has not failed.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// Pages that are read at the most, of a thousand sessions each.
 const PAGES: usize = 200;
@@ -41,17 +41,8 @@ impl Forwarder {
         let uri: Uri = path.parse().expect("a path, a number and a cursor in base 64");
         let mut request = Request::new(Body::empty());
         (*request.method_mut(), *request.uri_mut()) = (Method::GET, uri);
-        let response = match (self.local.get(&RoleName::Accounts), self.pools.get(&RoleName::Accounts)) {
-            (Some(router), _) => match tokio::time::timeout(PATIENCE, router.clone().oneshot(request)).await {
-                Ok(Ok(response)) => response,
-                Err(_) => return Err(unavailable("no answer in time")),
-            },
-            (None, Some(pool)) => {
-                let (parts, _) = request.into_parts();
-                self.forward_within(PATIENCE, RoleName::Accounts, pool, parts, Bytes::new()).await
-            }
-            (None, None) => return Err(unavailable("nobody knows where they are")),
-        };
+        let answer = tokio::time::timeout(PATIENCE, self.answer_by(RoleName::Accounts, request)).await;
+        let response = answer.map_err(|_| unavailable("no answer in time"))?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|error| unavailable(&error.to_string()))?.to_bytes();
         if status != StatusCode::OK {

@@ -37,6 +37,8 @@ enum Try {
     Broken,
     /// Time is up.
     Late,
+    /// The instance hangs, and the request may be sent to another.
+    Silent,
 }
 
 /// A request that can be sent more than once.
@@ -45,6 +47,8 @@ struct Repeatable<'a> {
     headers: HeaderMap,
     body: Bytes,
     vouched: Vouched,
+    /// Whether it may be sent again when nobody knows what came of it.
+    is_safe: bool,
     /// When there must be an answer.
     until: Instant,
 }
@@ -52,18 +56,6 @@ struct Repeatable<'a> {
 impl Forwarder {
     /// Hands a request on to an instance of a role.
     pub(super) async fn forward(&self, role: RoleName, pool: &Pool, parts: Parts, body: Bytes) -> Response<Body> {
-        self.forward_within(self.options.deadline, role, pool, parts, body).await
-    }
-
-    /// The same with a deadline of its own.
-    pub(super) async fn forward_within(
-        &self,
-        deadline: Duration,
-        role: RoleName,
-        pool: &Pool,
-        parts: Parts,
-        body: Bytes,
-    ) -> Response<Body> {
         let Ok(_place) = pool.bulkhead.try_acquire() else {
             self.metrics.count(role, Outcome::Full);
             let detail = format!("Too many requests to {} are under way; try again in a moment", role.as_str());
@@ -76,7 +68,8 @@ impl Forwarder {
                 caller: parts.extensions.get::<Identity>().copied(),
                 address: ClientAddress::of(&parts.extensions).0,
             },
-            until: Instant::now() + deadline,
+            is_safe: routes::is_repeatable(&parts),
+            until: Instant::now() + self.options.deadline,
             parts: &parts,
             body,
         };
@@ -86,7 +79,7 @@ impl Forwarder {
     }
 
     async fn try_instances(&self, role: RoleName, pool: &Pool, request: &Repeatable<'_>) -> (Response<Body>, Outcome) {
-        let repeatable = routes::is_repeatable(request.parts);
+        let repeatable = request.is_safe;
         let affinity = routes::affinity(role, request.parts, &request.body);
         let mut tried: Vec<Arc<Target>> = Vec::new();
         let mut answer = None;
@@ -106,6 +99,7 @@ impl Forwarder {
                 Try::Busy(busy) => answer = Some(busy),
                 Try::Refused => {}
                 Try::Late => return (late(role).into_response(), Outcome::Late),
+                Try::Silent => answer = Some(late(role).into_response()),
                 Try::Broken if repeatable => answer = Some(broken(role).into_response()),
                 Try::Broken => return (broken(role).into_response(), Outcome::Failed),
             }
@@ -126,7 +120,14 @@ impl Forwarder {
             let response = target.send(outgoing).await.map_err(|error| error.is_connect())?;
             take(response).await.ok_or(false)
         };
-        match tokio::time::timeout(left, exchange).await {
+        let answered = tokio::select! {
+            answered = tokio::time::timeout(left, exchange) => answered,
+            () = target.given_up(), if request.is_safe => {
+                under_way.failed();
+                return Try::Silent;
+            }
+        };
+        match answered {
             Ok(Ok(response)) => finish(target, under_way, response),
             Ok(Err(true)) => {
                 under_way.refused();

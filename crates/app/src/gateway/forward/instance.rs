@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Options;
@@ -66,6 +67,8 @@ pub(super) struct Target {
     pub(super) listed: Mutex<Instant>,
     /// Whether it did when it was asked last.
     pub(super) is_listed: AtomicBool,
+    /// Whether nobody waits any longer for what can be asked of another: it hangs, and others do not.
+    pub(super) is_given_up: watch::Sender<bool>,
 }
 
 impl Target {
@@ -88,6 +91,7 @@ impl Target {
             latency: Mutex::new(Latency { micros: UNKNOWN_LATENCY.as_micros() as f64, seen: now }),
             listed: Mutex::new(now),
             is_listed: AtomicBool::new(true),
+            is_given_up: watch::Sender::new(false),
         })
     }
 
@@ -121,12 +125,19 @@ impl Target {
         self.client.request(request).await
     }
 
+    /// Waits until nobody waits for it any longer.
+    pub(super) async fn given_up(&self) {
+        // It ends well: the sender lives as long as this target.
+        let _ = self.is_given_up.subscribe().wait_for(|given_up| *given_up).await;
+    }
+
     pub(super) fn observe(&self, took: Duration, now: Instant) {
         self.latency.lock().observe(took, now);
     }
 }
 
-/// A request under way. Dropped without a word (the client left), it says nothing of the instance.
+/// A request under way. Dropped without a word (whoever asked waited no longer), it says nothing of whether the instance is
+/// well, but that it took so long.
 pub(super) struct UnderWay {
     target: Arc<Target>,
     begun: Instant,
@@ -173,6 +184,11 @@ impl Drop for UnderWay {
         self.target.in_flight.fetch_sub(1, Ordering::Relaxed);
         if !self.told {
             self.target.breaker.abandoned();
+            let now = Instant::now();
+            let took = now.saturating_duration_since(self.begun);
+            if took.as_secs_f64() * 1e6 > self.target.latency_micros(now) {
+                self.target.observe(took, now);
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use firstcome_core::ports::RoleName;
 use futures_util::future::join_all;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Forward, Forwarder};
+use super::Forwarder;
 use crate::http::{Items, NoBody, Operator, PageParameters, Problem, QueryString};
 use crate::letters::{Filters, LetterView, PATH, REPLAY};
 
@@ -56,22 +56,24 @@ async fn replay(
     _: NoBody,
 ) -> Result<Response<Body>, Problem> {
     let answers = forwarder.ask(filters.roles()?, &parts).await;
-    // One that does not answer might have it; "not there" is said only when all of them say so.
+    // What whoever has it says counts, whatever became of the others. One that does not answer might have it; "not there" is
+    // said only when all of them say so.
     let rank = |answer: &Response<Body>| match answer.status() {
-        StatusCode::NOT_FOUND => 2,
-        StatusCode::SERVICE_UNAVAILABLE => 1,
-        _ => 0,
+        status if status.is_success() => 0,
+        StatusCode::NOT_FOUND => 3,
+        status if status.is_client_error() => 1,
+        _ => 2,
     };
     answers.into_iter().min_by_key(rank).ok_or_else(Problem::not_found)
 }
 
 impl Forwarder {
     /// Asks each of these roles the same, at once.
-    async fn ask(self: &Arc<Self>, roles: Vec<RoleName>, request: &Parts) -> Vec<Response<Body>> {
+    async fn ask(&self, roles: Vec<RoleName>, request: &Parts) -> Vec<Response<Body>> {
         let asked = roles.into_iter().map(|role| {
             let mut parts = request.clone();
             parts.uri = of_role(&parts.uri, role);
-            Forward(self.clone()).answer_by(role, Request::from_parts(parts, Body::empty()))
+            self.answer_by(role, Request::from_parts(parts, Body::empty()))
         });
         join_all(asked).await
     }

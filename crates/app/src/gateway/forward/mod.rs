@@ -6,7 +6,7 @@
 //!   together go to one instance as long as it is healthy ([`routes::affinity`]).
 //! - An instance that fails several times in a row, or refuses a connection, gets nothing for a while ([`breaker`]).
 //! - What may be done twice is tried again at another instance, within a budget. What may not is tried again only if it
-//!   never left: its connection was refused.
+//!   never left: its connection was refused. The same goes for what an instance was asked that hangs.
 //! - Every request has a deadline, which the role is told. Requests under way to one role are bounded.
 //! - An instance that drains gets nothing new.
 //! - Event streams pass through as they come, and end when the client leaves.
@@ -62,6 +62,8 @@ pub struct Options {
     pub refresh: Duration,
     /// How long an instance is kept that the registry does not list any more, if it still answers.
     pub keep_unlisted: Duration,
+    /// After how long of that what it was asked is asked of another, if there is one: it hangs.
+    pub give_up_after: Duration,
 }
 
 impl Default for Options {
@@ -74,6 +76,7 @@ impl Default for Options {
             breaker: BreakerOptions { failures: 5, pause: Duration::from_millis(250) },
             refresh: Duration::from_millis(500),
             keep_unlisted: Duration::from_secs(10),
+            give_up_after: Duration::from_secs(1),
         }
     }
 }

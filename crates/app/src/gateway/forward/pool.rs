@@ -44,6 +44,7 @@ impl Pool {
             let here = listed.iter().find(|instance| instance.id == target.instance.id);
             target.is_listed.store(here.is_some(), Ordering::Relaxed);
             if let Some(instance) = here {
+                target.is_given_up.send_replace(false);
                 *target.listed.lock() = now;
                 *target.waits.lock() = instance.load;
                 if instance.draining {
@@ -54,6 +55,9 @@ impl Pool {
                     && instance.started_at == target.instance.started_at;
             }
             let silent = now.saturating_duration_since(*target.listed.lock());
+            // One that drains finishes what it has. If nobody is listed, it is the registry that has forgotten.
+            let hangs = !target.is_draining() && !listed.is_empty() && silent >= options.give_up_after;
+            target.is_given_up.send_replace(hangs);
             !target.is_draining() && silent < options.keep_unlisted && target.breaker.circuit(now) == Circuit::Closed
         });
         for instance in listed {

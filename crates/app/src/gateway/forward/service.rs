@@ -26,18 +26,19 @@ impl Forward {
         let Some(role) = routes::role_of(request.uri().path()) else {
             return answers::not_found(request.uri(), request.headers());
         };
-        self.answer_by(role, request).await
+        self.0.answer_by(role, request).await
     }
+}
 
+impl Forwarder {
     /// Sends a request to this role, whatever its path.
-    pub(super) async fn answer_by(self, role: RoleName, request: Request<Body>) -> Response<Body> {
-        let Self(forwarder) = self;
-        if let Some(router) = forwarder.local.get(&role) {
+    pub(super) async fn answer_by(&self, role: RoleName, request: Request<Body>) -> Response<Body> {
+        if let Some(router) = self.local.get(&role) {
             let Ok(response) = router.clone().oneshot(request).await;
             return response;
         }
         // Every role but the gateway has a pool or is here.
-        let Some(pool) = forwarder.pools.get(&role) else {
+        let Some(pool) = self.pools.get(&role) else {
             return answers::not_found(request.uri(), request.headers());
         };
         let (parts, body) = request.into_parts();
@@ -49,7 +50,7 @@ impl Forward {
                 Err(problem) => return problem.into_response(),
             }
         };
-        forwarder.forward(role, pool, parts, body).await
+        self.forward(role, pool, parts, body).await
     }
 }
 

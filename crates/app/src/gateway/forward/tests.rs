@@ -24,8 +24,9 @@ use tower::ServiceExt as _;
 
 use super::status::InstanceView;
 use super::*;
+use crate::gateway::EndedSessions as _;
 use crate::guard::Guard;
-use crate::http::{Buyer, Identity, Problem, Roles};
+use crate::http::{Buyer, ENDED_SESSIONS, Identity, Problem, Roles};
 use firstcome_core::codes::ErrorCode;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -81,9 +82,10 @@ fn routes(id: &'static str, seen: &Arc<Seen>) -> Router {
             "/api/v1/orders",
             post(async |Buyer(caller): Buyer| caller.user.to_string()).get(move || async move { id }),
         )
-        .route("/api/v1/offers/slow", get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
+        .route("/api/v1/offers/slow", any(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/offers/stream", get(stream))
         .route("/api/v1/offers/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .route(ENDED_SESSIONS, get(async |State(seen): State<Arc<Seen>>| seen.go_on.notified().await))
         .route("/api/v1/auth/headers", any(async |headers: HeaderMap| format!("{:?}", headers.keys())))
         .with_state(Arc::clone(seen))
         .layer(axum::middleware::map_request(move |request: Request<Body>| {
@@ -335,6 +337,17 @@ async fn an_instance_that_fails_gets_nothing_for_a_while() {
 }
 
 #[tokio::test]
+async fn accounts_that_are_late_with_who_was_logged_out_go_on_serving_buyers() {
+    let clock = TestClock::default();
+    let server = Server::start("one", &clock).await;
+    let breaker = BreakerOptions { failures: 1, pause: Duration::from_secs(600) };
+    let shop = Shop::new(Options { breaker, ..options() }, &[&server]).await;
+    assert!(shop.forwarder.ended_within(Duration::from_secs(1)).await.is_err());
+    assert_eq!(shop.state("accounts"), [("one".to_owned(), Circuit::Closed, false)]);
+    assert_eq!(shop.get("/api/v1/auth/headers").await.0, 200);
+}
+
+#[tokio::test]
 async fn a_slow_role_fills_its_own_places_only() {
     let clock = TestClock::default();
     let server = Server::start("one", &clock).await;
@@ -363,6 +376,41 @@ async fn nobody_waits_longer_than_the_deadline() {
     let shop = Shop::new(Options { deadline: Duration::from_millis(30), ..options() }, &[&server]).await;
     let (status, text) = shop.get("/api/v1/offers/slow").await;
     assert!(status == 503 && text.contains("\"unavailable\""), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_instance_was_asked_that_hangs_another_is_asked() {
+    let clock = TestClock::default();
+    let (one, two) = (Server::start("one", &clock).await, Server::start("two", &clock).await);
+    let shop = Arc::new(Shop::new(Options { give_up_after: Duration::ZERO, ..options() }, &[&one]).await);
+    let ask = |method: &'static str, key: bool| {
+        let shop = shop.clone();
+        let request = Request::builder().method(method).uri("/api/v1/offers/slow");
+        let request = if key { request.header("idempotency-key", "k") } else { request };
+        tokio::spawn(async move { shop.text(request.body(Body::empty()).unwrap()).await })
+    };
+    let (reads, once, anew) = (ask("GET", false), ask("POST", true), ask("POST", false));
+    let reached = async |server: &Server, requests| {
+        while server.requests() < requests {
+            tokio::task::yield_now().await;
+        }
+    };
+    reached(&one, 3).await;
+
+    // The registry has forgotten everyone: that says nothing.
+    shop.registry.forget();
+    shop.forwarder.refresh().await.unwrap();
+    shop.registry.announce(&two.instance()).await.unwrap();
+    assert_eq!(two.requests(), 0);
+    shop.forwarder.refresh().await.unwrap();
+    reached(&two, 2).await;
+    two.seen.go_on.notify_waiters();
+    assert_eq!((reads.await.unwrap().0, once.await.unwrap().0), (200, 200));
+
+    // What may be done once only waits for the one that has it.
+    assert!(!anew.is_finished());
+    one.seen.go_on.notify_waiters();
+    assert_eq!((anew.await.unwrap().0, two.requests()), (200, 2));
 }
 
 #[tokio::test]

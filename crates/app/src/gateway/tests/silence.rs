@@ -139,7 +139,6 @@ async fn a_log_out_that_is_marked_is_effective_within_a_second() {
     among.marks.mark(session(1), until).await.unwrap();
     among.pass(900).await;
     assert_eq!(among.order(&kim).await, 401, "also for a token that is remembered");
-    assert!(among.accounts.asked.lock().is_empty(), "nobody asks while everybody tells");
     among.topic.away.store(true, Ordering::Relaxed);
     among.pass(5_000).await;
     assert_eq!(among.order(&lee).await, 200, "the marks go on telling");
@@ -201,6 +200,18 @@ async fn one_that_is_silent_is_reason_enough_to_ask() {
     among.accounts.sessions.lock().push((session(1), until));
     among.pass(900).await;
     assert_eq!(among.order(&kim).await, 401);
+    among.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_out_that_the_accounts_could_tell_nobody_is_asked_for() {
+    let among = Among::start().await;
+    let (kim, lee) = (among.shop.token(1, false), among.shop.token(2, false));
+    among.pass(5_000).await;
+    among.accounts.sessions.lock().push((session(1), among.shop.clock.now() + Duration::from_mins(15)));
+    among.pass(900).await;
+    assert_eq!((among.order(&kim).await, among.order(&lee).await), (401, 200));
+    assert!(among.accounts.asked.lock().iter().all(|time| *time < Duration::from_secs(12)), "no more than is needed");
     among.end().await;
 }
 

@@ -211,6 +211,17 @@ async fn signing_up_in_three_steps() {
 }
 
 #[tokio::test]
+async fn what_is_saved_stays_saved_when_the_log_in_after_it_fails() {
+    let mut browser = Browser::new("en");
+    browser.submit("/forgot", "/forgot", &[("email", "kim@example.com")]).await;
+    let set = [("code", "123456"), ("password", "wrong")];
+    let got = browser.submit("/forgot/code", "/forgot/code", &set).await;
+    assert!(got.status == StatusCode::OK && got.body.contains("only the log-in is left"), "{}", got.body);
+    assert!(got.body.contains("action=\"/login\"") && got.body.contains("kim@example.com"), "{}", got.body);
+    assert!(browser.cookie("fc_forgot").is_none() && browser.cookie("fc_access").is_none());
+}
+
+#[tokio::test]
 async fn a_forgotten_password() {
     let mut browser = Browser::new("en");
     assert!(browser.get("/login").await.body.contains("/forgot"));

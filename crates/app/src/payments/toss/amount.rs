@@ -3,18 +3,13 @@
 use firstcome_core::money::{Currency, MAX_AMOUNT, Money};
 use serde_json::Number;
 
-/// Decimal places of a currency (ISO 4217), for those that the provider settles in.
-fn places(currency: Currency) -> u32 {
-    if matches!(currency.as_str(), "KRW" | "JPY" | "VND") { 0 } else { 2 }
-}
-
 /// An amount as the provider wants it.
 pub(crate) fn to_number(money: Money) -> Number {
-    let unit = 10_i64.pow(places(money.currency));
+    let unit = 10_i64.pow(money.currency.minor_digits());
     if money.amount % unit == 0 {
         return Number::from(money.amount / unit);
     }
-    // Two decimals of an amount below 10^15 are exact in the 17 digits of a double's shortest text.
+    // An amount below 10^15 has 15 digits, and these a double keeps wherever the point stands.
     Number::from_f64(money.amount as f64 / unit as f64).unwrap_or_else(|| Number::from(0))
 }
 
@@ -23,8 +18,7 @@ pub(super) fn from_number(number: &Number, currency: Currency) -> Option<Money> 
     let text = number.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');
-    let places = places(currency);
-    let missing = places.checked_sub(u32::try_from(fraction.len()).ok()?)?;
+    let missing = currency.minor_digits().checked_sub(u32::try_from(fraction.len()).ok()?)?;
     let digits: i64 = format!("{whole}{fraction}").parse().ok()?;
     let amount = digits.checked_mul(10_i64.pow(missing)).filter(|amount| (0..=MAX_AMOUNT).contains(amount))?;
     Some(Money::new(amount, currency))
@@ -41,9 +35,14 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        for (amount, currency, text) in
-            [(55_000, "KRW", "55000"), (18_156, "USD", "181.56"), (18_150, "USD", "181.5"), (18_100, "USD", "181")]
-        {
+        for (amount, currency, text) in [
+            (55_000, "KRW", "55000"),
+            (18_156, "USD", "181.56"),
+            (18_150, "USD", "181.5"),
+            (18_100, "USD", "181"),
+            (18_156, "KWD", "18.156"),
+            (MAX_AMOUNT - 1, "KWD", "999999999999.999"),
+        ] {
             let money = Money::new(amount, currency.parse().expect("a currency"));
             assert_eq!(to_number(money).to_string(), text);
             assert_eq!(read(text, currency), Some(amount));

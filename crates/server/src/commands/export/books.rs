@@ -2,17 +2,21 @@
 //! an order's units, or took them back; what has none is not in the ledger. People are named by their ids alone; a voucher's
 //! code is money in the hand of whoever reads it, and stands nowhere.
 
+use std::collections::HashMap;
+
+use firstcome_app::orders;
 use firstcome_app::payments::{Payment, Refund};
 use firstcome_app::vouchers::Voucher;
-use firstcome_core::ids::OrderId;
+use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::product::RefundPolicy;
 
 use super::sales::Sales;
-use super::table::{Table, maybe, words};
+use super::table::{Table, maybe};
 use crate::audit::every;
 use crate::commands::CommandError;
+use crate::commands::words::guarded;
 use crate::place::Place;
 
 const DAYS: [&str; 7] = ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units"];
@@ -76,7 +80,7 @@ const VOUCHERS: [&str; 12] = [
 ];
 
 /// Files with their names. The journal was read before, so every order that it sold has its payment in them. `reasons` adds
-/// what buyers wrote, which may be personal.
+/// what people wrote, which may be personal.
 pub(super) async fn write(
     place: &Place,
     sales: &Sales,
@@ -84,7 +88,7 @@ pub(super) async fn write(
 ) -> Result<Vec<(&'static str, Vec<u8>)>, CommandError> {
     Ok(vec![
         ("days.csv", days(sales)?),
-        ("orders.csv", orders(sales)?),
+        ("orders.csv", sold(sales)?),
         ("payments.csv", payments(place, sales).await?),
         ("refunds.csv", refunds(place, sales, reasons).await?),
         ("vouchers.csv", vouchers(place, sales).await?),
@@ -107,7 +111,7 @@ fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
     table.finish()
 }
 
-fn orders(sales: &Sales) -> Result<Vec<u8>, CommandError> {
+fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
     let mut table = Table::new(&ORDERS)?;
     // An order that was aborted never existed, and its lines are released.
     let is_aborted = |order: OrderId| sales.order(order).is_none_or(|home| home.hold.is_aborted());
@@ -155,7 +159,18 @@ async fn payments(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError>
     written(&PAYMENTS, rows)
 }
 
+/// What people wrote with each refund: it never leaves the books of orders.
+async fn written_reasons(place: &Place) -> Result<HashMap<RefundId, String>, CommandError> {
+    let mut reasons = HashMap::new();
+    every::<orders::Refund>(&*place.records(RoleName::Orders).await?, |refund| {
+        reasons.insert(refund.refund, refund.reason);
+    })
+    .await?;
+    Ok(reasons)
+}
+
 async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>, CommandError> {
+    let reasons = if reasons { Some(written_reasons(place).await?) } else { None };
     let mut rows = Vec::new();
     every::<Refund>(&*place.records(RoleName::Payments).await?, |refund| {
         let mut row = vec![
@@ -173,12 +188,13 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
             refund.to_card.unwrap_or(0).to_string(),
             maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
         ];
-        row.extend(reasons.then(|| words(&refund.reason)));
+        let reason = |reasons: &HashMap<_, String>| guarded(reasons.get(&refund.refund_id).unwrap_or(&refund.reason));
+        row.extend(reasons.as_ref().map(reason));
         rows.push(row);
     })
     .await?;
     let mut columns = REFUNDS.to_vec();
-    columns.extend(reasons.then_some("reason"));
+    columns.extend(reasons.map(|_| "reason"));
     written(&columns, rows)
 }
 
@@ -192,7 +208,7 @@ async fn vouchers(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError>
             sales.offer(voucher.order.home()),
             voucher.user.to_string(),
             voucher.kind.as_str().to_owned(),
-            words(&voucher.product_name),
+            guarded(&voucher.product_name),
             voucher.face.to_string(),
             voucher.balance.to_string(),
             maybe(voucher.money(voucher.face).map(|money| money.currency)),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::table::Table;
 use crate::commands::CommandError;
 use crate::commands::import::COLUMNS;
+use crate::commands::words::guarded;
 
 type Fields = Map<String, Value>;
 
@@ -88,7 +89,7 @@ fn put_money(cells: &mut HashMap<String, String>, amount: &str, currency: &str, 
 fn put(cells: &mut HashMap<String, String>, column: &str, value: &Value) -> Result<(), CommandError> {
     let cell = match value {
         Value::Null => return Ok(()),
-        Value::String(text) => text.clone(),
+        Value::String(text) => guarded(text),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(_) | Value::Object(_) => {
             return Err(CommandError::Input(format!(

@@ -100,8 +100,7 @@ impl Sales {
 
     /// The day on which something was, where the shop is.
     pub(super) fn day(&self, at: Time) -> Date {
-        let moment = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        self.time_zone.to_datetime(moment).date()
+        at.date(&self.time_zone).unwrap_or(Date::ZERO)
     }
 
     /// The full id of an offer.

@@ -2,9 +2,6 @@
 
 use crate::commands::CommandError;
 
-/// What spreadsheets take for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
 /// A table that is written.
 pub(super) struct Table(csv::Writer<Vec<u8>>);
 
@@ -22,11 +19,6 @@ impl Table {
     pub(super) fn finish(self) -> Result<Vec<u8>, CommandError> {
         self.0.into_inner().map_err(|error| CommandError::Broken(error.to_string()))
     }
-}
-
-/// What people wrote, so that no spreadsheet takes it for a formula.
-pub(super) fn words(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// What may be missing.

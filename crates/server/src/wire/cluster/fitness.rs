@@ -1,16 +1,17 @@
 //! Whether the servers are fit for these roles: what `firstcome doctor` prints, and what a process refuses to start with.
 
+use firstcome_app::secrets::Keys;
 use firstcome_core::events::topics;
 use firstcome_core::ports::{PortError, RoleName};
 use firstcome_store::check::{CheckLine, CheckState};
 use firstcome_store::kafka::TopicUse;
-use firstcome_store::sql::SqlOptions;
+use firstcome_store::sql::{SqlOptions, SqlRecords};
 use futures_util::future::join_all;
 
 use super::storage::WITH_LEDGER;
 use super::{outside, sql};
 use crate::config::Config;
-use crate::wire::StartError;
+use crate::wire::{self, StartError};
 
 /// Looks at everything that these roles use. Nothing is changed.
 pub async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<CheckLine>, PortError> {
@@ -25,6 +26,24 @@ pub async fn look(config: &Config, roles: &[RoleName]) -> Result<Vec<CheckLine>,
         join_all(databases.iter().map(|(role, options)| firstcome_store::sql::check(options, role))),
     );
     Ok(redis.into_iter().chain(kafka).chain(looked.concat()).chain(shared(&databases)).collect())
+}
+
+/// Whether these keys are those that the databases of these roles were encrypted with. Nothing is changed. What keeps a
+/// database from being read is in its own lines.
+pub async fn look_at_keys(config: &Config, roles: &[RoleName], keys: &Keys) -> Result<Vec<CheckLine>, PortError> {
+    let mut lines = Vec::new();
+    let seals = |role: &&RoleName| !wire::sealed_tables(**role).is_empty() && config.databases.of(**role).is_some();
+    for role in roles.iter().filter(seals) {
+        let options = SqlOptions { migrate: false, ..sql(config, *role)? };
+        let Ok(records) = SqlRecords::open(options, role.as_str(), wire::tables(*role)).await else { continue };
+        let what = format!("keys of {}", role.as_str());
+        lines.extend(match wire::look_at_keys(*role, records.as_ref(), keys).await {
+            Ok(()) => Some(CheckLine::ok(what, "are those of its database")),
+            Err(PortError::Misused(why)) => Some(CheckLine::fail(what, why, "copy cluster.keys from where it runs")),
+            Err(_) => None,
+        });
+    }
+    Ok(lines)
 }
 
 /// Databases that are one, under addresses that are written differently.

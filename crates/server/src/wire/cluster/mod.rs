@@ -29,7 +29,7 @@ use crate::folder::Folder;
 use crate::metrics::Lags;
 use crate::operate::{self, Operation};
 
-pub use fitness::look;
+pub use fitness::{look, look_at_keys};
 pub use outside::{kafka, records, redis, sql};
 use storage::{Ledger, Servers};
 

@@ -128,6 +128,7 @@ fn options(config: &Config) -> forward::Options {
         },
         refresh: milliseconds(config.cluster.heartbeat_milliseconds),
         keep_unlisted: milliseconds(config.cluster.expiry_milliseconds * 5),
+        give_up_after: milliseconds(config.cluster.heartbeat_milliseconds * 2),
     }
 }
 

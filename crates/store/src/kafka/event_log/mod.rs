@@ -85,7 +85,7 @@ impl Topic {
     async fn come_up_to(&self, position: i64) -> Result<(), PortError> {
         self.tail().read_up_to(self.history.end().await?).await?;
         match self.tail().recent(position, 0).await? {
-            Recent::Ahead => Err(PortError::Corrupt(format!(
+            Recent::Ahead => Err(PortError::Lost(format!(
                 "a reader of the topic {} has handled event {position}, which is not there: it is not the same log",
                 self.options.topic(&self.name)
             ))),

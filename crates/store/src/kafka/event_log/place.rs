@@ -44,7 +44,7 @@ impl Place {
         let reader = Reader::look(options, topic)?;
         let range = reader.range().await?;
         if range.start > 0 {
-            return Err(PortError::Corrupt(format!(
+            return Err(PortError::Lost(format!(
                 "the topic {topic} has lost its beginning: its first {} messages are deleted",
                 range.start
             )));

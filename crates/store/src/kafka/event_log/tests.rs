@@ -137,7 +137,7 @@ async fn a_reader_of_another_log_is_refused() {
     let written = Written::new().await;
     written.write(0, 5, Place::default()).await;
     let log = written.log();
-    assert!(matches!(log.read(ROLE, 6, 10).await, Err(PortError::Corrupt(_))));
+    assert!(matches!(log.read(ROLE, 6, 10).await, Err(PortError::Lost(_))));
     assert_eq!(log.read(ROLE, 5, 10).await.expect("readable"), []);
     assert!(matches!(log.read("orders", 0, 1).await, Err(PortError::Misused(_))));
 }
@@ -165,6 +165,6 @@ async fn a_topic_that_was_made_anew_is_refused() {
     let admin: AdminClient<DefaultClientContext> = written.options.client().create().expect("a client");
     admin.delete_topics(&[&topic], &AdminOptions::new()).await.expect("deleted");
     topics::ensure(&written.options, &topic_of(ROLE)).await.expect("a topic");
-    assert!(matches!(log.wait(ROLE, 5).await, Err(PortError::Corrupt(_))));
-    assert!(matches!(log.read(ROLE, 0, 10).await, Err(PortError::Corrupt(_))));
+    assert!(matches!(log.wait(ROLE, 5).await, Err(PortError::Lost(_))));
+    assert!(matches!(log.read(ROLE, 0, 10).await, Err(PortError::Lost(_))));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal, ReleaseReason};
+use firstcome_core::ledger::{Command, Hold, HoldRequest, HoldState, Outcome, Refusal, ReleaseReason};
 use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
 use tokio::sync::oneshot;
 
@@ -155,14 +155,21 @@ impl StockLedger for KafkaLedger {
         };
         match &command {
             Command::Hold(request) => {
-                if is_free(&lane) {
+                let is_free = is_free(&lane);
+                if is_free {
                     // What is granted for good cannot be given back when its key turns out to be another order's.
                     self.current().await?;
                 }
                 if self.shared.keys.belongs_to_another(request.order) {
                     return Ok(Outcome::KeyReused);
                 }
-                if let Some(refusal) = self.proven_refusal(&lane, &command, request).await? {
+                let refusal = if is_free {
+                    // What is known is current already.
+                    self.refusal(&lane, &command, request)
+                } else {
+                    self.proven_refusal(&lane, &command, request).await?
+                };
+                if let Some(refusal) = refusal {
                     lane.count_refusal(&refusal);
                     return Ok(Outcome::Refused(refusal));
                 }
@@ -178,12 +185,17 @@ impl StockLedger for KafkaLedger {
         if let Some(trouble) = self.shared.trouble() {
             return Err(trouble);
         }
+        let is_hold = matches!(command, Command::Hold(_));
         let outcome = self.shared.ask(&lane, command).await?;
-        match &outcome {
-            Outcome::Held(hold) if self.shared.keys.belongs_to_another(hold.order) => {
-                give_back(self.shared.clone(), lane, hold.order).await
-            }
-            _ => Ok(outcome),
+        let granted = match &outcome {
+            Outcome::Held(hold) => Some(hold.order),
+            // Its twin is in the same record, and hears the same.
+            Outcome::AlreadyHeld(hold) if is_hold && hold.state == HoldState::Held => Some(hold.order),
+            _ => None,
+        };
+        match granted.filter(|order| self.shared.keys.belongs_to_another(*order)) {
+            Some(order) => give_back(self.shared.clone(), lane, order).await,
+            None => Ok(outcome),
         }
     }
 

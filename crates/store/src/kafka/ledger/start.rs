@@ -6,7 +6,7 @@
 //! archive that does not match the copy is thrown away: loudly, and then made again.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firstcome_core::ids::OfferNumber;
@@ -89,7 +89,7 @@ impl Mirror<'_> {
         if head.position <= self.topic.end {
             return Ok(());
         }
-        Err(PortError::Corrupt(format!(
+        Err(PortError::Lost(format!(
             "the journal in Kafka ends at position {}, and {} has records up to {}: the topic has lost its end, or was \
              made anew. Restore it. Only if what it lost is to be given up, move that file away in every process' folder",
             self.topic.end,
@@ -103,16 +103,11 @@ impl Mirror<'_> {
     }
 
     fn anew(&self, reason: &str) -> Result<Writer, PortError> {
-        let aside = self.files.journal.with_extension("replaced.db");
+        let aside = self.aside();
         let (made, kept) = (self.files.journal.display(), aside.display());
         tracing::error!(reason, %made, %kept, "the local copy of the journal is put aside and made again from Kafka");
-        for suffix in ["", "-wal", "-shm"] {
-            let named = |file: &Path| {
-                let mut name = file.to_owned().into_os_string();
-                name.push(suffix);
-                name
-            };
-            match std::fs::rename(named(&self.files.journal), named(&aside)) {
+        for (from, to) in parts(&self.files.journal).into_iter().zip(parts(&aside)) {
+            match std::fs::rename(from, to) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(unusable(&self.files.journal, &error));
                 }
@@ -120,6 +115,13 @@ impl Mirror<'_> {
             }
         }
         self.open()
+    }
+
+    /// Where a copy is put aside: the first name that is free. What was put aside before may be all that is left of records
+    /// that Kafka has lost, also of the same ones: nothing is written over it.
+    fn aside(&self) -> PathBuf {
+        let mut names = (1_u64..).map(|number| self.files.journal.with_extension(format!("replaced-{number}.db")));
+        names.find(|name| parts(name).iter().all(|part| !part.exists())).expect("there is always another number")
     }
 
     fn head(&self, writer: &Writer) -> Result<Head, PortError> {
@@ -159,6 +161,15 @@ impl Mirror<'_> {
         }
         Ok(head)
     }
+}
+
+/// The files of a database, itself last: SQLite deletes the log of a database that is not there.
+fn parts(database: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", ""].map(|suffix| {
+        let mut name = database.to_owned().into_os_string();
+        name.push(suffix);
+        name.into()
+    })
 }
 
 /// The record in a message, if it is one and is accepted.

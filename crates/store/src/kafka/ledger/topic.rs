@@ -147,7 +147,7 @@ impl<'a> Catching<'a> {
         };
         if low > 0 {
             let reason = format!("the topic {name} begins at offset {low}: its first records are gone");
-            return Err(PortError::Corrupt(reason));
+            return Err(PortError::Lost(reason));
         }
         Ok(Self { consumer, options, end, heard: Instant::now() })
     }
@@ -169,7 +169,7 @@ impl<'a> Catching<'a> {
                     return Ok(read(&message));
                 }
                 Some(Err(error)) if is_lost(&error) => {
-                    return Err(PortError::Corrupt(format!("the journal's topic cannot be read: {error}")));
+                    return Err(PortError::Lost(format!("the journal's topic cannot be read: {error}")));
                 }
                 Some(Err(error)) => tracing::debug!(%error, "reading the journal's topic"),
                 None => {}
@@ -202,7 +202,7 @@ pub(super) fn follow(shared: &Shared, consumer: &BaseConsumer) {
             }
             Some(Err(error)) if is_lost(&error) => {
                 let reason = format!("the journal's topic in Kafka is not the one that was read so far: {error}");
-                shared.inbox.lost(PortError::Corrupt(reason));
+                shared.inbox.lost(PortError::Lost(reason));
                 shared.lanes.ring();
                 return;
             }

@@ -57,10 +57,13 @@ struct Gateway(Router);
 
 impl Gateway {
     fn beside(roles: &[RoleName]) -> Self {
+        Self::of(roles.iter().enumerate().map(|(place, name)| (*name, role(*name, place))).collect())
+    }
+
+    fn of(local: HashMap<RoleName, Router>) -> Self {
         let clock = Arc::new(TestClock::default());
         let registry = Arc::new(MemoryRegistry::new(clock.clone(), Duration::from_secs(2)));
         let ports = Ports { registry, signatures: Signatures::new(&[7; 32], "shop"), clock };
-        let local = roles.iter().enumerate().map(|(place, name)| (*name, role(*name, place))).collect();
         let forwarder = Forwarder::new(Options::default(), ports, local, &mut Registry::default());
         Self(forwarder.router().into())
     }
@@ -108,6 +111,23 @@ async fn whoever_has_a_letter_replays_it() {
     }
     let missing = format!("/{}/replay", EventId([99; 16]));
     assert_eq!(gateway.ask(Method::POST, &missing, AccountRole::Operator).await.0, 404);
+}
+
+#[tokio::test]
+async fn what_whoever_has_it_says_counts_although_another_is_broken() {
+    let broken = || Router::new().route(REPLAY, post(async || StatusCode::INTERNAL_SERVER_ERROR));
+    let fails = |problem| Router::new().route(REPLAY, post(async move || Problem::new(problem)));
+    for has_it in &ROLES[1..] {
+        let with = |last: Router| {
+            let others = ROLES.into_iter().map(|name| (name, broken()));
+            Gateway::of(others.chain([(*has_it, last)]).collect())
+        };
+        let path = format!("/{}/replay", EventId([0; 16]));
+        let replayed = with(role(*has_it, 0)).ask(Method::POST, &path, AccountRole::Operator).await;
+        assert_eq!((replayed.0, &replayed.1["position"]), (200, &0.into()));
+        let failed = with(fails(ErrorCode::ReplayFailed)).ask(Method::POST, &path, AccountRole::Operator).await;
+        assert_eq!((failed.0, &failed.1["code"]), (409, &ErrorCode::ReplayFailed.as_str().into()));
+    }
 }
 
 #[tokio::test]

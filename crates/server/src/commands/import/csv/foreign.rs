@@ -5,15 +5,11 @@ use std::collections::BTreeSet;
 use firstcome_app::catalog::GivenOffer;
 use firstcome_core::ids::ProductId;
 use firstcome_core::money::Currency;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{Catalogue, Row};
 use crate::commands::CommandError;
 use crate::commands::import::{OfferRow, ProductRow, fields};
-
-/// Currencies without minor units (ISO 4217).
-const WHOLE: [&str; 16] =
-    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"];
 
 /// A product with its offer, as far as another shop's row says.
 #[derive(Clone, Default)]
@@ -35,19 +31,20 @@ pub(super) struct Item {
 pub(super) struct Foreign {
     pub(super) currency: Currency,
     pub(super) catalogue: Catalogue,
-    taken: &'static [&'static str],
+    taken: &'static [&'static [&'static str]],
     ignored: BTreeSet<String>,
 }
 
 impl Foreign {
-    pub(super) fn new(currency: Currency, taken: &'static [&'static str]) -> Self {
+    pub(super) fn new(currency: Currency, taken: &'static [&'static [&'static str]]) -> Self {
         Self { currency, catalogue: Catalogue::default(), taken, ignored: BTreeSet::new() }
     }
 
     /// Remembers the columns of a row that say something that is not taken.
     pub(super) fn look(&mut self, row: &Row<'_>) {
         let says = row.headers.iter().zip(row.record).filter(|(_, cell)| !cell.trim().is_empty());
-        let ignored = says.map(|(column, _)| column).filter(|column| !self.taken.contains(column));
+        let ignored =
+            says.map(|(column, _)| column).filter(|column| !self.taken.iter().any(|names| names.contains(column)));
         for column in ignored {
             if !self.ignored.contains(column) {
                 self.ignored.insert(column.to_owned());
@@ -78,14 +75,13 @@ impl Foreign {
         }
         // What other shops sold below nothing is nothing.
         let stock = item.stock.unwrap_or(0).max(0);
-        let offer = Value::Object(Map::from_iter([
+        let offer = Map::from_iter([
             ("sku".to_owned(), json!(item.sku)),
             ("product_id".to_owned(), json!(ProductId::NIL)),
             ("price".to_owned(), money),
             ("stock".to_owned(), json!(stock)),
             ("draft".to_owned(), json!(item.draft || item.stock.is_none())),
-        ]));
-        let Value::Object(offer) = offer else { return Ok(()) };
+        ]);
         // Whether it is a draft is decided here once the offer exists.
         let mut given: BTreeSet<String> = ["sku", "price"].map(str::to_owned).into();
         given.extend(item.stock.is_some().then(|| "stock".to_owned()));
@@ -114,12 +110,11 @@ impl Row<'_> {
     /// A price such as 19.90 in minor units.
     pub(super) fn price(&self, columns: &[&str], currency: Currency) -> Result<Option<i64>, CommandError> {
         let Some(text) = self.either(columns) else { return Ok(None) };
-        let digits = if WHOLE.contains(&currency.as_str()) { 0 } else { 2 };
         let wrong = || {
             let name = columns.iter().find(|column| self.text(column).is_some()).unwrap_or(&columns[0]);
             self.bad(format!("{name}: {text} is no price in {currency}; --currency says in which they are"))
         };
-        minor_units(text, digits).map(Some).ok_or_else(wrong)
+        minor_units(text, currency.minor_digits()).map(Some).ok_or_else(wrong)
     }
 
     pub(super) fn is(&self, columns: &[&str], value: &str) -> bool {
@@ -127,7 +122,8 @@ impl Row<'_> {
     }
 }
 
-fn minor_units(text: &str, digits: usize) -> Option<i64> {
+fn minor_units(text: &str, digits: u32) -> Option<i64> {
+    let digits = digits as usize;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let (kept, rest) = fraction.split_at_checked(digits).unwrap_or((fraction, ""));
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -177,6 +173,9 @@ mod tests {
             ("19.9", 2, Some(1_990)),
             ("19.90000", 2, Some(1_990)),
             ("0", 2, Some(0)),
+            ("1.250", 3, Some(1_250)),
+            ("1.25", 3, Some(1_250)),
+            ("1.2505", 3, None),
             ("19.99", 0, None),
             ("19,900", 0, None),
             ("-1", 0, None),

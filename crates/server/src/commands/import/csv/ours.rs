@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Catalogue, DEFAULT_CURRENCY, Dialect, Row};
 use crate::commands::CommandError;
 use crate::commands::import::{OfferRow, ProductRow, fields, times};
+use crate::commands::words::unguarded;
 
 /// Every column, in the order in which an export writes them.
 pub(in crate::commands) const COLUMNS: [&str; 26] = [
@@ -68,7 +69,7 @@ impl Ours {
 
 impl Dialect for Ours {
     fn take(&mut self, row: &Row<'_>) -> Result<(), CommandError> {
-        let sku = row.text("sku").ok_or_else(|| row.bad("sku: is needed, so that twice is once"))?.to_owned();
+        let sku = row.words("sku").ok_or_else(|| row.bad("sku: is needed, so that twice is once"))?.to_owned();
         let fields = row.product()?;
         let several = row.headers.iter().any(|column| column == "offer_sku");
         match self.products.get(&sku) {
@@ -82,7 +83,7 @@ impl Dialect for Ours {
                 self.catalogue.products.push(ProductRow { place: row.place.clone(), product });
             }
         }
-        let offer_sku = if several { row.text("offer_sku") } else { Some(sku.as_str()) };
+        let offer_sku = if several { row.words("offer_sku") } else { Some(sku.as_str()) };
         if let Some(offer_sku) = offer_sku {
             let offer = row.offer(offer_sku, sku.clone(), self.now)?;
             self.catalogue.offers.push(offer);
@@ -96,6 +97,10 @@ impl Dialect for Ours {
 }
 
 impl Row<'_> {
+    fn words(&self, column: &str) -> Option<&str> {
+        self.text(column).map(unguarded)
+    }
+
     fn flag(&self, column: &str) -> Result<Option<bool>, CommandError> {
         let wrong = || self.bad(format!("{column}: must be true or false"));
         self.text(column).map(|text| text.to_ascii_lowercase().parse().map_err(|_| wrong())).transpose()
@@ -117,9 +122,10 @@ impl Row<'_> {
         const CURRENCIES: &[&str] = &["value_currency", "currency"];
         let mut fields = Map::new();
         for column in PRODUCT_TEXTS {
-            fields.extend(self.text(column).map(|text| (column.to_owned(), json!(text))));
+            fields.extend(self.words(column).map(|text| (column.to_owned(), json!(text))));
         }
-        fields.extend(self.exact("description").map(|text| ("description".to_owned(), json!(text))));
+        let description = self.exact("description").map(unguarded);
+        fields.extend(description.map(|text| ("description".to_owned(), json!(text))));
         fields.extend(self.flag("tax_free")?.map(|flag| ("tax_free".to_owned(), json!(flag))));
         fields.extend(self.money("face_value", CURRENCIES)?.map(|money| ("face_value".to_owned(), money)));
         for column in PRODUCT_NUMBERS {

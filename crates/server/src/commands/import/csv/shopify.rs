@@ -12,6 +12,7 @@ use crate::commands::CommandError;
 
 const HANDLE: &[&str] = &["URL handle", "Handle"];
 const TITLE: &str = "Title";
+const STATUS: &str = "Status";
 const BODY: &[&str] = &["Description", "Body (HTML)"];
 const PICTURE: &[&str] = &["Product image URL", "Image Src"];
 const VARIANT_PICTURE: &[&str] = &["Variant image URL", "Variant Image"];
@@ -26,35 +27,22 @@ const OPTIONS: [&[&str]; 3] =
 /// What stands for no choice.
 const ONLY: &str = "Default Title";
 
-const TAKEN: &[&str] = &[
-    "URL handle",
-    "Handle",
-    "Title",
-    "Description",
-    "Body (HTML)",
-    "Product image URL",
-    "Image Src",
-    "Variant image URL",
-    "Variant Image",
-    "SKU",
-    "Variant SKU",
-    "Price",
-    "Variant Price",
-    "Inventory quantity",
-    "Variant Inventory Qty",
-    "Charge tax",
-    "Variant Taxable",
-    "Gift card",
-    "Gift Card",
-    "Published on online store",
-    "Published",
-    "Status",
-    "Option1 value",
-    "Option1 Value",
-    "Option2 value",
-    "Option2 Value",
-    "Option3 value",
-    "Option3 Value",
+/// Every column that is read; what others say is named.
+const TAKEN: &[&[&str]] = &[
+    HANDLE,
+    &[TITLE, STATUS],
+    BODY,
+    PICTURE,
+    VARIANT_PICTURE,
+    SKU,
+    PRICE,
+    STOCK,
+    TAXED,
+    GIFT_CARD,
+    PUBLISHED,
+    OPTIONS[0],
+    OPTIONS[1],
+    OPTIONS[2],
 ];
 
 /// Whether these are its columns.
@@ -80,17 +68,20 @@ impl Dialect for Shopify {
     fn take(&mut self, row: &Row<'_>) -> Result<(), CommandError> {
         self.shared.look(row);
         let handle = row.either(HANDLE).ok_or_else(|| row.bad("Handle: is needed"))?;
-        if let Some(title) = row.text(TITLE).filter(|_| !self.products.contains_key(handle)) {
+        if let Some(title) = row.text(TITLE) {
+            if let Some(first) = self.products.get(handle).filter(|first| first.name != title) {
+                return Err(row.bad(format!("Handle: {handle} is taken by {}, further up", first.name)));
+            }
             let first = Item {
                 name: title.to_owned(),
                 description: row.either(BODY).map(plain).unwrap_or_default(),
                 image_url: row.either(PICTURE).map(str::to_owned),
                 is_gift_card: row.is(GIFT_CARD, "true"),
                 draft: row.is(PUBLISHED, "false")
-                    || row.text("Status").is_some_and(|status| !status.eq_ignore_ascii_case("active")),
+                    || row.text(STATUS).is_some_and(|status| !status.eq_ignore_ascii_case("active")),
                 ..Item::default()
             };
-            self.products.insert(handle.to_owned(), first);
+            self.products.entry(handle.to_owned()).or_insert(first);
         }
         let first =
             self.products.get(handle).ok_or_else(|| row.bad("Title: is needed on the first row of a product"))?;

@@ -77,6 +77,10 @@ fn variants_of_shopify_become_products() {
     assert!(refused(&format!("{head}a,A,1,5,\n")).starts_with("f.csv:2: Variant Price: is needed"));
     assert!(refused(&format!("{head}a,,1,5,10\n")).starts_with("f.csv:2: Title: is needed"));
     assert!(refused(&format!("{head},A,1,5,10\n")).starts_with("f.csv:2: Handle: is needed"));
+    assert!(refused(&format!("{head}a,A,1,5,10\na,B,2,5,10\n")).starts_with("f.csv:3: Handle: a is taken by A"));
+    assert_eq!(said(&format!("{head}a,A,1,5,10\na,A,2,5,10\n")).products.len(), 2, "the title may be said again");
+    let dinars = read(&format!("{head}a,A,1,5,1.250\n"), "f.csv", Time(0), "KWD".parse().expect("a currency"));
+    assert_eq!(dinars.expect("read").offers[0].given.offer.price.amount, 1_250);
 }
 
 #[test]

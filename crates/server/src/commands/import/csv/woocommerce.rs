@@ -10,7 +10,7 @@ use super::foreign::{Foreign, Item, plain};
 use super::{Catalogue, Dialect, Row};
 use crate::commands::CommandError;
 
-const TAKEN: &[&str] = &[
+const TAKEN: &[&[&str]] = &[&[
     "ID",
     "Type",
     "SKU",
@@ -23,7 +23,7 @@ const TAKEN: &[&str] = &[
     "Regular price",
     "Images",
     "Parent",
-];
+]];
 
 /// Whether these are its columns.
 pub(super) fn is(headers: &csv::StringRecord) -> bool {

@@ -115,9 +115,19 @@ async fn a_lost_copy_is_made_again() {
     let ledger = Place { archive: fresh, ..place }.open_again(&entries, &before).await;
     let place = ledger;
     std::fs::remove_file(place.directory.path().join("journal.db")).expect("removed");
-    let place = place.open_again(&entries, &before).await;
-    std::fs::write(place.directory.path().join("journal.db"), [7; 10_000]).expect("written");
-    let place = place.open_again(&entries, &before).await;
+    let mut place = place.open_again(&entries, &before).await;
+    // What is put aside may be all that is left of something: it is never written over.
+    let damaged = [[7; 5_000], [8; 5_000]];
+    for copy in &damaged {
+        std::fs::write(place.directory.path().join("journal.db"), copy).expect("written");
+        // SQLite would read what is in its log instead, if that is there.
+        let _ = std::fs::remove_file(place.directory.path().join("journal.db-wal"));
+        place = place.open_again(&entries, &before).await;
+    }
+    for (number, copy) in (1..).zip(&damaged) {
+        let aside = place.directory.path().join(format!("journal.replaced-{number}.db"));
+        assert_eq!(std::fs::read(aside).expect("put aside"), copy);
+    }
     let stranger = Place::new();
     let ledger = stranger.open().await;
     sell(&ledger, &stranger, OfferNumber(5), 3).await;

@@ -3,6 +3,7 @@
 
 mod clocks;
 mod conformance;
+mod free;
 mod full;
 mod log;
 mod outage;

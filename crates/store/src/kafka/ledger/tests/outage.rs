@@ -134,11 +134,11 @@ async fn a_topic_that_lost_its_records_is_noticed() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     crate::kafka::topics::ensure(&place.kafka, super::super::topic::JOURNAL).await.expect("made again");
     let failure = ledger.failed().await;
-    assert!(matches!(failure, PortError::Corrupt(_)), "{failure}");
-    assert!(matches!(ledger.decide(OFFER, Command::Freeze).await, Err(PortError::Corrupt(_))));
+    assert!(matches!(failure, PortError::Lost(_)), "{failure}");
+    assert!(matches!(ledger.decide(OFFER, Command::Freeze).await, Err(PortError::Lost(_))));
     ledger.close();
     let refused = KafkaLedger::open(place.options()).await.err().expect("the copy knows more");
-    assert!(matches!(&refused, PortError::Corrupt(reason) if reason.contains("move that file away")), "{refused}");
+    assert!(matches!(&refused, PortError::Lost(reason) if reason.contains("move that file away")), "{refused}");
     std::fs::remove_file(place.directory.path().join("journal.db")).expect("given up");
     let ledger = place.open().await;
     assert_eq!(ledger.snapshot(OFFER).await.expect("known"), None);
