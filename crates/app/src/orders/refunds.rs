@@ -401,6 +401,7 @@ mod tests {
             taken: None,
             forced: None,
             by: None,
+            to_card: None,
         };
         let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
         let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };
