@@ -22,7 +22,7 @@ async fn a_shop_moves_to_a_cluster() {
     let merchant = shop.merchant().await;
     merchant.redeem("before", &code, Some(20_000)).await.expect("an answer").want(200);
     let held = order(&buyer, "held", &offer).await;
-    let of_two = order_over(&buyer, "of two", &two).await;
+    let of_two = order_over(&buyer, "of-two", &two).await;
     let canceled = order(&buyer, "canceled", &offer).await;
     paid(&buyer, &canceled).await;
     buyer.cancel("cancel", &canceled).await.expect("an answer").want(200);
@@ -46,7 +46,7 @@ async fn a_shop_moves_to_a_cluster() {
     assert_eq!(balance(&buyer, &code).await, 0);
 
     assert_eq!(order(&buyer, "held", &offer).await, held, "the same key is the same order");
-    assert_eq!(order_over(&buyer, "of two", &two).await, of_two, "also if it is over several offers");
+    assert_eq!(order_over(&buyer, "of-two", &two).await, of_two, "also if it is over several offers");
     paid(&buyer, &held).await;
     let new = order(&buyer, "new", &offer).await;
     paid(&buyer, &new).await;
