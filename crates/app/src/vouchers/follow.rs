@@ -1,7 +1,7 @@
 //! The rows of vouchers after what the ledger's accounts say was spent and came back. A till writes its redemption by
 //! itself; whoever reads the journal finds it written, or writes it when the till died before it could.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use firstcome_core::events::RoleEvent;
@@ -171,26 +171,29 @@ pub(super) async fn written(
     if changes.iter().any(|change| change.what == What::Redeemed) {
         // A till is about to.
         tokio::time::sleep(BEING_WRITTEN).await;
-        leave_out_known(records, &mut changes).await?;
     }
     let places: HashMap<VoucherId, usize> =
         issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();
-    let mut unit = Unit::new();
     let mut changed: BTreeMap<VoucherId, Stored<Voucher>> = BTreeMap::new();
+    for id in changes.iter().filter_map(|change| change.voucher) {
+        if !places.contains_key(&id) && !changed.contains_key(&id) {
+            changed.extend(records.load::<Voucher>(id).await?.map(|stored| (id, stored)));
+        }
+    }
+    // Asked after the rows were read: what a till writes from now on meets what is written here.
+    leave_out_known(records, &mut changes).await?;
+    let (mut unit, mut touched) = (Unit::new(), BTreeSet::new());
     for change in changes {
         let Some(id) = change.voucher else { continue };
-        if !places.contains_key(&id) && !changed.contains_key(&id) {
-            let Some(stored) = records.load::<Voucher>(id).await? else { continue };
-            changed.insert(id, stored);
-        }
         let stored = changed.get_mut(&id).map(|stored| &mut stored.record);
         let Some(voucher) = stored.or_else(|| issued.get_mut(*places.get(&id)?)) else { continue };
         if change.applies(voucher) {
+            touched.insert(id);
             unit = unit.insert(&change.movement(voucher));
             unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
         }
     }
-    Ok(changed.values().fold(unit, Unit::update))
+    Ok(changed.iter().filter(|(id, _)| touched.contains(id)).fold(unit, |unit, (_, stored)| unit.update(stored)))
 }
 
 /// Leaves out what rows say already, and learns from them whose it is that came back.
