@@ -2,7 +2,8 @@
 //!
 //! An order is decided by its home offer; its other lines are on other offers. All lines are pinned before money moves,
 //! the home first: who finds it pinned keeps away from the others. All are committed after it moved, the home last: an
-//! order that is sold has every line sold. Every command here may be repeated.
+//! order that is sold has every line sold. If it did not move they are unpinned, the home last as well: while any line is
+//! pinned, the home is. Every command here may be repeated.
 
 use std::sync::Arc;
 
@@ -62,7 +63,9 @@ impl Stock {
         if outcome != Outcome::Expired {
             return Ok(pinned(&outcome, attempt));
         }
-        match self.0.decide(offer, Command::Reclaim { order }).await? {
+        // Of several lines one may be gone: then none must be held for the others' sake.
+        let pinned_at_once = (!hold.other_lines().is_empty()).then_some(attempt);
+        match self.0.decide(offer, Command::Reclaim { order, attempt: pinned_at_once }).await? {
             // Pinned in the meantime, perhaps by a twin for this very attempt: asking again tells.
             Outcome::Held(_) | Outcome::PaymentInProgress { .. } => {}
             outcome => return Ok(pinned(&outcome, attempt)),
@@ -72,7 +75,7 @@ impl Stock {
 
     /// Unpins every line that the attempt pinned.
     pub(crate) async fn end(&self, order: OrderId, hold: Option<&Hold>, attempt: PaymentId) -> Result<(), PortError> {
-        for offer in lines(order, hold) {
+        for offer in lines(order, hold).rev() {
             self.0.decide(offer, Command::EndPayment { order, attempt }).await?;
         }
         Ok(())

@@ -21,7 +21,7 @@
 //! | declined: every line is unpinned | the provider | some still pinned | the consumer of `payment.failed` goes on |
 //! | not paid in time, canceled | the ledger's clock, the buyer | the home released, the card still reserved | the account's own clock has the same deadline; the sweeper |
 //! | paid too late | the ledger | | units *and* what the card pays are taken again, all or none; else the charge is refunded |
-//! | price fell while the order was placed, so that the card would pay more than it costs | whoever placed it | an order that nothing can pay | it is released at once, or by the clock |
+//! | the price changes while the order is placed: the home's lane refuses it, and it is decided anew | the home's lane | a prepared line and no order | the sweeper |
 //!
 //! # Back again
 //! A refund goes to the charge first, and to the card only what the charge does not have (`orders/books.rs`): money is the
@@ -133,7 +133,15 @@ impl VoucherAccount {
     /// What is asked of the account to take units for an order.
     pub(crate) fn request(&self, units: i64, order: OrderId, digest: u64) -> HoldRequest {
         let quantity = u32::try_from(units).unwrap_or(u32::MAX);
-        HoldRequest { order, person: UserId(self.voucher.0), quantity, digest, discount: 0, facts: None }
+        HoldRequest {
+            order,
+            person: UserId(self.voucher.0),
+            quantity,
+            unit_price: None,
+            digest,
+            discount: 0,
+            facts: None,
+        }
     }
 
     /// Opens the account, once, and again when vouchers are sold with another value on them: that is only done while

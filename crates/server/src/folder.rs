@@ -152,24 +152,12 @@ impl Folder {
         !self.database("catalog").is_file()
     }
 
-    /// Removes what a process of a cluster keeps of the journal, which is made again. Whether there was anything.
+    /// Puts aside what a process of a cluster keeps of the journal, which is made again. Whether there was anything.
     #[cfg(feature = "cluster")]
-    pub fn forget_copies(&self) -> Result<bool, firstcome_core::ports::PortError> {
+    pub fn put_copies_aside(&self) -> Result<bool, firstcome_core::ports::PortError> {
         let mut any = false;
         for name in ["journal", crate::wire::ARCHIVE] {
-            for suffix in ["", "-wal", "-shm"] {
-                let mut path = self.database(name).into_os_string();
-                path.push(suffix);
-                match std::fs::remove_file(&path) {
-                    Ok(()) => any = true,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => {
-                        let path = PathBuf::from(path);
-                        let reason = format!("{}: {error}", path.display());
-                        return Err(firstcome_core::ports::PortError::Unavailable(reason));
-                    }
-                }
-            }
+            any |= firstcome_store::sqlite::put_aside(&self.database(name))?.is_some();
         }
         Ok(any)
     }

@@ -131,7 +131,15 @@ fn bytes(number: u64) -> [u8; 16] {
 
 fn hold(number: u64) -> Command {
     let (order, person) = (OrderId(bytes(number)), UserId(bytes(number + (1 << 40))));
-    Command::Hold(HoldRequest { order, person, quantity: 1, digest: mixed(number), discount: 0, facts: None })
+    Command::Hold(HoldRequest {
+        order,
+        person,
+        quantity: 1,
+        unit_price: None,
+        digest: mixed(number),
+        discount: 0,
+        facts: None,
+    })
 }
 
 async fn sell(ledger: &KafkaLedger, offer: OfferNumber) {

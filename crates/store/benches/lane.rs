@@ -149,7 +149,7 @@ fn granted(number: u64) -> Granted {
 
 fn hold(number: u64) -> Command {
     let Granted { order, person, digest, .. } = granted(number);
-    Command::Hold(HoldRequest { order, person, quantity: 1, digest, discount: 0, facts: None })
+    Command::Hold(HoldRequest { order, person, quantity: 1, unit_price: None, digest, discount: 0, facts: None })
 }
 
 async fn sell(ledger: &SqliteLedger, stock: u64) {

@@ -51,11 +51,21 @@ async fn bought_delivered_and_taken_back_whole() {
     assert_eq!(kinds.iter().filter(|kind| **kind == "ticket").count(), 3, "{kinds:?}");
     let listed = until("it is listed", SOON, async || buyer.orders().await.expect("an answer").pop()).await;
     assert_eq!(listed["lines"].as_array().map(Vec::len), Some(2), "one order with its lines: {listed}");
+    for offer in [&card, &gate] {
+        let found = seller.admin_orders(&format!("state=COMPLETED&offer={offer}")).await.expect("an answer");
+        assert_eq!(found[0]["order_id"], order["order_id"], "found by each of its offers");
+    }
     assert_eq!(shop.audit_json()["orders"], 1, "one order over two offers");
     shop.audit().ok();
 
+    // All of one line, and then the rest.
+    let lines = json!({"lines": [line(&card, 1)]});
+    let part = buyer.post(&format!("/orders/{id}/cancel")).key("part").json(&lines).want(200).await;
+    assert_eq!(part["refund"]["amount"], won(9_000), "{part}");
+    until("the card is back", SOON, async || held(&seller, &card).await == (0, 0)).await;
+    shop.audit().ok();
     let canceled = buyer.cancel("back", id).await.expect("an answer").want(200);
-    assert_eq!(canceled["refund"]["amount"], won(10_500), "{canceled}");
+    assert_eq!(canceled["refund"]["amount"], won(1_500), "{canceled}");
     until("the money is back", SOON, async || {
         let payment = buyer.payment_of(id).await.expect("an answer").want(200);
         if payment["state"] == "CANCELED" { Ok(()) } else { Err(payment) }
@@ -140,6 +150,73 @@ async fn the_same_request_is_one_order() {
         shop.kill();
         shop.start_again().await;
     }
+    shop.audit().ok();
+}
+
+/// Two buyers want the same last units, each in another order: one gets them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_want_the_last_units_one_gets_them() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let buyers = shop.buyers(2);
+    for round in 0..20 {
+        let one = seller.sell(&ticket("One"), &json!({"stock": 1})).await;
+        let two = seller.sell(&ticket("Two"), &json!({"stock": 1})).await;
+        let key = format!("last-{round}");
+        let (forth, back) =
+            (json!({"lines": [line(&one, 1), line(&two, 1)]}), json!({"lines": [line(&two, 1), line(&one, 1)]}));
+        let answers = tokio::join!(place(&buyers[0], &key, &forth), place(&buyers[1], &key, &back));
+        let mut statuses = [answers.0.status, answers.1.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{answers:?}");
+        assert_eq!((held(&seller, &one).await, held(&seller, &two).await), ((1, 0), (1, 0)));
+    }
+    shop.audit().ok();
+}
+
+/// An order is paid when its time has run out: all lines are taken again, or none; and nobody believes that the books are
+/// wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paid_late() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let terms = json!({"price": 500, "stock": 5, "hold_for_seconds": 1});
+    let one = seller.sell(&ticket("One"), &terms).await;
+    let two = seller.sell(&ticket("Two"), &terms).await;
+    let buyers = shop.buyers(2);
+    let expired = async |key: &str, quantity: u32| {
+        let body = json!({"lines": [line(&one, 1), line(&two, quantity)]});
+        let order = place(&buyers[0], key, &body).await.want(201);
+        let id = order["order_id"].as_str().expect("an id").to_owned();
+        until("its time runs out", SOON, async || {
+            buyers[0].order_of(&id).await.expect("an answer").want(200)["state"] == "EXPIRED"
+        })
+        .await;
+        (id, order)
+    };
+    let (_, order) = expired("late", 3).await;
+    buyers[0].pay(&order).await;
+    assert_eq!((held(&seller, &one).await, held(&seller, &two).await), ((0, 1), (0, 3)));
+
+    let (id, _) = expired("too-late", 2).await;
+    buyers[1].order("other", &two, 1).await.expect("an answer").want(201);
+    let payment = buyers[0].pay_at_sandbox(&id, 1_500).await.expect("an answer").json;
+    let payment = payment["paymentKey"].as_str().expect("a key").to_owned();
+    buyers[0].confirm("pay", &id, &payment, &won(1_500)).await.expect("an answer").problem(409, "hold_expired");
+    until("nothing is held for it", SOON, async || held(&seller, &one).await == (0, 1)).await;
+    until("both are audited", SOON, async || {
+        let audited = seller.admin_audit().await.expect("an answer").want(200);
+        let seq = async |offer: &str| seller.live(offer).await.expect("an answer").want(200)["seq"].clone();
+        let (one_seq, two_seq) = (seq(&one).await, seq(&two).await);
+        let of =
+            |offer: &str| audited["items"].as_array().expect("items").iter().find(|view| view["offer_id"] == offer);
+        let (Some(one), Some(two)) = (of(&one), of(&two)) else { return false };
+        assert_eq!((&one["ok"], &two["ok"]), (&json!(true), &json!(true)), "{audited}");
+        one["seq"] == one_seq && two["seq"] == two_seq
+    })
+    .await;
+    assert_ne!(seller.offer(&two).await.expect("an answer").want(200)["state"], "frozen");
+    shop.stop().await;
     shop.audit().ok();
 }
 

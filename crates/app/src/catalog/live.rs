@@ -81,6 +81,7 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Outcome<Json<LiveView>> {
     let offer: OfferId = id.parse().map_err(|_| Problem::not_found())?;
+    catalog.offer(offer).await?;
     let first = catalog.state(offer).await?.filter(|state| state.offer.terms.offer == offer);
     let first = first.ok_or_else(Problem::not_found)?;
     let then = catalog.ports.clock.now();

@@ -88,7 +88,7 @@ impl Shop {
     async fn hold(&self, offer: OfferNumber) {
         let person = UserId([9; 16]);
         let order = OrderId::of_request(person, "key", 0, offer);
-        let request = HoldRequest { order, person, quantity: 1, digest: 0, discount: 0, facts: None };
+        let request = HoldRequest { order, person, quantity: 1, unit_price: None, digest: 0, discount: 0, facts: None };
         self.ledger.decide(offer, Command::Hold(request)).await.expect("decided");
     }
 

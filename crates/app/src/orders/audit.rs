@@ -187,7 +187,7 @@ impl AuditBook {
         for event in &record.events {
             if let Event::Reclaimed { order, .. } = event {
                 let hold = self.ledger.find(*order).await?;
-                units.insert(*order, hold.map_or(0, |hold| i64::from(hold.quantity)));
+                units.insert(*order, hold.map_or(0, |hold| i64::from(hold.quantity_on(record.offer))));
             }
         }
         Ok(units)

@@ -9,6 +9,7 @@ use firstcome_core::ids::{OfferNumber, OrderId, ProductId, UserId};
 use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::ports::{OrderArchive, OrderQuery, PortError};
 use firstcome_core::product::Condition;
+use tokio::time::Instant;
 
 use super::Orders;
 use super::facts::OfferFacts;
@@ -17,6 +18,10 @@ use crate::http::{Outcome, Problem};
 const DAY: Duration = Duration::from_secs(86_400);
 /// Orders of a person looked at together.
 const PAGE: usize = 100;
+/// How long rows that are not written yet are waited for.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
+/// How often they are looked for.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Orders {
     /// Refuses whoever does not meet every condition of an offer.
@@ -57,12 +62,22 @@ impl Orders {
         }
     }
 
-    /// Whether the person has bought the product and has some of it still.
+    /// Whether the person has bought the product and has some of it still. What was paid in this moment may not be in the
+    /// rows yet.
     async fn owns(&self, buyer: UserId, product: ProductId) -> Outcome<bool> {
-        let offers = self.facts.offers_of(product);
-        let archive = self.ports.archive.clone();
-        let found = tokio::task::spawn_blocking(move || owns(&*archive, buyer, &offers)).await;
-        Ok(found.map_err(|error| PortError::Unavailable(error.to_string()))??)
+        let since = Instant::now();
+        loop {
+            let written = self.ports.archive.head()?.position;
+            let is_behind = !self.ports.ledger.entries(written, 1).await?.is_empty();
+            let offers = self.facts.offers_of(product);
+            let archive = self.ports.archive.clone();
+            let found = tokio::task::spawn_blocking(move || owns(&*archive, buyer, &offers)).await;
+            let found = found.map_err(|error| PortError::Unavailable(error.to_string()))??;
+            if found || !is_behind || since.elapsed() >= WRITTEN_WITHIN {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 

@@ -97,6 +97,10 @@ impl Facts {
 
     /// The offer of this id; none when there is no such offer. An offer that was only just created is found.
     pub(super) async fn offer(&self, offer: OfferId) -> Result<Option<OfferFacts>, PortError> {
+        if offer.number().is_account() {
+            // The ledger knows it, and nobody sells it.
+            return Ok(None);
+        }
         let known = || self.numbered(offer.number()).filter(|facts| facts.offer == offer);
         if let Some(facts) = known() {
             return Ok(Some(facts));

@@ -18,7 +18,7 @@ const FORGOTTEN: &str = "the account was deleted";
 /// returns. What the shop wrote stays, as a part of the books.
 pub(super) async fn forget(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
     let mut unit = forget_addresses(records, user).await?;
-    unit.append(forget_cart(user));
+    unit.append(forget_cart(records, user).await?);
     for mut refund in records.every::<Refund>(Query::all(Refund::TABLE, PAGE).is("user", user)).await? {
         let Refund { by, by_provider, ref reason, .. } = refund.record;
         if by.is_none() && !by_provider && reason != FORGOTTEN {

@@ -2,7 +2,7 @@
 //! (`crate::voucher_account` has the whole story).
 
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{BodyDigest, EventId, OfferNumber, OrderId, UserId, VoucherId};
+use firstcome_core::ids::{EventId, OfferNumber, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Outcome as LedgerOutcome, Refusal};
 use firstcome_core::money::Currency;
 use firstcome_core::ports::PortError;
@@ -11,7 +11,7 @@ use firstcome_core::record;
 use firstcome_core::time::Time;
 
 use super::Orders;
-use super::basket::Basket;
+use super::basket::{Basket, Name};
 use super::place::reused;
 use crate::http::{Outcome, Problem};
 use crate::voucher_account::{self, VoucherAccount};
@@ -77,13 +77,7 @@ impl Orders {
     }
 
     /// Reserves what an order costs, or what the card has left of it. None when the order of this name was aborted.
-    pub(super) async fn reserve(
-        &self,
-        card: &GiftCard,
-        costs: i64,
-        order: OrderId,
-        digest: BodyDigest,
-    ) -> Outcome<Option<CardPart>> {
+    pub(super) async fn reserve(&self, card: &GiftCard, costs: i64, name: Name) -> Outcome<Option<CardPart>> {
         let (account, ledger) = (card.account(), &*self.ports.ledger);
         account.open(ledger).await?;
         let mut amount = costs.min(card.face);
@@ -94,7 +88,7 @@ impl Orders {
                     "Nothing is left on it, or it is reserved by an order that is not paid",
                 ));
             }
-            let request = account.request(amount, order, digest);
+            let request = account.request(amount, name.order, name.digest);
             amount = match ledger.decide(account.number(), Command::Prepare(request)).await? {
                 LedgerOutcome::Held(hold) | LedgerOutcome::AlreadyHeld(hold) => {
                     let amount = i64::from(hold.quantity);

@@ -394,8 +394,15 @@ mod tests {
             hold_for_ms: 1_000,
         };
         ledger.decide(OfferNumber(1), Command::SetTerms(terms)).await.unwrap();
-        let request =
-            HoldRequest { order: granted, person: UserId::NIL, quantity: 1, digest: 1 << 34, discount: 0, facts: None };
+        let request = HoldRequest {
+            order: granted,
+            person: UserId::NIL,
+            quantity: 1,
+            unit_price: None,
+            digest: 1 << 34,
+            discount: 0,
+            facts: None,
+        };
         let held = ledger.decide(OfferNumber(1), Command::Hold(request)).await.unwrap();
         assert!(matches!(held, Outcome::Held(_)), "{held:?}");
         shop.keys.find_out(&ledger).await;

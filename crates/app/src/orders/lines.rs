@@ -1,6 +1,6 @@
 //! An order over several offers: all of its lines are held, or none.
 //!
-//! Its first line's offer is its home and decides alone. The other lines are prepared before it; from its `Held` on, and
+//! The offer with the lowest number is its home and decides alone. The other lines are prepared before it; from its `Held` on, and
 //! not before, the order exists. A prepared line is released by nothing but what the home has recorded.
 //!
 //! | where a crash leaves it | what the home says | what heals it ([`super::sweep`]) |
@@ -8,7 +8,8 @@
 //! | lines prepared | nothing | the order is aborted at its home, for ever, then the lines are released |
 //! | aborted, lines prepared | `OrderAborted` | the lines are released |
 //! | held, lines prepared | `Held` | the lines are promoted, with the order's one deadline; whoever pays does it as well |
-//! | ended, lines prepared | `Released` | the lines are released for the same reason |
+//! | expired, lines prepared | `Released` | the lines are promoted, with the order's deadline; the clock releases them |
+//! | ended otherwise, lines open | `Released` | the lines are released for the same reason |
 //! | free, and not sold whole | `Held` or `Paying` | every line is pinned and committed, the home last |
 //!
 //! Every step may be repeated, by the request, a twin of it and the sweeper at once.
@@ -96,14 +97,14 @@ impl Lines {
         join_all(offers.into_iter().map(release)).await.into_iter().try_for_each(|released| released.map(|_| ()))
     }
 
-    /// Releases every other line of an order that has ended. What cannot be released now is by the sweeper or the clock.
+    /// Releases every other line of an order that has ended. What cannot be released now is by the sweeper.
     pub(super) async fn release_others(&self, hold: &Hold, reason: ReleaseReason) {
         if let Err(error) = self.release(hold.order, elsewhere(hold), reason).await {
             tracing::debug!(order = %hold.order, %error, "the other lines are released later");
         }
     }
 
-    /// Brings a line that was left prepared to what its home says.
+    /// Brings a line that is open to what its home says.
     pub(super) async fn settle(&self, order: OrderId, offer: OfferNumber, person: UserId) -> Result<(), PortError> {
         let hold = match self.ledger.find(order).await? {
             Some(hold) => hold,
@@ -112,9 +113,13 @@ impl Lines {
                 Aborted::Exists(hold) => hold,
             },
         };
-        if hold.state == HoldState::Released {
-            return self.release(order, [offer], hold.reason).await;
+        match (hold.state, hold.reason) {
+            // That time has run out is for the clock to say. It does so when the line has the order's deadline.
+            (HoldState::Released, ReleaseReason::Expired) => {
+                self.ledger.decide(offer, Command::Promote { order, expires_at: hold.expires_at }).await.map(|_| ())
+            }
+            (HoldState::Released, reason) => self.release(order, [offer], reason).await,
+            _ => self.complete(hold).await.map(|_| ()),
         }
-        self.complete(hold).await.map(|_| ())
     }
 }

@@ -29,6 +29,7 @@ mod facts;
 mod forget;
 mod get;
 mod gift_cards;
+mod hold_all;
 mod keys;
 mod lines;
 mod list;

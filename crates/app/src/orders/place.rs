@@ -11,7 +11,6 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{AddressId, OfferId, OrderId};
 use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome};
 use firstcome_core::ports::PortError;
-use firstcome_core::product::ProductKind;
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -119,17 +118,9 @@ pub(super) async fn post(
     for WantedLine { offer_id, quantity } in body.value.lines()? {
         lines.push((orders.known_offer(offer_id).await?, quantity));
     }
-    let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
     let Request { coupon, gift_card, ship_to, .. } = body.value;
-    let basket = Basket { buyer: buyer.user, key, digest: body.digest, lines, coupon, gift_card, ship_to };
-    let mut view = orders.place(basket).await?;
-    if has_goods && !view.state.is_open() {
-        // A repeat, as a rule: its goods may be on their way. What was decided just now is known here.
-        if let Some(hold) = orders.ports.ledger.known(view.order_id).await? {
-            view = orders.view_now(&hold).await?;
-        }
-    }
-    Ok((StatusCode::CREATED, Json(view)))
+    let basket = Basket { coupon, gift_card, ship_to, ..Basket::new(buyer.user, key, body.digest, lines) };
+    orders.place(basket).await.map(|view| (StatusCode::CREATED, Json(view)))
 }
 
 impl Orders {
@@ -138,8 +129,21 @@ impl Orders {
         known.ok_or_else(|| Problem::new(ErrorCode::UnknownOffer).with("offer_id", offer))
     }
 
-    /// Places an order. One that is decided in one lane goes there at once.
+    /// Places an order, or shows the one that the request was.
     pub(super) async fn place(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
+        let has_goods = basket.has_goods();
+        let view = self.place_now(basket).await?;
+        if has_goods && !view.state.is_open() {
+            // A repeat, as a rule: its goods may be on their way. What was decided just now is known here.
+            if let Some(hold) = self.ports.ledger.known(view.order_id).await? {
+                return self.view_now(&hold).await;
+            }
+        }
+        Ok(view)
+    }
+
+    /// One that is decided in one lane goes there at once.
+    async fn place_now(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
         let ([(offer, quantity)], None, None) = (&basket.lines[..], &basket.coupon, &basket.gift_card) else {
             return self.place_basket(basket).await;
         };
@@ -150,6 +154,7 @@ impl Orders {
             order,
             person: basket.buyer,
             quantity: *quantity,
+            unit_price: None,
             digest: basket.digest,
             discount: 0,
             facts: address.map(|address| Box::new(Facts { address: Some(address), ..Facts::default() })),
@@ -159,7 +164,7 @@ impl Orders {
 
     /// What only goods need: where they are sent.
     pub(super) async fn address_for(&self, basket: &Basket, order: OrderId) -> Outcome<Option<AddressId>> {
-        if basket.lines.iter().all(|(offer, _)| offer.kind != ProductKind::Goods) {
+        if !basket.has_goods() {
             return Ok(None);
         }
         let address = match &basket.ship_to {

@@ -1,12 +1,9 @@
-//! What an order over several offers would cost and why it would be refused, by what is known without a lane. Promises
-//! nothing: the lanes decide. But what is refused here leaves no trace in any journal.
+//! What an order over several offers would cost, and what its buyer is told when lines of it are refused.
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::OfferId;
-use firstcome_core::ledger::{Command, HoldRequest, Offer, Outcome as LedgerOutcome, Persons, Refusal};
+use firstcome_core::ledger::Refusal;
 use firstcome_core::money::Money;
-use firstcome_core::ports::LedgerState;
-use firstcome_core::time::Time;
 
 use crate::http::{Outcome, Problem};
 
@@ -51,15 +48,6 @@ pub(super) fn problem(refusal: Refusal) -> Problem {
         Refusal::SoldOut { held, next_release_at } => {
             Problem::new(ErrorCode::SoldOut).with("held", held).with("next_release_at", next_release_at)
         }
-    }
-}
-
-/// Why the ledger would refuse this request now, as far as its counters tell; what a person owns they do not.
-pub(super) fn refusal(state: &LedgerState, request: &HoldRequest, now: Time) -> Option<Refusal> {
-    let offer = Offer::restore(state.offer.clone(), [], Persons::new());
-    match offer.decide(&Command::Prepare(request.clone()), now, &mut Vec::new()) {
-        LedgerOutcome::Refused(refusal) => Some(refusal),
-        _ => None,
     }
 }
 

@@ -88,10 +88,7 @@ impl Delivery {
             Event::Committed { order, .. } => {
                 let hold = self.ports.ledger.known(*order).await?;
                 let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} was sold but has no hold")))?;
-                // A line on another offer than the order's home: the home's hold knows how many.
-                let other = hold.other_lines().iter().find(|line| line.offer.number() == offer);
-                let quantity =
-                    if offer == order.home() { hold.quantity } else { other.map_or(0, |line| line.quantity) };
+                let quantity = hold.quantity_on(offer);
                 Ok(Some(Sale { offer, order: *order, person: hold.person, quantity, at }))
             }
             _ => Ok(None),

@@ -148,7 +148,8 @@ impl Shop {
     async fn sell_for(&self, key: &str) -> OrderId {
         let order = OrderId::of_request(BUYER, key, 0, OFFER);
         let attempt = PaymentId([1; 16]);
-        let request = HoldRequest { order, person: BUYER, quantity: 2, digest: 0, discount: 0, facts: None };
+        let request =
+            HoldRequest { order, person: BUYER, quantity: 2, unit_price: None, digest: 0, discount: 0, facts: None };
         for command in
             [Command::Hold(request), Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }]
         {
@@ -410,7 +411,8 @@ impl Shop {
         let (quantity, unit_price) = (line.quantity, line.unit_price);
         let other_lines = vec![Line { offer: account.id(), quantity, unit_price, seq: Some(line.seq) }];
         let facts = Some(Box::new(Facts { by_card, other_lines, ..Facts::default() }));
-        let request = HoldRequest { order, person: BUYER, quantity: 1, digest: 0, discount: 0, facts };
+        let request =
+            HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
         let Outcome::Held(hold) = self.ledger.decide(OFFER, Command::Hold(request)).await.expect("an answer") else {
             panic!("sold out")
         };

@@ -3,6 +3,7 @@
 use super::hold::Facts;
 use super::{ReleaseReason, Terms};
 use crate::ids::{BodyDigest, EventId, OrderId, PaymentId, RefundId, UserId};
+use crate::money::Money;
 
 /// Units asked for by one order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub struct HoldRequest {
     pub person: UserId,
     /// Units of this offer, at least 1.
     pub quantity: u32,
+    /// What one of them must cost for the discount to be right; none when it may cost whatever it costs.
+    pub unit_price: Option<Money>,
     /// The digest of the request's body; another body under the same order is refused.
     pub digest: BodyDigest,
     /// Minor units taken off the price of the whole order.
@@ -72,11 +75,14 @@ pub enum Command {
         /// Why; kept on the order.
         reason: ReleaseReason,
     },
-    /// An expired order was paid late: take units again, if there are any, the limit allows and nothing is frozen. What
-    /// pays then begins its payment anew.
+    /// An expired order was paid late: take units again, if there are any, the limit allows and nothing is frozen.
     Reclaim {
         /// The order.
         order: OrderId,
+        /// Pin them for this attempt in the same step, with no time beside it: when the payment ends, the order has expired
+        /// again. So of an order over several offers no line is held while another cannot be had. Without an attempt the
+        /// order has its time once more, and what pays begins its payment anew.
+        attempt: Option<PaymentId>,
     },
     /// Release the oldest holds whose deadline has passed, at most [`super::EXPIRE_AT_MOST`]; never one in payment.
     Expire,
@@ -117,7 +123,7 @@ impl Command {
             | Self::EndPayment { order, .. }
             | Self::Commit { order, .. }
             | Self::Release { order, .. }
-            | Self::Reclaim { order }
+            | Self::Reclaim { order, .. }
             | Self::Return { order, .. } => Some(*order),
             Self::Expire | Self::SetTerms(_) | Self::Adjust { .. } | Self::Freeze | Self::Unfreeze => None,
         }

@@ -64,7 +64,7 @@ impl Offer {
             Command::EndPayment { order, attempt } => self.end_payment(*order, *attempt, events),
             Command::Commit { order, attempt } => self.commit(*order, *attempt, events),
             Command::Release { order, reason } => self.release(*order, *reason, events),
-            Command::Reclaim { order } => self.reclaim(terms, *order, now, passed, events),
+            Command::Reclaim { order, attempt } => self.reclaim(terms, (*order, *attempt), (now, passed), events),
             Command::Expire => self.expire(passed, events),
             Command::Return { order, return_id, quantity, restock } => {
                 self.take_back(*order, *return_id, *quantity, *restock, events)
@@ -85,6 +85,14 @@ impl Offer {
         }
     }
 
+    /// Why a new hold would be refused at `now`; none for an order that the offer knows.
+    pub fn would_refuse(&self, request: &HoldRequest, now: Time) -> Option<Refusal> {
+        match self.decide(&Command::Prepare(request.clone()), now, &mut Vec::new()) {
+            Outcome::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
     fn next_seq(&self) -> u64 {
         self.seq + 1
     }
@@ -95,6 +103,9 @@ impl Offer {
         }
         if let Some(refusal) = self.refuses(terms, request, now) {
             return Outcome::Refused(refusal);
+        }
+        if request.unit_price.is_some_and(|unit_price| unit_price != terms.price) {
+            return Outcome::Gone;
         }
         let granted = grant(terms, request, now);
         let others = granted.facts.as_ref().is_some_and(|facts| !facts.other_lines.is_empty());
@@ -118,6 +129,9 @@ impl Offer {
         }
         if let Some(refusal) = self.refuses(terms, request, now) {
             return Outcome::Refused(refusal);
+        }
+        if request.unit_price.is_some_and(|unit_price| unit_price != terms.price) {
+            return Outcome::Gone;
         }
         let event = Event::Prepared(grant(terms, request, now));
         let Some(hold) = Hold::created_by(&event, self.next_seq(), now) else {
@@ -252,11 +266,18 @@ impl Offer {
         }
     }
 
-    fn reclaim(&self, terms: &Terms, order: OrderId, now: Time, passed: Time, events: &mut Vec<Event>) -> Outcome {
+    fn reclaim(
+        &self,
+        terms: &Terms,
+        (order, attempt): (OrderId, Option<PaymentId>),
+        (now, passed): (Time, Time),
+        events: &mut Vec<Event>,
+    ) -> Outcome {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
             HoldState::Held if passed < hold.expires_at => Outcome::Held(hold.clone()),
+            HoldState::Paying if Some(hold.attempt) == attempt => Outcome::Paying(hold.clone()),
             HoldState::Paying => Outcome::PaymentInProgress { attempt: hold.attempt },
             HoldState::Sold | HoldState::Returned => Outcome::AlreadySold { attempt: hold.attempt },
             // It was canceled, failed for good or never was: money that comes now goes back.
@@ -273,10 +294,17 @@ impl Offer {
                 if let Some(refusal) = refusal {
                     return Outcome::Refused(refusal);
                 }
-                let expires_at = now + Duration::from_millis(u64::from(terms.hold_for_ms));
-                events.push(Event::Reclaimed { order, expires_at });
                 let seq = self.next_seq();
-                Outcome::Held(Hold { state: HoldState::Held, expires_at, seq, ..hold.clone() })
+                let Some(attempt) = attempt else {
+                    let expires_at = now + Duration::from_millis(u64::from(terms.hold_for_ms));
+                    events.push(Event::Reclaimed { order, expires_at });
+                    return Outcome::Held(Hold { state: HoldState::Held, expires_at, seq, ..hold.clone() });
+                };
+                // The shortest time in which a payment can begin.
+                let expires_at = now + Duration::from_micros(1);
+                events.push(Event::Reclaimed { order, expires_at });
+                events.push(Event::PaymentBegun { order, attempt });
+                Outcome::Paying(Hold { state: HoldState::Paying, expires_at, attempt, seq: seq + 1, ..hold.clone() })
             }
         }
     }

@@ -271,6 +271,12 @@ impl Hold {
         self.other_lines().iter().filter(|line| !line.offer.number().is_account())
     }
 
+    /// Units that the whole order has on an offer. Only meaningful on the home offer.
+    pub fn quantity_on(&self, offer: OfferNumber) -> u32 {
+        let other = || self.other_lines().iter().find(|line| line.offer.number() == offer);
+        if offer == self.order.home() { self.quantity } else { other().map_or(0, |line| line.quantity) }
+    }
+
     /// Whether the order never came to exist: another line of it could not be held.
     pub fn is_aborted(&self) -> bool {
         self.state == HoldState::Released && self.reason == ReleaseReason::Aborted
@@ -292,8 +298,7 @@ impl Hold {
         self.facts.as_ref().and_then(|facts| facts.by_card)
     }
 
-    /// What is left to pay with other money. Less than nothing when the price fell while the order was placed: then
-    /// nothing pays it, and its gift card gets everything back. Only meaningful on the home offer.
+    /// What is left to pay with other money. Only meaningful on the home offer.
     pub fn due(&self) -> Money {
         let total = self.total();
         let by_card = self.by_card().map_or(0, |part| part.amount);

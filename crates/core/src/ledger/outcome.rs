@@ -59,7 +59,7 @@ pub enum Outcome {
         /// The sequence number of its event.
         seq: u64,
     },
-    /// `BeginPayment`: the hold is pinned for this attempt.
+    /// `BeginPayment`, or `Reclaim` with an attempt: the hold is pinned for this attempt.
     Paying(Hold),
     /// Another attempt holds the order; for `Promote` and `Reclaim`, any attempt does.
     PaymentInProgress {
@@ -90,7 +90,8 @@ pub enum Outcome {
         attempt: PaymentId,
     },
     /// There is no hold to act on any more. `Commit`: no payment of this attempt is under way; a hold that nobody pins is
-    /// not sold. `Reclaim`: the order did not expire, it was canceled or failed. `Hold` or `Prepare`: it was aborted.
+    /// not sold. `Reclaim`: the order did not expire, it was canceled or failed. `Hold` or `Prepare`: it was aborted, or
+    /// the price is another than the request was made with.
     Gone,
     /// `Release`: the units are available again.
     Released {

@@ -50,7 +50,7 @@ pub trait HoldArchive: Send + Sync + 'static {
 pub struct OrderQuery {
     /// Whose.
     pub person: Option<UserId>,
-    /// On which home offer.
+    /// With units of which offer, whether it is the home or not.
     pub offer: Option<OfferNumber>,
     /// In which state.
     pub state: Option<OrderState>,

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use super::PortError;
 use crate::ids::{OfferNumber, OrderId};
-use crate::ledger::{Command, Hold, OfferSnapshot, Outcome, Record};
+use crate::ledger::{Command, Hold, HoldRequest, Offer, OfferSnapshot, Outcome, Persons, Record, Refusal};
+use crate::time::Time;
 
 /// One record of the journal with its place among those of all offers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +74,19 @@ pub trait StockLedger: Send + Sync + 'static {
     }
     /// The offer now; none when there is no such offer.
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError>;
+    /// Why a new hold would be refused at `now`, as far as this process has read: nothing is recorded, and nothing is
+    /// promised about the next try. By default from the offer's counters, which do not tell what a person owns.
+    async fn would_refuse(
+        &self,
+        offer: OfferNumber,
+        request: &HoldRequest,
+        now: Time,
+    ) -> Result<Option<Refusal>, PortError> {
+        let state = self.snapshot(offer).await?;
+        Ok(state.map_or(Some(Refusal::UnknownOffer), |state| {
+            Offer::restore(state.offer, [], Persons::new()).would_refuse(request, now)
+        }))
+    }
     /// Records of one offer from the one that contains `from_seq` on, at most `limit`.
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError>;
     /// Durable records of all offers after `position`, in order, at most `limit`. Positions begin at 1.

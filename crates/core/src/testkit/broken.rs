@@ -10,7 +10,9 @@ use super::harness::LedgerHarness;
 use super::memory_ledger::{MemoryJournal, MemoryLedger};
 use super::runtime;
 use crate::ids::{OfferNumber, OrderId};
-use crate::ledger::{Command, Event, Hold, HoldState, Offer, OfferSnapshot, Outcome, Record, Refusal, ReleaseReason};
+use crate::ledger::{
+    Command, Event, Hold, HoldRequest, HoldState, Offer, OfferSnapshot, Outcome, Record, Refusal, ReleaseReason,
+};
 use crate::ports::{Clock as _, JournalEntry, LedgerState, LiveCounters, PortError, StockLedger};
 use crate::time::Time;
 
@@ -327,6 +329,15 @@ impl StockLedger for Broken {
             _ => {}
         }
         Ok(Some(state))
+    }
+
+    async fn would_refuse(
+        &self,
+        offer: OfferNumber,
+        request: &HoldRequest,
+        now: Time,
+    ) -> Result<Option<Refusal>, PortError> {
+        self.inner.would_refuse(offer, request, now).await
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

@@ -93,7 +93,7 @@ impl Sale {
             17 => Command::EndPayment { order, attempt },
             18..=20 => Command::Commit { order, attempt },
             21 | 22 => Command::Release { order, reason: reason(step.how) },
-            23 | 24 => Command::Reclaim { order },
+            23 | 24 => Command::Reclaim { order, attempt: step.how.is_multiple_of(4).then_some(attempt) },
             25 | 26 => Command::Expire,
             27 | 28 => Command::Return {
                 order,
@@ -126,6 +126,8 @@ impl Sale {
                 15 => 9,
                 other => 1 + u32::from(other % 3),
             },
+            // Mostly whatever it costs, at times what it costs or costs not any more.
+            unit_price: (how % 8 == 7).then_some(self.first_terms().price),
             digest: body_digest(&[if (244..250).contains(&how) { order + 1 } else { order }]),
             discount: if how / 16 == 1 { 10_000 } else { i64::from(how % 3) },
             facts: match how / 16 {

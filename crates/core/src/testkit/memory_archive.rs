@@ -104,7 +104,7 @@ impl OrderArchive for MemoryArchive {
         holds.sort_by_key(|hold| (hold.created_at, hold.order));
         let places = holds.into_iter().zip(1_i64..).map(|(hold, place)| ListedOrder { place, hold: hold.clone() });
         let selected = places.filter(|ListedOrder { place, hold }| {
-            query.offer.is_none_or(|offer| offer == hold.order.home())
+            query.offer.is_none_or(|offer| hold.quantity_on(offer) > 0)
                 && query.state.is_none_or(|state| state == OrderState::of(hold))
                 && query.granted_before.is_none_or(|time| hold.created_at < time)
                 && query.after.is_none_or(|after| *place < after)

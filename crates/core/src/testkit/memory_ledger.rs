@@ -10,7 +10,7 @@ use super::clock::TestClock;
 use super::harness::LedgerHarness;
 use super::runtime;
 use crate::ids::{EventId, OfferNumber, OrderId};
-use crate::ledger::{Command, Digest, Event, Hold, Offer, Outcome, Record, Refusal};
+use crate::ledger::{Command, Digest, Event, Hold, HoldRequest, Offer, Outcome, Record, Refusal};
 use crate::ports::{Clock as _, JournalEntry, LedgerState, LiveCounters, PortError, RefusedCounts, StockLedger};
 use crate::time::Time;
 
@@ -145,6 +145,16 @@ impl StockLedger for MemoryLedger {
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
         self.tick(&decide);
         Ok(self.state(offer))
+    }
+
+    async fn would_refuse(
+        &self,
+        offer: OfferNumber,
+        request: &HoldRequest,
+        now: Time,
+    ) -> Result<Option<Refusal>, PortError> {
+        let books = self.books();
+        Ok(books.get(&offer).map_or(Some(Refusal::UnknownOffer), |book| book.offer.would_refuse(request, now)))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

@@ -71,7 +71,7 @@ impl Model {
             Command::EndPayment { order, attempt } => self.end_payment(*order, *attempt),
             Command::Commit { order, attempt } => self.commit(*order, *attempt),
             Command::Release { order, reason } => self.release(*order, *reason),
-            Command::Reclaim { order } => self.reclaim(*order, now),
+            Command::Reclaim { order, attempt } => self.reclaim(*order, *attempt, now),
             Command::Expire => self.expire(now),
             Command::Return { order, return_id, quantity, restock } => {
                 self.take_back(*order, *return_id, *quantity, *restock)
@@ -147,6 +147,9 @@ impl Model {
             Ok(terms) => terms,
             Err(refusal) => return refused(refusal),
         };
+        if request.unit_price.is_some_and(|unit_price| unit_price != terms.price) {
+            return unchanged(Outcome::Gone);
+        }
         // An order over several offers is never granted in one step: its other lines must be promoted first.
         let alone = request.facts.as_ref().is_none_or(|facts| facts.other_lines.is_empty());
         let free = kind == Kind::Home && alone && total(request, terms.price) <= 0;
@@ -322,7 +325,7 @@ impl Model {
         }
     }
 
-    fn reclaim(&mut self, order: OrderId, now: Time) -> Step {
+    fn reclaim(&mut self, order: OrderId, attempt: Option<PaymentId>, now: Time) -> Step {
         let (Some(hold), Some(terms)) = (self.holds.get(&order), self.terms) else {
             return unchanged(Outcome::Unknown);
         };
@@ -331,6 +334,7 @@ impl Model {
             (HoldState::Released, ReleaseReason::Expired) => hold.quantity,
             (HoldState::Held, _) if now >= hold.expires_at => 0,
             (HoldState::Held, _) => return unchanged(Outcome::Held(hold.clone())),
+            (HoldState::Paying, _) if attempt == Some(hold.attempt) => return unchanged(Outcome::Paying(hold.clone())),
             // Not in the contract.
             (HoldState::Paying, _) => return unchanged(Outcome::PaymentInProgress { attempt: hold.attempt }),
             (HoldState::Sold | HoldState::Returned, _) => {
@@ -348,13 +352,21 @@ impl Model {
         if let Err(refusal) = self.over_limit(hold.person, quantity, &terms).and_then(|()| self.sold_out(quantity)) {
             return refused(refusal);
         }
-        let (seq, expires_at) = (self.next_seq(), deadline(&terms, now));
         let mut hold = self.holds[&order].clone();
         hold.state = HoldState::Held;
-        hold.seq = seq;
-        hold.expires_at = expires_at;
+        hold.seq = self.next_seq();
+        hold.expires_at =
+            if attempt.is_some() { now + std::time::Duration::from_micros(1) } else { deadline(&terms, now) };
+        let reclaimed = Event::Reclaimed { order, expires_at: hold.expires_at };
         self.holds.insert(order, hold.clone());
-        (Outcome::Held(hold), vec![Event::Reclaimed { order, expires_at }])
+        match attempt {
+            None => (Outcome::Held(hold), vec![reclaimed]),
+            // Two steps in one: its payment begins while it is held.
+            Some(attempt) => {
+                let (outcome, begun) = self.begin_payment(order, attempt, now);
+                (outcome, std::iter::once(reclaimed).chain(begun).collect())
+            }
+        }
     }
 
     fn expire(&mut self, now: Time) -> Step {

@@ -316,6 +316,7 @@ fn expiry_stops_at_its_bound_and_goes_on() {
             order: OrderId::of_request(person, &number.to_string(), 0, sale().number),
             person,
             quantity: 1,
+            unit_price: None,
             digest: 0,
             discount: 0,
             facts: None,
@@ -341,13 +342,13 @@ fn a_late_commit_of_money_that_went_back_takes_nothing() {
     let (mut offer, person, number) = (Offer::default(), UserId([1; 16]), sale().number);
     let order = OrderId::of_request(person, "key", 0, number);
     let (first, second) = (PaymentId([1; 16]), PaymentId([2; 16]));
-    let request = HoldRequest { order, person, quantity: 1, digest: 0, discount: 0, facts: None };
+    let request = HoldRequest { order, person, quantity: 1, unit_price: None, digest: 0, discount: 0, facts: None };
     let late = START + Duration::from_millis(10);
     let price = Money::new(1_000, Currency::KRW);
     decide(&mut offer, &Command::SetTerms(Terms { price, ..sale().first_terms() }), START);
     decide(&mut offer, &Command::Hold(request), START);
     assert_eq!(decide(&mut offer, &Command::Commit { order, attempt: first }, late).0, Outcome::Gone);
-    assert!(matches!(decide(&mut offer, &Command::Reclaim { order }, late).0, Outcome::Held(_)));
+    assert!(matches!(decide(&mut offer, &Command::Reclaim { order, attempt: None }, late).0, Outcome::Held(_)));
     assert_eq!(decide(&mut offer, &Command::Commit { order, attempt: first }, late).0, Outcome::Gone);
     assert!(matches!(
         decide(&mut offer, &Command::BeginPayment { order, attempt: second }, late).0,

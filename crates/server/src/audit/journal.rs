@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use firstcome_core::ids::{OfferNumber, OrderId};
-use firstcome_core::ledger::{Event, Hold, Terms};
+use firstcome_core::ledger::{Event, Hold, HoldState, Line, Terms};
 use firstcome_core::testkit::{Audit, Auditor};
 
 use crate::place::{JournalRead, Place};
@@ -37,6 +37,17 @@ impl Journal {
     /// The order of this id.
     pub(super) fn order(&self, order: OrderId) -> Option<&Hold> {
         self.holds.get(&(order, order.home()))
+    }
+
+    /// The same as people see it: sold while any of its lines is, also when all units of its home came back.
+    pub(super) fn whole_order(&self, order: OrderId) -> Option<Hold> {
+        let mut hold = self.order(order)?.clone();
+        let line = |offer: OfferNumber| self.holds.get(&(order, offer)).map(|line| line.state);
+        let is_sold = |other: &Line| line(other.offer.number()) == Some(HoldState::Sold);
+        if hold.state == HoldState::Returned && hold.lines_elsewhere().any(is_sold) {
+            hold.state = HoldState::Sold;
+        }
+        Some(hold)
     }
 
     /// Whether someone who has read up to `position` has not heard the last of this hold yet.

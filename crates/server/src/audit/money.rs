@@ -45,7 +45,7 @@ pub(super) async fn check(
     every::<Payment>(records, |payment| {
         report.payments += 1;
         let back = back.get(&payment.payment_id).copied().unwrap_or_default();
-        judge(&payment, back, journal.order(payment.order_id), decided, report);
+        judge(&payment, back, journal.whole_order(payment.order_id).as_ref(), decided, report);
         payments.insert(payment.payment_id, payment);
     })
     .await?;

@@ -149,6 +149,7 @@ fn real_command(sale: &Sale, command: Command) -> RealCommand {
             order,
             person: UserId([sale.persons[usize::from(number)] + 1; 16]),
             quantity: 1,
+            unit_price: None,
             digest: 1,
             discount: 0,
             facts: None,
@@ -157,7 +158,7 @@ fn real_command(sale: &Sale, command: Command) -> RealCommand {
         End(_, number) => RealCommand::EndPayment { order, attempt: payment(number) },
         Commit(_, number) => RealCommand::Commit { order, attempt: payment(number) },
         Release(_) => RealCommand::Release { order, reason: ReleaseReason::Canceled },
-        Reclaim(_) => RealCommand::Reclaim { order },
+        Reclaim(_) => RealCommand::Reclaim { order, attempt: None },
         Return(_) => RealCommand::Return { order, return_id: RefundId([1; 16]), quantity: 1, restock: true },
     }
 }

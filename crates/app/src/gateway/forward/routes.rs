@@ -80,7 +80,8 @@ struct LineNames {
     offer_id: OfferId,
 }
 
-/// The offer that decides about a request: the one that is ordered, or the home of the order that it is about.
+/// The offer that decides about a request: the one that is ordered, of several the order's home, or the home of the order
+/// that it is about.
 fn offer(method: &Method, path: &str, body: &[u8]) -> Option<OfferNumber> {
     let mut parts = path.strip_prefix("/api/v1/")?.split('/');
     if let Some(order) = parts.find_map(|part| part.parse::<OrderId>().ok()) {
@@ -90,7 +91,8 @@ fn offer(method: &Method, path: &str, body: &[u8]) -> Option<OfferNumber> {
         return None;
     }
     let named: Names = serde_json::from_slice(body).ok()?;
-    let ordered = named.offer_id.or_else(|| named.lines.first().map(|line| line.offer_id));
+    let ordered =
+        named.offer_id.or_else(|| named.lines.iter().map(|line| line.offer_id).min_by_key(|offer| offer.number()));
     let order = named.order_id.or_else(|| named.data.map(|notice| notice.order_id));
     order.map(OrderId::home).or_else(|| ordered.map(OfferId::number))
 }
@@ -139,6 +141,7 @@ mod tests {
         let number = OfferNumber(7);
         let order = OrderId::of_request(UserId::NIL, "k", 1, number);
         let ordered = OfferId::numbered(Time(0), number, [1; 6]);
+        let later = OfferId::numbered(Time(0), OfferNumber(8), [0; 6]);
         for (method, path, body, expected) in [
             (Method::GET, format!("/api/v1/payments/{order}"), String::new(), Some(number)),
             (
@@ -164,7 +167,7 @@ mod tests {
             (
                 Method::POST,
                 "/api/v1/orders".to_owned(),
-                format!(r#"{{"lines": [{{"offer_id": "{ordered}"}}]}}"#),
+                format!(r#"{{"lines": [{{"offer_id": "{later}"}}, {{"offer_id": "{ordered}"}}]}}"#),
                 Some(number),
             ),
             (Method::POST, "/api/v1/orders".to_owned(), r#"{"offer_id": 1}"#.to_owned(), None),

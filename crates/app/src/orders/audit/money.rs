@@ -197,7 +197,15 @@ mod tests {
             let person = UserId::derived(&[&number.to_be_bytes()]);
             let order = OrderId::of_request(person, "key", number << 34, OFFER);
             let attempt = PaymentId::derived(&[&number.to_be_bytes()]);
-            let request = HoldRequest { order, person, quantity: 1, digest: number << 34, discount: 0, facts: None };
+            let request = HoldRequest {
+                order,
+                person,
+                quantity: 1,
+                unit_price: None,
+                digest: number << 34,
+                discount: 0,
+                facts: None,
+            };
             self.ledger.decide(OFFER, Command::Hold(request)).await.unwrap();
             self.ledger.decide(OFFER, Command::BeginPayment { order, attempt }).await.unwrap();
             if let Some(amount) = amount {
@@ -245,7 +253,7 @@ mod tests {
         let mut shop = Shop::new().await;
         let (person, attempt) = (UserId::derived(&[b"late"]), PaymentId::derived(&[b"late"]));
         let order = OrderId::of_request(person, "key", 0, OFFER);
-        let request = HoldRequest { order, person, quantity: 1, digest: 0, discount: 0, facts: None };
+        let request = HoldRequest { order, person, quantity: 1, unit_price: None, digest: 0, discount: 0, facts: None };
         shop.ledger.decide(OFFER, Command::Hold(request)).await.unwrap();
         shop.ledger.decide(OFFER, Command::BeginPayment { order, attempt }).await.unwrap();
         let done = RoleEvent::PaymentDone { order, attempt, amount: PRICE };

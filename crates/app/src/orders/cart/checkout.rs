@@ -84,7 +84,12 @@ pub(in crate::orders) async fn post(
 
 impl Orders {
     /// What the key stands for: the lines of the first request under it, or the cart as it is now.
-    async fn freeze(&self, user: UserId, key: &str, body: BodyDigest) -> Outcome<Stored<Checkout>> {
+    pub(in crate::orders) async fn freeze(
+        &self,
+        user: UserId,
+        key: &str,
+        body: BodyDigest,
+    ) -> Outcome<Stored<Checkout>> {
         for _ in 0..TRIES {
             let first = self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?;
             if let Some(first) = first {
@@ -104,7 +109,7 @@ impl Orders {
 
     /// After a refusal the key is free again: the next request under it orders what is in the cart then. While nobody
     /// knows whether the order exists it stays.
-    async fn thaw(&self, checkout: Stored<Checkout>, problem: &Problem) -> Outcome<()> {
+    pub(in crate::orders) async fn thaw(&self, checkout: Stored<Checkout>, problem: &Problem) -> Outcome<()> {
         if !checkout.record.done && problem.code().status() < 500 {
             // A conflict is a twin that has placed the order.
             self.ports.records.commit(Unit::new().update(&checkout).delete(&checkout.record)).await?;

@@ -8,7 +8,6 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, OrderId, UserId};
 use firstcome_core::ledger::HoldRequest;
 use firstcome_core::money::Money;
-use firstcome_core::ports::LedgerState;
 use firstcome_core::product::ProductKind;
 use serde::Serialize;
 use serde_json::Value;
@@ -81,8 +80,8 @@ impl Orders {
         let (kind, price) =
             (offer.as_ref().map(|offer| offer.kind), state.as_ref().map(|state| state.offer.terms.price));
         let available = state.as_ref().map_or(0, |state| state.offer.stock.available());
-        let problem = match (&offer, &state) {
-            (Some(offer), Some(state)) => self.wrong_with(user, item, offer, state).await?,
+        let problem = match &offer {
+            Some(offer) if state.is_some() => self.wrong_with(user, item, offer).await?,
             _ => Some(Problem::new(ErrorCode::UnknownOffer)),
         };
         Ok(ItemView {
@@ -95,20 +94,22 @@ impl Orders {
         })
     }
 
-    async fn wrong_with(
-        &self,
-        user: UserId,
-        item: CartItem,
-        offer: &OfferFacts,
-        state: &LedgerState,
-    ) -> Outcome<Option<Problem>> {
+    async fn wrong_with(&self, user: UserId, item: CartItem, offer: &OfferFacts) -> Outcome<Option<Problem>> {
         match self.check_conditions(user, offer).await {
             Ok(()) => {}
             Err(problem) if problem.code() == ErrorCode::NotEligible => return Ok(Some(problem)),
             Err(problem) => return Err(problem),
         }
-        let quantity = item.quantity;
-        let request = HoldRequest { order: OrderId::NIL, person: user, quantity, digest: 0, discount: 0, facts: None };
-        Ok(quote::refusal(state, &request, self.ports.clock.now()).map(quote::problem))
+        let request = HoldRequest {
+            order: OrderId::NIL,
+            person: user,
+            quantity: item.quantity,
+            unit_price: None,
+            digest: 0,
+            discount: 0,
+            facts: None,
+        };
+        let refusal = self.ports.ledger.would_refuse(offer.number, &request, self.ports.clock.now()).await?;
+        Ok(refusal.map(quote::problem))
     }
 }

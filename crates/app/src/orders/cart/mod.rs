@@ -11,7 +11,7 @@ pub(super) mod items;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, EventId, OfferId, UserId};
-use firstcome_core::ports::Committed;
+use firstcome_core::ports::{Committed, PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
@@ -26,6 +26,8 @@ use crate::http::{Outcome, Problem};
 const TRIES: u32 = 16;
 /// Unfinished checkouts looked at together. They are what crashes left.
 const UNFINISHED: u32 = 10;
+/// Checkouts read at a time.
+const PAGE: u32 = 1_000;
 
 /// Units that somebody thinks of buying.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -111,7 +113,11 @@ impl Orders {
     }
 
     /// Changes a cart, whatever other devices do.
-    async fn change_cart(&self, user: UserId, change: impl Fn(&mut Vec<CartItem>) -> Outcome<()>) -> Outcome<()> {
+    pub(super) async fn change_cart(
+        &self,
+        user: UserId,
+        change: impl Fn(&mut Vec<CartItem>) -> Outcome<()>,
+    ) -> Outcome<()> {
         for _ in 0..TRIES {
             let stored = self.cart(user).await?;
             let mut items = stored.as_ref().map(|stored| stored.record.items.0.clone()).unwrap_or_default();
@@ -128,14 +134,15 @@ impl Orders {
     }
 
     /// Takes what was ordered out of the cart, once. The order exists.
-    async fn finish_checkout(&self, ordered: &Checkout) -> Outcome<()> {
+    pub(super) async fn finish_checkout(&self, ordered: &Checkout) -> Outcome<()> {
         for _ in 0..TRIES {
             let done = Checkout { done: true, ..ordered.clone() };
             let mut unit = match self.ports.records.load::<Checkout>(ordered.id).await? {
                 Some(stored) if stored.record.done => return Ok(()),
                 Some(stored) => Unit::new().update(&Stored { record: done, ..stored }),
-                // A twin that was refused has taken it away.
-                None => Unit::new().insert(&done),
+                // A twin that was refused has taken it away. Another who was refused may be about to: of a row that looked
+                // like that first one, so this one has another version.
+                None => Unit::new().advance(&done, 2),
             };
             if let Some(cart) = self.ports.records.load::<Cart>(ordered.user).await? {
                 let left = without(&cart.record.items.0, &ordered.items.0);
@@ -176,21 +183,15 @@ impl Orders {
         for item in &checkout.items.0 {
             lines.push((self.known_offer(item.offer).await?, item.quantity));
         }
-        Ok(Basket {
-            buyer: checkout.user,
-            key: checkout.key.clone(),
-            digest: checkout.digest(),
-            lines,
-            coupon: None,
-            gift_card: None,
-            ship_to: None,
-        })
+        Ok(Basket::new(checkout.user, checkout.key.clone(), checkout.digest(), lines))
     }
 }
 
-/// The unit of work that forgets what a person thought of buying.
-pub(super) fn forget_cart(user: UserId) -> Unit {
-    Unit::new().delete(&Cart { user, items: Json(Vec::new()) })
+/// The unit of work that forgets what a person thought of buying, and under which keys they ordered.
+pub(super) async fn forget_cart(records: &dyn Records, user: UserId) -> Result<Unit, PortError> {
+    let unit = Unit::new().delete(&Cart { user, items: Json(Vec::new()) });
+    let checkouts = records.every::<Checkout>(Query::all(Checkout::TABLE, PAGE).is("user", user)).await?;
+    Ok(checkouts.iter().fold(unit, |unit, checkout| unit.delete(&checkout.record)))
 }
 
 /// The cart with these items; none when it is empty.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferNumber, PaymentId, UserId, VoucherId};
-use firstcome_core::ledger::{Command, Hold, Stock};
+use firstcome_core::ledger::{Command, Hold, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, Records as _};
@@ -17,7 +17,7 @@ use crate::harm::Harm;
 use crate::http::Problem;
 use crate::orders::view::OrderView;
 use crate::stock::{Pinned, Stock as Lines};
-use crate::voucher_account::code_hash;
+use crate::voucher_account::{VoucherAccount, code_hash};
 
 const CODE: &str = "0123-4567-89AB-CDEF";
 /// The offer that sold the coupon.
@@ -159,4 +159,33 @@ async fn who_may_not_use_it_is_told_why() {
     for shop in [small, foreign, anothers, late] {
         assert_eq!(shop.units().await, [(0, 0); 3]);
     }
+}
+
+/// The seller changes a price between the look at it and the grant: the discount is that of the price that counts.
+#[tokio::test]
+async fn the_discount_is_that_of_the_prices_that_were_granted() {
+    for (changed, at, amount) in [(HOME, "Hold", 100), (HOME, "Prepare", 2_000), (SECOND, "Prepare", 1)] {
+        let mut shop = percent(50).await;
+        let ledger = shop.ports.ledger.clone();
+        let terms = ledger.snapshot(changed).await.expect("readable").expect("an offer").offer.terms;
+        shop.steps.meanwhile(at, async move {
+            let terms = Terms { version: 2, price: Money::new(amount, Currency::KRW), ..terms };
+            ledger.decide(changed, Command::SetTerms(terms)).await.expect("decided");
+        });
+        let view = order(&mut shop, "key").await;
+        let total: i64 = view.lines.iter().map(|line| line.unit_price.amount * i64::from(line.quantity)).sum();
+        assert!(view.lines.iter().any(|line| line.unit_price.amount == amount), "{changed} at {at}");
+        assert_eq!(view.discount.map(|money| money.amount), Some(total / 2), "{changed} at {at}");
+        assert_eq!(view.amount.amount, total - total / 2);
+        shop.check("the price changed").await;
+    }
+}
+
+#[tokio::test]
+async fn the_account_of_coupons_is_no_offer() {
+    let shop = percent(50).await;
+    let account = VoucherAccount { offer: COUPONS, voucher: VoucherId([5; 16]), face: 1 };
+    account.open(&*shop.ports.ledger).await.expect("opened");
+    let account = account.id();
+    assert!(shop.orders.facts.offer(account).await.expect("readable").is_none());
 }

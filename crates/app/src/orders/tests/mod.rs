@@ -1,6 +1,7 @@
 //! The role over ports in memory.
 
 mod addresses;
+mod cart;
 mod coupons;
 mod forget;
 mod gift_cards;

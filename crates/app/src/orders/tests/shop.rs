@@ -150,15 +150,8 @@ impl Shop {
         let digest = body_digest(format!("{wanted:?} {:?} {:?}", self.coupon, self.gift_card).as_bytes());
         let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
         let ship_to = has_goods.then(|| serde_json::from_value(ship_to()).expect("an address"));
-        Basket {
-            buyer: BUYER,
-            key: key.to_owned(),
-            digest,
-            lines,
-            coupon: self.coupon.clone(),
-            gift_card: self.gift_card.clone(),
-            ship_to,
-        }
+        let (coupon, gift_card) = (self.coupon.clone(), self.gift_card.clone());
+        Basket { coupon, gift_card, ship_to, ..Basket::new(BUYER, key.to_owned(), digest, lines) }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.

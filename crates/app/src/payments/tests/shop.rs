@@ -98,7 +98,8 @@ impl Shop {
     pub(super) fn order(&self, key: &str) -> OrderId {
         let order = self.order_of(key);
         let facts = self.beside_card.then(|| Box::new(self.reserve(order)));
-        let request = HoldRequest { order, person: BUYER, quantity: 1, digest: 0, discount: 0, facts };
+        let request =
+            HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
         let outcome = self.ledger.now(OFFER, &Command::Hold(request));
         let Outcome::Held(hold) = outcome else { panic!("{outcome:?}") };
         assert_eq!(hold.due(), PRICE);

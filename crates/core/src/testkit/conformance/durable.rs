@@ -38,7 +38,7 @@ async fn every_answer(shop: &mut Shop<'_>) -> Check {
         Command::SetTerms(crate::ledger::Terms { version: 2, max_per_order: 7, ..shop.terms(OFFER) }),
         Command::Hold(forgotten.clone()),
         Command::Expire,
-        Command::Reclaim { order: forgotten.order },
+        Command::Reclaim { order: forgotten.order, attempt: None },
     ];
     for command in commands {
         if command == Command::Expire {

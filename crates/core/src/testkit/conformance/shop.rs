@@ -292,7 +292,7 @@ pub(super) fn request_at(home: OfferNumber, number: u32, key: &str, quantity: u3
     let (person, digest) = (person(number), body_digest(&quantity.to_be_bytes()));
     // A key is one request, so another offer is asked under another.
     let order = OrderId::of_request(person, &format!("{key} of {home}"), digest, home);
-    HoldRequest { order, person, quantity, digest, discount: 0, facts: None }
+    HoldRequest { order, person, quantity, unit_price: None, digest, discount: 0, facts: None }
 }
 
 /// A payment attempt.

@@ -94,6 +94,10 @@ pub(super) async fn limit_per_person(harness: &mut dyn LedgerHarness) -> Check {
     // Another is not affected, and counts by units.
     held(shop.hold(&request(2, "a", 2)).await?)?;
     shop.refused(&request(2, "b", 2), over(2)).await?;
+    for (asked, quantity, expected) in [("b", 2, Some(over(2))), ("b", 1, None), ("a", 2, None)] {
+        let foreseen = shop.ledger().would_refuse(OFFER, &request(2, asked, quantity), shop.now()).await;
+        same("foreseen", foreseen.map_err(|error| error.to_string())?, expected)?;
+    }
     // Prepared, paying and sold units count.
     held(shop.decide(Command::Prepare(request(2, "c", 1))).await?)?;
     shop.refused(&request(2, "d", 1), over(3)).await?;

@@ -91,5 +91,10 @@ pub(super) async fn free_in_one_step(harness: &mut dyn LedgerHarness) -> Check {
     ensure(matches!(shop.hold(&whole).await?, Outcome::Granted(Hold { discount: 2_000, .. })), "a discount of all")?;
     let part = HoldRequest { discount: 1_999, ..request(51, "part", 2) };
     same("a discount of nearly all", held(shop.hold(&part).await?)?.total().amount, 1)?;
-    same("units at the end", shop.units().await?, (20, 2, 12))
+    same("units at the end", shop.units().await?, (20, 2, 12))?;
+    // What was counted with another price is not granted.
+    let old = HoldRequest { unit_price: Some(Money::new(999, Currency::KRW)), ..request(52, "old", 1) };
+    same("at an old price", shop.hold(&old).await?, Outcome::Gone)?;
+    same("a line at an old price", shop.decide(Command::Prepare(old)).await?, Outcome::Gone)?;
+    held(shop.hold(&HoldRequest { unit_price: Some(priced.price), ..request(52, "old", 1) }).await?).map(|_| ())
 }

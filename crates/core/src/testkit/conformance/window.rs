@@ -150,10 +150,10 @@ pub(super) async fn reclaim(harness: &mut dyn LedgerHarness) -> Check {
     })
     .await?;
     let order = held(shop.hold(&request(1, "late", 4)).await?)?.order;
-    let reclaim = Command::Reclaim { order };
+    let reclaim = Command::Reclaim { order, attempt: None };
     same(
         "what was never granted",
-        shop.decide(Command::Reclaim { order: request(9, "no", 1).order }).await?,
+        shop.decide(Command::Reclaim { order: request(9, "no", 1).order, attempt: None }).await?,
         Outcome::Unknown,
     )?;
     ensure(matches!(shop.decide(reclaim.clone()).await?, Outcome::Held(_)), "a hold that lives is answered as it is")?;
@@ -188,10 +188,27 @@ pub(super) async fn reclaim(harness: &mut dyn LedgerHarness) -> Check {
     shop.restart().await?;
     shop.release(request(3, "rest", 1).order).await?;
     held(shop.decide(reclaim.clone()).await?)?;
+    // For an attempt alone: when that ends, the order has expired again. So have the others by now.
+    shop.set_clock(shop.now() + HOLD_FOR);
+    shop.expire(OFFER).await?;
+    for number in [2, 3] {
+        let reclaim = Command::Reclaim { order, attempt: Some(attempt(number)) };
+        for _ in 0..2 {
+            shop.expect(reclaim.clone(), "Paying", |found| matches!(found, Outcome::Paying(_))).await?;
+        }
+        let of_another = shop.decide(Command::Reclaim { order, attempt: Some(attempt(9)) }).await?;
+        same("reclaimed for another", of_another, Outcome::PaymentInProgress { attempt: attempt(number) })?;
+        let end = Command::EndPayment { order, attempt: attempt(number) };
+        shop.expect(end, "PaymentEnded", |found| matches!(found, Outcome::PaymentEnded(_))).await?;
+        shop.advance(Duration::from_millis(1));
+        shop.expire(OFFER).await?;
+        same("expired again", shop.hold_of(order).await?.state, HoldState::Released)?;
+    }
+    held(shop.decide(reclaim.clone()).await?)?;
     // Canceled is for good.
     shop.release(order).await?;
     same("a canceled order", shop.decide(reclaim).await?, Outcome::Gone)?;
-    same("units at the end", shop.units().await?, (10, 6, 0))
+    same("units at the end", shop.units().await?, (10, 0, 0))
 }
 
 async fn open_again(shop: &Shop<'_>) -> Check {

@@ -56,7 +56,7 @@ impl Shelf {
             Kind::Canceled => None,
             Kind::Granted => Some(Box::new(Facts { address: Some(AddressId(person.0)), ..Facts::default() })),
         };
-        HoldRequest { order, person, quantity: 1, digest: self.digest, discount: 0, facts }
+        HoldRequest { order, person, quantity: 1, unit_price: None, digest: self.digest, discount: 0, facts }
     }
 }
 

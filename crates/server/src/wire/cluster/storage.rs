@@ -43,8 +43,8 @@ impl Ledger {
     /// Opens the ledger. What it keeps in the folder repeats the journal: what is damaged there is made again.
     async fn open(config: &Config, roles: &[RoleName], folder: &Folder, lane: &str) -> Result<Self, PortError> {
         match Self::try_open(config, roles, folder, lane).await {
-            Err(PortError::Corrupt(reason)) if folder.forget_copies()? => {
-                tracing::error!(reason, "the local copies were damaged; they are made again from Kafka");
+            Err(PortError::Corrupt(reason)) if folder.put_copies_aside()? => {
+                tracing::error!(reason, "the local copies are damaged; they are put aside and made again from Kafka");
                 Self::try_open(config, roles, folder, lane).await
             }
             opened => opened,

@@ -6,7 +6,6 @@
 //! archive that does not match the copy is thrown away: loudly, and then made again.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firstcome_core::ids::OfferNumber;
@@ -22,6 +21,7 @@ use super::inbox::Read;
 use super::topic::{self, Catching};
 use crate::lane::Lane;
 use crate::sqlite::ledger::{Files, Head, WriteError, Writer, catch_up, check_archive, lock, restore, unusable};
+use crate::sqlite::put_aside;
 
 /// Records written to the copy together.
 const CHUNK: usize = 512;
@@ -103,25 +103,10 @@ impl Mirror<'_> {
     }
 
     fn anew(&self, reason: &str) -> Result<Writer, PortError> {
-        let aside = self.aside();
-        let (made, kept) = (self.files.journal.display(), aside.display());
+        let kept = put_aside(&self.files.journal)?.unwrap_or_default();
+        let (made, kept) = (self.files.journal.display(), kept.display());
         tracing::error!(reason, %made, %kept, "the local copy of the journal is put aside and made again from Kafka");
-        for (from, to) in parts(&self.files.journal).into_iter().zip(parts(&aside)) {
-            match std::fs::rename(from, to) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(unusable(&self.files.journal, &error));
-                }
-                _ => {}
-            }
-        }
         self.open()
-    }
-
-    /// Where a copy is put aside: the first name that is free. What was put aside before may be all that is left of records
-    /// that Kafka has lost, also of the same ones: nothing is written over it.
-    fn aside(&self) -> PathBuf {
-        let mut names = (1_u64..).map(|number| self.files.journal.with_extension(format!("replaced-{number}.db")));
-        names.find(|name| parts(name).iter().all(|part| !part.exists())).expect("there is always another number")
     }
 
     fn head(&self, writer: &Writer) -> Result<Head, PortError> {
@@ -161,15 +146,6 @@ impl Mirror<'_> {
         }
         Ok(head)
     }
-}
-
-/// The files of a database, itself last: SQLite deletes the log of a database that is not there.
-fn parts(database: &Path) -> [PathBuf; 3] {
-    ["-wal", "-shm", ""].map(|suffix| {
-        let mut name = database.to_owned().into_os_string();
-        name.push(suffix);
-        name.into()
-    })
 }
 
 /// The record in a message, if it is one and is accepted.

@@ -14,7 +14,7 @@ const FEW: usize = 64;
 pub(super) fn list(connection: &Connection, indexes: &Indexes, query: &OrderQuery) -> Result<Vec<ListedOrder>> {
     match query.person {
         Some(person) => of_person(connection, indexes, person, query),
-        None => of_all(connection, query),
+        None => of_all(connection, indexes, query),
     }
 }
 
@@ -42,7 +42,7 @@ fn of_person(
     }
 }
 
-fn of_all(connection: &Connection, query: &OrderQuery) -> Result<Vec<ListedOrder>> {
+fn of_all(connection: &Connection, indexes: &Indexes, query: &OrderQuery) -> Result<Vec<ListedOrder>> {
     // What is open is found by an index that holds nothing else; settled orders are nearly all there are.
     let open = query.state.is_some_and(firstcome_core::order::OrderState::is_open);
     let by = if open { "INDEXED BY open_holds WHERE open_on IS NOT NULL AND" } else { "WHERE" };
@@ -51,11 +51,18 @@ fn of_all(connection: &Connection, query: &OrderQuery) -> Result<Vec<ListedOrder
          ORDER BY row DESC"
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let (offer, state) = (query.offer.map(|offer| offer.0), query.state.map(firstcome_core::order::OrderState::as_str));
+    // The state of a line says nothing of its order's, which is at its home.
+    let state = query.state.filter(|_| query.offer.is_none()).map(firstcome_core::order::OrderState::as_str);
+    let offer = query.offer.map(|offer| offer.0);
     let mut rows = select.query(params![query.after.unwrap_or(i64::MAX), offer, state])?;
     let mut orders = Vec::new();
     while let Some(row) = rows.next()? {
-        orders.extend(Some(archived(row)?).filter(|row| selects(query, row)).map(listed));
+        let row = archived(row)?;
+        let (place, order) = (row.row, row.hold.order);
+        let is_line = query.offer.is_some() && row.offer != order.home();
+        let home = if is_line { indexes.row_of(connection, order.home(), order)? } else { Some(row) };
+        let home = home.filter(|row| selects(query, row));
+        orders.extend(home.map(|row| ListedOrder { place, hold: row.hold }));
         if orders.len() >= query.limit {
             break;
         }
@@ -68,7 +75,7 @@ fn selects(query: &OrderQuery, row: &ArchivedRow) -> bool {
     hold.order.home() == *offer
         && !hold.is_aborted()
         && query.person.is_none_or(|person| person == hold.person)
-        && query.offer.is_none_or(|wanted| wanted == *offer)
+        && query.offer.is_none_or(|wanted| hold.quantity_on(wanted) > 0)
         && query.state.is_none_or(|wanted| wanted.as_str() == state)
         && query.granted_before.is_none_or(|time| hold.created_at < time)
 }

@@ -43,8 +43,8 @@ use super::readers::Readers;
 const CACHE: u32 = 32_768;
 /// See [`SqliteArchive::run`].
 const RUN: usize = 131_072;
-/// Rows with the same 60-bit hash of a key: lines of one order on several offers.
-const LINES: usize = 1_024;
+/// Rows with the same 60-bit hash of a key: lines on several offers of one order, and of those that were aborted before it.
+const LINES: usize = 4_096;
 
 /// See the [module](self).
 pub struct SqliteArchive {

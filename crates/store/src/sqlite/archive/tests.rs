@@ -71,10 +71,18 @@ async fn history(directory: &Path, seed: u64, commands: u64) -> (Vec<JournalEntr
                 let order = order(person, number, offer);
                 orders.push(order);
                 let quantity = 1 + numbers.below(5) as u32;
-                Command::Hold(HoldRequest { order, person, quantity, digest: number << 40, discount: 0, facts: None })
+                Command::Hold(HoldRequest {
+                    order,
+                    person,
+                    quantity,
+                    unit_price: None,
+                    digest: number << 40,
+                    discount: 0,
+                    facts: None,
+                })
             }
             (6, Some(order)) => Command::Release { order, reason: ReleaseReason::Canceled },
-            (7, Some(order)) => Command::Reclaim { order },
+            (7, Some(order)) => Command::Reclaim { order, attempt: None },
             (8, Some(order)) => Command::EndPayment { order, attempt },
             (9, Some(order)) => {
                 let return_id = RefundId::derived(&[&number.to_be_bytes()]);

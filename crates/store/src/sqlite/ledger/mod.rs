@@ -43,6 +43,7 @@ use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
 use firstcome_core::ledger::{Command, Hold, HoldRequest, Outcome, Refusal};
 use firstcome_core::ports::{JournalEntry, LedgerState, PortError, StockLedger};
+use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -264,6 +265,16 @@ impl StockLedger for SqliteLedger {
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
         Ok(self.shared.lanes.get(offer).and_then(|lane| lane.durable_state()))
+    }
+
+    async fn would_refuse(
+        &self,
+        offer: OfferNumber,
+        request: &HoldRequest,
+        now: Time,
+    ) -> Result<Option<Refusal>, PortError> {
+        let lane = self.shared.lanes.get(offer);
+        Ok(lane.map_or(Some(Refusal::UnknownOffer), |lane| lane.state.read().offer.would_refuse(request, now)))
     }
 
     async fn journal(&self, offer: OfferNumber, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, PortError> {

@@ -113,7 +113,15 @@ fn attempt(number: u64) -> PaymentId {
 /// The hold of one unit by the person of that number.
 fn hold(number: u64, offer: OfferNumber) -> Command {
     let (order, person) = (order(number, offer), person(number));
-    Command::Hold(HoldRequest { order, person, quantity: 1, digest: number << 40, discount: 0, facts: None })
+    Command::Hold(HoldRequest {
+        order,
+        person,
+        quantity: 1,
+        unit_price: None,
+        digest: number << 40,
+        discount: 0,
+        facts: None,
+    })
 }
 
 async fn held(ledger: &SqliteLedger, number: u64) -> Hold {

@@ -228,7 +228,8 @@ async fn settled_holds_leave_memory_and_are_found_again() {
     eventually("it is forgotten once more", async || ledger.holds_in_memory() == 7).await;
     assert_eq!(ledger.decide(OFFER, back).await.expect("decided"), first);
     // A forgotten, released order is paid late.
-    let reclaimed = ledger.decide(OFFER, Command::Reclaim { order: order(5, OFFER) }).await.expect("decided");
+    let reclaimed =
+        ledger.decide(OFFER, Command::Reclaim { order: order(5, OFFER), attempt: None }).await.expect("decided");
     assert_eq!(reclaimed, Outcome::Gone, "the buyer had canceled it");
     let before = books(&ledger).await.0;
     drop(ledger);
