@@ -9,7 +9,6 @@ pub mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod consumer;
-mod coupons;
 pub mod gateway;
 pub mod guard;
 #[cfg(test)]
@@ -26,6 +25,7 @@ pub mod role;
 pub mod sandbox;
 pub mod secrets;
 mod stock;
+mod voucher_account;
 mod voucher_code;
 pub mod vouchers;
 

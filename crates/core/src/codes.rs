@@ -112,6 +112,8 @@ error_codes! {
     AddressMissing = "address_missing", 422, "An address to ship to is needed";
     /// The coupon takes nothing off this order.
     CouponNotApplicable = "coupon_not_applicable", 422, "The coupon cannot be used for this order";
+    /// The gift card pays nothing of this order.
+    GiftCardNotApplicable = "gift_card_not_applicable", 422, "The gift card cannot be used for this order";
     /// The provider knows no such payment, or it is for another order.
     PaymentMismatch = "payment_mismatch", 422, "The payment does not belong to this order";
     /// Too many requests.

@@ -164,15 +164,52 @@ pub enum RoleEvent {
         /// Whether nothing of the order is left.
         whole: bool,
     },
-    /// orders: the units are back in the ledger; the provider is to send the money back.
+    /// vouchers: somebody has a gift card, or it was canceled. What is left on it the ledger knows.
+    #[serde(rename = "gift_card.saved")]
+    GiftCardSaved {
+        /// The voucher that it is.
+        voucher: VoucherId,
+        /// A hash of its code, from which nobody can tell the code.
+        code: EventId,
+        /// Whose it is.
+        user: UserId,
+        /// The offer that sold it.
+        offer: OfferNumber,
+        /// What was put on it.
+        face: Money,
+        /// When it expires.
+        valid_until: Time,
+        /// Whether it was canceled.
+        voided: bool,
+    },
+    /// vouchers: an owner gave up what was left of a gift card; money is to go back for it.
+    #[serde(rename = "gift_card.given_up")]
+    GiftCardGivenUp {
+        /// The refund that it becomes.
+        refund: RefundId,
+        /// The order that bought the card.
+        order: OrderId,
+        /// The offer that sold it.
+        offer: OfferNumber,
+        /// Minor units that were left.
+        units: i64,
+        /// Minor units that were put on it.
+        face: i64,
+        /// Percent of what they had cost that go back.
+        percent: u8,
+    },
+    /// orders: the units are back in the ledger; the money is to be sent back.
     #[serde(rename = "refund.approved")]
     RefundApproved {
         /// The refund.
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// What goes back.
+        /// What the provider sends back.
         amount: Money,
+        /// What goes back to the order's gift card, in minor units.
+        #[serde(default)]
+        to_card: i64,
         /// For people and for the provider, in words that say nothing about a person.
         reason: String,
         /// The rule that the amount follows; it is missing in events from before it was told.
@@ -193,14 +230,14 @@ pub enum RoleEvent {
         /// The rule that the amount followed.
         policy: RefundPolicy,
     },
-    /// payments: the provider confirmed that money went back.
+    /// payments: the money went back.
     #[serde(rename = "refund.done")]
     RefundDone {
         /// The refund.
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// What went back.
+        /// What the provider sent back; what went to a gift card went beside it.
         amount: Money,
     },
     /// payments: the provider refuses to send money back; a person must look.
@@ -240,13 +277,14 @@ impl RoleEvent {
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
-            Self::CouponIssued { voucher, .. } => voucher.to_string(),
+            Self::CouponIssued { voucher, .. } | Self::GiftCardSaved { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
             | Self::RefundRequested { order, .. }
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }
             | Self::OrderCanceled { order, .. }
+            | Self::GiftCardGivenUp { order, .. }
             | Self::RefundApproved { order, .. }
             | Self::RefundRefused { order, .. }
             | Self::RefundDone { order, .. }

@@ -193,8 +193,8 @@ impl OfferNumber {
     /// The bit that no offer of the catalogue has.
     const ACCOUNT: u32 = 1 << 31;
 
-    /// The account of the coupons that this offer sells: an offer of the ledger that nobody buys, of which every coupon
-    /// may have one unit. Whoever has it uses the coupon.
+    /// The account of the vouchers that this offer sells: an offer of the ledger that nobody buys. A coupon may have one
+    /// unit of it, a gift card as many as minor units were put on it. Whoever takes units uses the voucher.
     #[must_use]
     pub fn account(self) -> Self {
         Self(self.0 | Self::ACCOUNT)

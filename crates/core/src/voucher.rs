@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::text_enum;
 use crate::time::Time;
 
+/// The most that is put on one gift card, in minor units: its account in the ledger counts them.
+pub const MAX_FACE: i64 = 1_000_000_000;
+
 text_enum! {
     /// Where a voucher stands.
     pub enum VoucherState {

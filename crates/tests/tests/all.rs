@@ -13,6 +13,7 @@ mod coupons;
 mod crash;
 mod export;
 mod faults;
+mod gift_cards;
 mod hostile;
 mod idempotency;
 mod letters;

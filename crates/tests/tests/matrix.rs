@@ -70,6 +70,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/vouchers/{code}", OwnerOrMerchant),
     ("GET", "/vouchers/{code}/history", OwnerOrMerchant),
     ("POST", "/vouchers/{code}/redeem", Merchant),
+    ("POST", "/vouchers/{code}/refund", Owner),
     ("POST", "/admin/products", Seller),
     ("GET", "/admin/products", Seller),
     ("GET", "/admin/products/{id}", Seller),

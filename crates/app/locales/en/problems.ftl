@@ -55,6 +55,7 @@ problem-idempotency_key_reused = This form was sent before with other contents. 
 problem-amount_mismatch = The amount is not what the order costs. Nothing was charged.
 problem-address_missing = This is shipped, and your account has no address. Tell us below where to send it.
 problem-coupon_not_applicable = This coupon cannot be used for this order: it is not yours, has expired, is used or reserved, or the order does not meet what it asks for.
+problem-gift_card_not_applicable = This gift card cannot be used for this order: it is not yours, has expired, nothing is left on it, or the order is in another currency or for gift cards.
 problem-payment_mismatch = This payment does not belong to this order. Nothing was charged.
 problem-rate_limited = That was too often. Wait { $seconds ->
     [one] a second

@@ -46,6 +46,7 @@ problem-idempotency_key_reused = 이 양식은 이미 다른 내용으로 접수
 problem-amount_mismatch = 주문 금액과 다릅니다. 청구된 금액은 없습니다.
 problem-address_missing = 배송 상품인데 계정에 등록된 주소가 없습니다. 아래에 받으실 곳을 입력해 주세요.
 problem-coupon_not_applicable = 이 쿠폰은 이 주문에 사용할 수 없습니다. 본인의 쿠폰인지, 기간과 최소 주문 금액, 이미 사용했거나 다른 주문에 걸려 있지 않은지 확인해 주세요.
+problem-gift_card_not_applicable = 이 상품권은 이 주문에 사용할 수 없습니다. 본인의 상품권인지, 기간과 잔액, 주문의 통화, 상품권을 사는 주문은 아닌지 확인해 주세요.
 problem-payment_mismatch = 이 주문의 결제가 아닙니다. 청구된 금액은 없습니다.
 problem-rate_limited = 요청이 너무 잦습니다. { $seconds }초 후 다시 시도해 주세요.
 problem-headers_too_large = 브라우저가 보낸 정보가 너무 많습니다. 이 페이지의 쿠키를 지우고 다시 시도해 주세요.

@@ -3,6 +3,7 @@
 use firstcome_core::ids::ProductId;
 use firstcome_core::money::Money;
 use firstcome_core::product::{Discount, Product, ProductKind};
+use firstcome_core::voucher::MAX_FACE;
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -106,6 +107,9 @@ fn check_kind(product: &Product) -> Result<(), Problem> {
     }
     if kind == ProductKind::GiftCard && product.face_value.is_none() {
         return Err(Problem::field("face_value", "a gift_card needs one"));
+    }
+    if product.face_value.is_some_and(|face| face.amount > MAX_FACE) {
+        return Err(Problem::field("face_value", format!("at most {MAX_FACE} minor units are put on a card")));
     }
     match (kind, &product.discount) {
         (ProductKind::Coupon, None) => Err(Problem::field("discount", "a coupon needs one")),

@@ -1,4 +1,4 @@
-//! Placing an order over several offers, or with a coupon. [`super::lines`] has the steps and what a crash between them
+//! Placing an order over several offers, or with a coupon or a gift card. [`super::lines`] has the steps and what a crash between them
 //! leaves; [`super::hold_all`] does them.
 //!
 //! A refusal is decided anew when the same request comes again, but an aborted order is aborted for ever. So a request
@@ -40,6 +40,8 @@ pub(super) struct Basket {
     pub(super) lines: Vec<(OfferFacts, u32)>,
     /// The code of a coupon.
     pub(super) coupon: Option<String>,
+    /// The code of a gift card.
+    pub(super) gift_card: Option<String>,
     pub(super) ship_to: Option<ShipTo>,
 }
 
@@ -51,10 +53,10 @@ pub(super) struct Name {
 }
 
 impl Basket {
-    /// These units of these offers, with no coupon, sent to the account's address.
+    /// These units of these offers, with no coupon and no gift card, sent to the account's address.
     pub(super) fn new(buyer: UserId, key: String, digest: BodyDigest, mut lines: Vec<(OfferFacts, u32)>) -> Self {
         lines.sort_by_key(|(offer, _)| offer.number);
-        Self { buyer, key, digest, lines, coupon: None, ship_to: None }
+        Self { buyer, key, digest, lines, coupon: None, gift_card: None, ship_to: None }
     }
 
     pub(super) fn home(&self) -> OfferNumber {

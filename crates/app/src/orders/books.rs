@@ -184,7 +184,21 @@ impl Books {
             taken: (!is_order).then_some(Json(taken)),
             forced: None,
             by: None,
+            to_card: self.of_card(amount),
         }
+    }
+
+    /// What of an amount that goes back now is for the order's gift card: what the charge does not have.
+    fn of_card(&self, amount: i64) -> Option<i64> {
+        let back = self.standing().map(|refund| refund.from_charge().amount).fold(self.elsewhere, i64::saturating_add);
+        let charge = self.hold.due().amount.saturating_sub(back).max(0);
+        Some(amount.saturating_sub(charge)).filter(|rest| *rest > 0 && self.hold.by_card().is_some())
+    }
+
+    /// Minor units that the order's gift card has paid and not got back.
+    pub(super) fn card_left(&self) -> i64 {
+        let back: i64 = self.standing().map(Refund::to_card).sum();
+        self.hold.by_card().map_or(0, |part| part.amount.saturating_sub(back).max(0))
     }
 
     /// What to write; nothing when nothing was decided.

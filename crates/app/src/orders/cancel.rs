@@ -79,8 +79,13 @@ pub(super) struct RefundView {
     refund_id: RefundId,
     #[schema(value_type = String)]
     order_id: OrderId,
+    /// All that goes back.
     #[schema(value_type = MoneySchema)]
     amount: Money,
+    /// What of it goes back to the gift card that had paid a part; the rest was charged, and goes back there first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    to_gift_card: Option<Money>,
     /// PENDING, DONE, REFUSED or QUARANTINED.
     #[schema(value_type = String, example = "PENDING")]
     state: RefundState,
@@ -95,6 +100,7 @@ impl From<&Refund> for RefundView {
             refund_id: refund.refund,
             order_id: refund.order,
             amount: refund.money(),
+            to_gift_card: refund.to_card.map(|amount| Money::new(amount, refund.currency)),
             state: refund.state,
             policy: refund.policy,
             reason: refund.reason.clone(),

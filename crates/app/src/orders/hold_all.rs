@@ -1,7 +1,7 @@
 //! Holding all lines of an order over several offers, or none. [`super::lines`] has the steps.
 
 use firstcome_core::ids::OfferId;
-use firstcome_core::ledger::{Command, Facts, Hold, HoldRequest, Line, Outcome as LedgerOutcome, Refusal};
+use firstcome_core::ledger::{CardPart, Command, Facts, Hold, HoldRequest, Line, Outcome as LedgerOutcome, Refusal};
 use firstcome_core::ports::{LedgerState, PortError};
 use futures_util::future::{join_all, try_join_all};
 
@@ -9,10 +9,10 @@ use super::Orders;
 use super::basket::{Basket, Name};
 use super::coupons::not_applicable;
 use super::facts::OfferFacts;
+use super::gift_cards::GiftCard;
 use super::lines::Aborted;
 use super::place::reused;
 use super::quote::{self, RefusedLine};
-use crate::coupons;
 use crate::http::{Outcome, Problem};
 
 /// With fewer units than this left of an offer its last ones may be what several orders want in this moment.
@@ -39,14 +39,32 @@ struct Asked {
     others: Vec<(OfferId, HoldRequest)>,
     /// Whether an offer has few units left.
     is_scarce: bool,
+    /// A gift card, and what is to be paid with it.
+    card: Option<(GiftCard, i64)>,
+}
+
+impl Asked {
+    /// A part of the order is paid with a gift card, which has prepared it.
+    fn pays_with(&mut self, card: &GiftCard, part: CardPart) {
+        let (account, order, digest) = (card.account(), self.home.order, self.home.digest);
+        self.others.insert(0, (account.id(), account.request(part.amount, order, digest)));
+        self.home.facts.get_or_insert_default().by_card = Some(part);
+    }
 }
 
 impl Orders {
     pub(super) async fn hold_all(&self, basket: &Basket, name: Name) -> Came {
-        let asked = match self.ask(basket, name).await {
+        let mut asked = match self.ask(basket, name).await {
             Ok(asked) => asked,
             Err(problem) => return self.refuse(name, problem).await,
         };
+        if let Some((card, costs)) = asked.card.take() {
+            match self.reserve(&card, costs, name).await {
+                Ok(Some(part)) => asked.pays_with(&card, part),
+                Ok(None) => return Came::Aborted,
+                Err(problem) => return self.refuse(name, problem).await,
+            }
+        }
         let (prepared, came) = sort(&asked.others, self.prepare(&asked).await);
         if let Some(came) = came {
             return if prepared.is_empty() && matches!(came, Came::Refused(_)) {
@@ -150,12 +168,18 @@ impl Orders {
             let (coupon, discount) = self.coupon(basket.buyer, code, total).await?;
             home.discount = discount;
             facts.coupon = Some(coupon.voucher);
-            others.push((coupons::account(coupon.offer), coupons::request(coupon.voucher, name.order, name.digest)));
+            let account = coupon.account();
+            others.push((account.id(), account.request(1, name.order, name.digest)));
         }
         others.reverse();
         home.facts = Some(Box::new(facts));
+        let costs = total.amount - home.discount;
+        let card = match basket.gift_card.as_ref().filter(|_| costs > 0) {
+            Some(code) => Some((self.gift_card(basket, code, total.currency).await?, costs)),
+            None => None,
+        };
         let is_scarce = states.iter().any(|state| state.offer.stock.available() < FEW);
-        Ok(Asked { offer, home, others, is_scarce })
+        Ok(Asked { offer, home, others, is_scarce, card })
     }
 
     /// The offer as the ledger knows it; a draft it does not.
@@ -192,6 +216,7 @@ fn sort(
                 unit_price: hold.unit_price,
                 seq: Some(hold.granted_seq),
             }),
+            // A coupon's: that of a gift card is prepared already.
             Ok(LedgerOutcome::Refused(_)) if offer.number().is_account() => {
                 used = Some(not_applicable("used", "It has been used, or is reserved by an order that is not paid"));
             }

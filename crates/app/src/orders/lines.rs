@@ -41,9 +41,9 @@ fn elsewhere(hold: &Hold) -> impl Iterator<Item = OfferNumber> {
     hold.other_lines().iter().map(|line| line.offer.number())
 }
 
-/// Whether an order is free, and so is sold as soon as it exists.
+/// Whether an order is free, or paid whole by a gift card, and so is sold as soon as it exists.
 pub(super) fn is_free(hold: &Hold) -> bool {
-    hold.total().amount == 0
+    hold.due().amount == 0
 }
 
 impl Lines {

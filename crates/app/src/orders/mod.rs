@@ -28,10 +28,12 @@ mod decide;
 mod facts;
 mod forget;
 mod get;
+mod gift_cards;
 mod hold_all;
 mod keys;
 mod lines;
 mod list;
+mod own_vouchers;
 mod parts;
 mod place;
 mod policy;
@@ -81,6 +83,7 @@ pub const TABLES: &[&Table] = &[
     terms::RefundTerms::TABLE,
     cancel::CancelRequest::TABLE,
     coupons::Coupon::TABLE,
+    gift_cards::GiftCard::TABLE,
     cart::Cart::TABLE,
     cart::Checkout::TABLE,
     DeadLetter::TABLE,
@@ -118,7 +121,7 @@ struct Orders {
     keys: Arc<keys::Keys>,
     lines: Arc<lines::Lines>,
     facts: facts::Facts,
-    coupons: coupons::Coupons,
+    own_vouchers: own_vouchers::OwnVouchers,
     audit: audit::AuditBook,
 }
 
@@ -128,7 +131,7 @@ impl Orders {
             keys,
             lines: Arc::new(lines::Lines::new(ports.ledger.clone())),
             facts: facts::Facts::create(ports).await?,
-            coupons: coupons::Coupons::new(ports),
+            own_vouchers: own_vouchers::OwnVouchers::new(ports),
             audit: audit::AuditBook::create(ports).await?,
             ports: ports.clone(),
         }))
@@ -161,7 +164,7 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
     let mut workers = vec![projection.into_worker(), keys.worker(ports.ledger.clone()), audit::worker(orders.clone())];
     workers.push(sweeper.into_worker());
     let mut letters = Letters::new(RoleName::Orders, &ports.records, &ports.clock);
-    workers.push(orders.coupons.worker(&mut letters));
+    workers.push(orders.own_vouchers.worker(&mut letters));
     workers.extend(orders.facts.workers(&mut letters));
     workers.push(addresses::worker(&ports));
     for topic in [topics::VOUCHERS, topics::PAYMENTS] {

@@ -51,6 +51,11 @@ pub(super) struct Request {
     #[garde(inner(length(chars, min = 1, max = 100)))]
     #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
     coupon: Option<String>,
+    /// The code of an own gift card: it pays what it has left; what it does not is paid at the provider.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    gift_card: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
@@ -89,7 +94,8 @@ impl Request {
     }
 }
 
-/// Places an order: sets units aside, first come, first served, all lines or none. A free order is completed at once.
+/// Places an order: sets units aside, first come, first served, all lines or none. A free order, and one that a gift card
+/// pays whole, is completed at once.
 #[utoipa::path(
     post, path = "/api/v1/orders", tag = "orders", request_body = Request,
     params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
@@ -97,7 +103,7 @@ impl Request {
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "sold_out, over_limit, too_many, not_open_yet, closed or frozen; offer_id names the line"),
         (status = 403, description = "not_eligible: a condition of the offer is not met"),
-        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable, gift_card_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -112,8 +118,8 @@ pub(super) async fn post(
     for WantedLine { offer_id, quantity } in body.value.lines()? {
         lines.push((orders.known_offer(offer_id).await?, quantity));
     }
-    let Request { coupon, ship_to, .. } = body.value;
-    let basket = Basket { coupon, ship_to, ..Basket::new(buyer.user, key, body.digest, lines) };
+    let Request { coupon, gift_card, ship_to, .. } = body.value;
+    let basket = Basket { coupon, gift_card, ship_to, ..Basket::new(buyer.user, key, body.digest, lines) };
     orders.place(basket).await.map(|view| (StatusCode::CREATED, Json(view)))
 }
 
@@ -138,7 +144,7 @@ impl Orders {
 
     /// One that is decided in one lane goes there at once.
     async fn place_now(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
-        let ([(offer, quantity)], None) = (&basket.lines[..], &basket.coupon) else {
+        let ([(offer, quantity)], None, None) = (&basket.lines[..], &basket.coupon, &basket.gift_card) else {
             return self.place_basket(basket).await;
         };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);

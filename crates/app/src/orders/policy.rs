@@ -25,6 +25,26 @@ pub(super) struct Due {
     pub(super) amount: i64,
 }
 
+/// What is left of a gift card, and given up for money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct GivenUp {
+    /// The offer that sold it.
+    pub(super) offer: OfferNumber,
+    /// Minor units that are left.
+    pub(super) units: i64,
+    /// Minor units that were put on it.
+    pub(super) face: i64,
+    /// Percent of what they had cost that go back.
+    pub(super) percent: u8,
+}
+
+/// What goes back for a gift card that is given up: a share of what one unit of its line had cost, rounded down.
+pub(super) fn for_given_up(hold: &Hold, card: GivenUp) -> i64 {
+    let of_line = with_discounts(hold).into_iter().find(|(offer, _)| *offer == card.offer);
+    let cost = of_line.map_or(0, |(_, line)| part(line, 0, 1));
+    share(cost, i128::from(card.units) * i128::from(card.percent), i128::from(card.face) * 100)
+}
+
 /// Percent that go back so many days before the visit.
 fn by_days(days: i32) -> u8 {
     match days {
@@ -94,8 +114,8 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
 
 #[cfg(test)]
 mod tests {
-    use firstcome_core::ids::{OrderId, RefundId, UserId};
-    use firstcome_core::ledger::{Event, Granted, HoldState};
+    use firstcome_core::ids::{OrderId, RefundId, UserId, VoucherId};
+    use firstcome_core::ledger::{CardPart, Event, Facts, Granted, HoldState};
     use firstcome_core::money::{Currency, Money};
     use firstcome_core::payment::RefundState;
 
@@ -192,6 +212,36 @@ mod tests {
         let (refunds, _) = take(&hold, &[1, 2], 100);
         assert_eq!(refunds.iter().map(Refund::is_whole).collect::<Vec<_>>(), [false, true]);
         assert_eq!(Books::of(hold, refunds).left(), 0);
+    }
+
+    /// The same order; a gift card paid so much of it.
+    fn beside_card(hold: Hold, amount: i64) -> Hold {
+        let by_card = Some(CardPart { card: VoucherId([5; 16]), account: OFFER.account(), amount });
+        Hold { facts: Some(Box::new(Facts { by_card, ..Facts::default() })), ..hold }
+    }
+
+    #[test]
+    fn money_goes_back_to_the_charge_first_and_the_rest_to_the_card() {
+        let parts = |hold: &Hold, quantities: &[u32], percent| {
+            let (refunds, _) = take(hold, quantities, percent);
+            refunds.iter().map(|refund| (refund.from_charge().amount, refund.to_card())).collect::<Vec<_>>()
+        };
+        let hold = beside_card(sold(3, 1_000, 100), 1_234);
+        assert_eq!(parts(&hold, &[1, 1, 1], 100), [(966, 0), (700, 267), (0, 967)]);
+        assert_eq!(parts(&hold, &[3], 100), [(1_666, 1_234)]);
+        assert_eq!(parts(&hold, &[3], 50), [(1_450, 0)], "what the shop keeps it keeps of the card");
+        assert_eq!(parts(&beside_card(sold(2, 500, 0), 1_000), &[1, 1], 100), [(0, 500), (0, 500)]);
+        let (refunds, _) = take(&hold, &[1, 1], 100);
+        assert_eq!(Books::of(hold, refunds).card_left(), 967);
+    }
+
+    #[test]
+    fn a_gift_card_that_is_given_up_gives_back_its_share_of_what_it_had_cost() {
+        let given_up =
+            |hold: &Hold, units, percent| for_given_up(hold, GivenUp { offer: OFFER, units, face: 10_000, percent });
+        assert_eq!(given_up(&sold(2, 9_000, 1_000), 10_000, 90), 7_650);
+        assert_eq!(given_up(&sold(2, 9_000, 1_000), 3_999, 100), 3_399, "rounded down");
+        assert_eq!(given_up(&sold(1, 0, 0), 10_000, 90), 0, "it had cost nothing");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
 //!    refund is REFUSED, which `refund.refused` tells.
 //! 3. The units go back to the ledger (`Return`, once per refund id): `order.canceled`; then `refund.approved`.
-//! 4. The payments role sends the money back: `refund.done`, and only now does the refund look done.
+//! 4. The payments role sends the money back, to the charge and what the charge does not have to the gift card that had paid
+//!    the rest: `refund.done`, and only now does the refund look done.
 //!
 //! A refund takes back all that is left of an order, or some units of it, or nothing but money; of money alone step 4 is all
 //! there is. Which may be decided is a matter of the order's [books](super::books). Money that goes back in part at the
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Books, SoldLine, sold_lines};
 use super::parts::PartBack;
+use super::policy::{self, GivenUp};
 use super::{Ports, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
@@ -37,6 +39,7 @@ use crate::consumer::{Consumer, HandleError, Handler, parse};
 pub(super) const CANCELED: &str = "canceled by the buyer";
 pub(super) const SENT_BACK: &str = "sent back by the buyer";
 const CANCELED_BY_PROVIDER: &str = "canceled at the payment provider";
+const GIVEN_UP: &str = "a gift card was given up";
 
 record! {
     /// The decision to send money back.
@@ -70,6 +73,8 @@ record! {
         pub forced: Option<bool>,
         /// Who of the shop decided it; nobody when the buyer did.
         pub by: Option<UserId>,
+        /// What of the amount goes back to the gift card that has paid a part of the order.
+        pub to_card: Option<i64>,
     }
     indexes [
         index "refund_of_order" ("order"),
@@ -94,6 +99,16 @@ impl Refund {
     /// What goes back.
     pub fn money(&self) -> Money {
         Money::new(self.amount, self.currency)
+    }
+
+    /// What the provider sends back.
+    pub fn from_charge(&self) -> Money {
+        Money::new(self.amount.saturating_sub(self.to_card()), self.currency)
+    }
+
+    /// Minor units that go back to a gift card.
+    pub fn to_card(&self) -> i64 {
+        self.to_card.unwrap_or(0)
     }
 
     /// Whether it takes all that is left of the order.
@@ -129,14 +144,17 @@ impl Refund {
     /// The event that lets the money go.
     fn approved(&self) -> RoleEvent {
         let Self { refund, order, policy, .. } = *self;
-        let (amount, reason) = (self.money(), self.cause().to_owned());
-        RoleEvent::RefundApproved { refund, order, amount, reason, policy: Some(policy) }
+        // What the provider sent back by itself it is not asked for.
+        let amount = if self.by_provider { Money::new(0, self.currency) } else { self.from_charge() };
+        let (to_card, reason) = (self.to_card(), self.cause().to_owned());
+        RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy) }
     }
 
     /// The event that ends it without money.
     fn was_refused(&self) -> RoleEvent {
         let Self { refund, order, policy, .. } = *self;
-        RoleEvent::RefundRefused { refund, order, amount: self.money(), reason: self.cause().to_owned(), policy }
+        let (amount, reason) = (self.from_charge(), self.cause().to_owned());
+        RoleEvent::RefundRefused { refund, order, amount, reason, policy }
     }
 
     /// Why, in words of ours. What people wrote may say something about a person: it stays here, where it can be erased,
@@ -146,6 +164,8 @@ impl Refund {
             CANCELED_BY_PROVIDER
         } else if self.by.is_some() {
             "refunded by the shop"
+        } else if self.leaves_delivery() {
+            GIVEN_UP
         } else if self.refund == RefundId::of_goods_returned(self.order) {
             SENT_BACK
         } else {
@@ -190,6 +210,9 @@ impl Refunds {
             RoleEvent::VouchersVoided { refund, .. } => self.approve(refund).await,
             RoleEvent::VouchersInUse { refund, .. } => self.settle(refund, RefundState::Refused, None).await,
             RoleEvent::RefundDone { refund, amount, .. } => self.settle(refund, RefundState::Done, Some(amount)).await,
+            RoleEvent::GiftCardGivenUp { refund, order, offer, units, face, percent } => {
+                self.given_up(refund, order, GivenUp { offer, units, face, percent }).await
+            }
             RoleEvent::CanceledByProvider { refund, order, amount, whole: false, attempt } => {
                 self.note(refund, order, amount, attempt).await
             }
@@ -231,13 +254,14 @@ impl Refunds {
                 let books = Books::read(&*self.ports.records, &hold).await?;
                 let left = books.left_beside(refund);
                 if left < stored.record.amount {
-                    // What this one leaves is for the others: of two that become less at once, the second looks again.
-                    stored.record.amount = left;
+                    // What this one leaves is for the others: of two that become less at once, the second looks again. What
+                    // went back elsewhere went back of the charge.
+                    stored.record.amount = left.max(stored.record.to_card());
                     unit.append(books.touch(now));
                 }
             }
         }
-        if stored.record.by_provider || stored.record.amount == 0 {
+        if stored.record.to_card() == 0 && (stored.record.by_provider || stored.record.amount == 0) {
             stored.record.state = RefundState::Done;
             return Ok(unit.update(&stored));
         }
@@ -273,13 +297,29 @@ impl Refunds {
         stored.record.state = state;
         // Less than was wanted, when a part had gone back before.
         let went_back = went_back.filter(|_| !stored.record.by_provider);
-        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount);
+        let to_card = stored.record.to_card();
+        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount + to_card);
         if state != RefundState::Refused {
             return Ok(Unit::new().update(&stored));
         }
         // Another may take all that is left.
         stored.record.all_of = None;
         Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), self.ports.clock.now()))
+    }
+
+    /// An owner gave up what was left of a gift card: its share of what the card had cost goes back, as money alone.
+    async fn given_up(&self, refund: RefundId, order: OrderId, card: GivenUp) -> Result<Unit, HandleError> {
+        let hold = self.ports.ledger.find(order).await?;
+        let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} is unknown")))?;
+        let mut books = Books::read(&*self.ports.records, &hold).await?;
+        let amount = policy::for_given_up(&hold, card).min(books.left());
+        if books.made(refund).is_some() || amount < 1 {
+            return Ok(Unit::new());
+        }
+        let (now, reason) = (self.ports.clock.now(), GIVEN_UP.to_owned());
+        let decided = books.refund(refund, Taken::default(), amount, RefundPolicy::FullUntilUsed, reason, now);
+        books.decided = Some(decided);
+        Ok(books.into_unit(now))
     }
 
     /// The provider sent all of the money back by itself, at once or little by little: what was delivered is taken back.
@@ -303,8 +343,12 @@ impl Refunds {
         let now = self.ports.clock.now();
         let reason = CANCELED_BY_PROVIDER.to_owned();
         let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
-        let adopted = books.refund(refund, taken, amount.amount, RefundPolicy::FullUntilUsed, reason, now);
-        books.decided = Some(Refund { by_provider: true, ..adopted });
+        // Nothing of the charge is left, and nothing of the delivery: what the card has paid goes back too.
+        let to_card = books.card_left();
+        let amount = amount.amount.saturating_add(to_card);
+        let adopted = books.refund(refund, taken, amount, RefundPolicy::FullUntilUsed, reason, now);
+        let to_card = (to_card > 0).then_some(to_card);
+        books.decided = Some(Refund { by_provider: true, to_card, ..adopted });
         Ok(books.into_unit(now))
     }
 
@@ -365,6 +409,7 @@ mod tests {
             taken: None,
             forced: None,
             by: None,
+            to_card: None,
         };
         let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
         let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };

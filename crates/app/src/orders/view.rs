@@ -85,6 +85,14 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
     pub discount: Option<Money>,
+    /// What a gift card pays of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub gift_card: Option<Money>,
+    /// What is left to pay at the provider; only beside `gift_card`, else it is `amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub to_pay: Option<Money>,
     /// What it is for.
     pub lines: Vec<LineView>,
     /// When the units go back unless it is paid.
@@ -122,6 +130,8 @@ impl OrderView {
             reason: (hold.state == HoldState::Released).then(|| reason(hold.reason)),
             amount: hold.total(),
             discount: (hold.discount > 0).then(|| money(hold.discount)),
+            gift_card: hold.by_card().map(|part| money(part.amount)),
+            to_pay: hold.by_card().map(|_| hold.due()),
             lines: lines.collect(),
             hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
             created_at: hold.created_at,

@@ -34,7 +34,7 @@ pub(super) async fn begin(visitor: Visitor, Path(id): Path<String>) -> Result<Re
     let name: String = offers.title(&order).chars().take(MAX_NAME).collect();
     let parameters = query(&[
         ("orderId", &order.order_id),
-        ("amount", &order.amount.amount.to_string()),
+        ("amount", &order.due().amount.to_string()),
         ("orderName", &name),
         ("successUrl", &visitor.absolute("/checkout/success")),
         ("failUrl", &visitor.absolute("/checkout/fail")),

@@ -106,6 +106,10 @@ pub(super) struct Order {
     pub(super) state: String,
     pub(super) reason: Option<String>,
     pub(super) amount: Money,
+    /// What a gift card pays of it.
+    pub(super) gift_card: Option<Money>,
+    /// What is left to pay beside that.
+    to_pay: Option<Money>,
     pub(super) lines: Vec<Line>,
     pub(super) hold_expires_at: Option<Time>,
     pub(super) created_at: Time,
@@ -115,6 +119,11 @@ impl Order {
     /// Whether it waits for the buyer's money.
     pub(super) fn is_pending(&self) -> bool {
         self.state == "PENDING"
+    }
+
+    /// What is to be paid at the provider.
+    pub(super) fn due(&self) -> &Money {
+        self.to_pay.as_ref().unwrap_or(&self.amount)
     }
 
     /// Whether something may still change by itself.
@@ -143,8 +152,17 @@ pub(super) struct Payment {
 /// Money on its way back.
 #[derive(Deserialize)]
 pub(super) struct Refund {
-    pub(super) amount: Money,
+    amount: Money,
+    to_gift_card: Option<Money>,
     pub(super) state: String,
+}
+
+impl Refund {
+    /// All that goes back.
+    pub(super) fn money(&self) -> Money {
+        let to_card = self.to_gift_card.map_or(0, |money| money.amount);
+        Money::new(self.amount.amount.saturating_add(to_card), self.amount.currency)
+    }
 }
 
 /// What was delivered.

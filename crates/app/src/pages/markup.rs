@@ -85,6 +85,6 @@ impl Visitor {
     /// What is said about a refund.
     pub(super) fn refund(&self, refund: &Refund) -> String {
         let state = if plain(&refund.state) { refund.state.as_str() } else { "PENDING" };
-        self.say(&format!("refund-{state}"), self.money(&refund.amount))
+        self.say(&format!("refund-{state}"), self.money(&refund.money()))
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Request {
     #[garde(custom(is_key))]
     #[schema(example = "sbx_01kadz5b3r0000000000000001")]
     pub(super) payment_key: String,
-    /// What the buyer was shown; must be what the order costs.
+    /// What the buyer was shown; must be what the order costs, less what a gift card pays of it.
     #[garde(skip)]
     #[schema(value_type = MoneySchema)]
     pub(super) amount: Money,
@@ -130,7 +130,7 @@ impl Payments {
     async fn pay(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
         let hold = self.payable(confirmation).await?;
         let (checked, failed) =
-            tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order),);
+            tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order));
         // Money that came is taken, however often it was tried before.
         if let Some(payment) = checked? {
             return Ok(payment);
@@ -174,8 +174,8 @@ impl Payments {
             HoldState::Sold | HoldState::Returned => return Err(Problem::new(ErrorCode::AlreadyPaid)),
             HoldState::Prepared => return Err(Problem::not_found()),
         }
-        if hold.total() != confirmation.request.amount {
-            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", hold.total()));
+        if hold.due() != confirmation.request.amount {
+            return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", hold.due()));
         }
         Ok(hold)
     }

@@ -150,5 +150,6 @@ fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_cor
         due_at: None,
         created_at: now,
         updated_at: now,
+        to_card: None,
     }
 }

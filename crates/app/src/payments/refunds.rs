@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
-use firstcome_core::ledger::HoldState;
+use firstcome_core::ledger::{Command, HoldState, Outcome};
 use firstcome_core::money::Money;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Committed, LoggedEvent, PortError, ProviderAnswer, ProviderPayment};
@@ -66,8 +66,8 @@ pub(super) fn worker(payments: Arc<Payments>) -> Worker {
 impl Payments {
     async fn decided(&self, event: RoleEvent) -> Result<Unit, HandleError> {
         match event {
-            RoleEvent::RefundApproved { refund, order, amount, reason, policy } => {
-                self.approved(refund, order, amount, reason, policy).await
+            RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy } => {
+                self.approved(refund, (order, amount), to_card, reason, policy).await
             }
             RoleEvent::RefundRefused { refund, order, amount, reason, policy } => {
                 self.not_approved(refund, order, amount, reason, policy).await
@@ -101,20 +101,24 @@ impl Payments {
     async fn approved(
         &self,
         refund: RefundId,
-        order: OrderId,
-        amount: Money,
+        (order, amount): (OrderId, Money),
+        to_card: i64,
         reason: String,
         policy: Option<RefundPolicy>,
     ) -> Result<Unit, HandleError> {
         if self.ports.records.load::<Refund>(refund).await?.is_some() {
             return Ok(Unit::new());
         }
+        if to_card > 0 {
+            self.give_back_to_card(refund, order, to_card).await?;
+        }
         let now = self.now();
         let payment = self.charged_payment(order).await?;
         let paid = payment.as_ref().map_or(PaymentId::NIL, |payment| payment.payment_id);
         let mut row = Refund::wanted(refund, (order, paid), amount, reason, policy, now);
+        row.to_card = (to_card > 0).then_some(to_card);
         if amount.amount == 0 {
-            // A free order: nothing was collected, nothing goes back.
+            // A free order, or one of which only the gift card gets back: nothing is to be sent.
             row.state = RefundState::Done;
             row.due_at = None;
             return Ok(Unit::new().insert(&row).event(&RoleEvent::RefundDone { refund, order, amount }, now));
@@ -124,6 +128,19 @@ impl Payments {
         };
         row.amount = self.at_most_the_rest(&payment, row.amount).await?;
         Ok(Unit::new().insert(&row))
+    }
+
+    /// What a gift card gets back is on it again at once.
+    async fn give_back_to_card(&self, refund: RefundId, order: OrderId, amount: i64) -> Result<(), HandleError> {
+        let part = self.ports.ledger.find(order).await?.and_then(|hold| hold.by_card());
+        let (Some(part), Ok(quantity)) = (part, u32::try_from(amount)) else {
+            return Err(HandleError::Rejected(format!("no gift card has paid {amount} of {order}")));
+        };
+        let back = Command::Return { order, return_id: refund, quantity, restock: true };
+        match self.ports.ledger.decide(part.account, back).await? {
+            Outcome::Returned { .. } => Ok(()),
+            other => Err(HandleError::Rejected(format!("the account of a gift card answered {other:?} to a return"))),
+        }
     }
 
     /// The payment that an order's money goes back from: the one that paid for it, also when all of it went back already.

@@ -115,6 +115,8 @@ record! {
         pub created_at: Time,
         /// When it last changed.
         pub updated_at: Time,
+        /// Minor units that went back to a gift card, beside the amount.
+        pub to_card: Option<i64>,
     }
     indexes [
         index "refunds_by_order" ("order_id"),
@@ -162,6 +164,7 @@ impl Refund {
             due_at: Some(now),
             created_at: now,
             updated_at: now,
+            to_card: None,
         }
     }
 

@@ -170,6 +170,7 @@ impl Payments {
             due_at: Some(now),
             created_at: now,
             updated_at: now,
+            to_card: None,
         }))
     }
 
@@ -199,7 +200,7 @@ impl Payments {
         let is_pinned = alone && hold.state == HoldState::Paying && hold.attempt == attempt;
         let pinned = if is_pinned || is_sold_to(&hold, attempt) {
             Pinned::Yes
-        } else if hold.total() != paid {
+        } else if hold.due() != paid {
             return Ok(Some("The amount paid is not what the order costs"));
         } else {
             self.stock.begin(&hold, attempt).await?

@@ -86,8 +86,13 @@ struct RefundView {
     order_id: OrderId,
     #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
     payment_id: PaymentId,
+    /// What the provider sends back.
     #[schema(value_type = MoneySchema)]
     amount: Money,
+    /// What went back to the gift card that had paid a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    to_gift_card: Option<Money>,
     #[schema(value_type = String, example = "DONE")]
     state: RefundState,
     /// The rule that the amount follows; null for a refund from before that was kept.
@@ -169,6 +174,7 @@ impl From<Refund> for RefundView {
             order_id: refund.order_id,
             payment_id: refund.payment_id,
             amount: refund.money(),
+            to_gift_card: refund.to_card.map(|amount| Money::new(amount, refund.currency)),
             state: refund.state,
             policy: refund.policy,
             origin: refund.origin,

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OfferNumber, OrderId, UserId, VoucherId};
+use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Event, HoldState};
 use firstcome_core::money::Currency;
 use firstcome_core::ports::JournalEntry;
 use firstcome_core::product::{Product, ProductKind};
-use firstcome_core::records::{Field as _, Record as _, RecordsExt as _, Unit, Value};
+use firstcome_core::records::{Field as _, Record as _, Unit, Value};
 use firstcome_core::time::Time;
 
-use super::Ports;
 use super::products::Products;
 use super::store::{Movement, TakenBack, Voucher};
+use super::{Ports, follow};
 use crate::consumer::{HandleError, Handler};
-use crate::coupons::{code_hash, used_by};
+use crate::voucher_account::code_hash;
 use crate::voucher_code::new_code;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -49,37 +49,31 @@ impl Handler<JournalEntry> for Delivery {
     }
 
     async fn handle(&self, items: &[JournalEntry]) -> Result<Unit, HandleError> {
-        let (mut sales, mut used) = (Vec::new(), Vec::new());
+        let (mut sales, mut changes) = (Vec::new(), Vec::new());
         for entry in items {
+            if entry.record.offer.is_account() {
+                changes.extend(follow::changes(&*self.ports.ledger, entry).await?);
+                continue;
+            }
             for event in &entry.record.events {
-                if entry.record.offer.is_account() {
-                    used.extend(self.used(event).await?.map(|coupon| (coupon, entry.record.at)));
-                } else {
-                    sales.extend(self.sale(entry.record.offer, event, entry.record.at).await?);
-                }
+                sales.extend(self.sale(entry.record.offer, event, entry.record.at).await?);
             }
         }
         let taken_back = self.taken_back(&sales).await?;
         let mut unit = Unit::new();
+        let mut issued = Vec::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
-            for mut voucher in self.vouchers(sale).await? {
-                let issued = Movement::issued(&voucher);
-                if let Some((_, at)) = used.iter().find(|(coupon, _)| *coupon == voucher.id) {
-                    unit = unit.insert(&Movement::used(&voucher, *at));
-                    voucher.balance = 0;
-                }
-                unit = unit.insert(&voucher).insert(&issued);
-                unit = self
-                    .announced(sale.offer, &voucher)
-                    .await?
-                    .into_iter()
-                    .fold(unit, |unit, event| unit.event(&event, sale.at));
+            for voucher in self.vouchers(sale).await? {
+                unit = unit.insert(&Movement::issued(&voucher));
+                let announced = self.announced(sale.offer, &voucher).await?;
+                unit = announced.into_iter().fold(unit, |unit, event| unit.event(&event, sale.at));
+                issued.push(voucher);
             }
         }
-        for (coupon, at) in used {
-            unit.append(self.mark_used(coupon, at).await?);
+        if !changes.is_empty() {
+            unit.append(follow::written(&*self.ports.records, changes, &mut issued).await?);
         }
-        Ok(unit)
+        Ok(issued.iter().fold(unit, Unit::insert))
     }
 }
 
@@ -101,31 +95,11 @@ impl Delivery {
         }
     }
 
-    /// The coupon that an event in an account uses, if it is one that does.
-    async fn used(&self, event: &Event) -> Result<Option<VoucherId>, HandleError> {
-        match event {
-            Event::Sold(granted) => Ok(used_by(granted)),
-            Event::Committed { order, .. } => {
-                let hold = self.ports.ledger.known(*order).await?;
-                Ok(hold.and_then(|hold| hold.facts.and_then(|facts| facts.coupon)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// A till marks a coupon by itself; whoever comes second finds it marked.
-    async fn mark_used(&self, coupon: VoucherId, at: Time) -> Result<Unit, HandleError> {
-        let Some(mut stored) = self.ports.records.load::<Voucher>(coupon).await? else { return Ok(Unit::new()) };
-        if stored.record.voided || stored.record.balance == 0 {
-            return Ok(Unit::new());
-        }
-        let movement = Movement::used(&stored.record, at);
-        stored.record.balance = 0;
-        Ok(Unit::new().update(&stored).insert(&movement))
-    }
-
-    /// What the orders role must know of a coupon.
+    /// What the orders role must know of a coupon or a gift card.
     async fn announced(&self, offer: OfferNumber, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+        if let Some(saved) = voucher.saved() {
+            return Ok(Some(saved));
+        }
         let product = self.products.of(offer).await?;
         Ok(product.and_then(|product| {
             Some(RoleEvent::CouponIssued {

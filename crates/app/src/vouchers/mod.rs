@@ -5,9 +5,11 @@
 //! has delivered everything that the journal says was sold.
 
 mod deliver;
+mod follow;
 mod get;
 mod history;
 mod list;
+mod money_back;
 mod products;
 mod redeem;
 mod store;
@@ -32,7 +34,10 @@ use crate::consumer::{Consumer, DeadLetter, Journal, Topic};
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use crate::voucher_account::is_use;
 pub use deliver::{DELIVERY, face, valid_until};
+pub use follow::came_back_as;
+pub use money_back::MoneyBack;
 pub use products::SoldProduct;
 pub use store::{Movement, MovementKind, Voucher};
 
@@ -52,6 +57,8 @@ pub const TABLES: &[&Table] = &[
 pub struct Options {
     /// The time zone in which the day of a visit ends.
     pub time_zone: jiff::tz::TimeZone,
+    /// When money is paid back for gift cards.
+    pub money_back: MoneyBack,
 }
 
 /// What the role needs.
@@ -72,6 +79,7 @@ pub struct Ports {
 /// What the endpoints share.
 struct Vouchers {
     ports: Ports,
+    money_back: MoneyBack,
 }
 
 /// What the role does by itself.
@@ -97,9 +105,10 @@ impl Workers {
 
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
+    let money_back = options.money_back;
     let Workers { products, delivery, taking_back } = Workers::create(options, &ports).await?;
     let mut letters = Letters::new(RoleName::Vouchers, &ports.records, &ports.clock);
-    let router = routes().with_state(Arc::new(Vouchers { ports }));
+    let router = routes().with_state(Arc::new(Vouchers { ports, money_back }));
     let workers = vec![letters.follow(&delivery), letters.follow(&taking_back), letters.follow(products.consumer())];
     Ok(Role { name: "vouchers", router, workers, letters: Some(letters) })
 }
@@ -115,4 +124,5 @@ fn routes() -> OpenApiRouter<Arc<Vouchers>> {
         .routes(routes!(get::get))
         .routes(routes!(history::get))
         .routes(routes!(redeem::post))
+        .routes(routes!(money_back::post))
 }

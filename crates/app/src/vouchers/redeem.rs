@@ -1,27 +1,32 @@
 //! `POST /vouchers/{code}/redeem`: at a till or a gate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::{EventId, OrderId, UserId};
+use firstcome_core::ids::{BodyDigest, EventId, OrderId, RefundId, UserId};
 use firstcome_core::money::Money;
 use firstcome_core::ports::Committed;
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{RecordsExt, Unit};
-use firstcome_core::voucher::Redeemed;
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
+use firstcome_core::voucher::{Account, Redeemed};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Vouchers;
 use super::store::{Movement, MovementKind, Voucher};
-use crate::coupons::{self, Purpose};
+use super::{Vouchers, follow};
 use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Path, Problem};
+use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 /// How often a redemption is decided anew because another one of the same voucher was faster.
 const TRIES: u32 = 100;
+
+/// Until money that came back is looked for again.
+const COMES_BACK: Duration = Duration::from_millis(10);
 
 /// What to take off.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -72,49 +77,12 @@ pub(super) async fn post(
     IdempotencyKey(key): IdempotencyKey,
     body: Body<Request>,
 ) -> Outcome<Json<Response>> {
+    let mut redemption = Redemption { merchant: merchant.user, key, digest: body.digest, taken: None };
     for _ in 0..TRIES {
         let stored = vouchers.by_code(&code).await?.ok_or_else(Problem::not_found)?;
         let amount = units(&stored.record, body.value.amount)?;
-        let mut movement = Movement {
-            id: EventId::derived(&[b"redeemed", &merchant.user.0, key.as_bytes()]),
-            voucher: stored.record.id,
-            kind: MovementKind::Redeemed,
-            amount,
-            balance: 0,
-            by: Some(merchant.user),
-            digest: Some([&stored.record.id.0[..], &body.digest.to_be_bytes()].concat()),
-            at: vouchers.ports.clock.now(),
-        };
-        if let Some(earlier) = vouchers.earlier(&movement, merchant.user).await? {
-            return Ok(Json(remaining(&stored.record, earlier.balance)));
-        }
-        let mut changed = stored;
-        if vouchers.take_coupon(&changed.record, &movement).await? && changed.record.balance == 0 {
-            // Marked already, by whoever reads in the ledger that it was taken: this is what took it.
-            let mark = Movement::used(&changed.record, movement.at);
-            let unit = Unit::new().update(&changed).delete(&mark).insert(&movement);
-            if vouchers.ports.records.commit(unit).await? == Committed::Done {
-                return Ok(Json(remaining(&changed.record, 0)));
-            }
-            continue;
-        }
-        let account = match changed.record.account().redeem(amount, movement.at) {
-            Redeemed::Done(account) => account,
-            Redeemed::InsufficientBalance => {
-                let balance = changed.record.money(changed.record.balance);
-                return Err(Problem::new(ErrorCode::InsufficientBalance).with("balance", balance));
-            }
-            Redeemed::AlreadyUsed => return Err(Problem::new(ErrorCode::AlreadyUsed)),
-            Redeemed::Expired => {
-                return Err(Problem::new(ErrorCode::Expired).with("valid_until", changed.record.valid_until));
-            }
-            Redeemed::Voided => return Err(Problem::new(ErrorCode::Voided)),
-        };
-        changed.record.set(account);
-        movement.balance = account.balance;
-        let unit = Unit::new().update(&changed).insert(&movement);
-        if vouchers.ports.records.commit(unit).await? == Committed::Done {
-            return Ok(Json(remaining(&changed.record, account.balance)));
+        if let Some(balance) = vouchers.redeem(&mut redemption, &stored, amount).await? {
+            return Ok(Json(remaining(&stored.record, balance)));
         }
     }
     Err(Problem::new(ErrorCode::Overloaded).detail("Too many tills use this voucher at the same moment; try again"))
@@ -140,30 +108,133 @@ fn units(voucher: &Voucher, amount: Option<Money>) -> Outcome<i64> {
     }
 }
 
-impl Vouchers {
-    /// Takes a coupon that can be redeemed in the ledger, where checkouts look as well. Whether it is a coupon that this
-    /// very redemption has taken.
-    async fn take_coupon(&self, voucher: &Voucher, movement: &Movement) -> Outcome<bool> {
-        if voucher.kind != ProductKind::Coupon || voucher.voided || movement.at >= voucher.valid_until {
-            return Ok(false);
-        }
-        // No client's key has a space, so no order has this name.
-        let key = format!("redeem {}", movement.id);
-        let name = OrderId::of_request(voucher.user, &key, 0, voucher.sold_by());
-        if coupons::take(&*self.ports.ledger, voucher.sold_by(), voucher.id, name, Purpose::Use).await? {
-            return Ok(true);
-        }
-        Err(Problem::new(ErrorCode::AlreadyUsed)
-            .detail("It has been used, or is reserved by an order that is not paid"))
+/// One request of a till.
+pub(super) struct Redemption {
+    pub(super) merchant: UserId,
+    pub(super) key: String,
+    pub(super) digest: BodyDigest,
+    /// Where this very request has taken units, and under which name.
+    pub(super) taken: Option<(VoucherAccount, OrderId)>,
+}
+
+impl Redemption {
+    fn id(&self) -> EventId {
+        EventId::derived(&[b"redeemed", &self.merchant.0, self.key.as_bytes()])
     }
 
-    /// The redemption that was made under the same key before.
-    async fn earlier(&self, movement: &Movement, by: UserId) -> Outcome<Option<Movement>> {
-        let earlier = self.ports.records.load::<Movement>(movement.id).await?.map(|stored| stored.record);
-        match earlier {
-            Some(earlier) if earlier.digest == movement.digest && earlier.by == Some(by) => Ok(Some(earlier)),
-            Some(_) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
-            None => Ok(None),
+    /// The name under which the ledger takes units; none for what only a row knows.
+    pub(super) fn name(&self, voucher: &Voucher) -> Option<OrderId> {
+        // No client's key has a space, so no order has this name.
+        let key = format!("redeem {}", self.id());
+        voucher.in_ledger().map(|account| OrderId::of_request(voucher.user, &key, 0, account.offer))
+    }
+
+    fn movement(&self, voucher: &Voucher, amount: i64, at: Time) -> Movement {
+        Movement {
+            id: self.id(),
+            voucher: voucher.id,
+            kind: MovementKind::Redeemed,
+            amount,
+            balance: 0,
+            by: Some(self.merchant),
+            digest: Some([&voucher.id.0[..], &self.digest.to_be_bytes()].concat()),
+            at,
+            name: self.name(voucher),
         }
     }
+}
+
+impl Vouchers {
+    /// Redeems a voucher, and says what is left. None when somebody else has changed its row at the same moment.
+    pub(super) async fn redeem(
+        &self,
+        redemption: &mut Redemption,
+        stored: &Stored<Voucher>,
+        amount: i64,
+    ) -> Outcome<Option<i64>> {
+        let records = &*self.ports.records;
+        let mut movement = redemption.movement(&stored.record, amount, self.ports.clock.now());
+        if let Some(earlier) = records.load::<Movement>(movement.id).await? {
+            return self.again(redemption, &movement, &earlier.record).await;
+        }
+        let was_taken = self.take(redemption, &stored.record, &movement).await?;
+        if let Some(mark) = if was_taken { self.mark(&movement).await? } else { None } {
+            // Written already, by whoever reads in the ledger that it was taken: this is what took it.
+            movement.balance = mark.record.balance;
+            let unit = Unit::new().update(&mark).delete(&mark.record).insert(&movement);
+            let done = records.commit(unit).await? == Committed::Done;
+            return Ok(done.then_some(movement.balance));
+        }
+        let mut changed = stored.clone();
+        if stored.record.in_ledger().is_none() {
+            changed.record.set(redeemed(&stored.record, &movement)?);
+        } else if stored.record.balance < amount {
+            // The ledger knows of something that came back, and the row does not yet.
+            tokio::time::sleep(COMES_BACK).await;
+            return Ok(None);
+        } else {
+            changed.record.balance -= amount;
+        }
+        movement.balance = changed.record.balance;
+        let done = records.commit(Unit::new().update(&changed).insert(&movement)).await? == Committed::Done;
+        Ok(done.then_some(movement.balance))
+    }
+
+    /// Takes what a till uses in the ledger, where checkouts take too. Whether it was taken before, so that a row may say
+    /// so already.
+    async fn take(&self, redemption: &mut Redemption, voucher: &Voucher, movement: &Movement) -> Outcome<bool> {
+        let (Some(account), Some(name)) = (voucher.in_ledger(), movement.name) else { return Ok(false) };
+        // What is left the ledger knows; everything else the row.
+        if let Err(problem) = redeemed(&Voucher { balance: voucher.face, ..voucher.clone() }, movement) {
+            return if self.mark(movement).await?.is_some() { Ok(true) } else { Err(problem) };
+        }
+        match account.take(&*self.ports.ledger, movement.amount, name, Purpose::Use).await? {
+            Taken::Now => {
+                redemption.taken = Some((account, name));
+                Ok(false)
+            }
+            Taken::Before(amount) if amount == movement.amount => Ok(true),
+            Taken::Before(_) | Taken::Otherwise => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            Taken::TooFew(left) if voucher.kind == ProductKind::GiftCard && voucher.balance > 0 => {
+                Err(insufficient(voucher, left))
+            }
+            Taken::TooFew(_) => Err(Problem::new(ErrorCode::AlreadyUsed)
+                .detail("It has been used, or is reserved by an order that is not paid")),
+        }
+    }
+
+    /// What was written of a redemption by whoever read in the ledger that it was made.
+    async fn mark(&self, movement: &Movement) -> Outcome<Option<Stored<Movement>>> {
+        let Some(name) = movement.name else { return Ok(None) };
+        let named = follow::named(&*self.ports.records, &[name]).await?;
+        Ok(named.into_iter().find(|stored| stored.record.kind == MovementKind::Redeemed))
+    }
+
+    /// A request whose key was used before: for the same, it is answered the same.
+    async fn again(&self, redemption: &Redemption, movement: &Movement, earlier: &Movement) -> Outcome<Option<i64>> {
+        if earlier.digest == movement.digest && earlier.by == movement.by {
+            return Ok(Some(earlier.balance));
+        }
+        // Another request under this key was faster, with another voucher: what this one took was not for it to take.
+        if let Some((account, name)) = redemption.taken.filter(|(_, name)| earlier.name != Some(*name)) {
+            let return_id = RefundId::derived(&[b"key reused", &name.0]);
+            account.give_back(&*self.ports.ledger, movement.amount, name, return_id).await?;
+        }
+        Err(Problem::new(ErrorCode::IdempotencyKeyReused))
+    }
+}
+
+/// The account of a voucher after a redemption.
+fn redeemed(voucher: &Voucher, movement: &Movement) -> Outcome<Account> {
+    match voucher.account().redeem(movement.amount, movement.at) {
+        Redeemed::Done(account) => Ok(account),
+        Redeemed::InsufficientBalance => Err(insufficient(voucher, voucher.balance)),
+        Redeemed::AlreadyUsed => Err(Problem::new(ErrorCode::AlreadyUsed)),
+        Redeemed::Expired => Err(Problem::new(ErrorCode::Expired).with("valid_until", voucher.valid_until)),
+        Redeemed::Voided => Err(Problem::new(ErrorCode::Voided)),
+    }
+}
+
+fn insufficient(voucher: &Voucher, left: i64) -> Problem {
+    Problem::new(ErrorCode::InsufficientBalance).with("balance", voucher.money(left))
 }

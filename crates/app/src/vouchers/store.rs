@@ -1,5 +1,6 @@
 //! The rows of the role.
 
+use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{EventId, OfferNumber, OrderId, UserId, VoucherId};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::product::ProductKind;
@@ -11,6 +12,7 @@ use firstcome_core::voucher::Account;
 
 use super::Vouchers;
 use crate::http::{Identity, Outcome, Permission, Problem};
+use crate::voucher_account::{VoucherAccount, code_hash};
 
 record! {
     /// A gift card, coupon or ticket.
@@ -56,8 +58,14 @@ text_enum! {
     pub enum MovementKind {
         /// It was issued.
         Issued = "issued",
-        /// Something was taken off.
+        /// Something was taken off at a till or a gate, or a coupon was used for an order.
         Redeemed = "redeemed",
+        /// A gift card paid an order, or a part of it.
+        Spent = "spent",
+        /// Money of a gift card came back with the order that it had paid.
+        Returned = "returned",
+        /// Its owner gave up what was left, for money.
+        Refunded = "refunded",
         /// It was taken back.
         Voided = "voided",
     }
@@ -79,12 +87,14 @@ record! {
         pub balance: i64,
         /// Who did it; nobody for what the shop did by itself.
         pub by: Option<UserId>,
-        /// Digest of the request, so that its key means the same when it comes again.
+        /// Digest of the request, so that its key means the same when it comes again; of what was given up the percent.
         pub digest: Option<Vec<u8>>,
         /// When.
         pub at: Time,
+        /// The name under which the ledger knows it: the order, or what a till took units under.
+        pub name: Option<OrderId>,
     }
-    indexes [index "movements_by_voucher" ("voucher", "at")]
+    indexes [index "movements_by_voucher" ("voucher", "at"), index "movements_by_name" ("name")]
 }
 
 record! {
@@ -120,6 +130,25 @@ impl Voucher {
         self.offer.unwrap_or(self.order.home())
     }
 
+    /// The account that says what is left of it; none for a ticket, of which the row alone says so.
+    pub(super) fn in_ledger(&self) -> Option<VoucherAccount> {
+        let has_one = matches!(self.kind, ProductKind::GiftCard | ProductKind::Coupon);
+        has_one.then(|| VoucherAccount { offer: self.sold_by(), voucher: self.id, face: self.face })
+    }
+
+    /// What others must know of a gift card.
+    pub(super) fn saved(&self) -> Option<RoleEvent> {
+        Some(RoleEvent::GiftCardSaved {
+            voucher: self.id,
+            code: code_hash(&self.code),
+            user: self.user,
+            offer: self.sold_by(),
+            face: self.money(self.face)?,
+            valid_until: self.valid_until,
+            voided: self.voided,
+        })
+    }
+
     /// Takes over what the account says now.
     pub(super) fn set(&mut self, account: Account) {
         self.balance = account.balance;
@@ -144,20 +173,7 @@ impl Movement {
             by: None,
             digest: None,
             at: voucher.issued_at,
-        }
-    }
-
-    /// A coupon was used for an order.
-    pub(super) fn used(voucher: &Voucher, at: Time) -> Self {
-        Self {
-            id: EventId::derived(&[b"used", &voucher.id.0]),
-            voucher: voucher.id,
-            kind: MovementKind::Redeemed,
-            amount: voucher.balance,
-            balance: 0,
-            by: None,
-            digest: None,
-            at,
+            name: None,
         }
     }
 
@@ -172,6 +188,7 @@ impl Movement {
             by: None,
             digest: None,
             at,
+            name: None,
         }
     }
 }

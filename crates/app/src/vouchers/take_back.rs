@@ -6,16 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, TakenLine};
 use firstcome_core::ids::{OrderId, RefundId, VoucherId};
-use firstcome_core::ports::{JournalEntry, LoggedEvent};
-use firstcome_core::product::ProductKind;
+use firstcome_core::ports::{JournalEntry, LoggedEvent, PortError, StockLedger};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored, Unit};
+use firstcome_core::time::Time;
 use firstcome_core::voucher::Voiding;
 
 use super::Ports;
 use super::deliver::Delivery;
 use super::store::{Movement, TakenBack, Voucher};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
-use crate::coupons::{self, Purpose};
+use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 /// Vouchers read at a time; an order has at most as many as its units.
 const PAGE: u32 = 10_000;
@@ -55,7 +55,7 @@ impl TakeBack {
         let mut unit = Unit::new();
         let issued = self.vouchers(order).await?;
         let known: HashSet<VoucherId> = issued.iter().map(|stored| stored.record.id).collect();
-        if !self.take_coupons(refund, &issued, forced).await? {
+        if !self.take(refund, &issued, forced).await? {
             return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
         }
         for mut stored in issued {
@@ -63,7 +63,7 @@ impl TakeBack {
                 Voiding::InUse => return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now)),
                 Voiding::Done(account) if account != stored.record.account() => {
                     stored.record.set(account);
-                    unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
+                    unit.append(voided(&stored, now));
                 }
                 Voiding::Done(_) => {}
             }
@@ -80,30 +80,30 @@ impl TakeBack {
         Ok(taken_back.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
 
-    /// Takes every coupon of these in the ledger, so that no checkout uses it any more; none of them when one is used or
-    /// reserved, unless it must be.
-    async fn take_coupons(
-        &self,
-        refund: RefundId,
-        issued: &[Stored<Voucher>],
-        forced: bool,
-    ) -> Result<bool, HandleError> {
+    /// Takes these vouchers in the ledger, so that no checkout and no till uses them any more: each of them whole, or none
+    /// when something of one is used or reserved; unless it must be.
+    async fn take(&self, refund: RefundId, issued: &[Stored<Voucher>], forced: bool) -> Result<bool, HandleError> {
         let ledger = &*self.ports.ledger;
-        if !forced && issued.iter().any(|stored| stored.record.account().void(false) == Voiding::InUse) {
-            return Ok(false);
-        }
-        let coupons = || issued.iter().map(|stored| &stored.record).filter(|coupon| coupon.kind == ProductKind::Coupon);
-        for (place, coupon) in coupons().enumerate() {
-            let taken =
-                coupons::take(ledger, coupon.sold_by(), coupon.id, name(refund, coupon), Purpose::TakeBack).await?;
-            if !taken && !forced {
-                for taken in coupons().take(place) {
-                    coupons::give_back(ledger, taken.sold_by(), name(refund, taken), refund).await?;
-                }
-                return Ok(false);
+        let usable = || issued.iter().map(|stored| &stored.record).filter(|voucher| !voucher.voided);
+        let mut may_be = forced || usable().all(|voucher| voucher.account().void(false) != Voiding::InUse);
+        for voucher in usable() {
+            let Some(account) = voucher.in_ledger().filter(|_| may_be) else { continue };
+            let name = name(refund, voucher);
+            match account.take(ledger, account.face, name, Purpose::TakeBack).await? {
+                Taken::Now | Taken::Before(_) => {}
+                Taken::TooFew(_) | Taken::Otherwise if forced => take_rest(ledger, refund, voucher, account).await?,
+                Taken::TooFew(_) | Taken::Otherwise => may_be = false,
             }
         }
-        Ok(true)
+        if !may_be {
+            // Also what was taken when this was judged before, and another of them was not used yet.
+            for voucher in usable() {
+                if let Some(account) = voucher.in_ledger() {
+                    account.give_back(ledger, account.face, name(refund, voucher), refund).await?;
+                }
+            }
+        }
+        Ok(may_be)
     }
 
     /// Some units of an order: of each line so many vouchers are taken back, unused ones.
@@ -137,7 +137,7 @@ impl TakeBack {
             let wanted = line.quantity as usize;
             chosen.extend(usable.drain(..wanted.min(usable.len())));
         }
-        if !self.take_coupons(refund, &chosen, forced).await? {
+        if !self.take(refund, &chosen, forced).await? {
             return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
         }
         let mut unit = Unit::new();
@@ -146,7 +146,7 @@ impl TakeBack {
                 return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
             };
             stored.record.set(account);
-            unit = unit.update(&stored).insert(&Movement::voided(&stored.record, now));
+            unit.append(voided(&stored, now));
         }
         Ok(unit.event(&RoleEvent::VouchersVoided { refund, order }, now))
     }
@@ -157,8 +157,33 @@ impl TakeBack {
     }
 }
 
-/// The name under which a refund takes a coupon.
-pub(super) fn name(refund: RefundId, coupon: &Voucher) -> OrderId {
-    let key = format!("refund {refund} {}", coupon.id);
-    OrderId::of_request(coupon.user, &key, 0, coupon.sold_by())
+/// Takes what is left of a voucher of which some is used or reserved. What an order that is not paid gives back later nobody
+/// uses either: it is known that the voucher is void.
+async fn take_rest(
+    ledger: &dyn StockLedger,
+    refund: RefundId,
+    voucher: &Voucher,
+    account: VoucherAccount,
+) -> Result<(), PortError> {
+    let name = OrderId::of_request(voucher.user, &format!("refund {refund} {} rest", voucher.id), 0, account.offer);
+    let mut left = account.left(ledger).await?;
+    while left > 0 {
+        left = match account.take(ledger, left, name, Purpose::TakeBack).await? {
+            Taken::TooFew(less) => less,
+            _ => 0,
+        };
+    }
+    Ok(())
+}
+
+/// A voucher that can be used no more.
+fn voided(stored: &Stored<Voucher>, now: Time) -> Unit {
+    let unit = Unit::new().update(stored).insert(&Movement::voided(&stored.record, now));
+    stored.record.saved().iter().fold(unit, |unit, saved| unit.event(saved, now))
+}
+
+/// The name under which a refund takes a voucher.
+pub(super) fn name(refund: RefundId, voucher: &Voucher) -> OrderId {
+    let key = format!("refund {refund} {}", voucher.id);
+    OrderId::of_request(voucher.user, &key, 0, voucher.sold_by())
 }

@@ -67,6 +67,20 @@ pub struct Return {
     pub seq: u64,
 }
 
+/// What a gift card pays of an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
+pub struct CardPart {
+    /// The gift card.
+    #[n(0)]
+    pub card: VoucherId,
+    /// Its account, one of the order's other lines.
+    #[n(1)]
+    pub account: OfferNumber,
+    /// Minor units of the order's currency: as many units of the account.
+    #[n(2)]
+    pub amount: i64,
+}
+
 /// What only some orders have.
 #[derive(Clone, PartialEq, Eq, Debug, Default, minicbor::Encode, minicbor::Decode)]
 pub struct Facts {
@@ -82,6 +96,9 @@ pub struct Facts {
     /// What came back, each id once. Filled by the ledger.
     #[n(3)]
     pub returns: Vec<Return>,
+    /// What a gift card pays of the order.
+    #[n(4)]
+    pub by_card: Option<CardPart>,
 }
 
 /// A hold. Kept small: at an opening there are hundreds of thousands in memory (see `docs/performance.md`).
@@ -249,7 +266,7 @@ impl Hold {
         self.facts.as_ref().map_or(&[], |facts| &facts.other_lines)
     }
 
-    /// The order's lines on other offers that sell something: all of them but the account of its coupon.
+    /// The order's lines on other offers that sell something: all of them but the accounts of its coupon and gift card.
     pub fn lines_elsewhere(&self) -> impl Iterator<Item = &Line> {
         self.other_lines().iter().filter(|line| !line.offer.number().is_account())
     }
@@ -274,5 +291,17 @@ impl Hold {
             .fold(0, i64::saturating_add);
         let own = self.unit_price.amount.saturating_mul(i64::from(self.quantity));
         Money::new(own.saturating_add(others).saturating_sub(self.discount).max(0), self.unit_price.currency)
+    }
+
+    /// What a gift card pays of it. Only meaningful on the home offer.
+    pub fn by_card(&self) -> Option<CardPart> {
+        self.facts.as_ref().and_then(|facts| facts.by_card)
+    }
+
+    /// What is left to pay with other money. Only meaningful on the home offer.
+    pub fn due(&self) -> Money {
+        let total = self.total();
+        let by_card = self.by_card().map_or(0, |part| part.amount);
+        Money::new(total.amount.saturating_sub(by_card), total.currency)
     }
 }

@@ -7,6 +7,10 @@ use crate::time::Time;
 /// The largest stock of one offer; sums of stock stay far inside 64 bits.
 pub const MAX_STOCK: u64 = 1_000_000_000;
 
+/// The largest stock of an account of vouchers, which counts money: as many cards as an offer can sell, of the largest
+/// value that one can have.
+pub const MAX_ACCOUNT: u64 = 1_000_000_000_000_000_000;
+
 /// The terms of an offer. The catalog owns them and sets them through the ledger's port; a higher version replaces a lower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
 pub struct Terms {
@@ -42,8 +46,8 @@ pub struct Terms {
 /// Terms that no ledger accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvalidTerms {
-    /// See [`MAX_STOCK`].
-    #[error("stock may be at most {MAX_STOCK}")]
+    /// See [`MAX_STOCK`] and [`MAX_ACCOUNT`].
+    #[error("stock may be at most {MAX_STOCK}, that of an account {MAX_ACCOUNT}")]
     Stock,
     /// See [`Money::is_price`]; the price of the largest order must fit too.
     #[error("the price is negative or the largest order would be too expensive to count")]
@@ -56,7 +60,7 @@ pub enum InvalidTerms {
 impl Terms {
     /// Checks what the state machine relies on: every product and sum that it forms fits.
     pub fn check(&self) -> Result<(), InvalidTerms> {
-        if self.initial_stock > MAX_STOCK {
+        if self.initial_stock > if self.offer.number().is_account() { MAX_ACCOUNT } else { MAX_STOCK } {
             return Err(InvalidTerms::Stock);
         }
         if self.max_per_order == 0 {

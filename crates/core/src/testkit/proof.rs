@@ -11,7 +11,7 @@ use super::history::{Sale, Seeded, Step};
 use super::{Auditor, Model};
 use crate::ids::{AddressId, EventId, OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use crate::ledger::{
-    Command, Digest, EXPIRE_AT_MOST, Event, Facts, Granted, Hold, HoldRequest, Line, Offer, Outcome, Record,
+    CardPart, Command, Digest, EXPIRE_AT_MOST, Event, Facts, Granted, Hold, HoldRequest, Line, Offer, Outcome, Record,
     ReleaseReason, Return, Terms,
 };
 use crate::money::{Currency, Money};
@@ -184,9 +184,18 @@ fn facts() -> impl Strategy<Value = Facts> {
         seq,
     });
     let (address, coupon) = (any::<Option<[u8; 16]>>(), any::<Option<[u8; 16]>>());
-    (address, coupon, vec(line(), 0..3), vec(returned, 0..3)).prop_map(|(address, coupon, other_lines, returns)| {
-        Facts { address: address.map(AddressId), coupon: coupon.map(VoucherId), other_lines, returns }
-    })
+    let by_card = (any::<[u8; 16]>(), any::<u32>(), any::<i64>()).prop_map(|(card, account, amount)| CardPart {
+        card: VoucherId(card),
+        account: OfferNumber(account),
+        amount,
+    });
+    let by_card = proptest::option::of(by_card);
+    (address, coupon, vec(line(), 0..3), vec(returned, 0..3), by_card).prop_map(
+        |(address, coupon, other_lines, returns, by_card)| {
+            let (address, coupon) = (address.map(AddressId), coupon.map(VoucherId));
+            Facts { address, coupon, other_lines, returns, by_card }
+        },
+    )
 }
 
 fn granted() -> impl Strategy<Value = Granted> {

@@ -7,6 +7,7 @@ use firstcome_core::ids::OrderId;
 use firstcome_core::ledger::HoldState;
 use firstcome_core::ports::{PortError, Records};
 
+use super::gift_cards::Spent;
 use super::journal::Journal;
 use super::report::Report;
 use super::vouchers::Sold;
@@ -37,10 +38,12 @@ pub(super) async fn check(
 ) -> Result<(), PortError> {
     // Asked first: what is delivered while the vouchers are read is not missed.
     let position = records.position(DELIVERY).await?;
-    let mut sold = Sold::read(journal, records).await?;
+    let spent = Spent::read(journal);
+    let mut sold = Sold::read(journal, records, &spent).await?;
     let mut delivered: HashMap<OrderId, Delivered> = HashMap::new();
     every::<Voucher>(records, |voucher| {
         report.vouchers += 1;
+        spent.check(journal, (&voucher, sold.ahead(voucher.id)), position, report);
         if let Some(why) = sold.judge(&voucher) {
             report.differ(format!("voucher {} of order {}", voucher.id, voucher.order), why);
         }

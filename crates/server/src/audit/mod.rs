@@ -11,6 +11,7 @@ mod actions;
 mod books;
 mod catalogue;
 mod deliveries;
+mod gift_cards;
 mod journal;
 mod lines;
 mod money;
@@ -28,7 +29,7 @@ use crate::place::Place;
 use crate::wire::ARCHIVE;
 
 pub(crate) use books::every;
-pub use report::{OfferLine, Report};
+pub use report::{OfferLine, Report, Sums};
 
 /// How often a difference is looked at, and how long in between, while the shop runs.
 const LOOKS: u32 = 6;
@@ -81,6 +82,7 @@ async fn look(place: &Place) -> Result<Report, PortError> {
     let payments = place.records(RoleName::Payments).await?;
     decided.check(&journal, &*payments, &mut report).await?;
     money::check(&journal, &*payments, &decided, &mut report).await?;
+    gift_cards::check(&journal, &decided, &mut report);
     deliveries::check(&journal, &*place.records(RoleName::Vouchers).await?, &decided, &mut report).await?;
     actions::check(place, &mut report).await?;
     Ok(report)

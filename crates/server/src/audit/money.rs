@@ -1,4 +1,5 @@
-//! Money against the journal: each charge is one sale or one refund, each sale of something that costs money one charge.
+//! Money against the journal: each charge is one sale or one refund, each sale of something that costs money one charge
+//! and what its gift card has paid ([`super::gift_cards`]).
 
 use std::collections::{HashMap, HashSet};
 
@@ -56,7 +57,10 @@ pub(super) async fn check(
     }
     let gone = compare_charges(payments.values(), report);
     for hold in journal.orders().filter(|hold| matches!(hold.state, HoldState::Sold | HoldState::Returned)) {
-        if hold.total().amount == 0 {
+        let sums = report.money.entry(hold.unit_price.currency.to_string()).or_default();
+        let charge = payments.get(&hold.attempt);
+        sums.take(hold, charge.map_or((0, 0), |payment| (payment.amount, payment.refunded)));
+        if hold.due().amount == 0 {
             continue;
         }
         let place = format!("order {}", hold.order);
@@ -68,7 +72,7 @@ pub(super) async fn check(
             Some(payment) if payment.money_is(hold) => {}
             Some(payment) => {
                 let paid = payment.amount;
-                report.differ(place, format!("costs {}, but {paid} was paid", hold.total()));
+                report.differ(place, format!("{} of it were due, but {paid} was paid", hold.due()));
             }
         }
     }
@@ -98,8 +102,8 @@ trait Money {
 
 impl Money for Payment {
     fn money_is(&self, hold: &Hold) -> bool {
-        let total = hold.total();
-        self.order_id == hold.order && self.amount == total.amount && self.currency == total.currency
+        let due = hold.due();
+        self.order_id == hold.order && self.amount == due.amount && self.currency == due.currency
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Decided {
 /// A refund as payments has it.
 struct Sent {
     amount: i64,
+    to_card: i64,
     state: RefundState,
     origin: Origin,
 }
@@ -44,9 +45,20 @@ impl Decided {
         ids.filter_map(|id| self.refunds.get(id)).filter(|refund| refund.state == RefundState::Done)
     }
 
-    /// Minor units of an order that went back by decision.
+    /// Minor units of an order's charge that went back by decision.
     pub(super) fn sent_back(&self, order: OrderId) -> i64 {
-        self.done(order).filter(|refund| !refund.by_provider).map(|refund| refund.amount).sum()
+        self.done(order).filter(|refund| !refund.by_provider).map(|refund| refund.from_charge().amount).sum()
+    }
+
+    /// Minor units that went back to an order's gift card, and those that are on their way.
+    pub(super) fn to_card(&self, order: OrderId) -> (i64, i64) {
+        let ids = self.by_order.get(&order).into_iter().flatten();
+        let refunds = ids.filter_map(|id| self.refunds.get(id));
+        refunds.fold((0, 0), |(done, pending), refund| match refund.state {
+            RefundState::Done | RefundState::Quarantined => (done + refund.to_card(), pending),
+            RefundState::Pending => (done, pending + refund.to_card()),
+            RefundState::Refused => (done, pending),
+        })
     }
 
     /// Whether all that was left of an order was taken back, by a refund that is over.
@@ -83,20 +95,20 @@ impl Decided {
         let mut sent = HashMap::new();
         let mut back: HashMap<PaymentId, i64> = HashMap::new();
         every::<Refund>(payments, |refund| {
-            let Refund { refund_id, payment_id, order_id, amount, state, origin, .. } = refund;
+            let Refund { refund_id, payment_id, order_id, amount, state, origin, to_card, .. } = refund;
             if state == RefundState::Done {
                 *back.entry(payment_id).or_default() += amount;
             }
             if origin == Origin::Order && self.refunds.get(&refund_id).is_none_or(|known| known.order != order_id) {
                 report.differ(place(refund_id, order_id), "payments has it, but nobody decided it".to_owned());
             }
-            sent.insert(refund_id, Sent { amount, state, origin });
+            sent.insert(refund_id, Sent { amount, to_card: to_card.unwrap_or(0), state, origin });
         })
         .await?;
         for refund in self.refunds.values() {
             let hold = journal.order(refund.order);
             let all =
-                hold.is_some_and(|hold| back.get(&hold.attempt).copied().unwrap_or_default() >= hold.total().amount);
+                hold.is_some_and(|hold| back.get(&hold.attempt).copied().unwrap_or_default() >= hold.due().amount);
             let place = place(refund.refund, refund.order);
             let back = came_back(refund, journal);
             match judge_decision(refund, hold, back).or_else(|| judge_sending(refund, sent.get(&refund.refund), all)) {
@@ -183,22 +195,25 @@ fn judge_decision(refund: &orders::Refund, hold: Option<&Hold>, back: Back) -> O
 /// sent back by itself, when it was decided here before, is in the books under the provider's names.
 fn judge_sending(refund: &orders::Refund, sent: Option<&Sent>, all: bool) -> Option<Finding> {
     use RefundState::{Done, Pending, Quarantined, Refused};
-    let Some(Sent { amount, state, origin }) = sent else {
+    let Some(Sent { amount, to_card, state, origin }) = sent else {
         return match refund.state {
             Pending | Quarantined => Some(Flying("it is under way")),
+            Done if refund.to_card() > 0 => Some(Differs("it is done, but no gift card got anything for it")),
             Done if !all && refund.amount > 0 => Some(Differs("it is done, but no money went back for it")),
             Done | Refused => None,
         };
     };
     let joined = refund.by_provider && *origin == Origin::Order;
+    let decided = refund.from_charge().amount;
     match (refund.state, state) {
-        (Refused, Refused) | (Done, Done) if *amount != refund.amount && !joined => {
+        (Done, Done) if *to_card != refund.to_card() => {
+            Some(Differs("a gift card got another amount than was decided"))
+        }
+        (Refused, Refused) | (Done, Done) if *amount != decided && !joined => {
             Some(Differs("its amount is not what payments has"))
         }
         (Refused, Refused) | (Done, Done) => None,
-        (Pending | Quarantined, _) if *amount > refund.amount => {
-            Some(Differs("payments sends back more than was decided"))
-        }
+        (Pending | Quarantined, _) if *amount > decided => Some(Differs("payments sends back more than was decided")),
         (Done, Pending | Quarantined | Refused) if joined && all => None,
         (Pending | Quarantined, Done) => Some(Flying("the money is back, and the order is still to hear of it")),
         (Pending, Refused) if !joined => Some(Differs("payments was told that it is refused")),

@@ -1,8 +1,10 @@
 //! What an audit found.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use firstcome_core::ids::OfferId;
+use firstcome_core::ledger::Hold;
 use serde::Serialize;
 
 use super::Differences;
@@ -23,6 +25,36 @@ pub struct OfferLine {
     pub held: u64,
     /// Units sold.
     pub sold: u64,
+}
+
+/// The money of one currency, in minor units: what was sold is what was charged and what gift cards paid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// What the orders cost that were sold.
+    pub sold: i64,
+    /// What was charged for them.
+    pub charged: i64,
+    /// What gift cards paid of them.
+    pub by_gift_card: i64,
+    /// What went back of the charges.
+    pub charges_back: i64,
+    /// What went back to gift cards.
+    pub gift_cards_back: i64,
+}
+
+impl Sums {
+    /// An order that was sold, with what was charged for it and what went back of that.
+    pub(super) fn take(&mut self, hold: &Hold, (charge, back): (i64, i64)) {
+        let by_card = hold.by_card().map_or(0, |part| part.amount);
+        for (sum, amount) in [
+            (&mut self.sold, hold.total().amount),
+            (&mut self.charged, charge),
+            (&mut self.by_gift_card, by_card),
+            (&mut self.charges_back, back),
+        ] {
+            *sum = sum.saturating_add(amount);
+        }
+    }
 }
 
 /// What an audit found.
@@ -46,6 +78,8 @@ pub struct Report {
     pub actions: u64,
     /// Every offer.
     pub offers: Vec<OfferLine>,
+    /// What was sold, and who paid it, by currency.
+    pub money: BTreeMap<String, Sums>,
     /// What is under way, and no disagreement.
     pub in_flight: Differences,
     /// What does not agree.
@@ -115,6 +149,11 @@ impl fmt::Display for Report {
         for line in self.offers.iter().take(SHOWN) {
             let offer = line.offer_id.to_string();
             writeln!(out, "{offer:<32} {:>10} {:>10} {:>10} {:>10}", line.stock, line.available, line.held, line.sold)?;
+        }
+        for (currency, sums) in &self.money {
+            let Sums { sold, charged, by_gift_card, charges_back, gift_cards_back } = sums;
+            writeln!(out, "\n{currency}        {sold} sold = {charged} charged + {by_gift_card} by gift card")?;
+            writeln!(out, "           {charges_back} of charges back, {gift_cards_back} back to gift cards")?;
         }
         list(out, "in flight", &self.in_flight)?;
         list(out, "disagreements", &self.disagreements)?;

@@ -10,6 +10,7 @@ use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::{Product, ProductKind};
 
 use super::books::every;
+use super::gift_cards::Spent;
 use super::journal::Journal;
 
 /// Clocks of the world are at most so far from UTC, in steps of a quarter of an hour.
@@ -20,7 +21,12 @@ const ZONE_STEP_MICROSECONDS: i64 = 900_000_000;
 #[derive(Clone, Copy, Default)]
 struct Moved {
     issued: i64,
+    /// What was taken off, less what came back.
     spent: i64,
+    /// What of that was for orders; a voucher that was taken back by force may see more of it.
+    for_orders: bool,
+    /// What the journal does not know of it.
+    ahead: i64,
     /// What was on it when it was taken back.
     voided: Option<i64>,
 }
@@ -34,7 +40,7 @@ pub(super) struct Sold<'a> {
 }
 
 impl<'a> Sold<'a> {
-    pub(super) async fn read(journal: &'a Journal, records: &dyn Records) -> Result<Self, PortError> {
+    pub(super) async fn read(journal: &'a Journal, records: &dyn Records, spent: &Spent) -> Result<Self, PortError> {
         let mut products = HashMap::new();
         every::<SoldProduct>(records, |sold| {
             products.insert(sold.offer, sold.product.0);
@@ -43,9 +49,15 @@ impl<'a> Sold<'a> {
         let mut moved: HashMap<VoucherId, Moved> = HashMap::new();
         every::<Movement>(records, |movement| {
             let entry = moved.entry(movement.voucher).or_default();
+            entry.ahead += spent.ahead(&movement);
             match movement.kind {
                 MovementKind::Issued => entry.issued += movement.amount,
-                MovementKind::Redeemed => entry.spent += movement.amount,
+                MovementKind::Redeemed | MovementKind::Refunded => entry.spent += movement.amount,
+                MovementKind::Spent => {
+                    entry.spent += movement.amount;
+                    entry.for_orders = true;
+                }
+                MovementKind::Returned => entry.spent -= movement.amount,
                 MovementKind::Voided => entry.voided = Some(movement.amount),
             }
         })
@@ -68,6 +80,11 @@ impl<'a> Sold<'a> {
     /// The vouchers that something happened to, though they are not there. To be asked when all that are were judged.
     pub(super) fn moved_alone(&self) -> impl Iterator<Item = VoucherId> {
         self.moved.keys().copied()
+    }
+
+    /// What happened to a voucher since the journal was read. To be asked before it is judged.
+    pub(super) fn ahead(&self, voucher: VoucherId) -> i64 {
+        self.moved.get(&voucher).map_or(0, |moved| moved.ahead)
     }
 
     /// What is wrong with a voucher, if anything. Each is judged once.
@@ -96,7 +113,7 @@ impl<'a> Sold<'a> {
 
 impl Moved {
     fn judge(self, voucher: &Voucher) -> Option<String> {
-        let Self { issued, spent, voided } = self;
+        let Self { issued, spent, for_orders, voided, .. } = self;
         let Voucher { face, balance, .. } = *voucher;
         if issued != face || issued - spent != balance || balance < 0 {
             return Some(format!("issued with {issued}, {spent} taken off, but its row says {balance} of {face}"));
@@ -104,7 +121,7 @@ impl Moved {
         match (voucher.voided, voided) {
             (true, None) => Some("it is taken back, but nothing says when".to_owned()),
             (false, Some(_)) => Some("it was taken back, but can be used".to_owned()),
-            (true, Some(left)) if left != balance => {
+            (true, Some(left)) if left != balance && !for_orders => {
                 Some(format!("{left} was on it when it was taken back, but its row says {balance}"))
             }
             _ => None,

@@ -38,6 +38,9 @@ pub struct Config {
     /// Collecting money.
     #[config(nested)]
     pub payments: Payments,
+    /// When buyers get money back for gift cards.
+    #[config(nested)]
+    pub gift_cards: GiftCards,
     /// The payment provider for development.
     #[config(nested)]
     pub sandbox: Sandbox,
@@ -124,6 +127,23 @@ pub struct Tokens {
     /// Days that a device stays logged in without being used.
     #[config(default = 30, env = "FIRSTCOME_TOKENS_REFRESH_DAYS")]
     pub refresh_days: u64,
+}
+
+/// When buyers get money back for gift cards.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct GiftCards {
+    /// Percent of what a card had cost that go back when it expired unused.
+    #[config(default = 90, env = "FIRSTCOME_GIFT_CARDS_EXPIRED_PERCENT")]
+    pub expired_percent: u8,
+    /// Percent of a card that must be spent before its rest is paid back.
+    #[config(default = 60, env = "FIRSTCOME_GIFT_CARDS_SPENT_PERCENT")]
+    pub spent_percent: u8,
+    /// The same of a card on which no more than `small_value` was put.
+    #[config(default = 80, env = "FIRSTCOME_GIFT_CARDS_SMALL_SPENT_PERCENT")]
+    pub small_spent_percent: u8,
+    /// Minor units up to which a card is small.
+    #[config(default = 10000, env = "FIRSTCOME_GIFT_CARDS_SMALL_VALUE")]
+    pub small_value: i64,
 }
 
 /// How many requests are accepted.

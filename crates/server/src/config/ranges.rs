@@ -8,7 +8,7 @@ const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, limits, payments, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config { server, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
@@ -23,6 +23,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("limits.password_threads", limits.password_threads as u64, 1..=256),
         ("payments.deadline_seconds", payments.deadline_seconds, 1..=300),
         ("payments.quarantine_hours", payments.quarantine_hours, 1..=8_760),
+        ("gift_cards.expired_percent", gift_cards.expired_percent.into(), 0..=100),
+        ("gift_cards.spent_percent", gift_cards.spent_percent.into(), 0..=100),
+        ("gift_cards.small_spent_percent", gift_cards.small_spent_percent.into(), 0..=100),
+        ("gift_cards.small_value", gift_cards.small_value.max(0) as u64, 0..=1_000_000_000),
         ("smtp.timeout_seconds", smtp.timeout_seconds, 1..=120),
         ("smtp.connections", smtp.connections as u64, 1..=16),
         ("cluster.heartbeat_milliseconds", cluster.heartbeat_milliseconds, 50..=60_000),

@@ -106,8 +106,14 @@ pub(super) async fn vouchers_role(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
     };
-    let role = vouchers::create(vouchers::Options { time_zone: time_zone(config) }, ports).await?;
-    Ok(witnessed(role, actions))
+    let money_back = vouchers::MoneyBack {
+        expired_percent: config.gift_cards.expired_percent,
+        spent_percent: config.gift_cards.spent_percent,
+        small_spent_percent: config.gift_cards.small_spent_percent,
+        small_value: config.gift_cards.small_value,
+    };
+    let options = vouchers::Options { time_zone: time_zone(config), money_back };
+    Ok(witnessed(vouchers::create(options, ports).await?, actions))
 }
 
 pub(super) async fn notices_role(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use firstcome_app::consumer::DeadLetter;
 use firstcome_app::{orders, payments, vouchers};
-use firstcome_core::ids::{OfferNumber, OrderId};
+use firstcome_core::ids::{OfferNumber, OrderId, VoucherId};
 use firstcome_core::ledger::{Hold, Offer};
 use firstcome_core::ports::{JournalEntry, PortError, Records, StockLedger};
 use firstcome_core::records::{Query, Record, RecordsExt as _};
@@ -19,8 +19,10 @@ const ALL: u32 = 10_000;
 /// The shop's books and the provider's.
 pub(super) struct Books {
     pub(super) journal: Vec<JournalEntry>,
-    /// The journal, folded.
+    /// The journal, folded: what was ordered.
     pub(super) orders: BTreeMap<OrderId, Hold>,
+    /// And what of each voucher its account says was used.
+    pub(super) used: BTreeMap<VoucherId, i64>,
     pub(super) payments: Vec<payments::Payment>,
     pub(super) refunds: Vec<payments::Refund>,
     pub(super) decisions: Vec<orders::Refund>,
@@ -48,8 +50,18 @@ impl Books {
         let mut letters = all::<DeadLetter>(&*databases.orders)?;
         letters.extend(all::<DeadLetter>(&*databases.payments)?);
         letters.extend(all::<DeadLetter>(&*databases.vouchers)?);
+        let offers = fold(&journal);
+        let (mut orders, mut used): (BTreeMap<_, _>, BTreeMap<_, i64>) = Default::default();
+        for (number, hold) in offers.iter().flat_map(|(number, offer)| offer.holds().map(move |hold| (number, hold))) {
+            if !number.is_account() {
+                orders.insert(hold.order, hold.clone());
+            } else if vouchers::is_use(hold) {
+                *used.entry(VoucherId(hold.person.0)).or_default() += i64::from(hold.units());
+            }
+        }
         Ok(Self {
-            orders: fold(&journal),
+            orders,
+            used,
             journal,
             payments: all(&*databases.payments)?,
             refunds: all(&*databases.payments)?,
@@ -73,11 +85,11 @@ impl Books {
     }
 }
 
-fn fold(journal: &[JournalEntry]) -> BTreeMap<OrderId, Hold> {
+fn fold(journal: &[JournalEntry]) -> BTreeMap<OfferNumber, Offer> {
     let mut offers: BTreeMap<OfferNumber, Offer> = BTreeMap::new();
     for entry in journal {
         let offer = offers.entry(entry.record.offer).or_default();
         entry.record.events.iter().for_each(|event| offer.evolve(event, entry.record.at));
     }
-    offers.values().flat_map(Offer::holds).map(|hold| (hold.order, hold.clone())).collect()
+    offers
 }

@@ -88,7 +88,11 @@ pub(super) async fn open(parts: &Parts) -> Result<(Router, Vec<Worker>), PortErr
     let roles = [
         orders::create(order_ports(parts), &mut metrics).await?,
         payments::create(payment_options(), payment_ports(parts), &mut metrics),
-        vouchers::create(vouchers::Options { time_zone: jiff::tz::TimeZone::UTC }, voucher_ports(parts)).await?,
+        vouchers::create(
+            vouchers::Options { time_zone: jiff::tz::TimeZone::UTC, money_back: vouchers::MoneyBack::default() },
+            voucher_ports(parts),
+        )
+        .await?,
     ];
     let mut router = Router::new();
     let mut workers = Vec::new();

@@ -106,8 +106,8 @@ impl MoneyBook {
                 None => self.find(order, sale.attempt).await?,
             };
             let hold = self.ledger.find(order).await?;
-            let costs = hold.map(|hold| hold.total());
-            // What is free nobody pays for.
+            let costs = hold.map(|hold| hold.due());
+            // What is free, or paid whole by a gift card, nobody pays for.
             let due = costs.filter(|costs| costs.amount > 0 || amount.is_some());
             if costs.is_none() || amount != due {
                 tracing::error!(%order, attempt = %sale.attempt, ?amount, "sold, and not paid as it should be");

@@ -31,6 +31,11 @@ pub(in crate::orders) struct Request {
     #[garde(inner(length(chars, min = 1, max = 100)))]
     #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
     coupon: Option<String>,
+    /// The code of an own gift card: it pays what it has left; what it does not is paid at the provider.
+    #[serde(default)]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(example = "7Q4M-2K9D-XW3T-P0RV")]
+    gift_card: Option<String>,
     /// Goods: where they are sent; the account's address if left out.
     #[serde(default)]
     #[garde(dive)]
@@ -45,7 +50,7 @@ pub(in crate::orders) struct Request {
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
         (status = 409, description = "as POST /orders, with the offer_id of the line; wrong_state when the cart is empty"),
         (status = 403, description = "not_eligible: a condition of an offer is not met"),
-        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable or invalid_body"),
+        (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable, gift_card_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -60,8 +65,8 @@ pub(in crate::orders) async fn post(
     let basket = orders.basket_of(&checkout.record).await;
     let placed = match basket {
         Ok(basket) => {
-            let Request { coupon, ship_to } = body.value;
-            orders.place(Basket { coupon, ship_to, ..basket }).await
+            let Request { coupon, gift_card, ship_to } = body.value;
+            orders.place(Basket { coupon, gift_card, ship_to, ..basket }).await
         }
         Err(problem) => Err(problem),
     };

@@ -13,11 +13,11 @@ use firstcome_core::product::Discount;
 use firstcome_core::records::Unit;
 
 use super::shop::{BUYER, HOME, SECOND, Shop};
-use crate::coupons::code_hash;
 use crate::harm::Harm;
 use crate::http::Problem;
 use crate::orders::view::OrderView;
 use crate::stock::{Pinned, Stock as Lines};
+use crate::voucher_account::{VoucherAccount, code_hash};
 
 const CODE: &str = "0123-4567-89AB-CDEF";
 /// The offer that sold the coupon.
@@ -184,7 +184,8 @@ async fn the_discount_is_that_of_the_prices_that_were_granted() {
 #[tokio::test]
 async fn the_account_of_coupons_is_no_offer() {
     let shop = percent(50).await;
-    crate::coupons::open(&*shop.ports.ledger, COUPONS).await.expect("opened");
-    let account = crate::coupons::account(COUPONS);
+    let account = VoucherAccount { offer: COUPONS, voucher: VoucherId([5; 16]), face: 1 };
+    account.open(&*shop.ports.ledger).await.expect("opened");
+    let account = account.id();
     assert!(shop.orders.facts.offer(account).await.expect("readable").is_none());
 }

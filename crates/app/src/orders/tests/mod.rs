@@ -4,6 +4,7 @@ mod addresses;
 mod cart;
 mod coupons;
 mod forget;
+mod gift_cards;
 mod refunds;
 mod returns;
 mod several;

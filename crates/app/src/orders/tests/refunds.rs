@@ -81,3 +81,24 @@ async fn what_was_refused_does_not_begin_again_beside_another_refund() {
     let lines = again.taken.clone().expect("a part of the order").0.lines;
     assert_eq!((again.state, again.by_provider, lines[0].quantity), (RefundState::Pending, true, 1));
 }
+
+/// Of two cards for 1,900 together one is given up with a fifth of its value left, and then the other one, expired.
+#[tokio::test]
+async fn what_was_left_of_a_gift_card_goes_back_as_money() {
+    let mut shop = Shop::open([950, 300, 50]).await;
+    let hold = shop.sold("key", HOME, 2).await;
+    let given_up = |refund, units, percent| RoleEvent::GiftCardGivenUp {
+        refund,
+        order: hold.order,
+        offer: HOME,
+        units,
+        face: 1_000,
+        percent,
+    };
+    let (one, two) = (RefundId([1; 16]), RefundId([2; 16]));
+    announce(&shop.vouchers, &shop, &[given_up(one, 200, 100), given_up(two, 999, 90), given_up(one, 200, 100)]).await;
+    hear(&shop, topics::VOUCHERS).await;
+    let amounts = [refund(&shop, one).await, refund(&shop, two).await].map(|refund| refund.amount);
+    assert_eq!(amounts, [190, 854], "a share of what one card had cost, rounded down");
+    assert!(refund(&shop, one).await.leaves_delivery());
+}

@@ -74,6 +74,8 @@ pub(super) struct Shop {
     pub(super) payments: Arc<MemoryRecords>,
     /// The code of the coupon that orders ask for.
     pub(super) coupon: Option<String>,
+    /// The code of the gift card that pays.
+    pub(super) gift_card: Option<String>,
 }
 
 impl Shop {
@@ -97,7 +99,8 @@ impl Shop {
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;
-        let shop = Self { ports, steps, clock, orders, catalog, accounts, vouchers, payments, coupon: None };
+        let shop =
+            Self { ports, steps, clock, orders, catalog, accounts, vouchers, payments, coupon: None, gift_card: None };
         for (number, price) in [HOME, SECOND, THIRD].into_iter().zip(prices) {
             shop.sell(&offer(number, Money::new(price, Currency::KRW))).await;
         }
@@ -113,18 +116,7 @@ impl Shop {
 
     /// Tells the ledger alone.
     pub(super) async fn set_terms(&self, offer: &OfferInfo) {
-        let terms = Terms {
-            offer: offer.offer_id,
-            version: offer.version,
-            initial_stock: STOCK,
-            price: offer.price,
-            limit_per_person: offer.limit_per_person,
-            max_per_order: offer.max_per_order,
-            opens_at: offer.opens_at,
-            closes_at: offer.closes_at,
-            hold_for_ms: offer.hold_for_seconds * 1_000,
-        };
-        self.decide(offer.offer_id.number(), Command::SetTerms(terms)).await;
+        self.decide(offer.offer_id.number(), Command::SetTerms(terms(offer))).await;
     }
 
     /// Sells the first offer as goods from now on.
@@ -155,10 +147,11 @@ impl Shop {
             let facts = self.orders.facts.offer(offer_id(*number)).await.expect("known").expect("an offer");
             lines.push((facts, *quantity));
         }
-        let digest = body_digest(format!("{wanted:?} {:?}", self.coupon).as_bytes());
+        let digest = body_digest(format!("{wanted:?} {:?} {:?}", self.coupon, self.gift_card).as_bytes());
         let has_goods = lines.iter().any(|(offer, _)| offer.kind == ProductKind::Goods);
         let ship_to = has_goods.then(|| serde_json::from_value(ship_to()).expect("an address"));
-        Basket { coupon: self.coupon.clone(), ship_to, ..Basket::new(BUYER, key.to_owned(), digest, lines) }
+        let (coupon, gift_card) = (self.coupon.clone(), self.gift_card.clone());
+        Basket { coupon, gift_card, ship_to, ..Basket::new(BUYER, key.to_owned(), digest, lines) }
     }
 
     /// Places an order; none when the process stopped in it. Then it is started again.
@@ -271,6 +264,20 @@ pub(super) fn ship_to() -> serde_json::Value {
 
 pub(super) fn offer_id(number: OfferNumber) -> OfferId {
     OfferId::numbered(Time::from_millis(1_800_000_000_000), number, [0; 6])
+}
+
+pub(super) fn terms(offer: &OfferInfo) -> Terms {
+    Terms {
+        offer: offer.offer_id,
+        version: offer.version,
+        initial_stock: STOCK,
+        price: offer.price,
+        limit_per_person: offer.limit_per_person,
+        max_per_order: offer.max_per_order,
+        opens_at: offer.opens_at,
+        closes_at: offer.closes_at,
+        hold_for_ms: offer.hold_for_seconds * 1_000,
+    }
 }
 
 pub(super) fn offer(number: OfferNumber, price: Money) -> OfferInfo {

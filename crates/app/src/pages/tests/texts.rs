@@ -90,7 +90,7 @@ fn every_state_and_kind_has_a_name() {
         ("voucher-state", &["ACTIVE", "USING", "USED", "EXPIRED", "CANCELED"]),
         ("refund", &["PENDING", "DONE", "REFUSED", "QUARANTINED"]),
         ("refund-policy", &["full_until_used", "by_visit_date", "withdrawal", "none"]),
-        ("voucher-use", &["issued", "redeemed", "voided"]),
+        ("voucher-use", &["issued", "redeemed", "spent", "returned", "refunded", "voided"]),
         ("refused", &["sold_out", "over_limit", "too_many", "not_open_yet", "closed", "frozen"]),
     ];
     for language in BOTH {

@@ -36,7 +36,12 @@ impl TestLedger {
     }
 
     pub(super) fn hold(&self, order: OrderId) -> Option<Hold> {
-        self.offers.lock().get(&order.home()).and_then(|offer| offer.hold(order)).cloned()
+        self.line(order.home(), order)
+    }
+
+    /// An order's line on an offer.
+    pub(super) fn line(&self, offer: OfferNumber, order: OrderId) -> Option<Hold> {
+        self.offers.lock().get(&offer).and_then(|offer| offer.hold(order)).cloned()
     }
 
     pub(super) fn stock(&self, offer: OfferNumber) -> Stock {

@@ -5,7 +5,7 @@ use firstcome_core::ids::RefundId;
 use firstcome_core::ledger::{Command, HoldState, Outcome};
 use firstcome_core::ports::ProviderStatus;
 
-use super::shop::{OFFER, PRICE, Shop};
+use super::shop::{BY_CARD, OFFER, PRICE, Shop};
 use crate::harm::Harm;
 
 /// What is played through with harm at every step.
@@ -15,6 +15,7 @@ enum Scenario {
     Declined,
     PaidLateWithUnitsLeft,
     PaidLateWithNoneLeft,
+    PaidLateWithTheCardSpent,
     ChargedWithoutUs,
     ChargedWithoutUsAndGone,
     ChargedTwice,
@@ -34,7 +35,7 @@ impl Scenario {
             Self::PaidLateWithUnitsLeft if !harmed => Some(HoldState::Sold),
             Self::PaidLateWithNoneLeft | Self::ChargedWithoutUsAndGone => Some(HoldState::Released),
             Self::Refunded => Some(HoldState::Returned),
-            Self::PaidLateWithUnitsLeft | Self::Abandoned => None,
+            Self::PaidLateWithUnitsLeft | Self::PaidLateWithTheCardSpent | Self::Abandoned => None,
         }
     }
 }
@@ -42,8 +43,8 @@ impl Scenario {
 const FIRST: &str = "first";
 const SECOND: &str = "second";
 
-async fn play(scenario: Scenario, strike: Option<(usize, Harm)>) -> Option<String> {
-    let mut shop = Shop::open(1);
+async fn play(scenario: Scenario, beside_card: bool, strike: Option<(usize, Harm)>) -> Option<String> {
+    let mut shop = if beside_card { Shop::open_beside_card(1).await } else { Shop::open(1) };
     let order = shop.order("order");
     shop.provider.pay(FIRST, &order.to_string(), PRICE);
     prepare(scenario, &mut shop, order).await;
@@ -61,7 +62,7 @@ async fn play(scenario: Scenario, strike: Option<(usize, Harm)>) -> Option<Strin
     finish(scenario, &mut shop, order).await;
     shop.steps.calm();
     let struck = shop.steps.struck();
-    let when = format!("{scenario:?}, {struck:?}");
+    let when = format!("{scenario:?}, {}{struck:?}", if beside_card { "beside a gift card, " } else { "" });
     verify(scenario, &shop, order, &when).await;
     // Everything comes once more: events, notices, workers.
     shop.deliver_again().await;
@@ -76,6 +77,10 @@ async fn prepare(scenario: Scenario, shop: &mut Shop, order: firstcome_core::ids
     match scenario {
         Scenario::Declined => shop.provider.decline(FIRST, "REJECT_CARD_PAYMENT"),
         Scenario::PaidLateWithUnitsLeft => shop.expire(order),
+        Scenario::PaidLateWithTheCardSpent => {
+            shop.expire(order);
+            shop.spend_card().await;
+        }
         Scenario::PaidLateWithNoneLeft => {
             shop.expire(order);
             shop.order("another");
@@ -108,7 +113,8 @@ async fn act(scenario: Scenario, shop: &mut Shop, order: firstcome_core::ids::Or
             let refund = RefundId([5; 16]);
             let units = Command::Return { order, return_id: refund, quantity: 1, restock: true };
             assert!(matches!(shop.ledger.now(OFFER, &units), Outcome::Returned { .. }));
-            shop.approve(refund, order, PRICE.amount).await;
+            let to_card = if shop.beside_card { BY_CARD } else { 0 };
+            shop.approve_with_card(refund, order, PRICE.amount, to_card).await;
         }
         Scenario::CanceledInTheConsole => {
             shop.provider.cancel_in_console(FIRST, 400);
@@ -161,11 +167,11 @@ async fn verify(scenario: Scenario, shop: &Shop, order: firstcome_core::ids::Ord
 }
 
 /// Plays a scenario unharmed, then with every harm at every step until there are no more steps.
-async fn every_step(scenario: Scenario) {
-    assert_eq!(play(scenario, None).await, None);
+async fn every_step(scenario: Scenario, beside_card: bool) {
+    assert_eq!(play(scenario, beside_card, None).await, None);
     for harm in Harm::ALL {
         let mut step = 0;
-        while play(scenario, Some((step, harm))).await.is_some() {
+        while play(scenario, beside_card, Some((step, harm))).await.is_some() {
             step += 1;
         }
         assert!(step > 2, "{scenario:?} has hardly any steps to harm");
@@ -176,7 +182,10 @@ macro_rules! scenarios {
     ($($name:ident: $scenario:ident,)*) => {$(
         #[tokio::test]
         async fn $name() {
-            every_step(Scenario::$scenario).await;
+            if Scenario::$scenario != Scenario::PaidLateWithTheCardSpent {
+                every_step(Scenario::$scenario, false).await;
+            }
+            every_step(Scenario::$scenario, true).await;
         }
     )*};
 }
@@ -186,6 +195,7 @@ scenarios! {
     declined: Declined,
     paid_late_with_units_left: PaidLateWithUnitsLeft,
     paid_late_with_none_left: PaidLateWithNoneLeft,
+    paid_late_with_the_card_spent: PaidLateWithTheCardSpent,
     charged_without_us: ChargedWithoutUs,
     charged_without_us_and_gone: ChargedWithoutUsAndGone,
     charged_twice: ChargedTwice,

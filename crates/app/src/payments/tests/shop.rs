@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
 use firstcome_core::events::{RoleEvent, topics};
-use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId};
-use firstcome_core::ledger::{Command, HoldRequest, HoldState, Outcome, ReleaseReason, Terms};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
+use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, HoldState, Line, Outcome, ReleaseReason, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, EventLog as _, PortError, Records as _};
@@ -26,11 +26,15 @@ use crate::payments::refunds::Approved;
 use crate::payments::rows::{Payment, Refund, payments_of, refunds_of};
 use crate::payments::settle::Settle;
 use crate::payments::{Options, Payments, Ports, TABLES};
+use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 pub(super) const OFFER: OfferNumber = OfferNumber(1);
 pub(super) const PRICE: Money = Money::new(1000, Currency::KRW);
 pub(super) const BUYER: UserId = UserId([9; 16]);
 pub(super) const HOLD_FOR: Duration = Duration::from_secs(900);
+/// What a gift card pays beside [`PRICE`], and all that is on it.
+pub(super) const BY_CARD: i64 = 400;
+const CARD: VoucherAccount = VoucherAccount { offer: OfferNumber(2), voucher: VoucherId([7; 16]), face: BY_CARD };
 /// How often the workers come by before everything must be at rest.
 const ROUNDS: usize = 16;
 
@@ -42,12 +46,25 @@ pub(super) struct Shop {
     pub(super) clock: TestClock,
     pub(super) steps: Arc<Steps>,
     pub(super) payments: Arc<Payments>,
+    /// Whether orders cost [`BY_CARD`] more, which a gift card pays.
+    pub(super) beside_card: bool,
     ports: Ports,
 }
 
 impl Shop {
     /// A shop that sells so many units at [`PRICE`].
     pub(super) fn open(stock: u64) -> Self {
+        Self::at_price(stock, PRICE)
+    }
+
+    /// The same; units cost more, and a gift card pays that.
+    pub(super) async fn open_beside_card(stock: u64) -> Self {
+        let shop = Self::at_price(stock, Money::new(PRICE.amount + BY_CARD, Currency::KRW));
+        CARD.open(&*shop.ledger).await.expect("opened");
+        Self { beside_card: true, ..shop }
+    }
+
+    fn at_price(stock: u64, price: Money) -> Self {
         let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
         let steps = Arc::new(Steps::default());
         let ledger = Arc::new(TestLedger::new(clock.clone(), Arc::clone(&steps)));
@@ -65,7 +82,7 @@ impl Shop {
             offer: OfferId::numbered(clock.now(), OFFER, [0; 6]),
             version: 1,
             initial_stock: stock,
-            price: PRICE,
+            price,
             limit_per_person: None,
             max_per_order: 10,
             opens_at: Time(0),
@@ -74,17 +91,37 @@ impl Shop {
         };
         ledger.now(OFFER, &Command::SetTerms(terms));
         let payments = Payments::new(Options::default(), ports.clone(), &mut Registry::default());
-        Self { ledger, provider, books, orders, clock, steps, payments, ports }
+        Self { ledger, provider, books, orders, clock, steps, payments, beside_card: false, ports }
     }
 
     /// The buyer's order under this key, for one unit.
     pub(super) fn order(&self, key: &str) -> OrderId {
         let order = self.order_of(key);
+        let facts = self.beside_card.then(|| Box::new(self.reserve(order)));
         let request =
-            HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts: None };
+            HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
         let outcome = self.ledger.now(OFFER, &Command::Hold(request));
-        assert!(matches!(outcome, Outcome::Held(_)), "{outcome:?}");
+        let Outcome::Held(hold) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(hold.due(), PRICE);
+        if self.beside_card {
+            self.ledger.now(CARD.number(), &Command::Promote { order, expires_at: hold.expires_at });
+        }
         order
+    }
+
+    /// The gift card reserves its part.
+    fn reserve(&self, order: OrderId) -> Facts {
+        let outcome = self.ledger.now(CARD.number(), &Command::Prepare(CARD.request(BY_CARD, order, 0)));
+        let Outcome::Held(hold) = outcome else { panic!("{outcome:?}") };
+        let line = Line { offer: CARD.id(), quantity: hold.quantity, unit_price: hold.unit_price, seq: Some(hold.seq) };
+        let by_card = CardPart { card: CARD.voucher, account: CARD.number(), amount: BY_CARD };
+        Facts { other_lines: vec![line], by_card: Some(by_card), ..Facts::default() }
+    }
+
+    /// A till takes what is on the gift card.
+    pub(super) async fn spend_card(&self) {
+        let taken = CARD.take(&*self.ledger, BY_CARD, self.order_of("till"), Purpose::Use).await;
+        assert_eq!(taken.expect("an answer"), Taken::Now);
     }
 
     /// The name of the buyer's order under this key.
@@ -96,6 +133,7 @@ impl Shop {
     pub(super) fn expire(&self, order: OrderId) {
         self.clock.advance(HOLD_FOR);
         self.ledger.now(OFFER, &Command::Expire);
+        self.ledger.now(CARD.number(), &Command::Expire);
         assert_eq!(self.ledger.hold(order).map(|hold| hold.state), Some(HoldState::Released));
     }
 
@@ -203,11 +241,17 @@ impl Shop {
 
     /// The orders role approves a refund.
     pub(super) async fn approve(&self, refund: RefundId, order: OrderId, amount: i64) {
+        self.approve_with_card(refund, order, amount, 0).await;
+    }
+
+    /// The same, with something for the gift card that paid the rest.
+    pub(super) async fn approve_with_card(&self, refund: RefundId, order: OrderId, amount: i64, to_card: i64) {
         let amount = Money::new(amount, Currency::KRW);
         let event = RoleEvent::RefundApproved {
             refund,
             order,
             amount,
+            to_card,
             reason: "changed my mind".to_owned(),
             policy: Some(RefundPolicy::ByVisitDate),
         };
@@ -239,6 +283,12 @@ impl Shop {
         let hold = self.ledger.hold(order).expect("the order was placed");
         let sold = hold.state == HoldState::Sold;
         assert_ne!(hold.state, HoldState::Paying, "{when}: still pinned");
+        if self.beside_card {
+            let paid = self.ledger.line(CARD.number(), order).expect("the card was asked");
+            let is_sold = |state| matches!(state, HoldState::Sold | HoldState::Returned);
+            assert_eq!(is_sold(paid.state), is_sold(hold.state), "{when}: {:?}, the card {:?}", hold.state, paid.state);
+            assert!(paid.state == hold.state || paid.state == HoldState::Released, "{when}: the card {:?}", paid.state);
+        }
         let kept = self.provider.kept(order);
         assert_eq!(kept, if sold { PRICE.amount } else { 0 }, "{when}: kept for {:?}", hold.state);
         let attempts = self.attempts(order).await;

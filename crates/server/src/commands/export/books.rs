@@ -20,7 +20,7 @@ use crate::commands::words::guarded;
 use crate::place::Place;
 
 const DAYS: [&str; 7] = ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units"];
-const ORDERS: [&str; 13] = [
+const ORDERS: [&str; 14] = [
     "order_id",
     "offer_id",
     "buyer",
@@ -33,6 +33,7 @@ const ORDERS: [&str; 13] = [
     "sold_at",
     "returned_units",
     "seq",
+    "by_gift_card",
     "booked_on",
 ];
 const PAYMENTS: [&str; 11] = [
@@ -48,7 +49,7 @@ const PAYMENTS: [&str; 11] = [
     "updated_at",
     "booked_on",
 ];
-const REFUNDS: [&str; 12] = [
+const REFUNDS: [&str; 13] = [
     "refund_id",
     "payment_id",
     "order_id",
@@ -60,6 +61,7 @@ const REFUNDS: [&str; 12] = [
     "policy",
     "provider_transaction",
     "created_at",
+    "to_gift_card",
     "booked_on",
 ];
 const VOUCHERS: [&str; 12] = [
@@ -128,6 +130,7 @@ fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             maybe(sale.sold_at),
             hold.returned().to_string(),
             hold.granted_seq.to_string(),
+            hold.by_card().map_or(0, |part| part.amount).to_string(),
             maybe(sale.sold_at.map(|at| sales.day(at))),
         ])?;
     }
@@ -182,6 +185,7 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
             maybe(refund.policy.map(RefundPolicy::as_str)),
             maybe(refund.transaction),
             refund.created_at.to_string(),
+            refund.to_card.unwrap_or(0).to_string(),
             maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
         ];
         let reason = |reasons: &HashMap<_, String>| guarded(reasons.get(&refund.refund_id).unwrap_or(&refund.reason));

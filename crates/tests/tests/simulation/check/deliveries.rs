@@ -27,8 +27,10 @@ impl Checker<'_> {
             let moved = self.books.movements.iter().filter(|movement| movement.voucher == voucher.id);
             let spent: i64 =
                 moved.filter(|movement| movement.kind == MovementKind::Redeemed).map(|movement| movement.amount).sum();
-            if voucher.balance != voucher.face - spent || voucher.balance < 0 {
-                self.report("balance_differs", format!("{voucher:?}, {spent} spent"));
+            let used = self.books.used.get(&voucher.id).copied().unwrap_or(0);
+            let has_account = voucher.kind != ProductKind::Ticket;
+            if voucher.balance != voucher.face - spent || voucher.balance < 0 || has_account && used != spent {
+                self.report("balance_differs", format!("{voucher:?}, {spent} spent, {used} by its account"));
             }
         }
         for (order, hold) in &self.books.orders {

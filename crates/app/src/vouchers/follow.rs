@@ -1,0 +1,213 @@
+//! The rows of vouchers after what the ledger's accounts say was spent and came back. A till writes its redemption by
+//! itself; whoever reads the journal finds it written, or writes it when the till died before it could.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use firstcome_core::events::RoleEvent;
+use firstcome_core::ids::{EventId, OfferNumber, OrderId, RefundId, VoucherId};
+use firstcome_core::ledger::Event;
+use firstcome_core::ports::{JournalEntry, PortError, Records, StockLedger};
+use firstcome_core::product::ProductKind;
+use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
+
+use super::store::{Movement, MovementKind, Voucher};
+use crate::consumer::HandleError;
+use crate::voucher_account::{given_up_for, used_by};
+
+/// From the moment that the ledger knows of a redemption until the till has written it, where all is well.
+const BEING_WRITTEN: Duration = Duration::from_millis(20);
+/// Names that are looked for together.
+const NAMES: usize = 256;
+/// Movements of so many names: each is a use, and what came back of it in parts.
+const MOVEMENTS: u32 = 10_000;
+
+/// One thing that an account says of a voucher.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    /// None for what was taken without an order and given back at once: the row of the use says whose it is.
+    voucher: Option<VoucherId>,
+    name: OrderId,
+    amount: i64,
+    at: Time,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Used at a till.
+    Redeemed,
+    /// Used for an order.
+    UsedForOrder,
+    /// Given up by its owner, for so many percent.
+    GivenUp(u8),
+    /// It came back with a refund.
+    CameBack(RefundId),
+}
+
+/// What the events of an entry on an account say.
+pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> Result<Vec<Change>, HandleError> {
+    let (account, at) = (entry.record.offer, entry.record.at);
+    let mut changes = Vec::new();
+    for event in &entry.record.events {
+        let change = |voucher, name, amount, what| Change { voucher, name, amount, at, what };
+        match event {
+            Event::Sold(granted) => changes.extend(used_by(granted).map(|voucher| {
+                let what = given_up_for(granted).map_or(What::Redeemed, What::GivenUp);
+                change(Some(voucher), granted.order, i64::from(granted.quantity), what)
+            })),
+            Event::Committed { order, .. } => {
+                let spent = spent(ledger, *order, account).await?;
+                let nobody = || HandleError::Rejected(format!("{order} was paid by {account}, but has no hold"));
+                let (voucher, amount) = spent.ok_or_else(nobody)?;
+                changes.push(change(Some(voucher), *order, amount, What::UsedForOrder));
+            }
+            Event::Returned { order, return_id, quantity, .. } => {
+                let voucher = spent(ledger, *order, account).await?.map(|(voucher, _)| voucher);
+                changes.push(change(voucher, *order, i64::from(*quantity), What::CameBack(*return_id)));
+            }
+            _ => {}
+        }
+    }
+    Ok(changes)
+}
+
+/// The voucher of this account that an order used, and how much of it.
+async fn spent(
+    ledger: &dyn StockLedger,
+    order: OrderId,
+    account: OfferNumber,
+) -> Result<Option<(VoucherId, i64)>, PortError> {
+    let known = match ledger.known(order).await? {
+        Some(hold) => Some(hold),
+        // Of the order's home this process may not have read as far.
+        None => ledger.find(order).await?,
+    };
+    let Some(facts) = known.and_then(|hold| hold.facts) else { return Ok(None) };
+    let by_card = facts.by_card.filter(|part| part.account == account).map(|part| (part.card, part.amount));
+    Ok(by_card.or(facts.coupon.map(|coupon| (coupon, 1))))
+}
+
+impl Change {
+    /// The row that it is on the voucher, which it changes.
+    fn movement(&self, voucher: &mut Voucher) -> Movement {
+        let (id, kind) = match self.what {
+            What::CameBack(refund) => (came_back_as(refund), MovementKind::Returned),
+            What::UsedForOrder if voucher.kind == ProductKind::GiftCard => {
+                (use_id(voucher.id, self.name), MovementKind::Spent)
+            }
+            What::GivenUp(_) => (use_id(voucher.id, self.name), MovementKind::Refunded),
+            What::Redeemed | What::UsedForOrder => (use_id(voucher.id, self.name), MovementKind::Redeemed),
+        };
+        voucher.balance += if kind == MovementKind::Returned { self.amount } else { -self.amount };
+        Movement {
+            id,
+            voucher: voucher.id,
+            kind,
+            amount: self.amount,
+            balance: voucher.balance,
+            by: None,
+            digest: if let What::GivenUp(percent) = self.what { Some(vec![percent]) } else { None },
+            at: self.at,
+            name: Some(self.name),
+        }
+    }
+
+    /// What the orders role must know of it.
+    fn told(&self, voucher: &Voucher) -> Option<RoleEvent> {
+        let What::GivenUp(percent) = self.what else { return None };
+        Some(RoleEvent::GiftCardGivenUp {
+            refund: RefundId::derived(&[b"given up", &voucher.id.0, &self.name.0]),
+            order: voucher.order,
+            offer: voucher.sold_by(),
+            units: self.amount,
+            face: voucher.face,
+            percent,
+        })
+    }
+
+    /// Of a coupon that was taken back by force nothing can be taken any more.
+    fn applies(&self, voucher: &Voucher) -> bool {
+        let is_gone = voucher.kind == ProductKind::Coupon && (voucher.voided || voucher.balance == 0);
+        !is_gone || matches!(self.what, What::CameBack(_))
+    }
+
+    /// Whether a row of the same name says the same.
+    fn is(&self, movement: &Movement) -> bool {
+        match self.what {
+            What::CameBack(refund) => movement.id == came_back_as(refund),
+            What::Redeemed | What::UsedForOrder | What::GivenUp(_) => movement.kind != MovementKind::Returned,
+        }
+    }
+}
+
+fn use_id(voucher: VoucherId, name: OrderId) -> EventId {
+    EventId::derived(&[b"used", &voucher.0, &name.0])
+}
+
+/// The row that says what came back with a refund.
+pub fn came_back_as(refund: RefundId) -> EventId {
+    EventId::derived(&[b"returned", &refund.0])
+}
+
+/// The movements that the ledger knows under these names.
+pub(super) async fn named(records: &dyn Records, names: &[OrderId]) -> Result<Vec<Stored<Movement>>, PortError> {
+    let mut found = Vec::new();
+    for names in names.chunks(NAMES) {
+        let names = Comparison::IsOneOf(names.iter().map(Field::to_value).collect());
+        found.extend(records.list::<Movement>(Query::all(Movement::TABLE, MOVEMENTS).filter("name", names)).await?);
+    }
+    Ok(found)
+}
+
+/// What is still to be written of these changes. Vouchers that are `issued` in the same unit are changed there.
+pub(super) async fn written(
+    records: &dyn Records,
+    mut changes: Vec<Change>,
+    issued: &mut [Voucher],
+) -> Result<Unit, PortError> {
+    leave_out_known(records, &mut changes).await?;
+    if changes.iter().any(|change| change.what == What::Redeemed) {
+        // A till is about to.
+        tokio::time::sleep(BEING_WRITTEN).await;
+    }
+    let places: HashMap<VoucherId, usize> =
+        issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();
+    let mut changed: BTreeMap<VoucherId, Stored<Voucher>> = BTreeMap::new();
+    for id in changes.iter().filter_map(|change| change.voucher) {
+        if !places.contains_key(&id) && !changed.contains_key(&id) {
+            changed.extend(records.load::<Voucher>(id).await?.map(|stored| (id, stored)));
+        }
+    }
+    // Asked after the rows were read: what a till writes from now on meets what is written here.
+    leave_out_known(records, &mut changes).await?;
+    let (mut unit, mut touched) = (Unit::new(), BTreeSet::new());
+    for change in changes {
+        let Some(id) = change.voucher else { continue };
+        let stored = changed.get_mut(&id).map(|stored| &mut stored.record);
+        let Some(voucher) = stored.or_else(|| issued.get_mut(*places.get(&id)?)) else { continue };
+        if change.applies(voucher) {
+            touched.insert(id);
+            unit = unit.insert(&change.movement(voucher));
+            unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
+        }
+    }
+    Ok(changed.iter().filter(|(id, _)| touched.contains(id)).fold(unit, |unit, (_, stored)| unit.update(stored)))
+}
+
+/// Leaves out what rows say already, and learns from them whose it is that came back.
+async fn leave_out_known(records: &dyn Records, changes: &mut Vec<Change>) -> Result<(), PortError> {
+    let names: Vec<OrderId> = changes.iter().map(|change| change.name).collect();
+    let mut known: HashMap<OrderId, Vec<Movement>> = HashMap::new();
+    for movement in named(records, &names).await? {
+        let name = movement.record.name.unwrap_or(OrderId::NIL);
+        known.entry(name).or_default().push(movement.record);
+    }
+    let mut users: HashMap<OrderId, VoucherId> =
+        changes.iter().filter_map(|change| Some((change.name, change.voucher?))).collect();
+    users.extend(known.iter().filter_map(|(name, movements)| Some((*name, movements.first()?.voucher))));
+    changes.iter_mut().for_each(|change| change.voucher = change.voucher.or(users.get(&change.name).copied()));
+    changes.retain(|change| !known.get(&change.name).is_some_and(|rows| rows.iter().any(|row| change.is(row))));
+    Ok(())
+}

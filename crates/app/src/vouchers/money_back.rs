@@ -1,0 +1,132 @@
+//! `POST /vouchers/{code}/refund`: an owner gives up what is left of a gift card, and gets money for it.
+//!
+//! The ledger decides, as at a till: what is left is taken from the card's account, all of it or nothing. The journal says that it
+//! was, and by which percent; whoever reads it ([`super::follow`]) writes the row and tells the orders role, in one commit. That
+//! sends the money back to the charge that had bought the card, as a part of that order ([`crate::orders`], `given_up`). So
+//! a crash after the ledger's answer loses nothing, and nothing goes back twice.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::OrderId;
+use firstcome_core::money::Money;
+use firstcome_core::product::ProductKind;
+use firstcome_core::time::Time;
+use firstcome_core::voucher::VoucherState;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::store::Voucher;
+use super::{Vouchers, follow};
+use crate::http::{Buyer, IdempotencyKey, NoBody, Outcome, Path, Problem};
+use crate::voucher_account::{Purpose, Taken};
+
+/// When money is paid back for a gift card, and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MoneyBack {
+    /// Percent for a card that expired unused.
+    pub expired_percent: u8,
+    /// Percent of a card that must be spent before its rest is paid back.
+    pub spent_percent: u8,
+    /// The same of a card on which no more than `small_value` was put.
+    pub small_spent_percent: u8,
+    /// Minor units.
+    pub small_value: i64,
+}
+
+impl Default for MoneyBack {
+    fn default() -> Self {
+        Self { expired_percent: 90, spent_percent: 60, small_spent_percent: 80, small_value: 10_000 }
+    }
+}
+
+/// What was given up.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = GivenUp)]
+pub(super) struct Response {
+    /// What was left on the card.
+    #[schema(value_type = Object)]
+    given_up: Money,
+    /// Percent of what that had cost that goes back.
+    #[schema(example = 100)]
+    percent: u8,
+    /// The order that bought the card: its payment shows the refund.
+    #[schema(value_type = String)]
+    order_id: OrderId,
+}
+
+/// Gives up what is left of an own gift card for money: the rest of one that is spent for the most part, or one that expired
+/// unused. The refund goes to the charge that had bought it.
+#[utoipa::path(
+    post, path = "/api/v1/vouchers/{code}/refund", tag = "vouchers",
+    params(("code" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses(
+        (status = 200, body = Response),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "wrong_state (with spent_percent and needed_percent when too little is spent), already_used, voided"),
+        (status = 422, description = "idempotency_key_reused"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn post(
+    State(vouchers): State<Arc<Vouchers>>,
+    Buyer(owner): Buyer,
+    Path(code): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
+    _: NoBody,
+) -> Outcome<Json<Response>> {
+    let stored = vouchers.by_code(&code).await?.filter(|stored| stored.record.user == owner.user);
+    let card = stored.ok_or_else(Problem::not_found)?.record;
+    vouchers.give_up(&card, &key).await.map(Json)
+}
+
+impl Vouchers {
+    pub(super) async fn give_up(&self, card: &Voucher, key: &str) -> Outcome<Response> {
+        let (Some(account), ProductKind::GiftCard) = (card.in_ledger(), card.kind) else {
+            return Err(Problem::new(ErrorCode::WrongState).detail("Money is paid back for gift cards only"));
+        };
+        // No client's key has a space, so no order has this name.
+        let name = OrderId::of_request(card.user, &format!("give up {key}"), 0, account.offer);
+        let answer =
+            |left, percent| Response { given_up: Money::new(left, card.currency), percent, order_id: card.order };
+        if let Some(done) = follow::named(&*self.ports.records, &[name]).await?.pop() {
+            if done.record.voucher != card.id {
+                return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
+            }
+            let percent = done.record.digest.and_then(|digest| digest.first().copied()).unwrap_or(100);
+            return Ok(answer(done.record.amount, percent));
+        }
+        let percent = self.money_back.percent(card, self.ports.clock.now())?;
+        match account.take(&*self.ports.ledger, card.balance, name, Purpose::MoneyBack(percent)).await? {
+            Taken::Now => Ok(answer(card.balance, percent)),
+            Taken::Before(amount) => Ok(answer(amount, percent)),
+            Taken::Otherwise => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            Taken::TooFew(_) => Err(Problem::new(ErrorCode::WrongState)
+                .detail("Some of it is reserved by an order that is not paid, or was used in this moment")),
+        }
+    }
+}
+
+impl MoneyBack {
+    /// Percent that go back for what is left of a card.
+    fn percent(&self, card: &Voucher, now: Time) -> Outcome<u8> {
+        match card.account().state(now) {
+            VoucherState::Canceled => return Err(Problem::new(ErrorCode::Voided)),
+            VoucherState::Used => return Err(Problem::new(ErrorCode::AlreadyUsed)),
+            VoucherState::Expired if card.balance == card.face => return Ok(self.expired_percent),
+            VoucherState::Active | VoucherState::Using | VoucherState::Expired => {}
+        }
+        let needed = if card.face <= self.small_value { self.small_spent_percent } else { self.spent_percent };
+        let spent = i128::from(card.face - card.balance) * 100;
+        if spent >= i128::from(needed) * i128::from(card.face) {
+            return Ok(100);
+        }
+        let spent = i64::try_from(spent / i128::from(card.face.max(1))).unwrap_or(0);
+        Err(Problem::new(ErrorCode::WrongState)
+            .detail("Too little of it is spent, and it did not expire unused")
+            .with("spent_percent", spent)
+            .with("needed_percent", needed))
+    }
+}
