@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use firstcome_core::codes::ErrorCode;
 use parking_lot::Mutex;
 
 use super::Actions;
@@ -71,6 +72,12 @@ impl Acting {
 /// write by themselves.
 pub async fn witness(State(actions): State<Option<Arc<Actions>>>, request: Request, next: Next) -> Response {
     let Some(acting) = Acting::of(&request).map(Arc::new) else { return next.run(request).await };
+    // A task of its own: whoever hangs up has done it all the same, and has it written down.
+    let witnessed = tokio::spawn(witnessed(actions, acting, request, next));
+    witnessed.await.unwrap_or_else(|_| Problem::new(ErrorCode::Internal).into_response())
+}
+
+async fn witnessed(actions: Option<Arc<Actions>>, acting: Arc<Acting>, request: Request, next: Next) -> Response {
     let response = ACTING.scope(Some(acting.clone()), next.run(request)).await;
     let Some(actions) = actions.filter(|_| response.status().is_success()) else { return response };
     if acting.is_written.load(Ordering::Relaxed) {

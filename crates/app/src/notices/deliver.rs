@@ -27,8 +27,7 @@ use super::{Options, Ports};
 use crate::role::{Worker, WorkerFailed};
 use crate::secrets::Keys;
 
-/// The pauses between tries, as the Standard Webhooks specification suggests; after the last the notice is given up. All
-/// together three days.
+/// The pauses between tries, as the Standard Webhooks specification suggests; after the last the notice is given up.
 const PAUSES: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -40,6 +39,9 @@ const PAUSES: [Duration; 9] = [
     Duration::from_hours(20),
     Duration::from_hours(24),
 ];
+/// How old a notice may be to be tried again: as long as all pauses take. One that waits behind many others is not tried as
+/// often, and one that a person resends later is tried once.
+const OLDEST: Duration = Duration::from_hours(76);
 /// How long a try keeps other processes from the same delivery; longer than a system may take to answer.
 const LEASE: Duration = Duration::from_secs(30);
 /// How long what arrived, and what was given up, can be looked at and sent again.
@@ -156,13 +158,11 @@ impl Deliveries {
             .is("state", DeliveryState::Waiting)
             .filter("due_at", Comparison::AtMost(self.clock.now().to_value()))
             .order_by("due_at", Direction::Ascending);
+        let webhook = webhook.record.id;
         let due = self.records.list::<Delivery>(query).await?;
         let mut step = Step { due: due.len(), arrived: 0 };
-        let sent: Vec<_> = stream::iter(due)
-            .map(|delivery| self.deliver(&webhook, delivery))
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+        let sent: Vec<_> =
+            stream::iter(due).map(|delivery| self.deliver(webhook, delivery)).buffer_unordered(AT_ONCE).collect().await;
         for arrived in sent {
             step.arrived += usize::from(arrived?);
         }
@@ -170,7 +170,7 @@ impl Deliveries {
     }
 
     /// Whether it arrived.
-    async fn deliver(&self, webhook: &Stored<Webhook>, mut delivery: Stored<Delivery>) -> Result<bool, PortError> {
+    async fn deliver(&self, webhook: WebhookId, mut delivery: Stored<Delivery>) -> Result<bool, PortError> {
         delivery.record.tries += 1;
         delivery.record.due_at = self.clock.now() + LEASE;
         if self.records.commit(Unit::new().update(&delivery)).await? != Committed::Done {
@@ -178,13 +178,16 @@ impl Deliveries {
             return Ok(false);
         }
         delivery.version += 1;
+        // As it is now: since the last delivery its secret may have been replaced, or the webhook removed.
+        let found = self.records.load::<Webhook>(webhook).await?;
+        let Some(webhook) = found.filter(|found| found.record.state == WebhookState::Active) else { return Ok(false) };
         let sent = self.send(&webhook.record, &delivery.record).await;
         let arrived = matches!(sent, Sent::Answered(200..=299, _));
         let gone = matches!(sent, Sent::Answered(GONE, _));
         self.settle(&mut delivery.record, sent);
         let mut unit = Unit::new().update(&delivery);
         if gone {
-            unit = unit.update(&paused(webhook.clone()));
+            unit = unit.update(&paused(webhook));
         }
         // On a conflict a person has changed it, or the webhook, meanwhile: what waits is sent again.
         self.records.commit(unit).await?;
@@ -223,7 +226,8 @@ impl Deliveries {
             Sent::Answered(status, wish) => (Some(status), format!("it answered {status}"), wish),
             Sent::Failed(reason) => (None, reason, None),
         };
-        let pause = PAUSES.get(delivery.tries.saturating_sub(1) as usize).filter(|_| answer != Some(GONE));
+        let may_wait = answer != Some(GONE) && now.since(delivery.created_at) < OLDEST;
+        let pause = PAUSES.get(delivery.tries.saturating_sub(1) as usize).filter(|_| may_wait);
         let Delivery { id, webhook, tries, kind, .. } = *delivery;
         if let Some(pause) = pause {
             self.metrics.postponed.inc();

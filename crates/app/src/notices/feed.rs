@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firstcome_core::ports::{Clock, PortError, Records};
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Direction, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 
 use super::deliver::Deliveries;
@@ -15,7 +15,9 @@ pub(super) const MOST_WEBHOOKS: u32 = 20;
 
 /// The webhooks that are active now.
 pub(super) async fn active(records: &dyn Records) -> Result<Vec<Webhook>, PortError> {
-    let query = Query::all(Webhook::TABLE, MOST_WEBHOOKS).is("state", WebhookState::Active);
+    let query = Query::all(Webhook::TABLE, MOST_WEBHOOKS)
+        .is("state", WebhookState::Active)
+        .order_by("created_at", Direction::Ascending);
     let rows = records.list::<Webhook>(query).await?;
     Ok(rows.into_iter().map(|stored| stored.record).collect())
 }

