@@ -148,7 +148,9 @@ impl VoucherAccount {
     /// nobody has one.
     pub(crate) async fn open(&self, ledger: &dyn StockLedger) -> Result<(), PortError> {
         let present = ledger.snapshot(self.number()).await?.map(|state| state.offer.terms);
-        if present.is_some_and(|terms| terms.limit_per_person == Some(self.limit())) {
+        // Accounts of coupons were opened for one unit at a time before gift cards had some.
+        if present.is_some_and(|terms| terms.limit_per_person == Some(self.limit()) && terms.max_per_order == u32::MAX)
+        {
             return Ok(());
         }
         let terms = Terms {

@@ -192,7 +192,13 @@ impl Books {
     fn of_card(&self, amount: i64) -> Option<i64> {
         let back = self.standing().map(|refund| refund.from_charge().amount).fold(self.elsewhere, i64::saturating_add);
         let charge = self.hold.due().amount.saturating_sub(back).max(0);
-        Some(amount.saturating_sub(charge)).filter(|rest| *rest > 0 && self.hold.by_card().is_some())
+        // Never more than the card has paid, whatever the provider sent back by itself meanwhile.
+        Some(amount.saturating_sub(charge).min(self.card_left())).filter(|rest| *rest > 0)
+    }
+
+    /// Whether a refund of the order may still be refused.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.standing().any(|refund| refund.state == RefundState::Pending)
     }
 
     /// Minor units that the order's gift card has paid and not got back.

@@ -58,6 +58,7 @@ impl Orders {
             Ok(asked) => asked,
             Err(problem) => return self.refuse(name, problem).await,
         };
+        let has_card = asked.card.is_some();
         if let Some((card, costs)) = asked.card.take() {
             match self.reserve(&card, costs, name).await {
                 Ok(Some(part)) => asked.pays_with(&card, part),
@@ -67,7 +68,7 @@ impl Orders {
         }
         let (prepared, came) = sort(&asked.others, self.prepare(&asked).await);
         if let Some(came) = came {
-            return if prepared.is_empty() && matches!(came, Came::Refused(_)) {
+            return if prepared.is_empty() && !has_card && matches!(came, Came::Refused(_)) {
                 came
             } else {
                 self.undo(&asked, came).await

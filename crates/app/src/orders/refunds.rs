@@ -312,8 +312,16 @@ impl Refunds {
         let hold = self.ports.ledger.find(order).await?;
         let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} is unknown")))?;
         let mut books = Books::read(&*self.ports.records, &hold).await?;
-        let amount = policy::for_given_up(&hold, card).min(books.left());
-        if books.made(refund).is_some() || amount < 1 {
+        if books.made(refund).is_some() {
+            return Ok(Unit::new());
+        }
+        let (owed, left) = (policy::for_given_up(&hold, card), books.left());
+        if left < owed && books.is_undecided() {
+            // A refund that takes the card back, and cannot any more, will be refused: until then its money counts as gone.
+            return Err(HandleError::Rejected(format!("another refund of {order} is not decided yet; replay it then")));
+        }
+        let amount = owed.min(left);
+        if amount < 1 {
             return Ok(Unit::new());
         }
         let (now, reason) = (self.ports.clock.now(), GIVEN_UP.to_owned());

@@ -185,7 +185,9 @@ impl Vouchers {
     async fn take(&self, redemption: &mut Redemption, voucher: &Voucher, movement: &Movement) -> Outcome<bool> {
         let (Some(account), Some(name)) = (voucher.in_ledger(), movement.name) else { return Ok(false) };
         // What is left the ledger knows; everything else the row.
-        if let Err(problem) = redeemed(&Voucher { balance: voucher.face, ..voucher.clone() }, movement) {
+        if let Err(problem) =
+            redeemed(&Voucher { balance: voucher.face.max(movement.amount), ..voucher.clone() }, movement)
+        {
             return if self.mark(movement).await?.is_some() { Ok(true) } else { Err(problem) };
         }
         match account.take(&*self.ports.ledger, movement.amount, name, Purpose::Use).await? {

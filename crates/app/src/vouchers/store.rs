@@ -138,12 +138,13 @@ impl Voucher {
 
     /// What others must know of a gift card.
     pub(super) fn saved(&self) -> Option<RoleEvent> {
+        let face = self.money(self.face)?;
         Some(RoleEvent::GiftCardSaved {
             voucher: self.id,
             code: code_hash(&self.code),
             user: self.user,
             offer: self.sold_by(),
-            face: self.money(self.face)?,
+            face,
             valid_until: self.valid_until,
             voided: self.voided,
         })

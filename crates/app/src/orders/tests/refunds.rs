@@ -12,7 +12,7 @@ use firstcome_core::records::{RecordsExt as _, Unit};
 use firstcome_core::testkit::MemoryRecords;
 
 use super::shop::{HOME, Shop};
-use crate::consumer::Handler as _;
+use crate::consumer::{HandleError, Handler as _};
 use crate::orders::refunds::{Refund, consumer};
 
 /// Begins a refund of so many units.
@@ -101,4 +101,26 @@ async fn what_was_left_of_a_gift_card_goes_back_as_money() {
     let amounts = [refund(&shop, one).await, refund(&shop, two).await].map(|refund| refund.amount);
     assert_eq!(amounts, [190, 854], "a share of what one card had cost, rounded down");
     assert!(refund(&shop, one).await.leaves_delivery());
+}
+
+/// The cancel would take the card back, which it cannot any more; until that is known nothing seems to be left of the money.
+#[tokio::test]
+async fn money_for_a_gift_card_waits_for_a_refund_that_may_still_be_refused() {
+    let mut shop = Shop::open([950, 300, 50]).await;
+    let hold = shop.sold("key", HOME, 1).await;
+    let (cancel, card, order) = (RefundId([1; 16]), RefundId([2; 16]), hold.order);
+    decide(&shop, &hold, cancel, 1).await;
+    let given_up =
+        RoleEvent::GiftCardGivenUp { refund: card, order, offer: HOME, units: 200, face: 1_000, percent: 100 };
+    announce(&shop.vouchers, &shop, &[given_up, RoleEvent::VouchersInUse { refund: cancel, order }]).await;
+    let events = shop.vouchers.read(topics::VOUCHERS, 0, 2).await.expect("readable");
+    let vouchers = consumer(&shop.ports, topics::VOUCHERS);
+    let early = vouchers.handler.handle(&events[..1]).await;
+    assert!(matches!(early, Err(HandleError::Rejected(_))), "it would be gone for nothing");
+    for event in [&events[1..], &events[..1]] {
+        let unit = vouchers.handler.handle(event).await.expect("decided");
+        assert_eq!(shop.ports.records.commit(unit).await.expect("an answer"), Committed::Done);
+    }
+    assert_eq!(refund(&shop, cancel).await.state, RefundState::Refused);
+    assert_eq!(refund(&shop, card).await.amount, 190);
 }
