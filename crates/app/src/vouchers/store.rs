@@ -130,10 +130,15 @@ impl Voucher {
         self.offer.unwrap_or(self.order.home())
     }
 
-    /// The account that says what is left of it; none for a ticket, of which the row alone says so.
+    /// Whether an account of the ledger says what is left of it. Of a ticket its row alone says so, and of what was issued
+    /// before there were accounts: nothing that was used of it is on one.
+    pub fn has_account(&self) -> bool {
+        matches!(self.kind, ProductKind::GiftCard | ProductKind::Coupon) && self.offer.is_some()
+    }
+
+    /// Its account, if it has one.
     pub(super) fn in_ledger(&self) -> Option<VoucherAccount> {
-        let has_one = matches!(self.kind, ProductKind::GiftCard | ProductKind::Coupon);
-        has_one.then(|| VoucherAccount { offer: self.sold_by(), voucher: self.id, face: self.face })
+        self.has_account().then(|| VoucherAccount { offer: self.sold_by(), voucher: self.id, face: self.face })
     }
 
     /// What others must know of a gift card.

@@ -564,6 +564,27 @@ async fn what_must_be_taken_back_is_though_some_was_spent() {
     assert_eq!(shop.moved(&cards[0]).await, moved);
 }
 
+/// Its row says what is left, for ever: on an account it would be full again.
+#[tokio::test]
+async fn a_card_that_was_used_before_there_were_accounts_is_used_by_its_row() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let mut old = shop.stored(&cards[0]).await;
+    (old.record.offer, old.record.balance) = (None, 300);
+    assert_eq!(shop.books.commit(Unit::new().update(&old)).await.expect("an answer"), Committed::Done);
+    let vouchers = super::Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let request = |key: &str| Redemption { merchant: UserId([4; 16]), key: key.to_owned(), digest: 1, taken: None };
+    let too_much = vouchers.redeem(&mut request("one"), &shop.stored(&cards[0]).await, 301).await;
+    assert_eq!(too_much.expect_err("300 are left").code(), firstcome_core::codes::ErrorCode::InsufficientBalance);
+    for _ in 0..2 {
+        let left = vouchers.redeem(&mut request("two"), &shop.stored(&cards[0]).await, 300).await;
+        assert_eq!(left.expect("redeemed"), Some(0), "the same again is the same");
+    }
+    let again = vouchers.redeem(&mut request("three"), &shop.stored(&cards[0]).await, 1).await;
+    assert_eq!(again.expect_err("it is used up").code(), firstcome_core::codes::ErrorCode::AlreadyUsed);
+    assert_eq!(shop.left(&cards[0]).await, 1_000, "nobody has asked its account");
+}
+
 /// The till dies after the ledger has taken the money, and its client asks again.
 #[tokio::test]
 async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {

@@ -101,11 +101,7 @@ impl Spent {
         report: &mut Report,
     ) {
         // Of a coupon that was taken back by force the row does not follow its account any more.
-        let follows = match voucher.kind {
-            ProductKind::GiftCard => true,
-            ProductKind::Coupon => !voucher.voided,
-            ProductKind::Ticket | ProductKind::Goods => false,
-        };
+        let follows = voucher.has_account() && (voucher.kind == ProductKind::GiftCard || !voucher.voided);
         let spent = self.spent.get(&voucher.id).copied().unwrap_or_default();
         let agrees = voucher.face - voucher.balance - ahead == spent;
         if !follows || agrees && ahead == 0 {
