@@ -237,8 +237,11 @@ pub enum RoleEvent {
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// What the provider sent back; what went to a gift card went beside it.
+        /// What the provider sent back.
         amount: Money,
+        /// Minor units that went back beside it to the gift card that had paid a part.
+        #[serde(default)]
+        to_card: Option<i64>,
     },
     /// payments: the provider refuses to send money back; a person must look.
     #[serde(rename = "refund.quarantined")]

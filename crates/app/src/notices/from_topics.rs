@@ -58,9 +58,11 @@ impl FromTopic {
             {
                 Some(Notice::order_canceled(order, refund, &self.units(&lines).await?, whole, at))
             }
-            RoleEvent::RefundDone { refund, order, amount }
-            | RoleEvent::CanceledByProvider { refund, order, amount, .. } => {
-                Some(Notice::order_refunded(order, refund, amount, at))
+            RoleEvent::RefundDone { refund, order, amount, to_card } => {
+                Some(Notice::order_refunded(order, refund, amount, to_card, at))
+            }
+            RoleEvent::CanceledByProvider { refund, order, amount, .. } => {
+                Some(Notice::order_refunded(order, refund, amount, None, at))
             }
             _ => None,
         })

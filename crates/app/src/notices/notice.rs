@@ -66,6 +66,9 @@ impl Notice {
         if hold.discount > 0 {
             data["discount"] = json!(Money::new(hold.discount, hold.unit_price.currency));
         }
+        if let Some(part) = hold.by_card() {
+            data["gift_card"] = json!(Money::new(part.amount, hold.unit_price.currency));
+        }
         Self::new(NoticeKind::OrderCompleted, &[&order.0], order, at, data)
     }
 
@@ -84,9 +87,18 @@ impl Notice {
         Self::new(NoticeKind::OrderCanceled, &[&order.0, &refund.0], order, at, data)
     }
 
-    /// Money of an order went back.
-    pub(super) fn order_refunded(order: OrderId, refund: RefundId, amount: Money, at: Time) -> Self {
-        let data = json!({ "order_id": order, "refund_id": refund, "amount": amount });
+    /// Money of an order went back: by the provider, and minor units of it to the gift card that had paid a part.
+    pub(super) fn order_refunded(
+        order: OrderId,
+        refund: RefundId,
+        amount: Money,
+        to_card: Option<i64>,
+        at: Time,
+    ) -> Self {
+        let mut data = json!({ "order_id": order, "refund_id": refund, "amount": amount });
+        if let Some(to_card) = to_card {
+            data["to_gift_card"] = json!(Money::new(to_card, amount.currency));
+        }
         Self::new(NoticeKind::OrderRefunded, &[&order.0, &refund.0], order, at, data)
     }
 

@@ -121,7 +121,8 @@ impl Payments {
             // A free order, or one of which only the gift card gets back: nothing is to be sent.
             row.state = RefundState::Done;
             row.due_at = None;
-            return Ok(Unit::new().insert(&row).event(&RoleEvent::RefundDone { refund, order, amount }, now));
+            let event = row.was_done();
+            return Ok(Unit::new().insert(&row).event(&event, now));
         }
         let Some(payment) = payment else {
             return Err(HandleError::Rejected(format!("{order} has no payment that money could go back from")));
@@ -234,8 +235,7 @@ impl Payments {
 
     /// All of the money went back by other refunds, which are booked: the buyer has it, and this one is for nothing.
     async fn nothing_left(&self, refund: Stored<Refund>) -> Result<(), PortError> {
-        let Refund { refund_id, order_id, .. } = refund.record;
-        let event = RoleEvent::RefundDone { refund: refund_id, order: order_id, amount: refund.record.money() };
+        let event = refund.record.was_done();
         let unit = Unit::new().update(&refund).delete(&refund.record).event(&event, self.now());
         self.ports.records.commit(unit).await.map(|_| ())
     }
@@ -247,7 +247,7 @@ impl Payments {
         transaction: String,
     ) -> Result<(), PortError> {
         let now = self.now();
-        let Refund { refund_id, order_id, amount, .. } = refund.record;
+        let amount = refund.record.amount;
         let done = Stored {
             record: Refund {
                 state: RefundState::Done,
@@ -259,7 +259,7 @@ impl Payments {
             },
             version: refund.version,
         };
-        let event = RoleEvent::RefundDone { refund: refund_id, order: order_id, amount: refund.record.money() };
+        let event = done.record.was_done();
         let next = Stored { record: self.after_refund(&payment.record, amount), version: payment.version };
         let unit = Unit::new().update(&done).update(&next).event(&event, now);
         if self.ports.records.commit(unit).await? == Committed::Done {

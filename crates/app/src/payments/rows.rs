@@ -1,5 +1,6 @@
 //! What the role writes down: attempts to collect, and refunds.
 
+use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::{PaymentState, RefundState};
@@ -139,6 +140,12 @@ impl Payment {
 }
 
 impl Refund {
+    /// The event that its money is back.
+    pub(super) fn was_done(&self) -> RoleEvent {
+        let Self { refund_id, order_id, to_card, .. } = *self;
+        RoleEvent::RefundDone { refund: refund_id, order: order_id, amount: self.money(), to_card }
+    }
+
     /// A refund that the orders role has decided on, and that is due now.
     pub(super) fn wanted(
         refund_id: RefundId,

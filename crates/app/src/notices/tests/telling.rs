@@ -65,7 +65,7 @@ async fn what_is_taken_back_and_money_that_goes_back_are_told() {
     for _ in 0..2 {
         // An event that comes twice is one thing to tell.
         world.announce(RoleEvent::OrderCanceled { refund, order, lines: lines.clone(), whole: false }).await;
-        world.announce(RoleEvent::RefundDone { refund, order, amount: won(400) }).await;
+        world.announce(RoleEvent::RefundDone { refund, order, amount: won(400), to_card: Some(300) }).await;
     }
     let canceled = told(&world, NoticeKind::OrderCanceled).await;
     let lines = json!([{ "offer_id": offer_id(OFFER), "quantity": 1 }]);
@@ -73,7 +73,8 @@ async fn what_is_taken_back_and_money_that_goes_back_are_told() {
     assert_eq!(canceled[0]["data"], json!({ "order_id": order, "refund_id": refund, "whole": false, "lines": lines }));
     let refunded = told(&world, NoticeKind::OrderRefunded).await;
     assert_eq!(refunded.len(), 1);
-    assert_eq!(refunded[0]["data"], json!({ "order_id": order, "refund_id": refund, "amount": won(400) }));
+    let back = json!({ "order_id": order, "refund_id": refund, "amount": won(400), "to_gift_card": won(300) });
+    assert_eq!(refunded[0]["data"], back);
 }
 
 async fn take_back(world: &World, order: OrderId, return_id: RefundId) {
