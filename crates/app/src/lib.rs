@@ -25,6 +25,7 @@ pub mod role;
 pub mod sandbox;
 pub mod secrets;
 mod stock;
+mod tries;
 mod voucher_account;
 mod voucher_code;
 pub mod vouchers;

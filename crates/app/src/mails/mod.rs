@@ -20,12 +20,12 @@ use firstcome_core::ports::{Clock, Mailer, Random, Records, random_bytes};
 use firstcome_core::records::Unit;
 use firstcome_core::time::Time;
 use firstcome_core::{record, text_enum};
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::secrets::{Keys, Sealed, Sealer, Unreadable};
+use crate::tries::Tries;
 
 pub use deliver::TRIES;
 
@@ -107,14 +107,14 @@ pub struct Ports {
 /// The queue of one role.
 pub struct Mails {
     ports: Ports,
-    metrics: Metrics,
+    metrics: Tries,
     queued: Notify,
 }
 
 impl Mails {
     /// The queue in this database.
     pub fn new(ports: Ports, metrics: &mut Registry) -> Arc<Self> {
-        Arc::new(Self { ports, metrics: Metrics::register(metrics), queued: Notify::new() })
+        Arc::new(Self { ports, metrics: Tries::register(metrics, "mails", "E-mails"), queued: Notify::new() })
     }
 
     /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
@@ -161,27 +161,4 @@ impl Sealed for QueuedMail {
 
 fn place(id: &MailId) -> [&[u8]; 2] {
     [b"mails.contents", &id.0]
-}
-
-/// Counters, resolved once.
-#[derive(Default)]
-struct Metrics {
-    delivered: Counter,
-    postponed: Counter,
-    given_up: Counter,
-}
-
-impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let counters = [
-            ("firstcome_mails_delivered", "E-mails that the mail server took", &metrics.delivered),
-            ("firstcome_mails_postponed", "Tries that failed and are made again", &metrics.postponed),
-            ("firstcome_mails_given_up", "E-mails that are not delivered", &metrics.given_up),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-        metrics
-    }
 }

@@ -12,7 +12,6 @@ use firstcome_core::ports::{Clock, Committed, PortError, Records};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 use futures_util::{StreamExt as _, stream};
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -26,6 +25,7 @@ use super::sender::{Sender, Sent, Signed};
 use super::{Options, Ports};
 use crate::role::{Worker, WorkerFailed};
 use crate::secrets::Keys;
+use crate::tries::Tries;
 
 /// The pauses between tries, as the Standard Webhooks specification suggests; after the last the notice is given up.
 const PAUSES: [Duration; 9] = [
@@ -66,7 +66,7 @@ pub(super) struct Deliveries {
     clock: Arc<dyn Clock>,
     keys: Arc<Keys>,
     sender: Sender,
-    metrics: Metrics,
+    metrics: Tries,
     queued: Notify,
 }
 
@@ -86,7 +86,7 @@ impl Deliveries {
             clock: ports.clock.clone(),
             keys: ports.keys.clone(),
             sender: Sender::new(options.development),
-            metrics: Metrics::register(metrics),
+            metrics: Tries::register(metrics, "notices", "Notices to the seller's systems"),
             queued: Notify::new(),
         })
     }
@@ -255,27 +255,4 @@ fn paused(mut webhook: Stored<Webhook>) -> Stored<Webhook> {
     webhook.record.state = WebhookState::Paused;
     webhook.record.reason = Some(format!("it answered {GONE}: gone"));
     webhook
-}
-
-/// Counters, resolved once.
-#[derive(Default)]
-struct Metrics {
-    delivered: Counter,
-    postponed: Counter,
-    given_up: Counter,
-}
-
-impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let counters = [
-            ("firstcome_notices_delivered", "Notices that the seller's systems took", &metrics.delivered),
-            ("firstcome_notices_postponed", "Tries that failed and are made again", &metrics.postponed),
-            ("firstcome_notices_given_up", "Notices that are not delivered", &metrics.given_up),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-        metrics
-    }
 }
