@@ -91,7 +91,8 @@ A file that ends in .json or .csv gets the catalogue: every product and offer as
 now (what is available, held and sold). What has no sku is called by its id.
 Any other name becomes a new folder with catalogue.json, catalogue.csv, and the books. In days.csv is what the ledger sold and
 took back, by day in the shop's time zone and by offer; orders.csv, payments.csv, refunds.csv and vouchers.csv have a column
-booked_on: their rows with the same booked_on and offer_id add up to it. Rows without booked_on, such as orders that nobody
+booked_on: their rows with the same booked_on and offer_id add up to it. What was sold over several offers stands there under the
+order's first one. Rows without booked_on, such as orders that nobody
 paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
@@ -186,7 +187,7 @@ pub struct AccountArguments {
     /// The e-mail to log in with.
     #[arg(long)]
     pub email: String,
-    /// Read the password from standard input, so that it stays out of the process list. Not needed for an account that is there.
+    /// Read the password from standard input, so that it stays out of the process list. An account that is there gets it too.
     #[arg(long)]
     pub password_stdin: bool,
     #[command(flatten)]
