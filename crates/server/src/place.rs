@@ -76,6 +76,15 @@ impl Place {
         }
     }
 
+    /// Whether the role has a database here: a cluster's configuration may leave out roles that it does not run.
+    pub fn has(&self, role: RoleName) -> bool {
+        match self {
+            Self::Folder(_) => true,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(config) => config.databases.of(role).is_some(),
+        }
+    }
+
     /// The keys that sign tokens and encrypt what is personal.
     pub fn keys(&self) -> Result<Arc<Keys>, CommandError> {
         let keys = match self {

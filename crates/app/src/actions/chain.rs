@@ -1,7 +1,7 @@
 //! The rows, and how one proves that it follows the other.
 
 use firstcome_core::ids::{ActionId, SessionId, UserId};
-use firstcome_core::ports::{PortError, Records};
+use firstcome_core::ports::{PortError, Records, RoleName};
 use firstcome_core::record;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record, RecordsExt as _, Stored};
 use firstcome_core::time::Time;
@@ -60,15 +60,28 @@ record! {
     indexes []
 }
 
+/// Makes the proofs of one role's chain: they prove nothing in another role's database.
+pub struct Prover<'a> {
+    /// Whose chain it is.
+    pub role: RoleName,
+    /// What hashes with a key.
+    pub index: &'a BlindIndex,
+}
+
+impl Prover<'_> {
+    fn of(&self, what: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+        self.index.of(&[&[what, self.role.as_str().as_bytes()], parts].concat())
+    }
+}
+
 /// The key of the one head.
 pub(super) const HEAD: &str = "head";
 
 impl Action {
     /// Its proof, behind the one before it.
-    pub(super) fn proof(&self, index: &BlindIndex, before: &[u8]) -> Vec<u8> {
+    pub(super) fn proof(&self, prover: &Prover<'_>, before: &[u8]) -> Vec<u8> {
         let object = self.object.as_deref();
-        index.of(&[
-            b"action",
+        let parts: [&[u8]; 10] = [
             before,
             &self.id.0,
             &self.seq.to_be_bytes(),
@@ -79,20 +92,21 @@ impl Action {
             self.action.as_bytes(),
             &[u8::from(object.is_some())],
             object.unwrap_or_default().as_bytes(),
-        ])
+        ];
+        prover.of(b"action", &parts)
     }
 }
 
 impl ActionHead {
     /// The head when the action at this place, with this proof, is the last.
-    pub(super) fn at(seq: i64, proof: Vec<u8>, index: &BlindIndex) -> Self {
-        let seal = index.of(&[b"action head", &seq.to_be_bytes(), &proof]);
+    pub(super) fn at(seq: i64, proof: Vec<u8>, prover: &Prover<'_>) -> Self {
+        let seal = prover.of(b"action head", &[&seq.to_be_bytes(), &proof]);
         Self { name: HEAD.to_owned(), seq, proof, seal }
     }
 }
 
 /// Reads a role's chain whole. Returns how many actions there are, or what is not as it was written.
-pub async fn check(records: &dyn Records, index: &BlindIndex) -> Result<Result<u64, String>, PortError> {
+pub async fn check(records: &dyn Records, prover: &Prover<'_>) -> Result<Result<u64, String>, PortError> {
     // Rows and head change in one commit: a head that is read after a row is not behind it.
     let newest = Query::all(Action::TABLE, 1).order_by("seq", Direction::Descending);
     let newest = records.list::<Action>(newest).await?.first().map_or(0, |row| row.record.seq);
@@ -113,7 +127,7 @@ pub async fn check(records: &dyn Records, index: &BlindIndex) -> Result<Result<u
             if record.seq != seq {
                 return Ok(Err(format!("action {seq} is gone")));
             }
-            let expected = record.proof(index, &proof);
+            let expected = record.proof(prover, &proof);
             if record.proof != expected {
                 return Ok(Err(format!("action {seq} ({}) is not as it was written", record.id)));
             }
@@ -123,6 +137,6 @@ pub async fn check(records: &dyn Records, index: &BlindIndex) -> Result<Result<u
             return Ok(Err(format!("action {} is gone", seq + 1)));
         }
     }
-    let is_whole = head.is_none_or(|head| head == ActionHead::at(seq, proof, index));
+    let is_whole = head.is_none_or(|head| head == ActionHead::at(seq, proof, prover));
     Ok(if is_whole { Ok(seq as u64) } else { Err("which action is the last is not as it was written".to_owned()) })
 }

@@ -17,7 +17,7 @@ mod records;
 mod tests;
 
 pub use acting::{about, aside, witness};
-pub use chain::{Action, ActionHead, check};
+pub use chain::{Action, ActionHead, Prover, check};
 pub use list::ActionView;
 pub(crate) use list::{Filters, PATH};
 pub use records::Actions;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_core::ids::ActionId;
-use firstcome_core::ports::{Clock, Committed, PortError, Random, Records, random_bytes};
+use firstcome_core::ports::{Clock, Committed, PortError, Random, Records, RoleName, random_bytes};
 use firstcome_core::records::{Query, RecordsExt as _, Row, Stored, Table, Unit, Value};
 use tokio::sync::Mutex;
 
 use super::acting::Acting;
-use super::chain::{Action, ActionHead, HEAD};
+use super::chain::{Action, ActionHead, HEAD, Prover};
 use crate::secrets::Keys;
 
 /// How often an action is tried while other processes write down theirs.
@@ -17,6 +17,7 @@ const TRIES: u32 = 64;
 
 /// The database of a role, opened with the tables of [`Action`] and [`ActionHead`] among its own.
 pub struct Actions {
+    role: RoleName,
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -28,12 +29,13 @@ pub struct Actions {
 impl Actions {
     /// The same database, with a witness.
     pub fn over(
+        role: RoleName,
         records: Arc<dyn Records>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         keys: Arc<Keys>,
     ) -> Arc<Self> {
-        Arc::new(Self { records, clock, random, keys, turn: Mutex::default() })
+        Arc::new(Self { role, records, clock, random, keys, turn: Mutex::default() })
     }
 
     /// Writes down what was done elsewhere.
@@ -80,8 +82,9 @@ impl Actions {
             object: acting.object(),
             proof: Vec::new(),
         };
-        action.proof = action.proof(&self.keys.index, before);
-        let next = ActionHead::at(action.seq, action.proof.clone(), &self.keys.index);
+        let prover = Prover { role: self.role, index: &self.keys.index };
+        action.proof = action.proof(&prover, before);
+        let next = ActionHead::at(action.seq, action.proof.clone(), &prover);
         let unit = Unit::new().insert(&action);
         match head {
             None => unit.insert(&next),

@@ -26,6 +26,7 @@ use crate::secrets::{Keys, SystemRandom};
 type Shared = State<Arc<Actions>>;
 
 static TABLES: &[&Table] = &[Tally::TABLE, Action::TABLE, ActionHead::TABLE];
+const ROLE: RoleName = RoleName::Catalog;
 const ADMIN: &str = "/api/v1/admin";
 
 struct World {
@@ -60,7 +61,8 @@ impl World {
     }
 
     fn over(records: Arc<MemoryRecords>, clock: TestClock, keys: Arc<Keys>) -> Self {
-        let actions = Actions::over(records.clone(), Arc::new(clock.clone()), Arc::new(SystemRandom), keys.clone());
+        let actions =
+            Actions::over(ROLE, records.clone(), Arc::new(clock.clone()), Arc::new(SystemRandom), keys.clone());
         let router = Router::new()
             .route(
                 "/api/v1/admin/things",
@@ -109,7 +111,7 @@ impl World {
     }
 
     async fn check(&self) -> Result<u64, String> {
-        check(&*self.records, &self.keys.index).await.unwrap()
+        check(&*self.records, &Prover { role: ROLE, index: &self.keys.index }).await.unwrap()
     }
 }
 
@@ -203,9 +205,11 @@ async fn what_is_done_by_hand_is_seen() {
     let found = async |alter: &dyn Fn(&mut Altered)| {
         let mut altered = Altered { actions: actions.clone(), head: head.clone() };
         alter(&mut altered);
-        check(&altered, &world.keys.index).await.unwrap()
+        check(&altered, &Prover { role: ROLE, index: &world.keys.index }).await.unwrap()
     };
     assert_eq!(found(&|_| {}).await, Ok(4));
+    let elsewhere = Prover { role: RoleName::Vouchers, index: &world.keys.index };
+    assert!(check(&*world.records, &elsewhere).await.unwrap().is_err(), "it is no other role's");
     assert!(found(&|all| all.actions[1].record.user = UserId([0; 16])).await.unwrap_err().starts_with("action 2 ("));
     assert!(found(&|all| all.actions[3].record.at = Time(0)).await.unwrap_err().starts_with("action 4 ("));
     assert!(found(&|all| all.actions[0].record.object = Some("thg".into())).await.unwrap_err().starts_with("action 1"));

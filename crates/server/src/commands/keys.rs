@@ -62,7 +62,7 @@ fn state(number: u32, seals_from: Time, current: Option<u32>, oldest: Option<u32
 /// The oldest key that anything is encrypted with.
 async fn oldest(place: &Place) -> Result<Option<u32>, CommandError> {
     let mut oldest = None;
-    for role in RoleName::ALL.into_iter().filter(|role| !sealed_tables(*role).is_empty()) {
+    for role in RoleName::ALL.into_iter().filter(|role| !sealed_tables(*role).is_empty() && place.has(*role)) {
         let records = place.records(role).await?;
         let found = oldest_key(records.as_ref(), sealed_tables(role)).await?;
         oldest = [oldest, found].into_iter().flatten().min();

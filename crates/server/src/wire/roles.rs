@@ -15,7 +15,7 @@ use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, notices, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{
-    Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, SharedLimits, StockLedger,
+    Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, RoleName, SharedLimits, StockLedger,
 };
 use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
@@ -33,8 +33,8 @@ pub(super) struct Parts {
 
 impl Parts {
     /// The database of a role, which writes down what people of the shop do in it.
-    fn actions(&self, records: Arc<dyn Records>) -> Arc<Actions> {
-        Actions::over(records, self.clock.clone(), self.random.clone(), self.keys.clone())
+    fn actions(&self, role: RoleName, records: Arc<dyn Records>) -> Arc<Actions> {
+        Actions::over(role, records, self.clock.clone(), self.random.clone(), self.keys.clone())
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn catalog_role(
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
 ) -> Result<Role, PortError> {
-    let actions = parts.actions(records);
+    let actions = parts.actions(RoleName::Catalog, records);
     let role = catalog::create(catalog_ports(config, parts, actions.clone(), ledger)).await?;
     Ok(witnessed(role, actions))
 }
@@ -79,7 +79,7 @@ pub(super) async fn orders_role(
     archive: Arc<dyn OrderArchive>,
     metrics: &mut Registry,
 ) -> Result<Role, PortError> {
-    let actions = parts.actions(records);
+    let actions = parts.actions(RoleName::Orders, records);
     let ports = orders::Ports {
         records: actions.clone(),
         ledger,
@@ -98,7 +98,7 @@ pub(super) async fn vouchers_role(
     records: Arc<dyn Records>,
     ledger: Arc<dyn StockLedger>,
 ) -> Result<Role, PortError> {
-    let actions = parts.actions(records);
+    let actions = parts.actions(RoleName::Vouchers, records);
     let ports = vouchers::Ports {
         records: actions.clone(),
         ledger,
@@ -123,7 +123,7 @@ pub(super) async fn notices_role(
     ledger: Arc<dyn StockLedger>,
     metrics: &mut Registry,
 ) -> Result<Role, PortError> {
-    let actions = parts.actions(records);
+    let actions = parts.actions(RoleName::Notices, records);
     let ports = notices::Ports {
         records: actions.clone(),
         ledger,
@@ -217,7 +217,7 @@ pub(super) fn payments_role(
         quarantine_after: Duration::from_secs(config.payments.quarantine_hours * 60 * 60),
         ..payments::Options::default()
     };
-    let actions = parts.actions(records);
+    let actions = parts.actions(RoleName::Payments, records);
     let ports = payments::Ports {
         records: actions.clone(),
         ledger,
