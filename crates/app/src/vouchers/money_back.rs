@@ -13,15 +13,19 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::OrderId;
 use firstcome_core::money::Money;
 use firstcome_core::product::ProductKind;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _};
 use firstcome_core::time::Time;
 use firstcome_core::voucher::VoucherState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::Voucher;
+use super::store::{Movement, MovementKind, Voucher};
 use super::{Vouchers, follow};
 use crate::http::{Buyer, IdempotencyKey, NoBody, Outcome, Path, Problem};
 use crate::voucher_account::{Purpose, Taken};
+
+/// Movements of a card that are read at a time.
+const MOVEMENTS: u32 = 256;
 
 /// When money is paid back for a gift card, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +102,11 @@ impl Vouchers {
             let percent = done.record.digest.and_then(|digest| digest.first().copied()).unwrap_or(100);
             return Ok(answer(done.record.amount, percent));
         }
-        let percent = self.money_back.percent(card, self.ports.clock.now())?;
+        let percent = self.money_back.percent(card, self.given_up(card).await?, self.ports.clock.now())?;
+        let bought = self.ports.ledger.find(card.order).await?;
+        if bought.is_some_and(|order| order.total().amount == 0) {
+            return Err(Problem::new(ErrorCode::WrongState).detail("It was free; no money could go back for it"));
+        }
         match account.take(&*self.ports.ledger, card.balance, name, Purpose::MoneyBack(percent)).await? {
             Taken::Now => Ok(answer(card.balance, percent)),
             Taken::Before(amount) => Ok(answer(amount, percent)),
@@ -109,9 +117,19 @@ impl Vouchers {
     }
 }
 
+impl Vouchers {
+    /// Minor units of a card that were given up before: gone, but not spent.
+    async fn given_up(&self, card: &Voucher) -> Outcome<i64> {
+        let movements = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id);
+        let movements = self.ports.records.every::<Movement>(movements).await?;
+        let given_up = movements.iter().filter(|row| row.record.kind == MovementKind::Refunded);
+        Ok(given_up.map(|row| row.record.amount).sum())
+    }
+}
+
 impl MoneyBack {
-    /// Percent that go back for what is left of a card.
-    fn percent(&self, card: &Voucher, now: Time) -> Outcome<u8> {
+    /// Percent that go back for what is left of a card, of which so much was given up before.
+    fn percent(&self, card: &Voucher, given_up: i64, now: Time) -> Outcome<u8> {
         match card.account().state(now) {
             VoucherState::Canceled => return Err(Problem::new(ErrorCode::Voided)),
             VoucherState::Used => return Err(Problem::new(ErrorCode::AlreadyUsed)),
@@ -119,7 +137,7 @@ impl MoneyBack {
             VoucherState::Active | VoucherState::Using | VoucherState::Expired => {}
         }
         let needed = if card.face <= self.small_value { self.small_spent_percent } else { self.spent_percent };
-        let spent = i128::from(card.face - card.balance) * 100;
+        let spent = i128::from(card.face - card.balance - given_up) * 100;
         if spent >= i128::from(needed) * i128::from(card.face) {
             return Ok(100);
         }

@@ -236,7 +236,7 @@ async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() 
     let vouchers = Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
     let give_up = async |key: &str| vouchers.give_up(&shop.stored(&cards[0]).await.record, key).await;
     // It is a small card: four fifths must be spent.
-    shop.order_beside(&cards[0], "much", 799, true).await;
+    let much = shop.order_beside(&cards[0], "much", 799, true).await;
     shop.workers.delivery.catch_up().await.expect("read");
     let refused = give_up("one").await.expect_err("too little is spent").summary();
     assert_eq!((&refused["spent_percent"], &refused["needed_percent"]), (&79.into(), &80.into()), "{refused}");
@@ -259,6 +259,11 @@ async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() 
     let told: Vec<_> = told.filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok()).collect();
     let [RoleEvent::GiftCardGivenUp { order, units, face, percent, .. }] = told[..] else { panic!("{told:?}") };
     assert_eq!((order, units, face, percent), (bought, 200, 1_000, 100));
+    // What was given up is not spent: with an order that goes back nobody turns the whole card into money.
+    shop.give_back(&cards[0], much, RefundId([2; 16]), 799).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let refused = give_up("two").await.expect_err("next to nothing is spent").summary();
+    assert_eq!(refused["spent_percent"], 0, "{refused}");
 }
 
 #[tokio::test]
