@@ -40,7 +40,7 @@ const PAUSES: [Duration; 9] = [
     Duration::from_hours(24),
 ];
 /// How old a notice may be to be tried again: as long as all pauses take. One that waits behind many others is not tried as
-/// often, and one that a person resends later is tried once.
+/// often.
 const OLDEST: Duration = Duration::from_hours(76);
 /// How long a try keeps other processes from the same delivery; longer than a system may take to answer.
 const LEASE: Duration = Duration::from_secs(30);
@@ -226,7 +226,8 @@ impl Deliveries {
             Sent::Answered(status, wish) => (Some(status), format!("it answered {status}"), wish),
             Sent::Failed(reason) => (None, reason, None),
         };
-        let may_wait = answer != Some(GONE) && now.since(delivery.created_at) < OLDEST;
+        let asked_for = delivery.resent_at.unwrap_or(delivery.created_at);
+        let may_wait = answer != Some(GONE) && now.since(asked_for) < OLDEST;
         let pause = PAUSES.get(delivery.tries.saturating_sub(1) as usize).filter(|_| may_wait);
         let Delivery { id, webhook, tries, kind, .. } = *delivery;
         if let Some(pause) = pause {

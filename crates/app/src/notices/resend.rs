@@ -43,6 +43,7 @@ pub(super) async fn post(
         }
         delivery.record.state = DeliveryState::Waiting;
         delivery.record.due_at = notices.ports.clock.now();
+        delivery.record.resent_at = Some(delivery.record.due_at);
         delivery.record.tries = 0;
         delivery.record.ended_at = None;
         if notices.ports.records.commit(Unit::new().update(&delivery)).await? == Committed::Done {

@@ -58,6 +58,8 @@ record! {
         pub(super) created_at: Time,
         /// When it was removed.
         pub(super) removed_at: Option<Time>,
+        /// When it was let go on after a pause. What happened before that it is not told, whoever reads it again.
+        pub(super) resumed_at: Option<Time>,
     }
     indexes [index "webhooks_by_state" ("state", "created_at"), index "webhooks_by_key" ("sealed_with")]
 }
@@ -92,6 +94,8 @@ record! {
         pub(super) created_at: Time,
         /// When it was delivered or given up.
         pub(super) ended_at: Option<Time>,
+        /// When a person asked that it be sent again.
+        pub(super) resent_at: Option<Time>,
     }
     indexes [
         index "deliveries_due" ("webhook", "state", "due_at"),
@@ -117,7 +121,7 @@ impl Webhook {
     /// Whether it is told of this. What happened before it was there it is not.
     pub(super) fn wants(&self, kind: NoticeKind, at: Time) -> bool {
         let chosen = self.kinds.0.is_empty() || self.kinds.0.contains(&kind);
-        self.state == WebhookState::Active && self.created_at <= at && chosen
+        self.state == WebhookState::Active && self.resumed_at.unwrap_or(self.created_at) <= at && chosen
     }
 }
 
@@ -138,6 +142,7 @@ impl Delivery {
             reason: None,
             created_at: now,
             ended_at: None,
+            resent_at: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use firstcome_core::time::Time;
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -60,7 +61,7 @@ pub(super) async fn patch(
     value.url.as_deref().map_or(Ok(()), |url| notices.check_url(url))?;
     let webhook = notices
         .change(&id, |webhook| {
-            value.apply(webhook);
+            value.apply(webhook, notices.ports.clock.now());
             Ok(())
         })
         .await?;
@@ -68,7 +69,7 @@ pub(super) async fn patch(
 }
 
 impl WebhookEdit {
-    fn apply(&self, webhook: &mut Webhook) {
+    fn apply(&self, webhook: &mut Webhook, now: Time) {
         if let Some(url) = &self.url {
             webhook.url.clone_from(url);
         }
@@ -77,6 +78,9 @@ impl WebhookEdit {
         }
         if let Some(events) = &self.events {
             webhook.kinds.0.clone_from(events);
+        }
+        if self.paused == Some(false) && webhook.state == WebhookState::Paused {
+            webhook.resumed_at = Some(now);
         }
         if let Some(paused) = self.paused {
             webhook.state = if paused { WebhookState::Paused } else { WebhookState::Active };

@@ -86,6 +86,7 @@ pub(super) async fn post(
         previous_until: None,
         created_at: now,
         removed_at: None,
+        resumed_at: None,
     };
     Secrets::of(&secret).seal(&mut webhook, &ports.keys.sealer());
     about(webhook.id);

@@ -190,3 +190,21 @@ async fn secrets_are_sealed_anew_and_sign_as_before() {
     assert!(receiver.got()[0].is_signed_with(&secret));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// So the notices for a receiver that is dead for ever do not grow without end.
+#[tokio::test]
+async fn what_waited_for_days_is_tried_once_and_what_is_resent_like_new() {
+    let (world, receiver) = (World::open().await, Receiver::start().await);
+    let (webhook, _) = world.listen(&receiver, &[]).await;
+    world.sell("k", 1).await;
+    world.read().await;
+    receiver.say([500; 2]);
+    world.clock.advance(Duration::from_hours(77));
+    assert_eq!(world.step(webhook).await, Step { due: 1, arrived: 0 });
+    let row = world.row().await;
+    assert_eq!((row.state, row.tries), (DeliveryState::GivenUp, 1));
+    let resend = format!("{DELIVERIES}/{}/resend", row.id);
+    assert_eq!(world.seller(Method::POST, &resend, Value::Null).await.0, 202);
+    assert_eq!(world.step(webhook).await, Step { due: 1, arrived: 0 });
+    assert_eq!((world.row().await.state, world.row().await.tries), (DeliveryState::Waiting, 1));
+}

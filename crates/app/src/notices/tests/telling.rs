@@ -118,6 +118,8 @@ async fn whoever_comes_later_or_is_paused_or_gone_is_not_told() {
     assert_eq!(world.seller(Method::PATCH, &path, json!({ "paused": true })).await.0, 200);
     world.sell("paused", 1).await;
     world.read().await;
+    world.sell("paused, and read later", 1).await;
+    world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.seller(Method::PATCH, &path, json!({ "paused": false })).await.0, 200);
     world.read().await;
     assert!(world.rows().await.is_empty());
