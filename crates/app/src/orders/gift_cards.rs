@@ -92,6 +92,12 @@ impl Orders {
             amount = match ledger.decide(account.number(), Command::Prepare(request)).await? {
                 LedgerOutcome::Held(hold) | LedgerOutcome::AlreadyHeld(hold) => {
                     let amount = i64::from(hold.quantity);
+                    if amount > costs {
+                        // A try that a crash has cut off, at a higher price: the sweeper takes it back.
+                        let detail =
+                            "An earlier try reserved more than the order costs now; try again in a few seconds";
+                        return Err(Problem::new(ErrorCode::Unavailable).detail(detail));
+                    }
                     return Ok(Some(CardPart { card: card.voucher, account: account.number(), amount }));
                 }
                 LedgerOutcome::Refused(Refusal::OverLimit { limit, owned }) => {
