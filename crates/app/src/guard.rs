@@ -1,7 +1,8 @@
 //! What stands in front of the roles of a process that is called by a gateway: nobody else is listened to.
 //!
 //! - A request without the gateway's [signature](crate::http::Signatures) for it is refused with 403, whatever else it
-//!   carries; one that is signed and came too late with 503. Who calls and from where is what the signature says, and nothing that a client sent.
+//!   carries; one that is signed and came too late with 503. Who calls and from where is what the signature says, and
+//!   nothing that a client sent.
 //! - Nobody waits for an answer after the deadline that the gateway handed on: the work is dropped, as when a client
 //!   leaves, and 503 says so.
 //! - [`OPEN`] paths say whether the process lives, and nothing about the shop.

@@ -90,8 +90,8 @@ record! {
 }
 
 record! {
-    /// How far an e-mail address is on its way to being verified, or to a new password. Here and not in memory, so that a code outlives a
-    /// restart.
+    /// How far an e-mail address is on its way to being verified, or to a new password. Here and not in memory, so that a
+    /// code outlives a restart.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub(super) struct EmailCode in "email_codes" {
         /// Keyed hash of the e-mail address and of what the code is for.

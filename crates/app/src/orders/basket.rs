@@ -1,5 +1,5 @@
-//! Placing an order over several offers, or with a coupon or a gift card. [`super::lines`] has the steps and what a crash between them
-//! leaves; [`super::hold_all`] does them.
+//! Placing an order over several offers, or with a coupon or a gift card. [`super::lines`] has the steps and what a crash
+//! between them leaves; [`super::hold_all`] does them.
 //!
 //! A refusal is decided anew when the same request comes again, but an aborted order is aborted for ever. So a request
 //! has several names, one after the other: the first whose order was not aborted is the one that counts.

@@ -1,7 +1,7 @@
 //! An order over several offers: all of its lines are held, or none.
 //!
-//! The offer with the lowest number is its home and decides alone. The other lines are prepared before it; from its `Held` on, and
-//! not before, the order exists. A prepared line is released by nothing but what the home has recorded.
+//! The offer with the lowest number is its home and decides alone. The other lines are prepared before it; from its `Held`
+//! on, and not before, the order exists. A prepared line is released by nothing but what the home has recorded.
 //!
 //! | where a crash leaves it | what the home says | what heals it ([`super::sweep`]) |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! `POST /vouchers/{code}/refund`: an owner gives up what is left of a gift card, and gets money for it.
 //!
-//! The ledger decides, as at a till: what is left is taken from the card's account, all of it or nothing. The journal says that it
-//! was, and by which percent; whoever reads it ([`super::follow`]) writes the row and tells the orders role, in one commit. That
+//! The ledger decides, as at a till: what is left is taken from the card's account, all of it or nothing. The journal says
+//! that it was, and by which percent; whoever reads it ([`super::follow`]) writes the row and tells the orders role, in one commit. That
 //! sends the money back to the charge that had bought the card, as a part of that order ([`crate::orders`], `given_up`). So
 //! a crash after the ledger's answer loses nothing, and nothing goes back twice.
 
