@@ -76,6 +76,8 @@ error_codes! {
     WrongState = "wrong_state", 409, "Not possible in the state it is in";
     /// The event of a dead letter could not be handled this time either.
     ReplayFailed = "replay_failed", 409, "The event cannot be handled yet";
+    /// The order has a virtual account to pay into already.
+    VirtualAccountIssued = "virtual_account_issued", 409, "There is an account to pay into already";
     /// The hold of the order has ended.
     HoldExpired = "hold_expired", 409, "The time to pay has run out";
     /// Another payment of the order is under way.

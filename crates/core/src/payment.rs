@@ -4,10 +4,37 @@ use crate::ports::{ProviderAnswer, ProviderPayment, ProviderStatus};
 use crate::text_enum;
 
 text_enum! {
+    /// How money is collected.
+    pub enum PaymentMethod {
+        /// Through the provider's checkout: a card, or what else it offers there.
+        Checkout = "checkout",
+        /// By a transfer to a virtual account.
+        BankTransfer = "bank_transfer",
+    }
+}
+
+text_enum! {
+    /// Where a cash receipt stands.
+    pub enum ReceiptState {
+        /// Wanted; issued when the deposit is there and delivered for.
+        Pending = "PENDING",
+        /// The provider has issued it.
+        Issued = "ISSUED",
+        /// Lowered by what went back of the payment.
+        PartialCanceled = "PARTIAL_CANCELED",
+        /// All of it went back, or nothing was left before it was issued.
+        Canceled = "CANCELED",
+        /// The provider refused it, or was silent for too long.
+        Failed = "FAILED",
+    }
+}
+
+text_enum! {
     /// Where a payment stands. What to do after a crash: `Ready`, `InProgress` and `Unknown` are looked up at the
     /// provider and concluded by its answer; `Done` is committed in the ledger again; the others are over.
     pub enum PaymentState {
-        /// Written down; the ledger has not pinned the hold yet, no money can have moved.
+        /// A virtual account was asked for, or waits for its deposit. Nothing is pinned: the order stays payable by other
+        /// means until its time is over.
         Ready = "READY",
         /// The hold is pinned, or about to be, and the provider was, or is about to be, asked to collect. Written before
         /// both, so that a crash between the two is found.
@@ -47,7 +74,7 @@ impl PaymentState {
     pub fn may_become(self, next: Self) -> bool {
         use PaymentState::{Canceled, Done, Fail, InProgress, PartialCanceled, Quarantined, Ready, Unknown};
         match self {
-            Ready => matches!(next, InProgress | Fail | Unknown),
+            Ready => matches!(next, Ready | Done | Fail | Quarantined),
             InProgress => matches!(next, Done | Fail | Unknown | Quarantined),
             Unknown => matches!(next, Unknown | Done | Fail | Quarantined),
             Quarantined => matches!(next, Quarantined | Done | Fail),
@@ -155,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn an_account_waits_until_the_deposit_is_there_or_its_time_is_over() {
+        use PaymentState::{Done, Fail, InProgress, Quarantined, Ready, Unknown};
+        for next in [Ready, Done, Fail, Quarantined] {
+            assert!(Ready.may_become(next), "{next:?}");
+        }
+        assert!(!Ready.may_become(InProgress) && !Ready.may_become(Unknown), "nothing is pinned for it");
+    }
+
+    #[test]
     fn refunds_add_up() {
         assert_eq!(PaymentState::after_refunds(10, 0), PaymentState::Done);
         assert_eq!(PaymentState::after_refunds(10, 9), PaymentState::PartialCanceled);
@@ -170,6 +206,7 @@ mod tests {
             total,
             balance: total,
             cancels: Vec::new(),
+            account: None,
         })
     }
 

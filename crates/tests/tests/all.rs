@@ -29,5 +29,6 @@ mod smtp;
 mod socket;
 mod storm;
 mod tamper;
+mod transfers;
 mod webhooks;
 mod wishlist;

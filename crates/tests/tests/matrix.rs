@@ -64,6 +64,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/me/cart/checkout", Account),
     ("POST", "/orders/{id}/return", Owner),
     ("POST", "/payments/confirm", Owner),
+    ("POST", "/payments/virtual-accounts", Owner),
     ("GET", "/payments/{order_id}", OwnerOrStaff),
     ("POST", "/webhooks/toss", Anyone),
     ("GET", "/me/vouchers", Account),
@@ -260,6 +261,8 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/orders/{id}/return/refuse" => json!({"reason": "it was worn"}),
         "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
             "amount": {"amount": 1, "currency": "KRW"}}),
+        "/payments/virtual-accounts" => json!({"order_id": things.order, "bank": "88", "depositor_name": "Kim Minsu",
+            "refund_account": {"bank": "20", "account_number": "1002-123-456789", "holder_name": "Kim Minsu"}}),
         "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),
         "/admin/products" => gift_card(1_000),
         "/admin/offers" => {

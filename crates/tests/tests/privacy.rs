@@ -15,7 +15,7 @@ const NEW_PASSWORD: &str = "pancake umbrella ostrich";
 pub(crate) const PRODUCT: &str = "A thing that anyone may read about";
 
 /// What nobody may find: everything that the person has told the shop.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 16] = [
     "zebulon",
     "quartermain",
     "unmistakable.test",
@@ -26,6 +26,12 @@ const SECRETS: [&str; 10] = [
     "Nightingale Crescent",
     "Receiving Reception",
     "tablet in the kitchen",
+    "Deirdre Depositor",
+    "1002998877665",
+    "1002-998-877665",
+    "Hortensia Holder",
+    "01055667788",
+    "010-5566-7788",
 ];
 
 /// A person does everything that tells the shop about them. Returns them, logged in.
@@ -54,6 +60,7 @@ pub(crate) async fn live(shop: &impl Storefront) -> Api {
     ] {
         person.post("/orders").key(key).json(&body).want(201).await;
     }
+    transfer(&api, &person, &seller).await;
     let proofs = (verified(&api, OTHER_EMAIL).await, verified(&api, EMAIL).await);
     let body = json!({"name": "Quartermain", "address": "78 Nightingale Crescent", "email": OTHER_EMAIL,
         "verification_token": proofs.0, "current_verification_token": proofs.1});
@@ -64,6 +71,33 @@ pub(crate) async fn live(shop: &impl Storefront) -> Api {
     // Bodies that are refused must not end up in a log either.
     api.post("/auth/signup").json(&json!({"email": EMAIL, "password": PASSWORD, "zebulon": true})).want(422).await;
     api.log_in(OTHER_EMAIL, NEW_PASSWORD).await
+}
+
+/// The person pays by bank transfer, twice, and one of the two goes back.
+async fn transfer(api: &Api, person: &Api, seller: &Api) {
+    let paid = seller.sell(&ticket(PRODUCT), &json!({"price": 5_000, "stock": 10})).await;
+    for key in ["kept", "back"] {
+        let order = person.order(key, &paid, 1).await.expect("an answer").want(201);
+        let order = order["order_id"].as_str().expect("an id").to_owned();
+        let body = json!({"order_id": order, "bank": "88", "depositor_name": "Deirdre Depositor",
+            "refund_account": {"bank": "20", "account_number": "1002-998-877665", "holder_name": "Hortensia Holder"},
+            "cash_receipt": {"type": "deduction", "number": "010-5566-7788"}});
+        person.post("/payments/virtual-accounts").key(key).json(&body).want(201).await;
+        api.deposit_at_sandbox(&order).await.expect("an answer").want(200);
+        let receipt = async |state: &str| {
+            until(format!("the receipt is {state}"), SOON, async || {
+                let payment = person.payment_of(&order).await.expect("an answer").want(200);
+                assert_eq!(payment["virtual_account"]["depositor_name"], "Deirdre Depositor", "{payment}");
+                if payment["cash_receipt"]["state"] == state { Ok(()) } else { Err(payment) }
+            })
+            .await;
+        };
+        receipt("ISSUED").await;
+        if key == "back" {
+            person.cancel(key, &order).await.expect("an answer").want(200);
+            receipt("CANCELED").await;
+        }
+    }
 }
 
 async fn verified(api: &Api, email: &str) -> Value {

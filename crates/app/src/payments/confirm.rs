@@ -14,7 +14,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, OrderId, PaymentId, UserId};
 use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
 use firstcome_core::money::Money;
-use firstcome_core::payment::{PaymentState, is_not_found};
+use firstcome_core::payment::{PaymentMethod, PaymentState, is_not_found};
 use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderPayment, ProviderStatus};
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 use garde::Validate;
@@ -135,10 +135,7 @@ impl Payments {
         if let Some(payment) = checked? {
             return Ok(payment);
         }
-        if failed? >= MAX_FAILED {
-            let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
-            return Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED));
-        }
+        may_try_again(failed?)?;
         let attempt = self.write_attempt(confirmation).await?;
         match self.stock.begin(&hold, attempt.record.payment_id).await {
             Ok(Pinned::Yes) => match self.overtaken(&attempt, &hold).await? {
@@ -241,6 +238,7 @@ impl Payments {
             due_at: Some(now + self.options.lease),
             created_at: now,
             updated_at: now,
+            method: Some(PaymentMethod::Checkout),
         };
         match self.ports.records.commit(Unit::new().insert(&attempt)).await? {
             Committed::Done => Ok(Stored { record: attempt, version: 1 }),
@@ -260,7 +258,16 @@ impl Payments {
     }
 }
 
-fn refused(code: &str, message: &str) -> Problem {
+/// Refuses one more attempt of an order of which so many failed.
+pub(super) fn may_try_again(failed: usize) -> Outcome<()> {
+    if failed < MAX_FAILED {
+        return Ok(());
+    }
+    let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
+    Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED))
+}
+
+pub(super) fn refused(code: &str, message: &str) -> Problem {
     Problem::new(ErrorCode::PaymentFailed).detail(message).with("provider_code", code).with("provider_message", message)
 }
 

@@ -5,6 +5,7 @@
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::money::Money;
+use firstcome_core::payment::PaymentMethod::{BankTransfer, Checkout};
 use firstcome_core::payment::{Asked, PaymentState, RefundState, Verdict, judge};
 use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 use firstcome_core::product::RefundPolicy;
@@ -16,7 +17,14 @@ use super::rows::{Origin, Payment, Refund, attempt_of, refunds_of};
 impl Payments {
     /// Brings the books to what the provider says of a payment of `order`.
     pub(super) async fn follow(&self, order: OrderId, payment: ProviderPayment) -> Result<(), PortError> {
-        let known = match attempt_of(&*self.ports.records, order, &payment.payment_key).await? {
+        let attempt = match attempt_of(&*self.ports.records, order, &payment.payment_key).await? {
+            None => self.named_by(order, &payment).await?,
+            attempt => attempt,
+        };
+        let known = match attempt {
+            Some(attempt) if attempt.record.state.is_undecided() && attempt.record.is_transfer() => {
+                self.follow_account(attempt, &payment).await?
+            }
             Some(attempt) if attempt.record.state.is_undecided() => {
                 let answer = ProviderAnswer::Payment(payment.clone());
                 match judge(Asked::Lookup, &answer, |payment| attempt.record.is(payment)) {
@@ -31,7 +39,15 @@ impl Payments {
             }
             None => return Ok(()),
         };
-        if known.record.state.is_charged() { self.follow_cancels(known, &payment).await } else { Ok(()) }
+        if !known.record.state.is_charged() {
+            return Ok(());
+        }
+        if payment.status == ProviderStatus::WaitingForDeposit {
+            // A bank that took its word back: its deposit counts as not made, and the order may be delivered already.
+            let Payment { payment_id, .. } = known.record;
+            tracing::error!(%order, payment = %payment_id, "the provider takes a deposit back: a person must look at its books");
+        }
+        self.follow_cancels(known, &payment).await
     }
 
     /// A charge that we never asked for: written as DONE, so that its money is delivered for or sent back.
@@ -56,6 +72,7 @@ impl Payments {
             due_at: Some(now + self.options.look_again_after),
             created_at: now,
             updated_at: now,
+            method: Some(if payment.account.is_some() { BankTransfer } else { Checkout }),
         };
         tracing::warn!(%order, payment = %payment_id, "charged without a confirmation of ours");
         let event = RoleEvent::PaymentDone { order, attempt: payment_id, amount: charge.money() };

@@ -13,6 +13,8 @@ pub(super) struct Metrics {
     pub(super) undeliverable: Counter,
     pub(super) refunds_done: Counter,
     pub(super) refunds_quarantined: Counter,
+    pub(super) receipts_issued: Counter,
+    pub(super) receipts_failed: Counter,
 }
 
 impl Metrics {
@@ -26,6 +28,8 @@ impl Metrics {
             ("firstcome_payments_undeliverable", "Charges that are refunded by themselves", &metrics.undeliverable),
             ("firstcome_refunds_done", "Refunds that the provider confirmed", &metrics.refunds_done),
             ("firstcome_refunds_quarantined", "Refunds that a person must look at", &metrics.refunds_quarantined),
+            ("firstcome_cash_receipts_issued", "Cash receipts that the provider issued", &metrics.receipts_issued),
+            ("firstcome_cash_receipts_failed", "Cash receipts that a person must look at", &metrics.receipts_failed),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

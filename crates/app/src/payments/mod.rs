@@ -11,6 +11,7 @@
 //! | QUARANTINED | asked for too long: a person is called; still asked, still pinned |
 //! | DONE | in one commit with `payment.done`, whose consumer ([`settle`]) commits the units again, or refunds |
 //! | FAIL | in one commit with `payment.failed`, whose consumer unpins the units again |
+//! | READY | a bank transfer that waits for its deposit: see [`transfer`] |
 //! | refund PENDING | [`refunds`] asks the provider with the refund's id as key until it confirms |
 //!
 //! What the provider did without us (a charge that we never confirmed, a cancel in its console) comes by a notice or by
@@ -21,6 +22,7 @@ mod confirm;
 mod follow;
 mod metrics;
 mod notice;
+mod receipts;
 mod reconcile;
 mod refunds;
 mod resolve;
@@ -31,6 +33,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod toss;
+mod transfer;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -50,6 +53,7 @@ use crate::actions::{Action, ActionHead};
 use crate::consumer::{Consumer, DeadLetter, Handler, Topic};
 use crate::letters::Letters;
 use crate::role::{Role, Worker};
+use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables, reseal, resealer};
 use crate::stock::Stock;
 use metrics::Metrics;
 use settle::Settled;
@@ -58,8 +62,20 @@ pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
+pub const TABLES: &[&Table] = &[
+    rows::Payment::TABLE,
+    rows::Refund::TABLE,
+    transfer::VirtualAccount::TABLE,
+    receipts::CashReceipt::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+    KeyCheck::TABLE,
+];
+
+/// Which of them have sealed columns, and which column says by what key.
+pub const SEALED: SealedTables =
+    &[(transfer::VirtualAccount::TABLE, transfer::VirtualAccount::KEY), (KeyCheck::TABLE, KeyCheck::KEY)];
 
 /// Events that are handled in one commit at most; each may wait for the ledger.
 const BATCH: usize = 256;
@@ -113,6 +129,8 @@ pub struct Ports {
     pub provider: Arc<dyn PaymentProvider>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Encrypts what buyers say of themselves for bank transfers.
+    pub keys: Arc<Keys>,
 }
 
 /// What endpoints and workers share.
@@ -151,10 +169,27 @@ impl Payments {
         vec![
             letters.follow(&self.consumer(topics::PAYMENTS, settle::Settle(Arc::clone(self)))),
             letters.follow(&self.consumer(topics::ORDERS, refunds::Approved(Arc::clone(self)))),
+            letters.follow(&self.consumer(topics::PAYMENTS, receipts::Told(Arc::clone(self)))),
+            letters.follow(&self.consumer(topics::ACCOUNTS, transfer::Erased(Arc::clone(self)))),
             resolve::worker(Arc::clone(self)),
             refunds::worker(Arc::clone(self)),
             reconcile::worker(Arc::clone(self)),
+            receipts::worker(Arc::clone(self)),
+            transfer::forgetter(Arc::clone(self)),
+            self.resealer(),
         ]
+    }
+
+    /// Seals details anew when there is a new key.
+    fn resealer(&self) -> Worker {
+        let (records, keys) = (Arc::clone(&self.ports.records), Arc::clone(&self.ports.keys));
+        resealer("payments-keys", move || {
+            let (records, keys) = (Arc::clone(&records), Arc::clone(&keys));
+            async move {
+                Ok(reseal::<transfer::VirtualAccount>(&*records, &keys).await?
+                    + reseal::<KeyCheck>(&*records, &keys).await?)
+            }
+        })
     }
 }
 
@@ -168,12 +203,19 @@ where
     outcomes.into_iter().try_fold(0, |count, outcome| outcome.map(|()| count + 1))
 }
 
-/// Makes the role.
-pub fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Role {
+/// Refuses keys that are not those of the database, of which nothing is changed.
+pub async fn look_at_keys(records: &dyn Records, keys: &Keys) -> Result<(), PortError> {
+    secrets::look_at_keys::<transfer::VirtualAccount>(RoleName::Payments, records, keys, SEALED).await.map(drop)
+}
+
+/// Makes the role. Refused with encryption keys that are not those of the database.
+pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
+    let (records, keys) = (&*ports.records, &ports.keys);
+    secrets::require_keys::<transfer::VirtualAccount>(RoleName::Payments, records, keys, SEALED).await?;
     let payments = Payments::new(options, ports, metrics);
     let mut letters = Letters::new(RoleName::Payments, &payments.ports.records, &payments.ports.clock);
     let workers = payments.workers(&mut letters);
-    Role { name: "payments", router: routes().with_state(payments), workers, letters: Some(letters) }
+    Ok(Role { name: "payments", router: routes().with_state(payments), workers, letters: Some(letters) })
 }
 
 /// The description of its part of the API.
@@ -182,5 +224,9 @@ pub fn openapi() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Payments>> {
-    OpenApiRouter::new().routes(routes!(confirm::post)).routes(routes!(show::get)).routes(routes!(notice::post))
+    OpenApiRouter::new()
+        .routes(routes!(confirm::post))
+        .routes(routes!(transfer::request::post))
+        .routes(routes!(show::get))
+        .routes(routes!(notice::post))
 }

@@ -174,9 +174,13 @@ impl Payments {
         if refund.record.origin == Origin::Undeliverable && self.is_delivered_after_all(&refund).await? {
             return Ok(());
         }
+        let to = self.refund_account(&payment.record).await?;
+        if payment.record.is_transfer() && to.is_none() {
+            return self.quarantine(refund, "nobody can tell any more where the deposit came from".to_owned()).await;
+        }
         let Refund { refund_id, reason, .. } = &refund.record;
-        let key = &payment.record.payment_key;
-        match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
+        let (key, money) = (&payment.record.payment_key, refund.record.money());
+        match self.ports.provider.cancel(*refund_id, key, money, reason, to.as_ref()).await {
             ProviderAnswer::Payment(said) => match movement(&said, &refund.record) {
                 Some(transaction) => self.sent_back(refund, payment, transaction).await,
                 None => self.try_again(refund, "the provider's answer does not show the refund".to_owned()).await,

@@ -43,13 +43,16 @@ fn undecided() -> Query {
 }
 
 impl Payments {
-    /// Looks after attempts that were under way when the process started. Once asked about, an attempt is UNKNOWN or
-    /// decided, so this ends.
+    /// Looks after attempts that were under way when the process started. Once asked about, an attempt is UNKNOWN, decided
+    /// or written down as looked at, so this ends.
     pub(super) async fn recover(&self, started: Time) -> Result<usize, PortError> {
         let left = undecided()
             .is("state", PaymentState::InProgress)
             .filter("created_at", Comparison::Less(started.to_value()));
-        self.resolve_all(left).await
+        // A deposit whose notice met a dead process; each look is written down.
+        let waiting =
+            undecided().is("state", PaymentState::Ready).filter("updated_at", Comparison::Less(started.to_value()));
+        Ok(self.resolve_all(left).await? + self.resolve_all(waiting).await?)
     }
 
     /// Looks after attempts whose time to be asked about has come. Returns how many.
@@ -57,8 +60,16 @@ impl Payments {
         let due = || Comparison::AtMost(self.now().to_value());
         let failed = Query::all(Payment::TABLE, AT_ONCE).is("state", PaymentState::Fail).filter("due_at", due());
         let failed = self.ports.records.list::<Payment>(failed.order_by("due_at", Direction::Ascending)).await?;
-        all(failed.into_iter().map(|attempt| self.unpin_again(attempt)), self.options.calls).await?;
+        all(failed.into_iter().map(|attempt| self.look_back_at(attempt)), self.options.calls).await?;
         self.resolve_all(undecided().filter("due_at", due())).await
+    }
+
+    async fn look_back_at(&self, failed: Stored<Payment>) -> Result<(), PortError> {
+        if failed.record.is_transfer() {
+            self.look_for_late_deposit(failed).await
+        } else {
+            self.unpin_again(failed).await
+        }
     }
 
     /// A failed attempt holds no units; once more after a while, because a process that stood still may have pinned them
@@ -77,6 +88,9 @@ impl Payments {
     }
 
     async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
+        if attempt.record.is_transfer() {
+            return self.look_after_account(attempt).await;
+        }
         match self.look_up(&attempt.record).await {
             Verdict::Waiting => self.go_on(attempt).await?,
             verdict => self.conclude(attempt, verdict, None).await?,

@@ -3,7 +3,7 @@
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::payment::{PaymentMethod, PaymentState, RefundState};
 use firstcome_core::ports::{PortError, ProviderPayment, Records};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
@@ -35,7 +35,7 @@ record! {
         pub order_id: OrderId,
         /// Who pays; nil for a charge of an order that nobody placed.
         pub person: UserId,
-        /// The provider's name for it.
+        /// The provider's name for it. A virtual account that the provider has not named yet has its own id here.
         pub payment_key: String,
         /// The digest of the request's body, bit for bit.
         pub digest: i64,
@@ -61,6 +61,8 @@ record! {
         pub created_at: Time,
         /// When it last changed.
         pub updated_at: Time,
+        /// How it is collected; through the provider's checkout in rows of old versions.
+        pub method: Option<PaymentMethod>,
     }
     indexes [
         unique "payments_live" ("live"),
@@ -129,6 +131,11 @@ impl Payment {
     /// What is collected.
     pub(super) fn money(&self) -> Money {
         Money::new(self.amount, self.currency)
+    }
+
+    /// How it is collected.
+    pub(super) fn method(&self) -> PaymentMethod {
+        self.method.unwrap_or(PaymentMethod::Checkout)
     }
 
     /// Whether the provider's payment is this one: key, order, amount, currency.

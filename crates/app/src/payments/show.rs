@@ -6,14 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::payment::{PaymentMethod, PaymentState, RefundState};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Payments;
+use super::receipts::ReceiptView;
 use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
+use super::transfer::AccountView;
 use crate::http::{Buyer, Identity, Outcome, Path, Permission, Problem};
 
 /// Money in minor units.
@@ -47,6 +49,15 @@ pub(super) struct View {
     /// What went back of it.
     #[schema(value_type = MoneySchema)]
     refunded: Money,
+    /// How it is collected: `checkout` or `bank_transfer`.
+    #[schema(value_type = String, example = "checkout")]
+    method: PaymentMethod,
+    /// Where a bank transfer goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    virtual_account: Option<AccountView>,
+    /// The cash receipt of a bank transfer, if one is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cash_receipt: Option<ReceiptView>,
     /// Every attempt, oldest first.
     attempts: Vec<AttemptView>,
     /// Every refund, oldest first.
@@ -59,13 +70,16 @@ pub(super) struct View {
 struct AttemptView {
     #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
     payment_id: PaymentId,
-    /// The provider's name for it.
+    /// The provider's name for it; null while it has none yet.
     #[schema(example = "sbx_01kadz5b3r0000000000000001")]
-    payment_key: String,
+    payment_key: Option<String>,
     #[schema(value_type = String, example = "DONE")]
     state: PaymentState,
     #[schema(value_type = MoneySchema)]
     amount: Money,
+    /// How it is collected: `checkout` or `bank_transfer`.
+    #[schema(value_type = String, example = "checkout")]
+    method: PaymentMethod,
     /// The provider's code, when it refused.
     provider_code: Option<String>,
     /// The provider's words, when it refused.
@@ -141,6 +155,9 @@ pub(super) async fn get(
         state: payment.state,
         amount: payment.money(),
         refunded: Money::new(payment.refunded, payment.currency),
+        method: payment.method(),
+        virtual_account: payments.account_view(payment).await?,
+        cash_receipt: payments.receipt_view(payment).await?,
         refunds: refunds.into_iter().map(RefundView::from).collect(),
         attempts: attempts.into_iter().map(AttemptView::from).collect(),
     }))
@@ -156,7 +173,8 @@ impl From<Payment> for AttemptView {
         let failed = payment.state == PaymentState::Fail;
         Self {
             payment_id: payment.payment_id,
-            payment_key: payment.payment_key,
+            method: payment.method(),
+            payment_key: (!payment.is_unnamed()).then_some(payment.payment_key),
             state: payment.state,
             amount,
             provider_code: payment.code,

@@ -17,6 +17,8 @@ pub(super) enum On {
     Lookup,
     Cancel,
     Webhook,
+    VirtualAccount,
+    CashReceipt,
 }
 
 /// What goes wrong.

@@ -9,6 +9,7 @@ mod checkout;
 mod controls;
 mod error;
 mod faults;
+mod masked;
 mod object;
 mod rows;
 mod store;
@@ -28,12 +29,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::role::Role;
 use faults::Faults;
-use rows::SandboxPayment;
+use rows::{SandboxPayment, SandboxReceipt};
 use store::Store;
 use webhooks::Webhooks;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[SandboxPayment::TABLE];
+pub const TABLES: &[&Table] = &[SandboxPayment::TABLE, SandboxReceipt::TABLE];
 /// The secret key of a sandbox in development.
 pub const DEVELOPMENT_SECRET_KEY: &str = "test_sk_firstcome_sandbox";
 /// Where the sandbox is mounted: the provider's address, as the client takes it, ends with this.
@@ -101,10 +102,16 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/v1/payments/{payment_key}", get(api::lookup::by_key))
         .route("/v1/payments/orders/{order_id}", get(api::lookup::by_order))
         .route("/v1/payments/{payment_key}/cancel", post(api::cancel::cancel))
+        .route("/v1/virtual-accounts", post(api::virtual_account::open))
+        .route("/v1/cash-receipts", post(api::receipt::issue))
+        .route("/v1/cash-receipts/{receipt_key}/cancel", post(api::receipt::cancel))
+        .route("/v1/test/deposits", post(controls::deposit::deposit))
+        .route("/v1/test/cash-receipts", get(controls::receipts::list))
         .route("/v1/test/payments", post(controls::pay::pay).get(controls::list::list))
         .route("/v1/test/faults", put(controls::rules::replace))
         .route("/checkout", get(checkout::page::show))
         .route("/checkout/style.css", get(checkout::page::style))
+        .route("/checkout/deposit", get(checkout::deposit::show).post(checkout::deposit::pay))
         .route("/checkout/{decision}", post(checkout::decide::decide))
         .with_state(sandbox);
     Router::new().nest(PREFIX, routes)

@@ -3,7 +3,7 @@
 use firstcome_core::time::Time;
 use serde::Serialize;
 
-use super::rows::{Cancel, Failure, SandboxPayment, Status};
+use super::rows::{Account, Cancel, Failure, SandboxPayment, Status};
 
 /// How much of a payment's history is shown: an answer that is given again is the one that was given first.
 #[derive(Clone, Copy)]
@@ -12,6 +12,8 @@ pub(super) enum View {
     Now(Time),
     /// As it was after this many cancels.
     After(usize),
+    /// As it was when its account had been opened.
+    Opened,
 }
 
 #[derive(Serialize)]
@@ -44,8 +46,8 @@ pub(super) struct PaymentObject<'a> {
     receipt: Option<Url>,
     checkout: Url,
     failure: Option<&'a Failure>,
-    secret: Option<()>,
-    virtual_account: Option<()>,
+    secret: Option<&'a str>,
+    virtual_account: Option<VirtualAccount<'a>>,
     transfer: Option<()>,
     mobile_phone: Option<()>,
     gift_certificate: Option<()>,
@@ -54,6 +56,29 @@ pub(super) struct PaymentObject<'a> {
     discount: Option<()>,
     easy_pay: Option<()>,
     metadata: Option<()>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VirtualAccount<'a> {
+    account_type: &'static str,
+    account_number: &'a str,
+    bank_code: &'a str,
+    customer_name: &'a str,
+    depositor_name: Option<&'a str>,
+    due_date: String,
+    expired: bool,
+    settlement_status: &'static str,
+    refund_status: &'static str,
+    refund_receive_account: Option<RefundReceiveAccount<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundReceiveAccount<'a> {
+    bank_code: &'a str,
+    account_number: &'a str,
+    holder_name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -105,17 +130,20 @@ impl<'a> PaymentObject<'a> {
         let shown = match view {
             View::Now(_) => payment.cancels.0.as_slice(),
             View::After(count) => &payment.cancels.0[..count.min(payment.cancels.0.len())],
+            View::Opened => &[],
         };
         let balance = payment.amount - shown.iter().map(|cancel| cancel.amount).sum::<i64>();
         let status = match view {
             View::Now(now) => payment.status_at(now),
+            View::Opened => Status::WaitingForDeposit,
             View::After(_) if shown.is_empty() => Status::Done,
             View::After(_) if balance == 0 => Status::Canceled,
             View::After(_) => Status::PartialCanceled,
         };
         // Korean prices contain a tenth of the supplied amount as tax.
         let vat = balance / 11;
-        let approved = payment.approved_at.is_some();
+        let approved = payment.approved_at.is_some() && !matches!(view, View::Opened);
+        let account = payment.account.as_ref().map(|account| &account.0);
         let last = shown.last().map(|cancel| cancel.transaction_key.as_str());
         Self {
             m_id: "firstcome_sandbox",
@@ -126,7 +154,7 @@ impl<'a> PaymentObject<'a> {
             order_name: &payment.order_name,
             r#type: "NORMAL",
             status,
-            method: "카드",
+            method: if account.is_some() { "가상계좌" } else { "카드" },
             currency: payment.currency.as_str(),
             country: "KR",
             total_amount: payment.amount,
@@ -136,17 +164,17 @@ impl<'a> PaymentObject<'a> {
             tax_free_amount: 0,
             tax_exemption_amount: 0,
             requested_at: korean_time(payment.requested_at),
-            approved_at: payment.approved_at.map(korean_time),
+            approved_at: payment.approved_at.filter(|_| approved).map(korean_time),
             use_escrow: false,
             culture_expense: false,
             is_partial_cancelable: true,
-            card: approved.then(|| Card::of(payment)),
+            card: (approved && account.is_none()).then(|| Card::of(payment)),
             cancels: (!shown.is_empty()).then(|| cancel_objects(payment.amount, shown)),
             receipt: approved.then(|| Url::of(&payment.payment_key, "receipt")),
             checkout: Url::of(&payment.payment_key, "checkout"),
             failure: payment.failure.0.as_ref(),
-            secret: None,
-            virtual_account: None,
+            secret: account.map(|account| account.secret.as_str()),
+            virtual_account: account.map(|account| VirtualAccount::of(payment, account, status)),
             transfer: None,
             mobile_phone: None,
             gift_certificate: None,
@@ -162,6 +190,28 @@ impl<'a> PaymentObject<'a> {
 impl Url {
     fn of(payment_key: &str, what: &str) -> Self {
         Self { url: format!("https://sandbox.invalid/payments/{payment_key}/{what}") }
+    }
+}
+
+impl<'a> VirtualAccount<'a> {
+    fn of(payment: &'a SandboxPayment, account: &'a Account, status: Status) -> Self {
+        let refunded = account.refunded_to.as_ref();
+        Self {
+            account_type: "일반",
+            account_number: &account.number,
+            bank_code: &account.bank,
+            customer_name: &account.customer_name,
+            depositor_name: payment.approved_at.map(|_| account.customer_name.as_str()),
+            due_date: korean_time(payment.expires_at),
+            expired: status == Status::Expired,
+            settlement_status: "INCOMPLETED",
+            refund_status: if refunded.is_some() { "COMPLETED" } else { "NONE" },
+            refund_receive_account: refunded.map(|to| RefundReceiveAccount {
+                bank_code: &to.bank,
+                account_number: &to.number,
+                holder_name: &to.holder,
+            }),
+        }
     }
 }
 

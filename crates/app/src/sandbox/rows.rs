@@ -12,6 +12,8 @@ text_enum! {
     pub(super) enum Status {
         /// The buyer has paid in the widget; the shop has not confirmed.
         InProgress = "IN_PROGRESS",
+        /// A virtual account is open, and nothing was paid in.
+        WaitingForDeposit = "WAITING_FOR_DEPOSIT",
         /// The money moved.
         Done = "DONE",
         /// All of it went back.
@@ -43,6 +45,30 @@ pub(super) struct Cancel {
     pub(super) key: Option<String>,
 }
 
+/// A virtual account. Of people it keeps what cannot be read any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Account {
+    pub(super) bank: String,
+    pub(super) number: String,
+    /// Masked.
+    pub(super) customer_name: String,
+    /// What a notice of a deposit proves itself with.
+    pub(super) secret: String,
+    /// Where money went back to.
+    #[serde(default)]
+    pub(super) refunded_to: Option<RefundedTo>,
+}
+
+/// Where money of a deposit went back to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct RefundedTo {
+    pub(super) bank: String,
+    /// Masked.
+    pub(super) number: String,
+    /// Masked.
+    pub(super) holder: String,
+}
+
 record! {
     /// A payment.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,8 +88,15 @@ record! {
         pub(super) confirm_key: Option<String>,
         pub(super) failure: Json<Option<Failure>>,
         pub(super) cancels: Json<Vec<Cancel>>,
+        /// The virtual account, if it is paid by one.
+        pub(super) account: Option<Json<Account>>,
+        /// The idempotency key that the account was asked for with.
+        pub(super) open_key: Option<String>,
     }
-    indexes [index "sandbox_payments_by_order" ("order_id")]
+    indexes [
+        index "sandbox_payments_by_order" ("order_id"),
+        index "sandbox_payments_by_open_key" ("open_key"),
+    ]
 }
 
 impl SandboxPayment {
@@ -72,8 +105,49 @@ impl SandboxPayment {
         self.amount - self.cancels.0.iter().map(|cancel| cancel.amount).sum::<i64>()
     }
 
-    /// The state at `now`: a payment that nobody confirmed expires by itself.
+    /// The state at `now`: a payment that nobody confirmed, or paid into, expires by itself.
     pub(super) fn status_at(&self, now: Time) -> Status {
-        if self.status == Status::InProgress && now >= self.expires_at { Status::Expired } else { self.status }
+        let waits = matches!(self.status, Status::InProgress | Status::WaitingForDeposit);
+        if waits && now >= self.expires_at { Status::Expired } else { self.status }
+    }
+}
+
+/// A part of a cash receipt that was canceled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct ReceiptCancel {
+    pub(super) amount: i64,
+    pub(super) at: Time,
+    /// The idempotency key that it was asked for with.
+    pub(super) key: Option<String>,
+}
+
+record! {
+    /// A cash receipt.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct SandboxReceipt in "sandbox_receipts" {
+        pub(super) receipt_key: String,
+        pub(super) order_id: String,
+        pub(super) order_name: String,
+        /// In the provider's words.
+        pub(super) kind: String,
+        pub(super) amount: i64,
+        pub(super) issue_number: String,
+        /// Masked.
+        pub(super) customer: String,
+        pub(super) requested_at: Time,
+        /// The idempotency key that it was asked for with.
+        pub(super) issue_key: Option<String>,
+        pub(super) cancels: Json<Vec<ReceiptCancel>>,
+    }
+    indexes [
+        index "sandbox_receipts_by_order" ("order_id"),
+        index "sandbox_receipts_by_issue_key" ("issue_key"),
+    ]
+}
+
+impl SandboxReceipt {
+    /// Units that were not canceled.
+    pub(super) fn left(&self) -> i64 {
+        self.amount - self.cancels.0.iter().map(|cancel| cancel.amount).sum::<i64>()
     }
 }

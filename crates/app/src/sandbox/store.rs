@@ -16,6 +16,9 @@ use super::rows::SandboxPayment;
 /// Payments kept in memory: those between their creation and their confirmation.
 const CACHED: usize = 8 * 1024;
 
+/// Payments of one order that are looked through.
+const PAGE: u32 = 100;
+
 /// A payment as it was read.
 pub(super) type Known = Arc<Stored<SandboxPayment>>;
 
@@ -62,6 +65,26 @@ impl Store {
             .is("order_id", order_id)
             .order_by("payment_key", Direction::Descending);
         Ok(self.records.list::<SandboxPayment>(query).await?.pop().map(Arc::new))
+    }
+
+    /// The payment whose account was asked for with this key.
+    pub(super) async fn find_by_open_key(&self, key: &str) -> Result<Option<Known>, PortError> {
+        let query = Query::all(SandboxPayment::TABLE, 1).is("open_key", Some(key.to_owned()));
+        Ok(self.records.list::<SandboxPayment>(query).await?.pop().map(Arc::new))
+    }
+
+    /// The latest payment of an order by a virtual account.
+    pub(super) async fn find_account(&self, order_id: &str) -> Result<Option<Known>, PortError> {
+        let query = Query::all(SandboxPayment::TABLE, PAGE)
+            .is("order_id", order_id)
+            .order_by("payment_key", Direction::Descending);
+        let payments = self.records.list::<SandboxPayment>(query).await?;
+        Ok(payments.into_iter().find(|payment| payment.record.account.is_some()).map(Arc::new))
+    }
+
+    /// The database, for what is never in memory.
+    pub(super) fn records(&self) -> &dyn Records {
+        &*self.records
     }
 
     /// A page of payments.

@@ -307,3 +307,126 @@ async fn the_checkout_leads_back() {
     assert!(choose("leave").await.location.starts_with("http://shop.test/fail?code=PAY_PROCESS_CANCELED&message="));
     assert_eq!(choose("steal").await.status, 404);
 }
+
+async fn account(provider: &Provider, key: &str, due_in: u64) -> Answer {
+    let due = provider.clock.now() + Duration::from_secs(due_in);
+    let korean = jiff::tz::Offset::constant(9)
+        .to_datetime(jiff::Timestamp::from_second(due.as_secs()).expect("a time"))
+        .to_string();
+    let body = json!({"amount": 1000, "orderId": ORDER, "orderName": "Card", "customerName": "김민수", "bank": "88",
+        "dueDate": korean});
+    provider.call(Method::POST, "/v1/virtual-accounts", Some(key), body).await
+}
+
+async fn deposit(provider: &Provider, body: Value) -> Answer {
+    provider.call(Method::POST, "/v1/test/deposits", None, body).await
+}
+
+#[tokio::test]
+async fn an_account_is_opened_paid_into_and_refunded() {
+    let provider = Provider::start();
+    let opened = account(&provider, "k", 600).await;
+    assert_eq!(
+        (opened.status, &opened.json["status"], &opened.json["method"]),
+        (200, &json!("WAITING_FOR_DEPOSIT"), &json!("가상계좌"))
+    );
+    let virtual_account = &opened.json["virtualAccount"];
+    assert_eq!(virtual_account["accountNumber"].as_str().map(str::len), Some(14), "{}", opened.text);
+    assert_eq!((&virtual_account["bankCode"], &virtual_account["expired"]), (&json!("88"), &json!(false)));
+    assert!(opened.json["secret"].as_str().is_some_and(|secret| secret.starts_with("ps_")), "{}", opened.text);
+    assert_eq!(account(&provider, "k", 600).await.text, opened.text, "one account for one key");
+    let key = opened.json["paymentKey"].as_str().expect("a key");
+    assert_eq!(code(&deposit(&provider, json!({"orderId": ORDER, "amount": 999})).await), (400, "INVALID_REQUEST"));
+    assert_eq!(deposit(&provider, json!({"orderId": ORDER})).await.status, 200);
+    assert_eq!(code(&deposit(&provider, json!({"orderId": ORDER})).await), (400, "ALREADY_PROCESSED_PAYMENT"));
+    assert_eq!(provider.lookup(key).await.json["status"], "DONE");
+    assert_eq!(account(&provider, "k", 600).await.text, opened.text, "the answer that was given first");
+    let part = json!({"cancelReason": "r", "cancelAmount": 300});
+    assert_eq!(code(&provider.cancel(key, "c", part.clone()).await), (400, "INVALID_REFUND_ACCOUNT_INFO"));
+    let mut to = part;
+    to["refundReceiveAccount"] = json!({"bank": "20", "accountNumber": "1002123456789", "holderName": "김민수"});
+    let back = provider.cancel(key, "c", to).await;
+    assert_eq!((&back.json["status"], &back.json["balanceAmount"]), (&json!("PARTIAL_CANCELED"), &json!(700)));
+    let refunded = &back.json["virtualAccount"];
+    assert_eq!(
+        (&refunded["refundStatus"], &refunded["refundReceiveAccount"]["accountNumber"]),
+        (&json!("COMPLETED"), &json!("****89"))
+    );
+}
+
+#[tokio::test]
+async fn an_account_ends_with_its_time_or_is_closed() {
+    let provider = Provider::start();
+    for (due_in, wrong) in [(0, "INVALID_DATE"), (31 * 24 * 60 * 60, "EXCEED_MAX_DUE_DATE")] {
+        assert_eq!(code(&account(&provider, "k", due_in).await), (400, wrong));
+    }
+    let opened = account(&provider, "k", 600).await;
+    let key = opened.json["paymentKey"].as_str().expect("a key").to_owned();
+    provider.clock.advance(Duration::from_secs(600));
+    let over = provider.lookup(&key).await;
+    assert_eq!((&over.json["status"], &over.json["virtualAccount"]["expired"]), (&json!("EXPIRED"), &json!(true)));
+    assert_eq!(code(&provider.cancel(&key, "c", json!({"cancelReason": "r"})).await), (403, "NOT_CANCELABLE_PAYMENT"));
+    assert_eq!(deposit(&provider, json!({"orderId": ORDER})).await.status, 200, "a bank whose clock is late");
+    assert_eq!(provider.lookup(&key).await.json["status"], "DONE");
+    provider.clock.advance(Duration::from_millis(1));
+    let next = account(&provider, "l", 600).await;
+    let key = next.json["paymentKey"].as_str().expect("a key").to_owned();
+    let closed = provider.cancel(&key, "d", json!({"cancelReason": "r"})).await;
+    assert_eq!(
+        (&closed.json["status"], &closed.json["balanceAmount"]),
+        (&json!("CANCELED"), &json!(0)),
+        "{}",
+        closed.text
+    );
+    assert_eq!(code(&deposit(&provider, json!({"orderId": ORDER})).await), (400, "ALREADY_PROCESSED_PAYMENT"));
+    let restarted = Provider::over(provider.records.clone(), provider.clock.clone());
+    assert_eq!(restarted.lookup(&key).await.json["status"], "CANCELED");
+}
+
+#[tokio::test]
+async fn a_cash_receipt_is_issued_and_lowered_once() {
+    let provider = Provider::start();
+    let body = json!({"amount": 1000, "orderId": ORDER, "orderName": "Card", "customerIdentityNumber": "01012345678",
+        "type": "소득공제"});
+    let issue =
+        async |key: &str, body: &Value| provider.call(Method::POST, "/v1/cash-receipts", Some(key), body.clone()).await;
+    let issued = issue("k", &body).await;
+    assert_eq!(
+        (issued.status, &issued.json["issueStatus"], &issued.json["amount"]),
+        (200, &json!("COMPLETED"), &json!(1000))
+    );
+    assert_eq!(issued.json["customerIdentityNumber"], "****78");
+    assert_eq!(issue("k", &body).await.text, issued.text);
+    let mut wrong = body;
+    wrong["customerIdentityNumber"] = json!("nobody");
+    assert_eq!(code(&issue("w", &wrong).await), (400, "INVALID_REGISTRATION_NUMBER"));
+    let path = format!("/v1/cash-receipts/{}/cancel", issued.json["receiptKey"].as_str().expect("a key"));
+    let lower = async |key: &str, body: Value| provider.call(Method::POST, &path, Some(key), body).await;
+    let first = lower("a", json!({"amount": 300})).await;
+    assert_eq!(
+        (&first.json["transactionType"], &first.json["amount"]),
+        (&json!("CANCEL"), &json!(300)),
+        "{}",
+        first.text
+    );
+    assert_eq!(lower("a", json!({"amount": 300})).await.text, first.text);
+    assert_eq!(code(&lower("b", json!({"amount": 701})).await), (400, "NOT_CANCELABLE_AMOUNT"));
+    assert_eq!(lower("c", json!({})).await.json["amount"], 700);
+    let path = format!("/v1/test/cash-receipts?orderId={ORDER}");
+    let listed = provider.call(Method::GET, &path, None, Value::Null).await;
+    assert_eq!((&listed.json["items"][0]["amount"], &listed.json["items"][0]["left"]), (&json!(1000), &json!(0)));
+}
+
+#[tokio::test]
+async fn the_page_of_an_account() {
+    let provider = Provider::start();
+    let path = format!("/checkout/deposit?orderId={ORDER}&lang=ko");
+    let none = provider.call(Method::GET, &path, None, Value::Null).await;
+    assert!(none.status == 400 && none.text.contains("가상계좌가 없습니다"), "{}", none.text);
+    account(&provider, "k", 600).await;
+    let page = provider.call(Method::GET, &path, None, Value::Null).await;
+    assert!(page.status == 200 && page.text.contains("₩1,000 입금하기"), "{}", page.text);
+    let (kind, form) = ("application/x-www-form-urlencoded", format!("orderId={ORDER}&lang=en"));
+    let paid = provider.send(Method::POST, "/checkout/deposit", None, "", kind, form).await;
+    assert!(paid.status == 200 && paid.text.contains("id=\"over\""), "{}", paid.text);
+}

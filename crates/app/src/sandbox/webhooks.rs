@@ -1,4 +1,5 @@
-//! Notices to the shop: `PAYMENT_STATUS_CHANGED` whenever a payment changes, tried again when the shop does not say 200.
+//! Notices to the shop: `PAYMENT_STATUS_CHANGED` whenever a payment changes, `DEPOSIT_CALLBACK` when it is one by a virtual
+//! account; tried again when the shop does not say 200.
 //!
 //! They are sent from memory in the order in which they come, at a measured pace, so that they never crowd out the sale
 //! that causes them. A restart loses those that wait, and a long burst those that do not fit; whoever relies on notices
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firstcome_core::ports::Clock;
+use firstcome_core::records::Json;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::Sandbox;
 use super::faults::{Kind, On};
 use super::object::{PaymentObject, View};
+use super::rows::Status;
 use super::store::Known;
 use crate::role::Worker;
 
@@ -53,6 +56,17 @@ struct Envelope<'a> {
     event_type: &'static str,
     created_at: String,
     data: PaymentObject<'a>,
+}
+
+/// A notice about a virtual account, which is written otherwise.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DepositCallback<'a> {
+    created_at: String,
+    secret: &'a str,
+    status: Status,
+    transaction_key: Option<&'a str>,
+    order_id: &'a str,
 }
 
 /// Sends to one address.
@@ -125,10 +139,21 @@ impl Sender {
 
     fn body(&self, payment: &Known) -> Bytes {
         let now = self.clock.now();
-        let data = PaymentObject::of(&payment.record, View::Now(now));
         let created_at = jiff::tz::Offset::constant(9)
             .to_datetime(jiff::Timestamp::from_microsecond(now.0).unwrap_or_default())
             .to_string();
+        if let Some(Json(account)) = &payment.record.account {
+            let last = payment.record.cancels.0.last().map(|cancel| cancel.transaction_key.as_str());
+            let callback = DepositCallback {
+                created_at,
+                secret: &account.secret,
+                status: payment.record.status_at(now),
+                transaction_key: last.or(payment.record.approval_key.as_deref()),
+                order_id: &payment.record.order_id,
+            };
+            return Bytes::from(serde_json::to_vec(&callback).unwrap_or_default());
+        }
+        let data = PaymentObject::of(&payment.record, View::Now(now));
         let envelope = Envelope { event_type: "PAYMENT_STATUS_CHANGED", created_at, data };
         Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
     }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::transfer::{AccountRequest, ProviderAccount, ReceiptAnswer, ReceiptRequest, RefundAccount};
 use crate::ids::{OrderId, PaymentId, RefundId};
 use crate::money::Money;
 
@@ -48,6 +49,8 @@ pub struct ProviderPayment {
     pub balance: Money,
     /// Every cancel, oldest first.
     pub cancels: Vec<ProviderCancel>,
+    /// The virtual account that is paid into; none when it is paid otherwise.
+    pub account: Option<ProviderAccount>,
 }
 
 /// Money that the provider sent back.
@@ -80,7 +83,7 @@ pub enum ProviderAnswer {
     },
 }
 
-/// A payment provider. Every call may be repeated: confirm and cancel carry an idempotency key of ours.
+/// A payment provider. Every call may be repeated: what changes something carries an idempotency key of ours.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync + 'static {
     /// The payment of this key.
@@ -89,6 +92,21 @@ pub trait PaymentProvider: Send + Sync + 'static {
     async fn lookup_order(&self, order: OrderId) -> ProviderAnswer;
     /// Collects the money. The attempt's id is the idempotency key.
     async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer;
-    /// Sends money back. The refund's id is the idempotency key.
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer;
+    /// Sends money back, of a deposit to the account of this name. The refund's id is the idempotency key.
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        reason: &str,
+        to: Option<&RefundAccount>,
+    ) -> ProviderAnswer;
+    /// Opens a virtual account for a deposit. The attempt's id is the idempotency key.
+    async fn open_account(&self, attempt: PaymentId, account: &AccountRequest) -> ProviderAnswer;
+    /// Closes a virtual account into which nothing was paid; refused when something was.
+    async fn close_account(&self, attempt: PaymentId, payment_key: &str) -> ProviderAnswer;
+    /// Issues a cash receipt for a deposit. The attempt's id is the idempotency key.
+    async fn issue_receipt(&self, attempt: PaymentId, receipt: &ReceiptRequest) -> ReceiptAnswer;
+    /// Lowers a cash receipt by what went back, of which `before` had gone back before: the idempotency key.
+    async fn lower_receipt(&self, attempt: PaymentId, receipt_key: &str, amount: Money, before: i64) -> ReceiptAnswer;
 }

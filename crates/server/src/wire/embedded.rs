@@ -107,7 +107,7 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
         roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
         roles::catalog_role(config, &parts, databases.catalog.clone(), ledger.clone()).await?,
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
-        roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics)?,
+        roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics).await?,
         roles::vouchers_role(config, &parts, databases.vouchers.clone(), ledger.clone()).await?,
         roles::notices_role(config, &parts, databases.notices.clone(), ledger.clone(), &mut metrics).await?,
     ];

@@ -77,8 +77,9 @@ pub fn sealed_tables(role: RoleName) -> SealedTables {
     match role {
         RoleName::Accounts => firstcome_app::accounts::SEALED,
         RoleName::Orders => firstcome_app::orders::SEALED,
+        RoleName::Payments => firstcome_app::payments::SEALED,
         RoleName::Notices => firstcome_app::notices::SEALED,
-        RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => &[],
+        RoleName::Gateway | RoleName::Catalog | RoleName::Vouchers | RoleName::Sandbox => &[],
     }
 }
 
@@ -87,8 +88,9 @@ pub async fn look_at_keys(role: RoleName, records: &dyn Records, keys: &Keys) ->
     match role {
         RoleName::Accounts => firstcome_app::accounts::look_at_keys(records, keys).await,
         RoleName::Orders => firstcome_app::orders::look_at_keys(records, keys).await,
+        RoleName::Payments => firstcome_app::payments::look_at_keys(records, keys).await,
         RoleName::Notices => firstcome_app::notices::look_at_keys(records, keys).await,
-        RoleName::Gateway | RoleName::Catalog | RoleName::Payments | RoleName::Vouchers | RoleName::Sandbox => Ok(()),
+        RoleName::Gateway | RoleName::Catalog | RoleName::Vouchers | RoleName::Sandbox => Ok(()),
     }
 }
 

@@ -197,7 +197,7 @@ pub(super) fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
 }
 
 /// `sandbox` is the address of the sandbox, where the configuration names no provider.
-pub(super) fn payments_role(
+pub(super) async fn payments_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
@@ -224,8 +224,9 @@ pub(super) fn payments_role(
         events: parts.events.clone(),
         provider: Arc::new(provider),
         clock: parts.clock.clone(),
+        keys: parts.keys.clone(),
     };
-    Ok(witnessed(payments::create(options, ports, metrics), actions))
+    Ok(witnessed(payments::create(options, ports, metrics).await?, actions))
 }
 
 /// `shop` is the address of the shop, to which it sends its notices.

@@ -27,6 +27,14 @@ impl Api {
         self.post("/payments/confirm").key(key).json(&body).send().await
     }
 
+    /// Asks for a virtual account to pay an order into, with a cash receipt.
+    pub async fn transfer(&self, key: &str, order: &str) -> Result<Answer, NoAnswer> {
+        let body = json!({"order_id": order, "bank": "88", "depositor_name": "Kim Minsu",
+            "refund_account": {"bank": "20", "account_number": "1002-123-456789", "holder_name": "Kim Minsu"},
+            "cash_receipt": {"type": "deduction", "number": "010-1234-5678"}});
+        self.post("/payments/virtual-accounts").key(key).json(&body).send().await
+    }
+
     /// Pays an order, as its placing answered it: at the provider, and then in the shop.
     pub async fn pay(&self, order: &Value) {
         let (id, amount) = (order["order_id"].as_str().expect("an order_id"), &order["amount"]);

@@ -14,6 +14,21 @@ impl Api {
         self.anonymous().call(Method::POST, &path).json(&json!({"orderId": order, "amount": amount})).send().await
     }
 
+    /// As if somebody had just paid into the virtual account of an order.
+    pub async fn deposit_at_sandbox(&self, order: &str) -> Result<Answer, NoAnswer> {
+        let path = format!("{TEST}/deposits");
+        self.anonymous().call(Method::POST, &path).json(&json!({"orderId": order})).send().await
+    }
+
+    /// The cash receipts of an order: what each was issued over, and what is left of that.
+    pub async fn sandbox_receipts(&self, order: &str) -> Vec<(i64, i64)> {
+        let path = format!("{TEST}/cash-receipts?orderId={order}");
+        let answer = self.anonymous().call(Method::GET, &path).want(200).await;
+        let amount = |item: &Value, field: &str| item[field].as_i64().expect("an amount");
+        let items = answer["items"].as_array().expect("items");
+        items.iter().map(|item| (amount(item, "amount"), amount(item, "left"))).collect()
+    }
+
     /// Every payment that the provider knows of.
     pub async fn sandbox_payments(&self) -> Result<Vec<Value>, NoAnswer> {
         let anyone = self.anonymous();

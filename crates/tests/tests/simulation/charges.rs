@@ -55,6 +55,7 @@ impl Books {
             total,
             balance: total,
             cancels: Vec::new(),
+            account: None,
         };
         let charge = Charge { payment, declined, expires_at: now + PATIENCE };
         self.charges.entry(key.to_owned()).or_insert(charge);

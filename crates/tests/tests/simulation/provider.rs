@@ -6,7 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{Clock, PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::ports::{
+    AccountRequest, Clock, PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus,
+    ReceiptAnswer, ReceiptRequest, RefundAccount,
+};
 use firstcome_core::testkit::TestClock;
 use parking_lot::Mutex;
 
@@ -16,6 +19,13 @@ use super::gates::Gates;
 
 /// The longest that a call waits for an answer that does not come.
 const DEADLINE_SECONDS: u64 = 10;
+
+/// The people of this shop pay by card.
+const ONLY_CARDS: &str = "NOT_SUPPORTED_METHOD";
+
+fn no_receipt() -> ReceiptAnswer {
+    ReceiptAnswer::Refused { code: ONLY_CARDS.to_owned(), message: "no".to_owned() }
+}
 
 fn silence() -> ProviderAnswer {
     ProviderAnswer::Unknown { reason: "no answer".to_owned() }
@@ -90,7 +100,14 @@ impl PaymentProvider for Provider {
         self.ask(Some(late), work).await
     }
 
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: &str) -> ProviderAnswer {
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        _: &str,
+        _: Option<&RefundAccount>,
+    ) -> ProviderAnswer {
         let late = Late::Cancel(refund, payment_key.to_owned(), amount.amount);
         let harm = self.faults.harm;
         let work = |books: &mut Books| match harm {
@@ -109,5 +126,21 @@ impl PaymentProvider for Provider {
             _ => books.cancel(payment_key, amount.amount, Some(refund)),
         };
         self.ask(Some(late), work).await
+    }
+
+    async fn open_account(&self, _: PaymentId, _: &AccountRequest) -> ProviderAnswer {
+        refused(ONLY_CARDS)
+    }
+
+    async fn close_account(&self, _: PaymentId, _: &str) -> ProviderAnswer {
+        refused(ONLY_CARDS)
+    }
+
+    async fn issue_receipt(&self, _: PaymentId, _: &ReceiptRequest) -> ReceiptAnswer {
+        no_receipt()
+    }
+
+    async fn lower_receipt(&self, _: PaymentId, _: &str, _: Money, _: i64) -> ReceiptAnswer {
+        no_receipt()
     }
 }

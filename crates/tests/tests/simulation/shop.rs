@@ -59,6 +59,7 @@ fn payment_ports(parts: &Parts) -> payments::Ports {
         events: log(parts),
         provider: parts.provider.clone(),
         clock: parts.clock.clone(),
+        keys: parts.keys.clone(),
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) async fn open(parts: &Parts) -> Result<(Router, Vec<Worker>), PortErr
     let mut metrics = Registry::default();
     let roles = [
         orders::create(order_ports(parts), &mut metrics).await?,
-        payments::create(payment_options(), payment_ports(parts), &mut metrics),
+        payments::create(payment_options(), payment_ports(parts), &mut metrics).await?,
         vouchers::create(
             vouchers::Options { time_zone: jiff::tz::TimeZone::UTC, money_back: vouchers::MoneyBack::default() },
             voucher_ports(parts),

@@ -63,6 +63,8 @@ pub(super) fn affinity(role: RoleName, parts: &Parts, body: &[u8]) -> Option<u64
 /// What the bodies of requests name; what else they say is not of interest here.
 #[derive(Deserialize)]
 struct Names {
+    /// A provider's notice of a deposit writes it in its own way.
+    #[serde(alias = "orderId")]
     order_id: Option<OrderId>,
     offer_id: Option<OfferId>,
     #[serde(default)]

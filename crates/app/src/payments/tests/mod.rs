@@ -9,3 +9,4 @@ mod refunding;
 mod requests;
 mod saga;
 mod shop;
+mod transfers;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::ports::{
+    AccountRequest, PaymentProvider, ProviderAccount, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderReceipt,
+    ProviderStatus, ReceiptAnswer, ReceiptRequest, RefundAccount,
+};
 use parking_lot::Mutex;
 
 use crate::harm::Steps;
@@ -16,6 +19,10 @@ struct Books {
     payments: BTreeMap<String, ProviderPayment>,
     refused: HashMap<String, String>,
     silent: bool,
+    accounts_refused: Option<String>,
+    sent_to: Vec<RefundAccount>,
+    /// By the attempt: what each was issued over, and by what it was lowered under which key.
+    receipts: BTreeMap<String, (i64, BTreeMap<i64, i64>)>,
 }
 
 pub(super) struct TestProvider {
@@ -45,8 +52,52 @@ impl TestProvider {
             total,
             balance: total,
             cancels: Vec::new(),
+            account: None,
         };
         self.books.lock().payments.insert(key.to_owned(), payment);
+    }
+
+    /// Somebody pays into an account.
+    pub(super) fn deposit(&self, key: &str) {
+        self.set(key, ProviderStatus::Done);
+    }
+
+    /// The time of an account is over.
+    pub(super) fn expire(&self, key: &str) {
+        let mut books = self.books.lock();
+        if let Some(payment) = books.payments.get_mut(key).filter(|payment| is_open(payment)) {
+            payment.status = ProviderStatus::Expired;
+        }
+    }
+
+    /// Refuses to open accounts, with this code.
+    pub(super) fn refuse_accounts(&self, code: Option<&str>) {
+        self.books.lock().accounts_refused = code.map(str::to_owned);
+    }
+
+    /// The keys of the accounts that were opened.
+    pub(super) fn accounts(&self) -> Vec<String> {
+        let books = self.books.lock();
+        let accounts = books.payments.values().filter(|payment| payment.account.is_some());
+        accounts.map(|payment| payment.payment_key.clone()).collect()
+    }
+
+    /// Minor units that were deposited and are with the shop.
+    pub(super) fn deposits(&self) -> i64 {
+        let books = self.books.lock();
+        let accounts = books.payments.values().filter(|payment| payment.account.is_some());
+        accounts.filter(|payment| is_charged(payment.status)).map(|payment| payment.balance.amount).sum()
+    }
+
+    /// Where money went back to, each as bank, number and holder.
+    pub(super) fn sent_to(&self) -> Vec<RefundAccount> {
+        self.books.lock().sent_to.clone()
+    }
+
+    /// The receipts: what each was issued over, and what is left of it.
+    pub(super) fn receipts(&self) -> Vec<(i64, i64)> {
+        let books = self.books.lock();
+        books.receipts.values().map(|(amount, lowered)| (*amount, amount - lowered.values().sum::<i64>())).collect()
     }
 
     /// Declines this payment's confirmation.
@@ -150,9 +201,103 @@ impl PaymentProvider for TestProvider {
         let work = async || self.or_silence(|| self.confirm_now(payment_key, order, amount));
         self.steps.pass("confirm", work, silence).await
     }
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: &str) -> ProviderAnswer {
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        _: &str,
+        to: Option<&RefundAccount>,
+    ) -> ProviderAnswer {
         let transaction = refund.to_string();
-        let work = async || self.or_silence(|| self.cancel_now(payment_key, amount.amount, Some(refund), &transaction));
+        let work = async || {
+            self.or_silence(|| {
+                if self.payment(payment_key).account.is_some() {
+                    let Some(to) = to else { return refused("INVALID_REFUND_ACCOUNT_INFO") };
+                    self.books.lock().sent_to.push(to.clone());
+                }
+                self.cancel_now(payment_key, amount.amount, Some(refund), &transaction)
+            })
+        };
         self.steps.pass("cancel", work, silence).await
+    }
+    async fn open_account(&self, attempt: PaymentId, account: &AccountRequest) -> ProviderAnswer {
+        let work = async || self.or_silence(|| self.open_now(attempt, account));
+        self.steps.pass("open_account", work, silence).await
+    }
+    async fn close_account(&self, _: PaymentId, payment_key: &str) -> ProviderAnswer {
+        let work = async || self.or_silence(|| self.close_now(payment_key));
+        self.steps.pass("close_account", work, silence).await
+    }
+    async fn issue_receipt(&self, attempt: PaymentId, receipt: &ReceiptRequest) -> ReceiptAnswer {
+        let work = async || {
+            let mut books = self.books.lock();
+            let issued = books.receipts.entry(attempt.to_string()).or_insert((receipt.amount.amount, BTreeMap::new()));
+            assert_eq!(issued.0, receipt.amount.amount, "under one key it is one amount");
+            receipt_of(attempt)
+        };
+        self.steps.pass("issue_receipt", work, no_receipt).await
+    }
+    async fn lower_receipt(&self, attempt: PaymentId, _: &str, amount: Money, before: i64) -> ReceiptAnswer {
+        let work = async || {
+            let mut books = self.books.lock();
+            let (_, lowered) = books.receipts.get_mut(&attempt.to_string()).expect("it was issued");
+            let by = *lowered.entry(before).or_insert(amount.amount);
+            assert_eq!(by, amount.amount, "under one key it is one amount");
+            receipt_of(attempt)
+        };
+        self.steps.pass("lower_receipt", work, no_receipt).await
+    }
+}
+
+fn receipt_of(attempt: PaymentId) -> ReceiptAnswer {
+    let receipt_key = format!("receipt-{attempt}");
+    ReceiptAnswer::Receipt(ProviderReceipt { receipt_key, issue_number: "162736411".to_owned(), failure: None })
+}
+
+fn no_receipt() -> ReceiptAnswer {
+    ReceiptAnswer::Unknown { reason: "harmed".to_owned() }
+}
+
+fn is_open(payment: &ProviderPayment) -> bool {
+    payment.status == ProviderStatus::WaitingForDeposit
+}
+
+impl TestProvider {
+    fn open_now(&self, attempt: PaymentId, request: &AccountRequest) -> ProviderAnswer {
+        let mut books = self.books.lock();
+        let key = format!("account-{attempt}");
+        if let Some(known) = books.payments.get(&key) {
+            return ProviderAnswer::Payment(ProviderPayment {
+                status: ProviderStatus::WaitingForDeposit,
+                ..known.clone()
+            });
+        }
+        if let Some(code) = &books.accounts_refused {
+            return refused(code);
+        }
+        let account = ProviderAccount { bank: request.bank.clone(), number: "56211".to_owned(), expired: false };
+        let payment = ProviderPayment {
+            payment_key: key.clone(),
+            order_id: request.order.to_string(),
+            status: ProviderStatus::WaitingForDeposit,
+            total: request.amount,
+            balance: request.amount,
+            cancels: Vec::new(),
+            account: Some(account),
+        };
+        books.payments.insert(key, payment.clone());
+        ProviderAnswer::Payment(payment)
+    }
+
+    fn close_now(&self, key: &str) -> ProviderAnswer {
+        let mut books = self.books.lock();
+        let Some(payment) = books.payments.get_mut(key) else { return refused("NOT_FOUND_PAYMENT") };
+        if !matches!(payment.status, ProviderStatus::WaitingForDeposit | ProviderStatus::Canceled) {
+            return refused("INVALID_REFUND_ACCOUNT_INFO");
+        }
+        payment.status = ProviderStatus::Canceled;
+        payment.balance.amount = 0;
+        ProviderAnswer::Payment(payment.clone())
     }
 }

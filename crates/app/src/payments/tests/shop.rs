@@ -14,6 +14,7 @@ use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
+use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 
 use super::ledger::TestLedger;
@@ -22,10 +23,14 @@ use super::records::HarmedRecords;
 use crate::consumer::Handler as _;
 use crate::harm::Steps;
 use crate::payments::confirm::{Confirmation, Request};
+use crate::payments::notice::Notice;
+use crate::payments::receipts::{CashReceipt, Told};
 use crate::payments::refunds::Approved;
 use crate::payments::rows::{Payment, Refund, payments_of, refunds_of};
 use crate::payments::settle::Settle;
+use crate::payments::transfer::request::Wanted;
 use crate::payments::{Options, Payments, Ports, TABLES};
+use crate::secrets::{Keys, SystemRandom};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 pub(super) const OFFER: OfferNumber = OfferNumber(1);
@@ -77,6 +82,7 @@ impl Shop {
             events: Arc::new(MemoryLog(vec![Arc::clone(&books), Arc::clone(&orders)])),
             provider: provider.clone(),
             clock: Arc::new(clock.clone()),
+            keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let terms = Terms {
             offer: OfferId::numbered(clock.now(), OFFER, [0; 6]),
@@ -179,6 +185,33 @@ impl Shop {
         self.confirm_as(BUYER, key, request).await.map(|response| response.status().as_u16())
     }
 
+    /// The buyer asks for an account, with a cash receipt; none when the process stopped in it. Then it is started again.
+    pub(super) async fn transfer(&mut self, key: &str, order: OrderId) -> Option<(u16, serde_json::Value)> {
+        let request = serde_json::json!({
+            "order_id": order, "bank": "88", "depositor_name": "Zebulon",
+            "refund_account": {"bank": "20", "account_number": "1002-123-456789", "holder_name": "Zebulon"},
+            "cash_receipt": {"type": "deduction", "number": "010-9182-7364"},
+        });
+        let wanted = Wanted {
+            id: PaymentId::derived(&[&BUYER.0, key.as_bytes()]),
+            person: BUYER,
+            digest: 7,
+            request: serde_json::from_value(request).expect("a request"),
+        };
+        let payments = Arc::clone(&self.payments);
+        let answered = tokio::select! {
+            outcome = payments.transfer(wanted) => Some(outcome.into_response()),
+            () = self.steps.crash() => None,
+        };
+        let Some(response) = answered else {
+            self.restart();
+            return None;
+        };
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        Some((status, serde_json::from_slice(&body).expect("JSON")))
+    }
+
     /// A new process over the same databases.
     pub(super) fn restart(&mut self) {
         self.payments = Payments::new(Options::default(), self.ports.clone(), &mut Registry::default());
@@ -212,7 +245,9 @@ impl Shop {
     async fn is_at_rest(&self) -> bool {
         let attempts = self.books.list::<Payment>(Query::all(Payment::TABLE, 100)).await.expect("in memory");
         let refunds = self.books.list::<Refund>(Query::all(Refund::TABLE, 100)).await.expect("in memory");
+        let receipts = self.books.list::<CashReceipt>(Query::all(CashReceipt::TABLE, 100)).await.expect("in memory");
         !attempts.iter().any(|attempt| attempt.record.state.is_undecided())
+            && !receipts.iter().any(|receipt| receipt.record.due_at.is_some())
             && !refunds.iter().any(|refund| refund.record.state == RefundState::Pending)
     }
 
@@ -228,6 +263,21 @@ impl Shop {
         }
     }
 
+    /// The provider's notice about a deposit arrives.
+    pub(super) async fn notice_of_deposit(&mut self, order: OrderId) {
+        let notice = serde_json::json!({"createdAt": "2027-01-15T17:00:00.000000", "secret": "ps_1", "status": "DONE",
+            "transactionKey": "t", "orderId": order});
+        let notice: Notice = serde_json::from_value(notice).expect("a notice");
+        let payments = Arc::clone(&self.payments);
+        let crashed = tokio::select! {
+            _ = payments.heard(notice) => false,
+            () = self.steps.crash() => true,
+        };
+        if crashed {
+            self.restart();
+        }
+    }
+
     /// Every event is delivered once more, to a process that remembers nothing.
     pub(super) async fn deliver_again(&mut self) {
         self.restart();
@@ -235,6 +285,9 @@ impl Shop {
         let unit = Settle(Arc::clone(&self.payments)).handle(&events).await.expect("handled");
         self.books.commit(unit).await.expect("in memory");
         let events = self.orders.read(topics::ORDERS, 0, 1000).await.expect("in memory");
+        let told = self.books.read(topics::PAYMENTS, 0, 1000).await.expect("in memory");
+        let receipts = Told(Arc::clone(&self.payments)).handle(&told).await.expect("handled");
+        self.books.commit(receipts).await.expect("in memory");
         let unit = Approved(Arc::clone(&self.payments)).handle(&events).await.expect("handled");
         self.books.commit(unit).await.expect("in memory");
     }
@@ -312,13 +365,17 @@ async fn work(payments: &Arc<Payments>) -> Result<(), PortError> {
     let resolved = payments.resolve_due().await;
     let settled = payments.consumer(topics::PAYMENTS, Settle(Arc::clone(payments))).catch_up().await;
     let approved = payments.consumer(topics::ORDERS, Approved(Arc::clone(payments))).catch_up().await;
+    let told = payments.consumer(topics::PAYMENTS, Told(Arc::clone(payments))).catch_up().await;
     let refunded = payments.refund_due().await;
     let looked = payments.look_again().await;
+    let receipts = payments.receipts_due().await;
     recovered?;
     resolved?;
     settled?;
     approved?;
     refunded?;
     looked?;
+    told?;
+    receipts?;
     Ok(())
 }

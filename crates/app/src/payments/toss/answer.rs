@@ -3,9 +3,9 @@
 //! Only an answer that the provider surely gave on purpose, and that asking again would not change, is final. Everything
 //! else is unknown: money may have moved.
 
-use firstcome_core::ports::ProviderAnswer;
+use firstcome_core::ports::{ProviderAnswer, ProviderPayment, ProviderReceipt, ReceiptAnswer};
 
-use super::message::{ErrorBody, PaymentBody};
+use super::message::ErrorBody;
 
 /// Codes that say nothing about the payment: the same request can end otherwise later.
 const RETRYABLE: [&str; 5] = [
@@ -16,30 +16,56 @@ const RETRYABLE: [&str; 5] = [
     "IDEMPOTENT_REQUEST_PROCESSING",
 ];
 
-pub(super) fn unknown(reason: impl Into<String>) -> ProviderAnswer {
-    ProviderAnswer::Unknown { reason: reason.into() }
+/// Why an answer is not what was asked for.
+pub(super) enum Failure {
+    /// It is refused for good.
+    Refused(ErrorBody),
+    /// Nothing may be concluded; what was seen.
+    Unknown(String),
 }
 
-/// Reads an answer.
-pub(super) fn classify(status: u16, body: &[u8]) -> ProviderAnswer {
+/// What a call came to.
+pub(super) type Answer<T> = Result<T, Failure>;
+
+pub(super) fn unknown<T>(reason: impl Into<String>) -> Answer<T> {
+    Err(Failure::Unknown(reason.into()))
+}
+
+/// Reads an answer, whose body `read` understands.
+pub(super) fn classify<T>(status: u16, body: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Answer<T> {
     match status {
-        200..=299 => match serde_json::from_slice::<PaymentBody>(body).ok().and_then(PaymentBody::read) {
-            Some(payment) => ProviderAnswer::Payment(payment),
-            None => unknown("the answer is not a payment that can be read"),
-        },
+        200..=299 => read(body).map_or_else(|| unknown("the answer cannot be read"), Ok),
         // 408 and 429 come from what stands in front of the provider.
-        400..=499 if status != 408 && status != 429 => refused(status, body),
+        400..=499 if status != 408 && status != 429 => Err(refused(status, body)),
         _ => unknown(format!("the provider answered {status}")),
     }
 }
 
-fn refused(status: u16, body: &[u8]) -> ProviderAnswer {
+fn refused(status: u16, body: &[u8]) -> Failure {
     match serde_json::from_slice::<ErrorBody>(body) {
         Ok(ErrorBody { code, .. }) if RETRYABLE.contains(&code.as_str()) => {
-            unknown(format!("the provider answered {code}"))
+            Failure::Unknown(format!("the provider answered {code}"))
         }
-        Ok(ErrorBody { code, message }) => ProviderAnswer::Refused { code, message },
-        Err(_) => unknown(format!("the provider answered {status} without a code")),
+        Ok(error) => Failure::Refused(error),
+        Err(_) => Failure::Unknown(format!("the provider answered {status} without a code")),
+    }
+}
+
+/// The answer about a payment.
+pub(super) fn about_payment(answer: Answer<ProviderPayment>) -> ProviderAnswer {
+    match answer {
+        Ok(payment) => ProviderAnswer::Payment(payment),
+        Err(Failure::Refused(ErrorBody { code, message })) => ProviderAnswer::Refused { code, message },
+        Err(Failure::Unknown(reason)) => ProviderAnswer::Unknown { reason },
+    }
+}
+
+/// The answer about a cash receipt.
+pub(super) fn about_receipt(answer: Answer<ProviderReceipt>) -> ReceiptAnswer {
+    match answer {
+        Ok(receipt) => ReceiptAnswer::Receipt(receipt),
+        Err(Failure::Refused(ErrorBody { code, message })) => ReceiptAnswer::Refused { code, message },
+        Err(Failure::Unknown(reason)) => ReceiptAnswer::Unknown { reason },
     }
 }
 
@@ -50,8 +76,13 @@ pub(super) fn is_already_processed(answer: &ProviderAnswer) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::PaymentBody;
     use super::*;
     use firstcome_core::ports::ProviderStatus;
+
+    fn classify(status: u16, body: &[u8]) -> ProviderAnswer {
+        about_payment(super::classify(status, body, PaymentBody::parse))
+    }
 
     const DONE: &str = r#"{"paymentKey":"k","orderId":"o","status":"DONE","totalAmount":1000,"balanceAmount":900,
         "currency":"KRW","cancels":[{"transactionKey":"t","cancelAmount":100,"cancelReason":"x","cancelStatus":"DONE"},

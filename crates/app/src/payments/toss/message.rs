@@ -2,7 +2,7 @@
 
 use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::ports::{ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::ports::{ProviderAccount, ProviderCancel, ProviderPayment, ProviderStatus, RefundAccount};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -21,9 +21,27 @@ pub(super) struct ConfirmRequest<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CancelRequest {
+pub(super) struct CancelRequest<'a> {
     pub(super) cancel_reason: String,
-    pub(super) cancel_amount: Number,
+    /// All that is left when it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cancel_amount: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refund_receive_account: Option<AccountBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountBody<'a> {
+    bank: &'a str,
+    account_number: &'a str,
+    holder_name: &'a str,
+}
+
+impl<'a> AccountBody<'a> {
+    pub(super) fn of(account: &'a RefundAccount) -> Self {
+        Self { bank: &account.bank, account_number: &account.number.0, holder_name: &account.holder.0 }
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,6 +62,17 @@ pub(super) struct PaymentBody {
     currency: Currency,
     #[serde(default)]
     cancels: Option<Vec<CancelBody>>,
+    #[serde(default)]
+    virtual_account: Option<VirtualAccountBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VirtualAccountBody {
+    account_number: String,
+    bank_code: String,
+    #[serde(default)]
+    expired: bool,
 }
 
 #[derive(Deserialize)]
@@ -58,8 +87,12 @@ struct CancelBody {
 }
 
 impl PaymentBody {
-    /// The payment in our words; none when a field has a value that we do not know.
-    pub(super) fn read(self) -> Option<ProviderPayment> {
+    /// The payment in a body; none when it is not one, or has a value that we do not know.
+    pub(super) fn parse(body: &[u8]) -> Option<ProviderPayment> {
+        serde_json::from_slice::<Self>(body).ok()?.read()
+    }
+
+    fn read(self) -> Option<ProviderPayment> {
         let currency = self.currency;
         let cancels = self.cancels.unwrap_or_default().into_iter().filter(CancelBody::is_done);
         Some(ProviderPayment {
@@ -69,6 +102,11 @@ impl PaymentBody {
             cancels: cancels.map(|cancel| cancel.read(currency)).collect::<Option<_>>()?,
             payment_key: self.payment_key,
             order_id: self.order_id,
+            account: self.virtual_account.map(|account| ProviderAccount {
+                bank: account.bank_code,
+                number: account.account_number,
+                expired: account.expired,
+            }),
         })
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod message;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{PaymentProvider, ProviderAnswer};
+use firstcome_core::ports::{
+    AccountRequest, PaymentProvider, ProviderAnswer, ReceiptAnswer, ReceiptRequest, RefundAccount,
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
@@ -26,11 +29,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 pub(crate) use amount::to_number;
 pub(crate) use message::reason_with_refund;
 
-use message::{CancelRequest, ConfirmRequest};
+use answer::{Answer, about_payment, about_receipt};
+use message::{AccountBody, CancelRequest, ConfirmRequest, PaymentBody};
+use transfer::{AccountRequestBody, LowerReceiptBody, ReceiptBody, ReceiptRequestBody};
 
 /// Bytes that an answer may have. A payment with hundreds of cancels is far smaller.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -39,7 +45,7 @@ const IDLE_FOR: Duration = Duration::from_secs(30);
 
 /// Where the provider is and how to speak to it.
 pub struct TossOptions {
-    /// The address before `/v1/payments`: `https://api.tosspayments.com`, or the sandbox's.
+    /// The address before `/v1`: `https://api.tosspayments.com`, or the sandbox's.
     pub base_url: String,
     /// The secret key; the user name of HTTP Basic, with an empty password.
     pub secret_key: SecretString,
@@ -89,47 +95,64 @@ impl TossProvider {
         Ok(Self { http, base, authorization, deadline: options.deadline })
     }
 
+    /// The payment that an address under `/v1/payments` shows.
     async fn get(&self, path: &str) -> ProviderAnswer {
-        self.call(self.request(Method::GET, path).body(Full::default())).await
+        let request = self.request(Method::GET, &format!("payments/{path}")).body(Full::default());
+        about_payment(self.call(request, PaymentBody::parse).await)
     }
 
-    async fn post(&self, path: &str, key: &str, body: Result<Vec<u8>, serde_json::Error>) -> ProviderAnswer {
-        let Ok(body) = body else { return answer::unknown("the request cannot be written as JSON") };
+    /// The payment that a change under `/v1` comes to.
+    async fn post(&self, path: &str, key: &str, body: &impl Serialize) -> ProviderAnswer {
+        about_payment(self.change(path, key, body, PaymentBody::parse).await)
+    }
+
+    async fn change<T>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &impl Serialize,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Answer<T> {
+        let Ok(body) = serde_json::to_vec(body) else {
+            return answer::unknown("the request cannot be written as JSON");
+        };
         let request = self
             .request(Method::POST, path)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("idempotency-key", key)
             .body(Full::from(body));
-        self.call(request).await
+        self.call(request, read).await
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
         Request::builder()
             .method(method)
-            .uri(format!("{}/v1/payments/{path}", self.base))
+            .uri(format!("{}/v1/{path}", self.base))
             .header(AUTHORIZATION, self.authorization.clone())
     }
 
-    async fn call(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> ProviderAnswer {
+    async fn call<T>(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Answer<T> {
         let request = match request {
             Ok(request) => request,
             Err(error) => return answer::unknown(format!("the request cannot be formed: {error}")),
         };
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
-            Ok(answer) => answer,
+            Ok(Ok((status, body))) => answer::classify(status, &body, read),
+            Ok(Err(reason)) => answer::unknown(reason),
             Err(_) => answer::unknown("no answer in time"),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> ProviderAnswer {
-        let response = match self.http.request(request).await {
-            Ok(response) => response,
-            Err(error) => return answer::unknown(format!("the connection failed: {error}")),
-        };
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
+        let response = self.http.request(request).await.map_err(|error| format!("the connection failed: {error}"))?;
         let status = response.status().as_u16();
         match Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await {
-            Ok(body) => answer::classify(status, &body.to_bytes()),
-            Err(error) => answer::unknown(format!("the answer broke off: {error}")),
+            Ok(body) => Ok((status, body.to_bytes())),
+            Err(error) => Err(format!("the answer broke off: {error}")),
         }
     }
 }
@@ -161,16 +184,67 @@ impl PaymentProvider for TossProvider {
 
     async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer {
         let body = ConfirmRequest { payment_key, order_id: order, amount: to_number(amount) };
-        let answer = self.post("confirm", &attempt.to_string(), serde_json::to_vec(&body)).await;
+        let answer = self.post("payments/confirm", &attempt.to_string(), &body).await;
         if answer::is_already_processed(&answer) { self.lookup(payment_key).await } else { answer }
     }
 
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer {
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        reason: &str,
+        to: Option<&RefundAccount>,
+    ) -> ProviderAnswer {
         if !is_payment_key(payment_key) {
             return not_a_key();
         }
-        let cancel_reason = reason_with_refund(reason, refund);
-        let body = CancelRequest { cancel_reason, cancel_amount: to_number(amount) };
-        self.post(&format!("{payment_key}/cancel"), &refund.to_string(), serde_json::to_vec(&body)).await
+        let body = CancelRequest {
+            cancel_reason: reason_with_refund(reason, refund),
+            cancel_amount: Some(to_number(amount)),
+            refund_receive_account: to.map(AccountBody::of),
+        };
+        self.post(&format!("payments/{payment_key}/cancel"), &refund.to_string(), &body).await
+    }
+
+    async fn open_account(&self, attempt: PaymentId, account: &AccountRequest) -> ProviderAnswer {
+        let body = AccountRequestBody {
+            amount: to_number(account.amount),
+            order_id: account.order,
+            order_name: transfer::order_name(account.order),
+            customer_name: &account.depositor.0,
+            bank: &account.bank,
+            due_date: transfer::korean_time(account.due_at),
+        };
+        self.post("virtual-accounts", &attempt.to_string(), &body).await
+    }
+
+    async fn close_account(&self, attempt: PaymentId, payment_key: &str) -> ProviderAnswer {
+        if !is_payment_key(payment_key) {
+            return not_a_key();
+        }
+        let cancel_reason = "The order is not to be paid any more".to_owned();
+        let body = CancelRequest { cancel_reason, cancel_amount: None, refund_receive_account: None };
+        self.post(&format!("payments/{payment_key}/cancel"), &format!("{attempt}-close"), &body).await
+    }
+
+    async fn issue_receipt(&self, attempt: PaymentId, receipt: &ReceiptRequest) -> ReceiptAnswer {
+        let body = ReceiptRequestBody {
+            amount: to_number(receipt.amount),
+            order_id: receipt.order,
+            order_name: transfer::order_name(receipt.order),
+            customer_identity_number: &receipt.number.0,
+            r#type: transfer::kind(receipt.kind),
+        };
+        about_receipt(self.change("cash-receipts", &format!("{attempt}-receipt"), &body, ReceiptBody::parse).await)
+    }
+
+    async fn lower_receipt(&self, attempt: PaymentId, receipt_key: &str, amount: Money, before: i64) -> ReceiptAnswer {
+        if !is_payment_key(receipt_key) {
+            return ReceiptAnswer::Unknown { reason: "this cannot be the key of a receipt".to_owned() };
+        }
+        let (path, key) = (format!("cash-receipts/{receipt_key}/cancel"), format!("{attempt}-receipt-{before}"));
+        let body = LowerReceiptBody { amount: to_number(amount) };
+        about_receipt(self.change(&path, &key, &body, ReceiptBody::parse).await)
     }
 }

@@ -100,7 +100,7 @@ async fn confirm_as_documented() {
 async fn cancel_as_documented() {
     let (provider, log) = stub(vec![(200, payment("CANCELED"))]).await;
     let refund = RefundId([3; 16]);
-    provider.cancel(refund, "key", PRICE, "why").await;
+    provider.cancel(refund, "key", PRICE, "why", None).await;
     let sent = log.lock()[0].clone();
     assert_eq!((sent.method, sent.path.as_str()), (Method::POST, "/base/v1/payments/key/cancel"));
     assert_eq!(sent.key, Some(refund.to_string()));
@@ -135,7 +135,7 @@ async fn a_key_never_changes_the_path() {
     let (provider, log) = stub(Vec::new()).await;
     for key in ["", "..", "a/b", "a?b", "a%2fb", "a b", "키"] {
         assert!(matches!(provider.lookup(key).await, ProviderAnswer::Refused { .. }), "{key}");
-        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, "why").await;
+        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, "why", None).await;
         assert!(matches!(canceled, ProviderAnswer::Refused { .. }), "{key}");
     }
     assert!(log.lock().is_empty());

@@ -6,16 +6,17 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use firstcome_core::time::Time;
 use serde::Deserialize;
 
 use super::Shown;
 use super::authorization::Authorized;
 use super::idempotency::Key;
-use crate::sandbox::Sandbox;
 use crate::sandbox::error::{ApiError, parse};
 use crate::sandbox::faults::{Fault, Kind, On};
 use crate::sandbox::object::View;
-use crate::sandbox::rows::{Cancel, SandboxPayment, Status};
+use crate::sandbox::rows::{Cancel, RefundedTo, SandboxPayment, Status};
+use crate::sandbox::{Sandbox, masked};
 
 /// Characters that a reason may have.
 const MAX_REASON: usize = 200;
@@ -26,6 +27,16 @@ struct Request {
     cancel_reason: String,
     /// All that is left when it is missing.
     cancel_amount: Option<i64>,
+    /// Where money of a deposit goes back to.
+    refund_receive_account: Option<RefundReceiveAccount>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundReceiveAccount {
+    bank: String,
+    account_number: String,
+    holder_name: String,
 }
 
 /// Cancels a payment, whole or in part.
@@ -68,8 +79,11 @@ impl Sandbox {
         if fault.kind == Some(Kind::Decline) {
             return Err(ApiError::declined(&fault.code));
         }
-        let amount = cancelable(payment, &request)?;
+        let amount = cancelable(payment, &request, now)?;
         let mut changed = payment.clone();
+        if let Some(account) = changed.account.as_mut().filter(|_| payment.status != Status::WaitingForDeposit) {
+            account.0.refunded_to = Some(refunded_to(request.refund_receive_account.as_ref())?);
+        }
         changed.cancels.0.push(Cancel {
             transaction_key: self.transaction_key(),
             amount,
@@ -85,18 +99,36 @@ impl Sandbox {
     }
 }
 
+/// Where money of a deposit goes back to; it must be said, since the provider does not know where it came from.
+fn refunded_to(account: Option<&RefundReceiveAccount>) -> Result<RefundedTo, ApiError> {
+    let bad = |code, message| Err(ApiError::new(StatusCode::BAD_REQUEST, code, message));
+    let Some(account) = account else {
+        return bad("INVALID_REFUND_ACCOUNT_INFO", "가상계좌 결제 취소에는 환불 계좌 정보가 필요합니다.");
+    };
+    let number = &account.account_number;
+    if !(6..=20).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return bad("INVALID_REFUND_ACCOUNT_NUMBER", "잘못된 환불 계좌번호입니다.");
+    }
+    if account.bank.is_empty() || account.holder_name.is_empty() {
+        return bad("INVALID_BANK", "유효하지 않은 은행입니다.");
+    }
+    let (number, holder) = (masked::number(number), masked::name(&account.holder_name));
+    Ok(RefundedTo { bank: account.bank.clone(), number, holder })
+}
+
 /// How much is to go back, if it may.
-fn cancelable(payment: &SandboxPayment, request: &Request) -> Result<i64, ApiError> {
+fn cancelable(payment: &SandboxPayment, request: &Request, now: Time) -> Result<i64, ApiError> {
     if request.cancel_reason.is_empty() || request.cancel_reason.chars().count() > MAX_REASON {
         return Err(ApiError::invalid("cancelReason은 1자 이상 200자 이하여야 합니다."));
     }
-    match payment.status {
+    match payment.status_at(now) {
         Status::Done | Status::PartialCanceled => {}
+        Status::WaitingForDeposit if request.cancel_amount.is_none_or(|amount| amount == payment.amount) => {}
         Status::Canceled => {
             let message = "이미 취소된 결제 입니다.";
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "ALREADY_CANCELED_PAYMENT", message));
         }
-        Status::InProgress | Status::Aborted | Status::Expired => {
+        Status::InProgress | Status::WaitingForDeposit | Status::Aborted | Status::Expired => {
             let message = "취소 할 수 없는 결제 입니다.";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "NOT_CANCELABLE_PAYMENT", message));
         }

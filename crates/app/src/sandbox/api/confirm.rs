@@ -96,7 +96,7 @@ fn check(payment: &SandboxPayment, request: &Request, now: Time) -> Result<(), A
             let message = "결제 시간이 만료되어 결제 진행 데이터가 존재하지 않습니다.";
             Err(ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND_PAYMENT_SESSION", message))
         }
-        Status::Done | Status::Canceled | Status::PartialCanceled | Status::Aborted => {
+        Status::WaitingForDeposit | Status::Done | Status::Canceled | Status::PartialCanceled | Status::Aborted => {
             Err(ApiError::new(StatusCode::BAD_REQUEST, "ALREADY_PROCESSED_PAYMENT", "이미 처리된 결제 입니다."))
         }
     }

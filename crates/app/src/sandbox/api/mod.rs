@@ -5,6 +5,8 @@ pub(super) mod cancel;
 pub(super) mod confirm;
 mod idempotency;
 pub(super) mod lookup;
+pub(super) mod receipt;
+pub(super) mod virtual_account;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,12 +29,23 @@ impl Sandbox {
         self.clock.now()
     }
 
-    /// Answers a call with what goes wrong with it. The work goes on when the caller hangs up, as it would at the
-    /// provider.
+    /// Answers a call about a payment with what goes wrong with it.
     async fn answer<W, F>(self: Arc<Self>, on: On, work: W) -> Response
     where
         W: FnOnce(Arc<Self>, Fault) -> F + Send + 'static,
         F: Future<Output = Result<Shown, ApiError>> + Send + 'static,
+    {
+        let show = |(known, view): Shown| Json(PaymentObject::of(&known.record, view)).into_response();
+        self.answer_with(on, work, show).await
+    }
+
+    /// Answers a call with what goes wrong with it. The work goes on when the caller hangs up, as it would at the
+    /// provider.
+    async fn answer_with<T, W, F>(self: Arc<Self>, on: On, work: W, show: impl FnOnce(T) -> Response) -> Response
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Self>, Fault) -> F + Send + 'static,
+        F: Future<Output = Result<T, ApiError>> + Send + 'static,
     {
         let fault = self.faults.strike(on);
         let lost = fault.kind == Some(Kind::AnswerLost);
@@ -43,7 +56,7 @@ impl Sandbox {
         let outcome = tokio::spawn(work(self, fault)).await.unwrap_or_else(|_| Err(ApiError::internal()));
         match outcome {
             _ if lost => broken_connection(),
-            Ok((known, view)) => Json(PaymentObject::of(&known.record, view)).into_response(),
+            Ok(done) => show(done),
             Err(error) => error.into_response(),
         }
     }

@@ -1,6 +1,7 @@
 //! The checkout page: what a buyer sees of the provider. No script; every button is a form.
 
 pub(super) mod decide;
+pub(super) mod deposit;
 pub(super) mod page;
 mod return_url;
 mod words;

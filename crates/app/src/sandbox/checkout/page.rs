@@ -70,7 +70,12 @@ pub(super) fn render(headers: &HeaderMap, checkout: Option<&Checkout>) -> Respon
     let words = words::for_reader(checkout.and_then(|checkout| checkout.lang.as_deref()), headers);
     let amount = checkout.map(|checkout| price(checkout.amount, checkout.currency)).unwrap_or_default();
     let status = if checkout.is_some() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    match (Page { words, checkout, amount }).render() {
+    write(status, &Page { words, checkout, amount })
+}
+
+/// A page as an answer.
+pub(super) fn write(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
         Ok(html) => (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
         Err(error) => {
             tracing::error!(%error, "the checkout page cannot be written");
@@ -80,7 +85,7 @@ pub(super) fn render(headers: &HeaderMap, checkout: Option<&Checkout>) -> Respon
 }
 
 /// An amount with its thousands set apart.
-fn price(amount: i64, currency: Option<Currency>) -> String {
+pub(super) fn price(amount: i64, currency: Option<Currency>) -> String {
     let digits = amount.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

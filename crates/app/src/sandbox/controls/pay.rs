@@ -80,13 +80,15 @@ impl Sandbox {
             confirm_key: None,
             failure: records::Json(None),
             cancels: records::Json(Vec::new()),
+            account: None,
+            open_key: None,
         };
         let created = self.store.create(payment).await?;
         Ok(created.record.payment_key.clone())
     }
 
     /// A key that sorts by time and that nobody can guess.
-    fn new_key(&self, prefix: &str) -> String {
+    pub(in crate::sandbox) fn new_key(&self, prefix: &str) -> String {
         let id = EventId::at(self.clock.now(), random_bytes(&*self.random)).to_string();
         format!("{prefix}{}", id.trim_start_matches(EventId::PREFIX))
     }

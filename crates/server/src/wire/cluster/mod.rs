@@ -116,7 +116,7 @@ async fn open_role(
         }
         RoleName::Payments => {
             let sandbox = roles::sandbox_url(gateway);
-            roles::payments_role(config, parts, records, servers.ledger(), sandbox, metrics)?
+            roles::payments_role(config, parts, records, servers.ledger(), sandbox, metrics).await?
         }
         RoleName::Vouchers => roles::vouchers_role(config, parts, records, servers.ledger()).await?,
         RoleName::Notices => roles::notices_role(config, parts, records, servers.ledger(), metrics).await?,
