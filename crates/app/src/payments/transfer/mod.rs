@@ -30,7 +30,7 @@ use firstcome_core::ids::{OrderId, PaymentId, UserId};
 use firstcome_core::payment::PaymentMethod;
 use firstcome_core::ports::{PortError, ReceiptKind, Records, RefundAccount};
 use firstcome_core::record;
-use firstcome_core::records::{Query, RecordsExt as _, Stored};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
 use firstcome_core::time::Time;
 
 use super::Payments;
