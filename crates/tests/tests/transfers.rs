@@ -169,7 +169,7 @@ async fn a_late_deposit_goes_back_by_itself_when_there_are_none() {
     let Stage { shop, seller, buyer, offer } = stage(1, 3).await;
     let order = open_account(&buyer, "one", &offer).await;
     is(&buyer, &order, "EXPIRED").await;
-    seller.adjust("none are left", &offer, -1).await.expect("an answer").want(200);
+    seller.adjust("none-left", &offer, -1).await.expect("an answer").want(200);
     deposit(&buyer, &order).await;
     let back = payment(&buyer, &order, "it goes back", |payment| payment["state"] == "CANCELED").await;
     let refund = &back["refunds"][0];

@@ -34,7 +34,7 @@ pub(super) struct MoneySchema {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderPayment)]
 pub(super) struct View {
-    /// The attempt that counts: the live one, else the last.
+    /// The attempt that counts: the live one, else an account that waits for its deposit, else the last.
     #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
     payment_id: PaymentId,
     /// The order.
@@ -145,7 +145,8 @@ pub(super) async fn get(
         payments_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
     attempts.retain(|attempt| may_see(&caller, attempt));
     attempts.sort_by_key(|attempt| attempt.created_at);
-    let counts = attempts.iter().find(|attempt| attempt.live.is_some()).or(attempts.last());
+    let waits = || attempts.iter().find(|attempt| attempt.state.is_undecided());
+    let counts = attempts.iter().find(|attempt| attempt.live.is_some()).or_else(waits).or(attempts.last());
     let payment = counts.ok_or_else(Problem::not_found)?;
     let mut refunds: Vec<Refund> = refunds_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
     refunds.sort_by_key(|refund| refund.created_at);

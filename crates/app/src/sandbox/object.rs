@@ -149,7 +149,7 @@ impl<'a> PaymentObject<'a> {
             m_id: "firstcome_sandbox",
             version: "2022-11-16",
             payment_key: &payment.payment_key,
-            last_transaction_key: last.or(payment.approval_key.as_deref()),
+            last_transaction_key: last.or(payment.approval_key.as_deref().filter(|_| approved)),
             order_id: &payment.order_id,
             order_name: &payment.order_name,
             r#type: "NORMAL",
@@ -195,13 +195,14 @@ impl Url {
 
 impl<'a> VirtualAccount<'a> {
     fn of(payment: &'a SandboxPayment, account: &'a Account, status: Status) -> Self {
+        let was_paid = !matches!(status, Status::WaitingForDeposit | Status::Expired) && payment.approved_at.is_some();
         let refunded = account.refunded_to.as_ref();
         Self {
             account_type: "일반",
             account_number: &account.number,
             bank_code: &account.bank,
             customer_name: &account.customer_name,
-            depositor_name: payment.approved_at.map(|_| account.customer_name.as_str()),
+            depositor_name: was_paid.then_some(account.customer_name.as_str()),
             due_date: korean_time(payment.expires_at),
             expired: status == Status::Expired,
             settlement_status: "INCOMPLETED",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::payment::ReceiptState;
-use firstcome_core::ports::{Personal, PortError, ReceiptAnswer, ReceiptRequest};
+use firstcome_core::ports::{Committed, Personal, PortError, ProviderReceipt, ReceiptAnswer, ReceiptRequest};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use super::CashReceipt;
@@ -77,31 +77,31 @@ impl Payments {
             number: Personal(number),
         };
         // That it is asked for is written first: from then on it may exist, also for money that goes back in this moment.
-        let receipt = match self.note_try(receipt).await? {
-            Some(receipt) => receipt,
-            None => return Ok(()),
-        };
+        let Some(receipt) = self.note_try(receipt).await? else { return Ok(()) };
         match self.ports.provider.issue_receipt(payment.payment_id, &request).await {
-            ReceiptAnswer::Receipt(issued) => match issued.failure {
-                Some(code) => self.receipt_failed(receipt, code).await,
-                None => {
-                    self.metrics.receipts_issued.inc();
-                    let now = self.now();
-                    self.save(receipt, |receipt| {
-                        receipt.state = ReceiptState::Issued;
-                        receipt.receipt_key = Some(issued.receipt_key);
-                        receipt.issue_number = Some(issued.issue_number);
-                        (receipt.code, receipt.tries, receipt.due_at) = (None, 0, Some(now));
-                    })
-                    .await
-                }
-            },
+            ReceiptAnswer::Receipt(ProviderReceipt { failure: Some(code), .. }) => {
+                self.receipt_failed(receipt, code).await
+            }
+            ReceiptAnswer::Receipt(issued) => self.issued(receipt, issued).await,
             ReceiptAnswer::Refused { code, .. } => self.receipt_failed(receipt, code).await,
             ReceiptAnswer::Unknown { reason } if receipt.record.tries >= TRIES => {
                 self.receipt_failed(receipt, reason).await
             }
             ReceiptAnswer::Unknown { .. } => Ok(()),
         }
+    }
+
+    async fn issued(&self, receipt: Stored<CashReceipt>, issued: ProviderReceipt) -> Result<(), PortError> {
+        self.metrics.receipts_issued.inc();
+        let now = self.now();
+        self.save(receipt, |receipt| {
+            receipt.state = ReceiptState::Issued;
+            receipt.receipt_key = Some(issued.receipt_key);
+            receipt.issue_number = Some(issued.issue_number);
+            // Looked at once more: something may have gone back meanwhile.
+            (receipt.code, receipt.tries, receipt.due_at) = (None, 0, Some(now));
+        })
+        .await
     }
 
     /// Lowered to what is left of the payment.
@@ -160,7 +160,7 @@ impl Payments {
         receipt.record.updated_at = now;
         let done = self.ports.records.commit(Unit::new().update(&receipt)).await?;
         receipt.version += 1;
-        Ok((done == firstcome_core::ports::Committed::Done).then_some(receipt))
+        Ok((done == Committed::Done).then_some(receipt))
     }
 
     /// Writes the next state of a receipt. When another process was faster, or events came meanwhile, it is looked at again.

@@ -8,7 +8,7 @@ use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, HoldState, Line, Outcome, ReleaseReason, Terms};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::payment::RefundState;
+use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{Clock as _, EventLog as _, PortError, Records as _};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
@@ -164,6 +164,9 @@ impl Shop {
     pub(super) fn release(&self, order: OrderId) {
         let outcome = self.ledger.now(OFFER, &Command::Release { order, reason: ReleaseReason::Canceled });
         assert!(matches!(outcome, Outcome::Released { .. }), "{outcome:?}");
+        if self.beside_card {
+            self.ledger.now(CARD.number(), &Command::Release { order, reason: ReleaseReason::Canceled });
+        }
     }
 
     /// A confirmation; none when the process stopped in it. Then it is started again.
@@ -246,7 +249,10 @@ impl Shop {
         let attempts = self.books.list::<Payment>(Query::all(Payment::TABLE, 100)).await.expect("in memory");
         let refunds = self.books.list::<Refund>(Query::all(Refund::TABLE, 100)).await.expect("in memory");
         let receipts = self.books.list::<CashReceipt>(Query::all(CashReceipt::TABLE, 100)).await.expect("in memory");
-        !attempts.iter().any(|attempt| attempt.record.state.is_undecided())
+        // An account that waits is nothing to do: who deposits decides when.
+        let waits = |attempt: &Payment| attempt.state == PaymentState::Ready && !attempt.is_unnamed();
+        let moves = |attempt: &Payment| attempt.state.is_undecided() && !waits(attempt);
+        !attempts.iter().any(|attempt| moves(&attempt.record))
             && !receipts.iter().any(|receipt| receipt.record.due_at.is_some())
             && !refunds.iter().any(|refund| refund.record.state == RefundState::Pending)
     }

@@ -1,6 +1,7 @@
 //! Bank transfers: harm at every step of every story, and what a buyer is answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::ledger::{Command, HoldState, Outcome};
@@ -94,6 +95,12 @@ async fn act(story: Story, shop: &mut Shop, order: OrderId, key: &str) {
     }
 }
 
+/// Enough time goes by for everything to be looked at once more.
+async fn look(shop: &mut Shop) {
+    shop.clock.advance(Duration::from_secs(60));
+    shop.rest().await;
+}
+
 /// Half of it goes back, then the rest with the units.
 async fn refund(shop: &mut Shop, order: OrderId) {
     shop.approve(RefundId([4; 16]), order, 400).await;
@@ -114,7 +121,7 @@ async fn play(story: Story, beside_card: bool, strike: Option<(usize, Harm)>) ->
     }
     let key = open_account(&mut shop, order).await;
     act(story, &mut shop, order, &key).await;
-    shop.rest().await;
+    look(&mut shop).await;
     // What was not answered with 200 is told again, and looks go on.
     if !matches!(story, Story::Unnoticed | Story::Unpaid | Story::Canceled) {
         shop.notice_of_deposit(order).await;
@@ -122,18 +129,18 @@ async fn play(story: Story, beside_card: bool, strike: Option<(usize, Harm)>) ->
     if story == Story::PaidByCardToo {
         shop.confirm("pay", order, "card").await;
     }
-    shop.rest().await;
+    look(&mut shop).await;
     if story == Story::Refunded {
         refund(&mut shop, order).await;
     }
     shop.steps.calm();
-    shop.rest().await;
+    look(&mut shop).await;
     let struck = shop.steps.struck();
     let when = format!("{story:?}, {}{struck:?}", if beside_card { "beside a gift card, " } else { "" });
     verify(story, &shop, order, &when).await;
     shop.deliver_again().await;
     shop.notice_of_deposit(order).await;
-    shop.rest().await;
+    look(&mut shop).await;
     verify(story, &shop, order, &format!("{when}, delivered again")).await;
     struck
 }
@@ -263,12 +270,12 @@ async fn a_provider_that_is_silent_about_an_account_pins_nothing_and_calls_a_per
     shop.rest().await;
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Ready);
     assert_eq!(shop.state(order), Some(HoldState::Released), "an unpaid hold expires as ever");
-    shop.clock.advance(std::time::Duration::from_secs(25 * 60 * 60));
+    shop.clock.advance(Duration::from_secs(25 * 60 * 60));
     shop.rest().await;
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Quarantined);
     shop.provider.silent(false);
     shop.provider.deposit(&key);
-    shop.clock.advance(std::time::Duration::from_secs(2 * 60 * 60));
+    shop.clock.advance(Duration::from_secs(2 * 60 * 60));
     shop.rest().await;
     shop.check(order, "the provider speaks again").await;
     assert_eq!(shop.state(order), Some(HoldState::Sold));
@@ -285,7 +292,7 @@ async fn a_deleted_account_is_forgotten_when_nothing_can_go_back_any_more() {
     assert!(known(&shop).await.is_some(), "it can be refunded yet");
     shop.approve(RefundId([1; 16]), order, PRICE.amount).await;
     shop.rest().await;
-    shop.clock.advance(std::time::Duration::from_secs(2 * 24 * 60 * 60));
+    shop.clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
     shop.payments.forget_due().await.expect("in memory");
     assert!(known(&shop).await.is_none());
     let receipt = shop.books.load::<CashReceipt>(shop.attempts(order).await[0].payment_id).await.expect("in memory");
@@ -306,7 +313,7 @@ async fn an_account_without_a_deposit_is_forgotten_after_a_month() {
     assert_eq!((attempt.state, attempt.code.as_deref()), (PaymentState::Fail, Some("EXPIRED")));
     shop.payments.forget_due().await.expect("in memory");
     assert!(shop.payments.refund_account(&attempt).await.expect("an answer").is_some());
-    shop.clock.advance(std::time::Duration::from_secs(31 * 24 * 60 * 60));
+    shop.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
     shop.payments.forget_due().await.expect("in memory");
     assert!(shop.payments.refund_account(&attempt).await.expect("an answer").is_none());
 }

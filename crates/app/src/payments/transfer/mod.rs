@@ -128,7 +128,7 @@ impl Payments {
     /// can tell any more.
     pub(super) async fn refund_account(&self, payment: &Payment) -> Result<Option<RefundAccount>, PortError> {
         let account = account_of(&*self.ports.records, payment).await?;
-        Ok(account.and_then(|account| self.details(&account.record)).map(|details| details.refund_account()))
+        Ok(account.and_then(|account| self.details(&account.record)).map(Details::refund_account))
     }
 
     /// By what the tax office knows whose a payment's receipt is; none when none is wanted, or nobody can tell any more.

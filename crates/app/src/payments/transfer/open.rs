@@ -34,7 +34,10 @@ impl Payments {
                 self.wait_on(attempt, &account.record, "the provider's account is not what was asked for".to_owned())
                     .await
             }
-            ProviderAnswer::Refused { code, message } => self.give_up_account(attempt, code, message, None).await,
+            ProviderAnswer::Refused { code, message } => {
+                self.metrics.failed.inc();
+                self.give_up_account(attempt, code, message, None).await
+            }
             ProviderAnswer::Unknown { reason } => self.wait_on(attempt, &account.record, reason).await,
         }
     }
@@ -117,11 +120,7 @@ impl Payments {
             updated_at: self.now(),
             ..attempt.record.clone()
         };
-        let (stored, ours) = self.replace(&attempt, failed, |unit| unit.update(&freed)).await?;
-        if ours {
-            self.metrics.failed.inc();
-        }
-        Ok(stored)
+        self.replace(&attempt, failed, |unit| unit.update(&freed)).await.map(|(stored, _)| stored)
     }
 }
 
