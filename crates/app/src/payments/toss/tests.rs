@@ -9,7 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing::any};
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::ports::{PaymentProvider as _, ProviderAnswer, ProviderStatus};
+use firstcome_core::ports::{
+    AccountRequest, PaymentProvider as _, Personal, ProviderAnswer, ProviderStatus, ReceiptAnswer, ReceiptKind,
+    ReceiptRequest, RefundAccount,
+};
+use firstcome_core::time::Time;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
@@ -105,6 +109,64 @@ async fn cancel_as_documented() {
     assert_eq!((sent.method, sent.path.as_str()), (Method::POST, "/base/v1/payments/key/cancel"));
     assert_eq!(sent.key, Some(refund.to_string()));
     assert_eq!(sent.body, format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000}}"#));
+}
+
+#[tokio::test]
+async fn a_deposit_goes_back_to_the_account_that_is_named() {
+    let (provider, log) = stub(vec![(200, payment("CANCELED")), (200, payment("CANCELED"))]).await;
+    let (refund, attempt) = (RefundId([3; 16]), PaymentId([2; 16]));
+    let (number, holder) = (Personal("1002123456789".to_owned()), Personal("Kim".to_owned()));
+    let to = RefundAccount { bank: "20".to_owned(), number, holder };
+    provider.cancel(refund, "key", PRICE, "why", Some(&to)).await;
+    let account = r#""refundReceiveAccount":{"bank":"20","accountNumber":"1002123456789","holderName":"Kim"}"#;
+    let sent = log.lock()[0].clone();
+    assert_eq!(sent.body, format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000,{account}}}"#));
+    provider.close_account(attempt, "key").await;
+    let sent = log.lock()[1].clone();
+    assert_eq!((sent.path.as_str(), sent.key), ("/base/v1/payments/key/cancel", Some(format!("{attempt}-close"))));
+    assert!(!sent.body.contains("cancelAmount") && !sent.body.contains("refundReceiveAccount"), "{}", sent.body);
+}
+
+#[tokio::test]
+async fn accounts_and_receipts_as_documented() {
+    let receipt = r#"{"receiptKey":"r","issueNumber":"7","issueStatus":"COMPLETED"}"#.to_owned();
+    let answers = vec![(200, payment("WAITING_FOR_DEPOSIT")), (200, receipt.clone()), (200, receipt)];
+    let (provider, log) = stub(answers).await;
+    let (attempt, order) = (PaymentId([2; 16]), OrderId([1; 16]));
+    let (bank, depositor) = ("88".to_owned(), Personal("Kim".to_owned()));
+    let due_at = Time::from_millis(1_800_000_000_999);
+    let answer =
+        provider.open_account(attempt, &AccountRequest { order, amount: PRICE, bank, depositor, due_at }).await;
+    assert_eq!(status(&answer), Some(ProviderStatus::WaitingForDeposit));
+    let request = ReceiptRequest {
+        order,
+        amount: PRICE,
+        kind: ReceiptKind::Expenditure,
+        number: Personal("1234567890".to_owned()),
+    };
+    assert!(matches!(provider.issue_receipt(attempt, &request).await, ReceiptAnswer::Receipt(_)));
+    assert!(matches!(provider.lower_receipt(attempt, "r", PRICE, 300).await, ReceiptAnswer::Receipt(_)));
+    let named = format!(r#""amount":1000,"orderId":"{order}","orderName":"주문 {order}""#);
+    let expected = [
+        (
+            "virtual-accounts",
+            attempt.to_string(),
+            format!(r#"{{{named},"customerName":"Kim","bank":"88","dueDate":"2027-01-15T17:00:00"}}"#),
+        ),
+        (
+            "cash-receipts",
+            format!("{attempt}-receipt"),
+            format!(r#"{{{named},"customerIdentityNumber":"1234567890","type":"지출증빙"}}"#),
+        ),
+        ("cash-receipts/r/cancel", format!("{attempt}-receipt-300"), r#"{"amount":1000}"#.to_owned()),
+    ];
+    for (sent, (path, key, body)) in log.lock().iter().zip(expected) {
+        assert_eq!(
+            (sent.path.as_str(), sent.key.as_deref()),
+            (format!("/base/v1/{path}").as_str(), Some(key.as_str()))
+        );
+        assert_eq!(sent.body, body);
+    }
 }
 
 #[tokio::test]
