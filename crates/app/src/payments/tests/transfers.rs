@@ -178,7 +178,7 @@ async fn every_step(story: Story) {
 
 macro_rules! stories {
     ($($name:ident: $story:ident,)*) => {$(
-        #[tokio::test]
+        #[tokio::test(start_paused = true)]
         async fn $name() {
             every_step(Story::$story).await;
         }
