@@ -164,7 +164,7 @@ impl Orders {
         let (offer, mut home) =
             lines.next().ok_or_else(|| Problem::field("lines", "an order has at least one line"))?;
         let mut others: Vec<_> = lines.collect();
-        let mut facts = Facts { address, ..Facts::default() };
+        let mut facts = self.facts_of(&basket.lines, address).map(|facts| *facts).unwrap_or_default();
         if let Some(code) = &basket.coupon {
             let (coupon, discount) = self.coupon(basket.buyer, code, total).await?;
             home.discount = discount;

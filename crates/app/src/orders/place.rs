@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{AddressId, OfferId, OrderId};
-use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome};
+use firstcome_core::ledger::{Command, HoldRequest, Outcome as LedgerOutcome};
 use firstcome_core::ports::PortError;
 use garde::Validate;
 use serde::Deserialize;
@@ -157,7 +157,7 @@ impl Orders {
             unit_price: None,
             digest: basket.digest,
             discount: 0,
-            facts: address.map(|address| Box::new(Facts { address: Some(address), ..Facts::default() })),
+            facts: self.facts_of(&basket.lines, address),
         };
         self.hold(offer, request).await
     }
@@ -216,7 +216,7 @@ impl Orders {
 fn answered(outcome: LedgerOutcome, offer: &OfferFacts) -> Outcome<OrderView> {
     match outcome {
         LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
-            Ok(OrderView::of(&hold, offer.offer))
+            Ok(OrderView::of(&hold, offer.offer, |_| offer.kind.is_untaxed()))
         }
         LedgerOutcome::KeyReused => Err(reused()),
         LedgerOutcome::Refused(refusal) => Err(quote::problem(refusal)),

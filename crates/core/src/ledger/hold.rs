@@ -81,6 +81,17 @@ pub struct CardPart {
     pub amount: i64,
 }
 
+/// What an order says of its VAT, where that is not as usual.
+#[derive(Clone, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
+pub struct TaxFacts {
+    /// Percent of VAT when it was placed.
+    #[n(0)]
+    pub percent: u8,
+    /// The offers of its lines that were free of VAT when it was placed.
+    #[n(1)]
+    pub free: Vec<OfferNumber>,
+}
+
 /// What only some orders have.
 #[derive(Clone, PartialEq, Eq, Debug, Default, minicbor::Encode, minicbor::Decode)]
 pub struct Facts {
@@ -99,6 +110,9 @@ pub struct Facts {
     /// What a gift card pays of the order.
     #[n(4)]
     pub by_card: Option<CardPart>,
+    /// What is not as usual of the order's VAT; none where all of it is taxed at [`crate::tax::USUAL_PERCENT`].
+    #[n(5)]
+    pub tax: Option<TaxFacts>,
 }
 
 /// A hold. Kept small: at an opening there are hundreds of thousands in memory (see `docs/performance.md`).
@@ -296,6 +310,20 @@ impl Hold {
     /// What a gift card pays of it. Only meaningful on the home offer.
     pub fn by_card(&self) -> Option<CardPart> {
         self.facts.as_ref().and_then(|facts| facts.by_card)
+    }
+
+    /// Percent of VAT that its prices contain.
+    pub fn vat_percent(&self) -> u8 {
+        self.tax().map_or(crate::tax::USUAL_PERCENT, |tax| tax.percent)
+    }
+
+    /// Whether its line on an offer was free of VAT when it was placed.
+    pub fn is_tax_free(&self, offer: OfferNumber) -> bool {
+        self.tax().is_some_and(|tax| tax.free.contains(&offer))
+    }
+
+    fn tax(&self) -> Option<&TaxFacts> {
+        self.facts.as_ref().and_then(|facts| facts.tax.as_ref())
     }
 
     /// What is left to pay with other money. Only meaningful on the home offer.
