@@ -126,9 +126,15 @@ pub fn lines_of(hold: &Hold, untaxed: impl Fn(OfferNumber) -> bool) -> Vec<Taxed
     discounted.map(|((offer, price), discount)| taxed((offer, price - discount))).collect()
 }
 
-/// The tax of a whole order.
+/// The tax of a whole order: of its lines, and of what sending it costs, which is taxed.
 pub fn of_order(hold: &Hold, untaxed: impl Fn(OfferNumber) -> bool) -> Tax {
-    lines_of(hold, untaxed).iter().map(|line| line.tax).sum()
+    let lines: Tax = lines_of(hold, untaxed).iter().map(|line| line.tax).sum();
+    lines + of_shipping(hold, lines)
+}
+
+/// What sending an order adds to the tax of its lines.
+pub fn of_shipping(hold: &Hold, lines: Tax) -> Tax {
+    Tax::of(lines.taxable() + hold.shipping_fee(), lines.tax_free, hold.vat_percent()) - lines
 }
 
 #[cfg(test)]
@@ -172,7 +178,7 @@ mod tests {
         assert_eq!(rest, Tax { supplied: 1, vat: 0, tax_free: 500 });
     }
 
-    fn order(lines: &[(u32, i64, bool)], discount: i64, percent: u8) -> Hold {
+    fn order(lines: &[(u32, i64, bool)], discount: i64, percent: u8, fee: i64) -> Hold {
         let money = |amount| Money::new(amount, Currency::KRW);
         let number = |place: usize| OfferNumber(place as u32 + 1);
         let other = |(place, (quantity, price, _)): (usize, &(u32, i64, bool))| Line {
@@ -193,14 +199,14 @@ mod tests {
             digest: 0,
             expires_at: Time(9),
             terms_version: 1,
-            facts: Some(Box::new(Facts { other_lines, tax, ..Facts::default() })),
+            facts: Some(Box::new(Facts { other_lines, tax, shipping_fee: Some(fee), ..Facts::default() })),
         };
         Hold::created_by(&Event::Held(granted), 1, Time(1)).expect("it grants")
     }
 
     #[test]
     fn each_line_is_taxed_or_not() {
-        let hold = order(&[(1, 9_026, false), (2, 487, true), (1, 1_000, false)], 0, 10);
+        let hold = order(&[(1, 9_026, false), (2, 487, true), (1, 1_000, false)], 0, 10, 0);
         let lines = lines_of(&hold, |offer| offer == OfferNumber(3));
         assert_eq!(lines.iter().map(|line| line.tax.vat).collect::<Vec<_>>(), [821, 0, 0]);
         assert_eq!(
@@ -210,19 +216,20 @@ mod tests {
         assert_eq!(of_order(&hold, |_| false), Tax::of(10_026, 974, 10));
     }
 
-    fn orders() -> impl Strategy<Value = (Vec<(u32, i64, bool)>, i64, u8)> {
+    fn orders() -> impl Strategy<Value = (Vec<(u32, i64, bool)>, i64, u8, i64)> {
         let line = (1_u32..20, 0_i64..2_000_000, any::<bool>());
         let percent = prop_oneof![Just(10_u8), Just(0), 1_u8..=100];
-        (0_i64..=1_000, proptest::collection::vec(line, 1..12), percent).prop_map(|(thousandths, lines, percent)| {
+        let lines = proptest::collection::vec(line, 1..12);
+        (0_i64..=1_000, lines, percent, 0_i64..5_000).prop_map(|(thousandths, lines, percent, fee)| {
             let total = lines.iter().map(|(quantity, price, _)| i64::from(*quantity) * price).sum();
-            (lines, share(total, thousandths, 1_000), percent)
+            (lines, share(total, thousandths, 1_000), percent, fee)
         })
     }
 
     proptest! {
         #[test]
-        fn the_tax_of_an_order_is_what_it_costs((lines, discount, percent) in orders()) {
-            let hold = order(&lines, discount, percent);
+        fn the_tax_of_an_order_is_what_it_costs((lines, discount, percent, fee) in orders()) {
+            let hold = order(&lines, discount, percent, fee);
             let taxed = lines_of(&hold, |_| false);
             let whole = of_order(&hold, |_| false);
             prop_assert_eq!(whole.total(), hold.total().amount);
@@ -237,10 +244,10 @@ mod tests {
 
         #[test]
         fn parts_add_up_to_the_whole(
-            (lines, discount, percent) in orders(),
+            (lines, discount, percent, fee) in orders(),
             parts in proptest::collection::vec((0_i64..=1_000, proptest::option::of(0_i64..=1_000)), 0..12),
         ) {
-            let whole = of_order(&order(&lines, discount, percent), |_| false);
+            let whole = of_order(&order(&lines, discount, percent, fee), |_| false);
             let mut back = Tax::default();
             let last = (1_000, Some(1_000));
             for (thousandths, free) in parts.into_iter().chain([last]) {

@@ -25,6 +25,7 @@ mod recovery;
 mod sale;
 mod settlement;
 mod several;
+mod shipping_fee;
 mod simulation;
 mod smtp;
 mod socket;

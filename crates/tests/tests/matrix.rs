@@ -56,6 +56,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/orders", Account),
     ("GET", "/orders", Account),
     ("GET", "/orders/{id}", Owner),
+    ("GET", "/orders/{id}/receipt", Owner),
     ("GET", "/orders/{id}/stream", Owner),
     ("POST", "/orders/{id}/cancel", Owner),
     ("GET", "/me/cart", Account),

@@ -75,9 +75,9 @@ async fn a_day_is_compared_with_the_provider() {
     assert_eq!((&settled["matched"], &settled["findings"]), (&json!(5), &json!([])), "{settled}");
     shop.stop().await;
 
-    // What we did not do, long enough ago that no notice of it is on its way.
-    let by_hand = "insert into sandbox_transactions select 'txn_by_hand', 'sbx_by_hand', order_id, 500, currency, 'DONE', \
-        at - 900000000, version from sandbox_transactions where order_id = (select min(order_id) from sandbox_transactions)";
+    // What we did not do.
+    let by_hand = "insert into sandbox_transactions select 'txn_by_hand', 'sbx_by_hand', order_id, 500, currency, status, at, \
+        version from sandbox_transactions where status = 'DONE' limit 1";
     alter(&shop, "sandbox", by_hand);
     let order_of = |order: &str| {
         let id = order.parse::<firstcome_core::ids::OrderId>().expect("an id").0;
@@ -93,7 +93,7 @@ async fn a_day_is_compared_with_the_provider() {
     );
     alter(&shop, "payments", &twin);
     alter(&shop, "payments", "update refunds set \"transaction\" = 'txn_none'");
-    // Our own calls are not on their way any more either.
+    // All of it long enough ago that no notice of it is on its way.
     let aged = Connection::open(shop.data().join("sandbox.db")).expect("a database");
     aged.execute("update sandbox_transactions set at = at - 900000000", []).expect("aged");
     drop(aged);

@@ -5,7 +5,7 @@
 //! two at the same moment the second conflicts there, and decides again on what the first has made of it; so nothing is
 //! refunded twice, and nothing leaves that was canceled.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferNumber, OrderId, RefundId, UserId};
@@ -14,7 +14,7 @@ use firstcome_core::money::Money;
 use firstcome_core::order::ShippingState;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{PortError, Records};
-use firstcome_core::product::RefundPolicy;
+use firstcome_core::product::{ProductKind, RefundPolicy};
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::tax::{self, Tax};
@@ -23,7 +23,7 @@ use firstcome_core::time::Time;
 use super::parts::{self, PartBack};
 use super::refunds::{Refund, Taken};
 use super::shipping::Parcel;
-use super::tax::untaxed_of;
+use super::tax::kinds_of;
 
 /// Refunds of one order that are read; so many decisions about one order are not made.
 const MOST: u32 = 1_000;
@@ -92,8 +92,8 @@ pub(super) struct Books {
     elsewhere: Vec<PartBack>,
     /// What all of it consists of.
     pub(super) tax: Tax,
-    /// The offers of its lines of which nothing is ever taxed.
-    untaxed: HashSet<OfferNumber>,
+    /// What its lines sell.
+    kinds: HashMap<OfferNumber, ProductKind>,
 }
 
 impl Books {
@@ -104,9 +104,9 @@ impl Books {
         let refunds = records.list::<Refund>(query).await?;
         let after = stored.as_ref().map_or_else(|| AfterSale::new(hold), |stored| stored.record.clone());
         let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
-        let untaxed = untaxed_of(records, hold).await?;
-        let tax = tax::of_order(hold, |offer| untaxed.contains(&offer));
-        Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere, tax, untaxed })
+        let kinds = kinds_of(records, hold).await?;
+        let tax = tax::of_order(hold, |offer| kinds.get(&offer).is_some_and(|kind| kind.is_untaxed()));
+        Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere, tax, kinds })
     }
 
     /// The books of an order of which nothing else is known.
@@ -115,7 +115,7 @@ impl Books {
         let after = AfterSale::new(&hold);
         let refunds = refunds.into_iter().map(|record| Stored { record, version: 1 }).collect();
         let tax = tax::of_order(&hold, |_| false);
-        Self { hold, after, refunds, decided: None, stored: None, elsewhere: Vec::new(), tax, untaxed: HashSet::new() }
+        Self { hold, after, refunds, decided: None, stored: None, elsewhere: Vec::new(), tax, kinds: HashMap::new() }
     }
 
     /// Refunds that were decided and not refused since.
@@ -166,7 +166,12 @@ impl Books {
 
     /// Whether a line of it was sold without VAT.
     pub(super) fn is_tax_free(&self, offer: OfferNumber) -> bool {
-        self.hold.is_tax_free(offer) || self.untaxed.contains(&offer)
+        self.hold.is_tax_free(offer) || self.kinds.get(&offer).is_some_and(|kind| kind.is_untaxed())
+    }
+
+    /// Whether a line of it is goods.
+    pub(super) fn is_goods(&self, offer: OfferNumber) -> bool {
+        self.kinds.get(&offer) == Some(&ProductKind::Goods)
     }
 
     /// What went back so far, the oldest first. What may still be refused did not.
@@ -223,6 +228,7 @@ impl Books {
         reason: String,
         now: Time,
     ) -> Refund {
+        let fee = self.fee_back(&taken.lines);
         let is_whole = !taken.lines.is_empty() && taken.lines == self.lines_left();
         let is_order = is_whole && taken.restock && self.standing().all(Refund::leaves_delivery);
         let decided = Refund {
@@ -239,6 +245,7 @@ impl Books {
             all_of: is_whole.then_some(self.hold.order),
             tax_free: taken.tax_free,
             vat: None,
+            shipping_fee: Some(fee).filter(|fee| *fee > 0),
             taken: (!is_order).then_some(Json(taken)),
             forced: None,
             by: None,

@@ -26,6 +26,7 @@ mod conditions;
 mod coupons;
 mod decide;
 mod facts;
+mod fee;
 mod forget;
 mod get;
 mod gift_cards;
@@ -72,6 +73,7 @@ use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 
 pub use books::AfterSale;
 pub use facts::OfferFacts;
+pub use fee::Shipping;
 pub use parts::PartBack;
 pub use refunds::{Refund, Taken};
 pub use tax::ShopTerms;

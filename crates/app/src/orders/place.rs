@@ -144,7 +144,9 @@ impl Orders {
 
     /// One that is decided in one lane goes there at once.
     async fn place_now(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
-        let ([(offer, quantity)], None, None) = (&basket.lines[..], &basket.coupon, &basket.gift_card) else {
+        let ([(offer, quantity)], None, None, false) =
+            (&basket.lines[..], &basket.coupon, &basket.gift_card, self.may_cost_shipping(&basket))
+        else {
             return self.place_basket(basket).await;
         };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);

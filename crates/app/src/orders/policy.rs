@@ -96,7 +96,7 @@ fn with_discounts(hold: &Hold) -> Vec<(OfferNumber, Line)> {
 /// What goes back for these units, of which each line gives back the percent that it is sold under. Never more than what is
 /// left of the order's money, and never less than nothing.
 pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumber) -> u8) -> Due {
-    let total = books.hold.total().amount;
+    let total = books.hold.total().amount - books.hold.shipping_fee();
     let sold = with_discounts(&books.hold);
     let cost = |line: &TakenLine| {
         let of_line = sold.iter().find(|(offer, _)| *offer == line.offer);
@@ -112,7 +112,8 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
     let cost = costs.iter().map(|(_, cost)| cost).sum();
     let amounts: Vec<(OfferNumber, i64)> =
         costs.iter().map(|(offer, cost)| (*offer, share(*cost, i128::from(percent(*offer)), 100))).collect();
-    let amount = amounts.iter().map(|(_, amount)| amount).sum::<i64>().clamp(0, books.left());
+    let back = amounts.iter().map(|(_, amount)| amount).sum::<i64>() + books.fee_back(lines);
+    let amount = back.clamp(0, books.left());
     let tax_free = amounts.iter().filter(|(offer, _)| books.is_tax_free(*offer)).map(|(_, amount)| amount).sum();
     Due { cost, amount, tax_free }
 }

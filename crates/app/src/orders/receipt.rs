@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::books::{Books, SoldLine, WentBack, sold_lines};
 use super::cancel::wrong_state;
+use super::fee::fee_of;
 use super::tax::TaxView;
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::http::{Buyer, Outcome, Path};
@@ -38,6 +39,10 @@ pub(super) struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
     discount: Option<Money>,
+    /// What sending its goods cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    shipping_fee: Option<Money>,
     /// What it cost.
     #[schema(value_type = MoneySchema)]
     amount: Money,
@@ -159,6 +164,7 @@ impl Orders {
             ordered_at: hold.created_at,
             lines: self.receipt_lines(hold, books),
             discount: (hold.discount > 0).then(|| money(hold.discount)),
+            shipping_fee: fee_of(hold),
             amount: hold.total(),
             gift_card: hold.by_card().map(|part| money(part.amount)),
             vat_percent: hold.vat_percent(),

@@ -81,6 +81,8 @@ record! {
         pub tax_free: Option<i64>,
         /// What of it is VAT: counted when nothing can refuse the refund any more.
         pub vat: Option<i64>,
+        /// What of it had been paid for sending the order; none when that does not go back with it.
+        pub shipping_fee: Option<i64>,
     }
     indexes [
         index "refund_of_order" ("order"),
@@ -468,6 +470,7 @@ mod tests {
             to_card: None,
             tax_free: None,
             vat: None,
+            shipping_fee: None,
         };
         let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
         let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };

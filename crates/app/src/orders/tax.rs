@@ -1,12 +1,13 @@
 //! VAT of orders: what is written down of it when an order is placed, and how people are shown it. How it is counted stands
 //! in [`firstcome_core::tax`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use firstcome_core::ids::{AddressId, OfferNumber};
 use firstcome_core::ledger::{Facts as OrderFacts, Hold, TaxFacts};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{PortError, Records};
+use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _};
 use firstcome_core::tax::{Tax, USUAL_PERCENT};
 use serde::Serialize;
@@ -32,12 +33,15 @@ pub struct ShopTerms {
     pub address: Option<String>,
     /// Percent of VAT that prices contain.
     pub vat_percent: u8,
+    /// What sending goods costs, once for an order.
+    pub shipping: super::fee::Shipping,
 }
 
 impl Default for ShopTerms {
     fn default() -> Self {
         let name = "Firstcome".to_owned();
-        Self { name, business_number: None, representative: None, address: None, vat_percent: USUAL_PERCENT }
+        let (vat_percent, shipping) = (USUAL_PERCENT, super::fee::Shipping::default());
+        Self { name, business_number: None, representative: None, address: None, vat_percent, shipping }
     }
 }
 
@@ -69,13 +73,15 @@ pub(super) fn free_to_pay(hold: &Hold, tax: Tax) -> Money {
     Money::new(share(tax.tax_free, due.amount.into(), total.amount.into()), total.currency)
 }
 
-/// The offers of an order's lines of which nothing is ever taxed.
-pub(super) async fn untaxed_of(records: &dyn Records, hold: &Hold) -> Result<HashSet<OfferNumber>, PortError> {
+/// What the lines of an order sell.
+pub(super) async fn kinds_of(
+    records: &dyn Records,
+    hold: &Hold,
+) -> Result<HashMap<OfferNumber, ProductKind>, PortError> {
     let numbers = sold_lines(hold).iter().map(|line| line.offer.to_value()).collect();
     let query = Query::all(OfferFacts::TABLE, MAX_LINES as u32).filter("number", Comparison::IsOneOf(numbers));
     let offers = records.list::<OfferFacts>(query).await?;
-    let untaxed = offers.into_iter().map(|row| row.record).filter(|offer| offer.kind.is_untaxed());
-    Ok(untaxed.map(|offer| offer.number).collect())
+    Ok(offers.into_iter().map(|row| (row.record.number, row.record.kind)).collect())
 }
 
 impl Orders {

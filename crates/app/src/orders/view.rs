@@ -10,6 +10,7 @@ use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::fee::fee_of;
 use super::shipping::ShippingView;
 use super::tax::{TaxView, free_to_pay};
 
@@ -87,6 +88,10 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
     pub discount: Option<Money>,
+    /// What sending its goods costs of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub shipping_fee: Option<Money>,
     /// What a gift card pays of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
@@ -140,6 +145,7 @@ impl OrderView {
             reason: (hold.state == HoldState::Released).then(|| reason(hold.reason)),
             amount: hold.total(),
             discount: (hold.discount > 0).then(|| money(hold.discount)),
+            shipping_fee: fee_of(hold),
             gift_card: hold.by_card().map(|part| money(part.amount)),
             to_pay: hold.by_card().map(|_| hold.due()),
             tax: TaxView::of(tax, hold.unit_price.currency),

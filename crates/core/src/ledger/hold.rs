@@ -113,6 +113,9 @@ pub struct Facts {
     /// What is not as usual of the order's VAT; none where all of it is taxed at [`crate::tax::USUAL_PERCENT`].
     #[n(5)]
     pub tax: Option<TaxFacts>,
+    /// Minor units that sending its goods costs; none where it costs nothing.
+    #[n(6)]
+    pub shipping_fee: Option<i64>,
 }
 
 /// A hold. Kept small: at an opening there are hundreds of thousands in memory (see `docs/performance.md`).
@@ -296,7 +299,12 @@ impl Hold {
         self.state == HoldState::Released && self.reason == ReleaseReason::Aborted
     }
 
-    /// What the whole order costs, after its discount. Only meaningful on the home offer.
+    /// What sending its goods costs, in minor units. Only meaningful on the home offer.
+    pub fn shipping_fee(&self) -> i64 {
+        self.facts.as_ref().and_then(|facts| facts.shipping_fee).unwrap_or(0)
+    }
+
+    /// What the whole order costs, after its discount and with what sending it costs. Only meaningful on the home offer.
     pub fn total(&self) -> Money {
         let others: i64 = self
             .other_lines()
@@ -304,7 +312,8 @@ impl Hold {
             .map(|line| line.unit_price.amount.saturating_mul(i64::from(line.quantity)))
             .fold(0, i64::saturating_add);
         let own = self.unit_price.amount.saturating_mul(i64::from(self.quantity));
-        Money::new(own.saturating_add(others).saturating_sub(self.discount).max(0), self.unit_price.currency)
+        let lines = own.saturating_add(others).saturating_sub(self.discount).max(0);
+        Money::new(lines.saturating_add(self.shipping_fee()), self.unit_price.currency)
     }
 
     /// What a gift card pays of it. Only meaningful on the home offer.

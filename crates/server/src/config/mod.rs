@@ -139,6 +139,12 @@ pub struct Shop {
     /// Percent of VAT that prices contain. Orders keep that under which they were placed.
     #[config(default = 10, env = "FIRSTCOME_SHOP_VAT_PERCENT")]
     pub vat_percent: u8,
+    /// Won that sending goods costs, once for an order; 0 for nothing. Orders keep that under which they were placed.
+    #[config(default = 0, env = "FIRSTCOME_SHOP_SHIPPING_FEE")]
+    pub shipping_fee: i64,
+    /// Won of goods in an order, after its discount, from which on sending them costs nothing. Never if left out.
+    #[config(env = "FIRSTCOME_SHOP_FREE_SHIPPING_FROM")]
+    pub free_shipping_from: Option<i64>,
 }
 
 /// Access and refresh tokens.

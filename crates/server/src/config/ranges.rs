@@ -6,6 +6,11 @@ use super::{Config, ConfigError};
 
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
+/// An amount that may be missing; one that is less than nothing is in no range.
+fn amount(value: Option<i64>) -> u64 {
+    value.map_or(0, |value| u64::try_from(value).unwrap_or(u64::MAX))
+}
+
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let Config { server, shop, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
@@ -15,6 +20,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("server.drain_seconds", server.drain_seconds, 0..=3_600),
         ("server.trusted_proxies", server.trusted_proxies as u64, 0..=16),
         ("shop.vat_percent", shop.vat_percent.into(), 0..=100),
+        ("shop.shipping_fee", u64::try_from(shop.shipping_fee).unwrap_or(u64::MAX), 0..=1_000_000),
+        ("shop.free_shipping_from", amount(shop.free_shipping_from), 0..=1_000_000_000),
         ("tokens.access_minutes", tokens.access_minutes, 1..=24 * 60),
         ("tokens.refresh_days", tokens.refresh_days, 1..=3_650),
         ("limits.user_per_second", limits.user_per_second.into(), COUNT),

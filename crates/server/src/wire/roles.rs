@@ -241,6 +241,7 @@ fn shop_terms(config: &Config) -> orders::ShopTerms {
         representative: config.representative.clone(),
         address: config.address.clone(),
         vat_percent: config.vat_percent,
+        shipping: orders::Shipping { fee: config.shipping_fee, free_from: config.free_shipping_from },
     }
 }
 

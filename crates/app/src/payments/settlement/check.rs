@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use firstcome_core::ids::{EventId, PaymentId};
+use firstcome_core::ids::{EventId, OrderId, PaymentId};
+use firstcome_core::money::Currency;
 use firstcome_core::payment::{PaymentState, RefundState, is_not_found};
 use firstcome_core::ports::{Committed, Movement, PortError, ProviderAnswer, ProviderPayment, ProviderTransaction};
-use firstcome_core::records::{
-    Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit, Value,
-};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record, RecordsExt as _, Stored, Unit, Value};
 use firstcome_core::time::Time;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -25,7 +24,7 @@ const MARGIN: Duration = Duration::from_mins(10);
 const TOGETHER: usize = 250;
 /// Movements of one day that are remembered; a day that has more is not checked, and says so.
 const MOST: usize = 2_000_000;
-/// What is left out of the names of movements when they are remembered.
+/// The name of a movement, as it is remembered: a hash.
 type Name = [u8; 16];
 
 /// A run under way.
@@ -144,7 +143,7 @@ impl<'a> Check<'a> {
     /// Our rows about some movements.
     async fn rows_about(&self, some: &[ProviderTransaction]) -> Result<Ours, PortError> {
         let keys = some.iter().map(|theirs| theirs.payment_key.to_value()).collect();
-        let orders = some.iter().filter_map(|theirs| theirs.order_id.parse::<firstcome_core::ids::OrderId>().ok());
+        let orders = some.iter().filter_map(|theirs| theirs.order_id.parse::<OrderId>().ok());
         let orders: Vec<Value> = orders.map(|order| order.to_value()).collect();
         let mut payments = self.every::<Payment>("payment_key", keys).await?;
         payments.extend(self.every::<Payment>("order_id", orders.clone()).await?);
@@ -153,11 +152,7 @@ impl<'a> Check<'a> {
         Ok(Ours { payments, refunds: self.every::<Refund>("order_id", orders).await? })
     }
 
-    async fn every<R: firstcome_core::records::Record>(
-        &self,
-        column: &'static str,
-        mut values: Vec<Value>,
-    ) -> Result<Vec<R>, PortError> {
+    async fn every<R: Record>(&self, column: &'static str, mut values: Vec<Value>) -> Result<Vec<R>, PortError> {
         values.dedup();
         if values.is_empty() {
             return Ok(Vec::new());
@@ -339,7 +334,7 @@ fn finding(run: &Settlement, theirs: Option<&ProviderTransaction>, difference: D
         transaction,
         at_provider: at_provider.map(|money| money.amount),
         in_shop: in_shop.map(|money| money.amount),
-        currency: at_provider.or(in_shop).map_or(firstcome_core::money::Currency::KRW, |money| money.currency),
+        currency: at_provider.or(in_shop).map_or(Currency::KRW, |money| money.currency),
         payment,
         refund,
         detail,

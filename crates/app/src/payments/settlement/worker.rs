@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use firstcome_core::ids::SettlementId;
 use firstcome_core::ports::{Committed, PortError};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 use jiff::civil::Date;
@@ -102,7 +103,7 @@ impl Payments {
     }
 
     /// A try broke off: another comes later, here or elsewhere.
-    async fn postpone_run(&self, id: firstcome_core::ids::SettlementId, error: &PortError) -> Result<(), PortError> {
+    async fn postpone_run(&self, id: SettlementId, error: &PortError) -> Result<(), PortError> {
         let Some(mut run) = self.ports.records.load::<Settlement>(id).await? else { return Ok(()) };
         if run.record.state != RunState::Running {
             return Ok(());

@@ -20,9 +20,20 @@ use crate::commands::CommandError;
 use crate::commands::words::guarded;
 use crate::place::Place;
 
-const DAYS: [&str; 10] =
-    ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units", "supplied", "vat", "tax_free"];
-const ORDERS: [&str; 17] = [
+const DAYS: [&str; 11] = [
+    "day",
+    "offer_id",
+    "currency",
+    "orders",
+    "units",
+    "amount",
+    "returned_units",
+    "supplied",
+    "vat",
+    "tax_free",
+    "shipping_fees",
+];
+const ORDERS: [&str; 18] = [
     "order_id",
     "offer_id",
     "buyer",
@@ -40,6 +51,7 @@ const ORDERS: [&str; 17] = [
     "supplied",
     "vat",
     "tax_free",
+    "shipping_fee",
 ];
 const PAYMENTS: [&str; 11] = [
     "payment_id",
@@ -117,6 +129,7 @@ fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             day.tax.supplied.to_string(),
             day.tax.vat.to_string(),
             day.tax.tax_free.to_string(),
+            day.shipping_fees.to_string(),
         ])?;
     }
     table.finish()
@@ -146,6 +159,7 @@ fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             tax.supplied.to_string(),
             tax.vat.to_string(),
             tax.tax_free.to_string(),
+            sales.shipping_fee(*order, *offer).to_string(),
         ])?;
     }
     table.finish()

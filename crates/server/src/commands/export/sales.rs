@@ -6,7 +6,7 @@ use firstcome_core::discount::spread;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, RefundId};
 use firstcome_core::ledger::{Event, Hold};
 use firstcome_core::money::Currency;
-use firstcome_core::tax::{Tax, lines_of};
+use firstcome_core::tax::{Tax, lines_of, of_shipping};
 use firstcome_core::time::Time;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -35,6 +35,7 @@ pub(super) struct Day {
     pub(super) units: u64,
     pub(super) amount: i64,
     pub(super) tax: Tax,
+    pub(super) shipping_fees: i64,
     pub(super) returned_units: u64,
 }
 
@@ -89,6 +90,7 @@ impl Sales {
             sale.hold.evolve(event, seq);
         }
         let (date, amount, tax) = (self.day(at), self.amount(order, offer), self.tax(order, offer));
+        let fee = self.shipping_fee(order, offer);
         let Some(sale) = self.sales.get_mut(&(order, offer)) else { return };
         let place = (date, offer, sale.hold.unit_price.currency);
         match event {
@@ -99,6 +101,7 @@ impl Sales {
                 day.units += u64::from(sale.hold.quantity);
                 day.amount = day.amount.saturating_add(amount);
                 day.tax = day.tax + tax;
+                day.shipping_fees = day.shipping_fees.saturating_add(fee);
             }
             Event::Returned { return_id, quantity, .. } => {
                 self.returns.insert(*return_id, at);
@@ -132,11 +135,20 @@ impl Sales {
         price.saturating_sub(share)
     }
 
-    /// What of its order's tax a line is.
+    /// What sending an order cost, at its first line.
+    pub(super) fn shipping_fee(&self, order: OrderId, offer: OfferNumber) -> i64 {
+        self.order(order).filter(|_| order.home() == offer).map_or(0, |home| home.hold.shipping_fee())
+    }
+
+    /// What of its order's tax a line is, the first with that of sending the order.
     pub(super) fn tax(&self, order: OrderId, offer: OfferNumber) -> Tax {
         let Some(home) = self.order(order) else { return Tax::default() };
         let lines = lines_of(&home.hold, |offer| self.untaxed.contains(&offer));
-        lines.iter().find(|line| line.offer == offer).map(|line| line.tax).unwrap_or_default()
+        let of_line = lines.iter().find(|line| line.offer == offer).map(|line| line.tax).unwrap_or_default();
+        if order.home() != offer {
+            return of_line;
+        }
+        of_line + of_shipping(&home.hold, lines.iter().map(|line| line.tax).sum())
     }
 
     /// An order, by its line on its home offer.
