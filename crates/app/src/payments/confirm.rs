@@ -118,7 +118,7 @@ enum Checked {
     /// It waits for the confirmation; so many minor units of it count as free of VAT.
     Waits { tax_free: i64 },
     /// It was charged without us.
-    Taken(Stored<Payment>),
+    Taken(Box<Stored<Payment>>),
 }
 
 impl Payments {
@@ -141,7 +141,7 @@ impl Payments {
             tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order));
         // Money that came is taken, however often it was tried before.
         let tax_free = match checked? {
-            Checked::Taken(payment) => return Ok(payment),
+            Checked::Taken(payment) => return Ok(*payment),
             Checked::Waits { tax_free } => tax_free,
         };
         if failed? >= MAX_FAILED {
@@ -226,7 +226,7 @@ impl Payments {
     async fn taken_as_it_is(&self, order: OrderId, payment: ProviderPayment) -> Outcome<Checked> {
         self.follow(order, payment).await?;
         let live = live_payment(&*self.ports.records, order).await?;
-        live.map(Checked::Taken).ok_or_else(|| Problem::new(ErrorCode::AlreadyPaid))
+        live.map(|payment| Checked::Taken(Box::new(payment))).ok_or_else(|| Problem::new(ErrorCode::AlreadyPaid))
     }
 
     /// Step 2: the attempt is on the disk before anyone is asked to do anything.

@@ -41,7 +41,7 @@ pub(super) struct Check<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Came {
     /// All of it was compared.
-    Done(Settlement),
+    Done(Box<Settlement>),
     /// Another process goes on with it.
     Elsewhere,
 }
@@ -80,7 +80,7 @@ impl<'a> Check<'a> {
     /// Compares all of it.
     pub(super) async fn run(mut self) -> Result<Came, PortError> {
         match self.whole().await {
-            Ok(()) => Ok(Came::Done(self.run.record)),
+            Ok(()) => Ok(Came::Done(Box::new(self.run.record))),
             Err(Stop::Elsewhere) => Ok(Came::Elsewhere),
             Err(Stop::Failed(error)) => Err(error),
         }
@@ -167,7 +167,7 @@ impl<'a> Check<'a> {
         match verdict {
             Verdict::Match => self.run.record.matched += 1,
             Verdict::InFlight => self.run.record.in_flight += 1,
-            Verdict::Differs(difference) => return self.found(Some(theirs), difference),
+            Verdict::Differs(difference) => return self.found(Some(theirs), *difference),
         }
         Unit::new()
     }
@@ -280,7 +280,7 @@ impl Payments {
 
 fn listed_twice() -> Verdict {
     let detail = "the provider lists it more than once".to_owned();
-    Verdict::Differs(Difference { class: FindingClass::Duplicate, detail, payment: None, refund: None })
+    Verdict::Differs(Box::new(Difference { class: FindingClass::Duplicate, detail, payment: None, refund: None }))
 }
 
 fn unlisted_charge(ours: Payment, said: Option<ProviderPayment>) -> Option<Difference> {

@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     /// It is on its way into our books.
     InFlight,
     /// It does not agree.
-    Differs(Difference),
+    Differs(Box<Difference>),
 }
 
 /// What does not agree, and with which row of ours.
@@ -51,7 +51,7 @@ impl Difference {
         refund: Option<&Refund>,
     ) -> Verdict {
         let (payment, refund) = (payment.cloned(), refund.cloned());
-        Verdict::Differs(Self { class, detail: detail.into(), payment, refund })
+        Verdict::Differs(Box::new(Self { class, detail: detail.into(), payment, refund }))
     }
 }
 
