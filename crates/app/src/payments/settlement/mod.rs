@@ -1,8 +1,8 @@
 //! The settlement check: the provider's list of what moved on a day, against our books.
 //!
 //! A [run](rows::Settlement) checks one day of the shop's time zone, both ways. What the provider lists is looked for among
-//! our attempts and refunds ([`compare`]); what we have of that day and the list has not is asked for by its name, because
-//! our clock and the provider's need not put it on the same day. What does not agree is a finding, and what is on its way
+//! our attempts and refunds ([`compare`]); what we have of that day and the list has not is asked for by its name
+//! ([`unlisted`]), because our clock and the provider's need not put it on the same day. What does not agree is a finding, and what is on its way
 //! is none ([`check`]).
 //!
 //! Each night the day before is checked, once however many processes there are: a run is named after its day. Days that
@@ -13,8 +13,10 @@ mod ask;
 mod calendar;
 mod check;
 mod compare;
+mod finding;
 mod rows;
 mod show;
+mod unlisted;
 mod worker;
 
 pub use calendar::Calendar;
