@@ -54,6 +54,7 @@ impl Tax {
     /// What the next part of this is, after `before` of it: `amount`, of which `tax_free` should be free of VAT, or none to
     /// take of both what is left in proportion. A part takes no more of either than is left, and all parts together are the
     /// whole.
+    #[must_use]
     pub fn part(self, before: Self, amount: i64, tax_free: Option<i64>, percent: u8) -> Self {
         let left = self - before;
         let (taxable_left, free_left) = (left.taxable().max(0), left.tax_free.max(0));
