@@ -205,6 +205,7 @@ mod tests {
             status,
             total,
             balance: total,
+            tax_free: 0,
             cancels: Vec::new(),
             account: None,
         })

@@ -73,6 +73,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             method: Some(if payment.account.is_some() { BankTransfer } else { Checkout }),
+            tax_free: (payment.tax_free > 0).then_some(payment.tax_free),
         };
         tracing::warn!(%order, payment = %payment_id, "charged without a confirmation of ours");
         let event = RoleEvent::PaymentDone { order, attempt: payment_id, amount: charge.money() };
@@ -168,5 +169,6 @@ fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_cor
         created_at: now,
         updated_at: now,
         to_card: None,
+        tax_free: None,
     }
 }

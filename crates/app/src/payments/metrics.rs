@@ -15,6 +15,8 @@ pub(super) struct Metrics {
     pub(super) refunds_quarantined: Counter,
     pub(super) receipts_issued: Counter,
     pub(super) receipts_failed: Counter,
+    pub(super) settlements_done: Counter,
+    pub(super) settlement_findings: Counter,
 }
 
 impl Metrics {
@@ -30,6 +32,8 @@ impl Metrics {
             ("firstcome_refunds_quarantined", "Refunds that a person must look at", &metrics.refunds_quarantined),
             ("firstcome_cash_receipts_issued", "Cash receipts that the provider issued", &metrics.receipts_issued),
             ("firstcome_cash_receipts_failed", "Cash receipts that a person must look at", &metrics.receipts_failed),
+            ("firstcome_settlements_done", "Days compared with the provider's list", &metrics.settlements_done),
+            ("firstcome_settlement_findings", "What did not agree on those days", &metrics.settlement_findings),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

@@ -15,7 +15,7 @@
 //! | refund PENDING | [`refunds`] asks the provider with the refund's id as key until it confirms |
 //!
 //! What the provider did without us (a charge that we never confirmed, a cancel in its console) comes by a notice or by
-//! [`reconcile`] and is followed in [`follow`].
+//! [`reconcile`] and is followed in [`follow`]. What nobody has told us is found by the [`settlement`] check.
 
 mod attempt;
 mod confirm;
@@ -29,6 +29,7 @@ mod resolve;
 mod rest;
 mod rows;
 mod settle;
+mod settlement;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ use metrics::Metrics;
 use settle::Settled;
 
 pub use rows::{Origin, Payment, Refund};
+pub use settlement::Calendar;
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
@@ -67,6 +69,8 @@ pub const TABLES: &[&Table] = &[
     rows::Refund::TABLE,
     transfer::VirtualAccount::TABLE,
     receipts::CashReceipt::TABLE,
+    settlement::Settlement::TABLE,
+    settlement::Finding::TABLE,
     DeadLetter::TABLE,
     Action::TABLE,
     ActionHead::TABLE,
@@ -99,6 +103,8 @@ pub struct Options {
     pub notices: usize,
     /// Calls that each worker makes to the provider together.
     pub calls: usize,
+    /// When the provider's list is compared with our books.
+    pub settlement: Calendar,
 }
 
 impl Default for Options {
@@ -112,6 +118,7 @@ impl Default for Options {
             confirmations: 4096,
             notices: 32,
             calls: 16,
+            settlement: Calendar::default(),
         }
     }
 }
@@ -177,6 +184,7 @@ impl Payments {
             receipts::worker(Arc::clone(self)),
             transfer::forgetter(Arc::clone(self)),
             self.resealer(),
+            settlement::worker(Arc::clone(self)),
         ]
     }
 
@@ -229,4 +237,7 @@ fn routes() -> OpenApiRouter<Arc<Payments>> {
         .routes(routes!(transfer::request::post))
         .routes(routes!(show::get))
         .routes(routes!(notice::post))
+        .routes(routes!(settlement::post, settlement::list))
+        .routes(routes!(settlement::get))
+        .routes(routes!(settlement::findings))
 }

@@ -19,6 +19,7 @@ pub(super) enum On {
     Webhook,
     VirtualAccount,
     CashReceipt,
+    Transactions,
 }
 
 /// What goes wrong.

@@ -29,12 +29,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::role::Role;
 use faults::Faults;
-use rows::{SandboxPayment, SandboxReceipt};
+use rows::{SandboxPayment, SandboxReceipt, SandboxTransaction};
 use store::Store;
 use webhooks::Webhooks;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[SandboxPayment::TABLE, SandboxReceipt::TABLE];
+pub const TABLES: &[&Table] = &[SandboxPayment::TABLE, SandboxTransaction::TABLE, SandboxReceipt::TABLE];
 /// The secret key of a sandbox in development.
 pub const DEVELOPMENT_SECRET_KEY: &str = "test_sk_firstcome_sandbox";
 /// Where the sandbox is mounted: the provider's address, as the client takes it, ends with this.
@@ -107,6 +107,7 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/v1/cash-receipts/{receipt_key}/cancel", post(api::receipt::cancel))
         .route("/v1/test/deposits", post(controls::deposit::deposit))
         .route("/v1/test/cash-receipts", get(controls::receipts::list))
+        .route("/v1/transactions", get(api::transactions::list))
         .route("/v1/test/payments", post(controls::pay::pay).get(controls::list::list))
         .route("/v1/test/faults", put(controls::rules::replace))
         .route("/checkout", get(checkout::page::show))

@@ -14,6 +14,7 @@ mod provider;
 mod random;
 mod records;
 mod registry;
+mod transactions;
 mod transfer;
 
 pub use archive::{ArchiveHead, HoldArchive, ListedOrder, OrderArchive, OrderQuery};
@@ -27,6 +28,7 @@ pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPaym
 pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
 pub use registry::{Instance, Load, Registry, RoleName};
+pub use transactions::{Movement, ProviderTransaction, ProviderTransactions};
 pub use transfer::{
     AccountRequest, Personal, ProviderAccount, ProviderReceipt, ReceiptAnswer, ReceiptKind, ReceiptRequest,
     RefundAccount,

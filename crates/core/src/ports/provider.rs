@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::PortError;
+use super::transactions::ProviderTransactions;
 use super::transfer::{AccountRequest, ProviderAccount, ReceiptAnswer, ReceiptRequest, RefundAccount};
 use crate::ids::{OrderId, PaymentId, RefundId};
 use crate::money::Money;
+use crate::time::Time;
 
 /// What the provider says a payment's state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,6 +31,11 @@ pub enum ProviderStatus {
 }
 
 impl ProviderStatus {
+    /// Whether the money came, and perhaps went back since.
+    pub fn is_charged(self) -> bool {
+        matches!(self, Self::Done | Self::PartialCanceled | Self::Canceled)
+    }
+
     /// Whether no money can move by this payment any more.
     pub fn is_final_no(self) -> bool {
         matches!(self, Self::Aborted | Self::Expired)
@@ -47,6 +55,8 @@ pub struct ProviderPayment {
     pub total: Money,
     /// What is left of it after cancels.
     pub balance: Money,
+    /// Minor units of what is left that the provider counts as free of VAT.
+    pub tax_free: i64,
     /// Every cancel, oldest first.
     pub cancels: Vec<ProviderCancel>,
     /// The virtual account that is paid into; none when it is paid otherwise.
@@ -92,12 +102,14 @@ pub trait PaymentProvider: Send + Sync + 'static {
     async fn lookup_order(&self, order: OrderId) -> ProviderAnswer;
     /// Collects the money. The attempt's id is the idempotency key.
     async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer;
-    /// Sends money back, of a deposit to the account of this name. The refund's id is the idempotency key.
+    /// Sends money back, of which so many minor units are free of VAT; that of a deposit to the account of this name. The
+    /// refund's id is the idempotency key.
     async fn cancel(
         &self,
         refund: RefundId,
         payment_key: &str,
         amount: Money,
+        tax_free: i64,
         reason: &str,
         to: Option<&RefundAccount>,
     ) -> ProviderAnswer;
@@ -109,4 +121,12 @@ pub trait PaymentProvider: Send + Sync + 'static {
     async fn issue_receipt(&self, attempt: PaymentId, receipt: &ReceiptRequest) -> ReceiptAnswer;
     /// Lowers a cash receipt by what went back, of which `before` had gone back before: the idempotency key.
     async fn lower_receipt(&self, attempt: PaymentId, receipt_key: &str, amount: Money, before: i64) -> ReceiptAnswer;
+    /// The movements of money from one moment until before another, oldest first, a page at a time. `after` is the `next` of
+    /// the page before.
+    async fn transactions(
+        &self,
+        from: Time,
+        until: Time,
+        after: Option<&str>,
+    ) -> Result<ProviderTransactions, PortError>;
 }

@@ -183,6 +183,7 @@ mod tests {
             created_at: Time(1),
             updated_at: Time(1),
             method: None,
+            tax_free: None,
         }
     }
 

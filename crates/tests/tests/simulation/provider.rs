@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::ports::{
-    AccountRequest, Clock, PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus,
-    ReceiptAnswer, ReceiptRequest, RefundAccount,
+    AccountRequest, Clock, PaymentProvider, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus,
+    ProviderTransactions, ReceiptAnswer, ReceiptRequest, RefundAccount,
 };
 use firstcome_core::testkit::TestClock;
+use firstcome_core::time::Time;
 use parking_lot::Mutex;
 
 use super::charges::{Books, Late, refused};
@@ -105,6 +106,7 @@ impl PaymentProvider for Provider {
         refund: RefundId,
         payment_key: &str,
         amount: Money,
+        _: i64,
         _: &str,
         _: Option<&RefundAccount>,
     ) -> ProviderAnswer {
@@ -142,5 +144,10 @@ impl PaymentProvider for Provider {
 
     async fn lower_receipt(&self, _: PaymentId, _: &str, _: Money, _: i64) -> ReceiptAnswer {
         no_receipt()
+    }
+
+    /// It has none: what it moved is compared with the books by the simulation itself, to the unit and not by the day.
+    async fn transactions(&self, _: Time, _: Time, _: Option<&str>) -> Result<ProviderTransactions, PortError> {
+        Err(PortError::Unavailable("no list of transactions here".to_owned()))
     }
 }

@@ -8,5 +8,6 @@ mod records;
 mod refunding;
 mod requests;
 mod saga;
+mod settlement;
 mod shop;
 mod transfers;

@@ -8,6 +8,7 @@ mod answer;
 mod message;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod transfer;
 
 use std::time::Duration;
@@ -19,8 +20,10 @@ use bytes::Bytes;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
 use firstcome_core::ports::{
-    AccountRequest, PaymentProvider, ProviderAnswer, ReceiptAnswer, ReceiptRequest, RefundAccount,
+    AccountRequest, PaymentProvider, PortError, ProviderAnswer, ProviderTransactions, ReceiptAnswer, ReceiptRequest,
+    RefundAccount,
 };
+use firstcome_core::time::Time;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
@@ -136,24 +139,24 @@ impl TossProvider {
         request: hyper::http::Result<Request<Full<Bytes>>>,
         read: impl Fn(&[u8]) -> Option<T>,
     ) -> Answer<T> {
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return answer::unknown(format!("the request cannot be formed: {error}")),
-        };
-        match tokio::time::timeout(self.deadline, self.exchange(request)).await {
-            Ok(Ok((status, body))) => answer::classify(status, &body, read),
-            Ok(Err(reason)) => answer::unknown(reason),
-            Err(_) => answer::unknown("no answer in time"),
+        match self.answer(request).await {
+            Ok((status, body)) => answer::classify(status, &body, read),
+            Err(reason) => answer::unknown(reason),
         }
+    }
+
+    /// The status and the body of an answer, or what was seen in place of one.
+    async fn answer(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> Result<(u16, Bytes), String> {
+        let request = request.map_err(|error| format!("the request cannot be formed: {error}"))?;
+        let exchange = tokio::time::timeout(self.deadline, self.exchange(request));
+        exchange.await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
         let response = self.http.request(request).await.map_err(|error| format!("the connection failed: {error}"))?;
         let status = response.status().as_u16();
-        match Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await {
-            Ok(body) => Ok((status, body.to_bytes())),
-            Err(error) => Err(format!("the answer broke off: {error}")),
-        }
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        body.map(|body| (status, body.to_bytes())).map_err(|error| format!("the answer broke off: {error}"))
     }
 }
 
@@ -193,6 +196,7 @@ impl PaymentProvider for TossProvider {
         refund: RefundId,
         payment_key: &str,
         amount: Money,
+        tax_free: i64,
         reason: &str,
         to: Option<&RefundAccount>,
     ) -> ProviderAnswer {
@@ -202,6 +206,7 @@ impl PaymentProvider for TossProvider {
         let body = CancelRequest {
             cancel_reason: reason_with_refund(reason, refund),
             cancel_amount: Some(to_number(amount)),
+            tax_free_amount: (tax_free > 0).then(|| to_number(Money::new(tax_free, amount.currency))),
             refund_receive_account: to.map(AccountBody::of),
         };
         self.post(&format!("payments/{payment_key}/cancel"), &refund.to_string(), &body).await
@@ -224,7 +229,8 @@ impl PaymentProvider for TossProvider {
             return not_a_key();
         }
         let cancel_reason = "The order is not to be paid any more".to_owned();
-        let body = CancelRequest { cancel_reason, cancel_amount: None, refund_receive_account: None };
+        let body =
+            CancelRequest { cancel_reason, cancel_amount: None, tax_free_amount: None, refund_receive_account: None };
         self.post(&format!("payments/{payment_key}/cancel"), &format!("{attempt}-close"), &body).await
     }
 
@@ -246,5 +252,13 @@ impl PaymentProvider for TossProvider {
         let (path, key) = (format!("cash-receipts/{receipt_key}/cancel"), format!("{attempt}-receipt-{before}"));
         let body = LowerReceiptBody { amount: to_number(amount) };
         about_receipt(self.change(&path, &key, &body, ReceiptBody::parse).await)
+    }
+    async fn transactions(
+        &self,
+        from: Time,
+        until: Time,
+        after: Option<&str>,
+    ) -> Result<ProviderTransactions, PortError> {
+        self.list(from, until, after).await
     }
 }

@@ -104,7 +104,7 @@ async fn confirm_as_documented() {
 async fn cancel_as_documented() {
     let (provider, log) = stub(vec![(200, payment("CANCELED"))]).await;
     let refund = RefundId([3; 16]);
-    provider.cancel(refund, "key", PRICE, "why", None).await;
+    provider.cancel(refund, "key", PRICE, 0, "why", None).await;
     let sent = log.lock()[0].clone();
     assert_eq!((sent.method, sent.path.as_str()), (Method::POST, "/base/v1/payments/key/cancel"));
     assert_eq!(sent.key, Some(refund.to_string()));
@@ -117,7 +117,7 @@ async fn a_deposit_goes_back_to_the_account_that_is_named() {
     let (refund, attempt) = (RefundId([3; 16]), PaymentId([2; 16]));
     let (number, holder) = (Personal("1002123456789".to_owned()), Personal("Kim".to_owned()));
     let to = RefundAccount { bank: "20".to_owned(), number, holder };
-    provider.cancel(refund, "key", PRICE, "why", Some(&to)).await;
+    provider.cancel(refund, "key", PRICE, 0, "why", Some(&to)).await;
     let account = r#""refundReceiveAccount":{"bank":"20","accountNumber":"1002123456789","holderName":"Kim"}"#;
     let sent = log.lock()[0].clone();
     assert_eq!(sent.body, format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000,{account}}}"#));
@@ -170,6 +170,15 @@ async fn accounts_and_receipts_as_documented() {
 }
 
 #[tokio::test]
+async fn a_cancel_says_what_of_it_is_free_of_vat() {
+    let (provider, log) = stub(vec![(200, payment("CANCELED"))]).await;
+    let refund = RefundId([3; 16]);
+    provider.cancel(refund, "key", PRICE, 400, "why", None).await;
+    let body = format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000,"taxFreeAmount":400}}"#);
+    assert_eq!(log.lock()[0].body, body);
+}
+
+#[tokio::test]
 async fn already_processed_is_looked_up() {
     let already = r#"{"code":"ALREADY_PROCESSED_PAYMENT","message":"m"}"#.to_owned();
     let (provider, log) = stub(vec![(400, already), (200, payment("DONE"))]).await;
@@ -197,7 +206,7 @@ async fn a_key_never_changes_the_path() {
     let (provider, log) = stub(Vec::new()).await;
     for key in ["", "..", "a/b", "a?b", "a%2fb", "a b", "키"] {
         assert!(matches!(provider.lookup(key).await, ProviderAnswer::Refused { .. }), "{key}");
-        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, "why", None).await;
+        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, 0, "why", None).await;
         assert!(matches!(canceled, ProviderAnswer::Refused { .. }), "{key}");
     }
     assert!(log.lock().is_empty());

@@ -239,6 +239,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             method: Some(PaymentMethod::BankTransfer),
+            tax_free: None,
         };
         let account = VirtualAccount::asked(&attempt, deadline(hold), &request);
         let account = account.with(&Details::of(request), &self.ports.keys.sealer());

@@ -1,4 +1,4 @@
-//! The provider's API: looking up, confirming and canceling payments, with the secret key.
+//! The provider's API: looking up, confirming, canceling and listing payments, with the secret key.
 
 mod authorization;
 pub(super) mod cancel;
@@ -6,6 +6,7 @@ pub(super) mod confirm;
 mod idempotency;
 pub(super) mod lookup;
 pub(super) mod receipt;
+pub(super) mod transactions;
 pub(super) mod virtual_account;
 
 use std::future::Future;

@@ -98,6 +98,7 @@ impl Sandbox {
             cancels: Json(Vec::new()),
             account: Some(Json(account)),
             open_key: key.0,
+            tax_free: None,
         };
         Ok((self.store.create(payment).await?, View::Opened))
     }
@@ -116,6 +117,7 @@ fn check(request: &Request, now: Time) -> Result<Time, ApiError> {
         amount: request.amount,
         order_name: request.order_name.clone(),
         currency: None,
+        tax_free_amount: 0,
     };
     purchase.check()?;
     if request.customer_name.is_empty() || request.customer_name.chars().count() > 100 {
