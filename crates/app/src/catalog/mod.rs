@@ -17,6 +17,8 @@ mod people;
 mod product;
 mod products_admin;
 mod products_public;
+mod search;
+mod sort;
 mod stock_stream;
 mod store;
 mod terms;
@@ -78,6 +80,7 @@ pub struct Ports {
 
 /// Makes the role. Returns when the ledger has the terms of every offer.
 pub async fn create(ports: Ports) -> Result<Role, PortError> {
+    search::fill(&*ports.records).await?;
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
     let people = people::consumer(&ports);

@@ -27,11 +27,11 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(product.into())))
 }
 
-/// Products, newest first.
+/// Products, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/admin/products", tag = "admin",
     params(
-        ("kind" = Option<String>, Query), ("q" = Option<String>, Query),
+        ("kind" = Option<String>, Query), ("q" = Option<String>, Query), ("sort" = Option<String>, Query),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = Items<ProductView>)),

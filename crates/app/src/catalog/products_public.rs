@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt};
 use serde::Deserialize;
 
 use super::Catalog;
+use super::search::with_words;
+use super::sort::{self, Sort};
 use super::store::ProductRow;
 use super::view::ProductView;
 use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString};
@@ -19,17 +21,19 @@ use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString};
 pub(super) struct Filters {
     kind: Option<String>,
     q: Option<String>,
+    sort: Option<String>,
 }
 
-/// Products, newest first.
+/// Products, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/products", tag = "catalog",
     params(
         ("kind" = Option<String>, Query, description = "goods, ticket, gift_card or coupon"),
-        ("q" = Option<String>, Query, description = "Part of the name"),
+        ("q" = Option<String>, Query, description = "Words, all of which are in its name, sku or description; Korean with or without blanks"),
+        ("sort" = Option<String>, Query, description = "newest, name, -name"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<ProductView>)),
+    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request")),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,
@@ -61,13 +65,10 @@ pub(super) fn of_kinds(query: Query, kinds: Option<&str>) -> Outcome<Query> {
 
 impl Catalog {
     pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
-        let newest = Query::all(ProductRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending);
-        let mut query = of_kinds(page.within(newest)?, filters.kind.as_deref())?;
-        if let Some(text) = filters.q.as_ref().filter(|text| !text.is_empty()) {
-            query = query.filter("name", Comparison::Contains(text.clone()));
-        }
+        let sort = Sort::named(sort::PRODUCTS, filters.sort.as_deref())?;
+        let query = sort.within(Query::all(ProductRow::TABLE, page.limit + 1), page)?;
+        let query = with_words(of_kinds(query, filters.kind.as_deref())?, filters.q.as_deref())?;
         let rows = self.ports.records.list::<ProductRow>(query).await?;
-        let place = |row: &Stored<ProductRow>| (row.record.created_at.to_value(), row.record.key());
-        Ok(page.page(rows, place, |row| row.record.product.0.into()))
+        Ok(page.page(rows, |row| sort.place(&row.record), |row| row.record.product.0.into()))
     }
 }

@@ -13,6 +13,7 @@ use firstcome_core::time::Time;
 use super::Ports;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
+use super::search;
 use super::view::OfferView;
 use super::visit;
 use crate::actions::about;
@@ -34,8 +35,16 @@ record! {
         pub(super) created_at: Time,
         /// All of it.
         pub(super) product: Json<Product>,
+        /// What it is found by; empty only in rows from before there was this column, and the next.
+        pub(super) search: Option<String>,
+        /// What decides the place of its name.
+        pub(super) sort_name: Option<String>,
     }
-    indexes [unique "products_by_sku" ("sku"), index "products_by_time" ("created_at")]
+    indexes [
+        unique "products_by_sku" ("sku"),
+        index "products_by_time" ("created_at"),
+        index "products_by_name" ("sort_name"),
+    ]
 }
 
 record! {
@@ -64,12 +73,21 @@ record! {
         pub created_at: Time,
         /// All of it.
         pub offer: Json<OfferInfo>,
+        /// What it is found by; empty only in rows from before there was this column, and those behind it.
+        pub search: Option<String>,
+        /// What decides the place of its name.
+        pub sort_name: Option<String>,
+        /// What a unit costs, in minor units.
+        pub price: Option<i64>,
     }
     indexes [
         unique "offers_by_number" ("number"),
         unique "offers_by_sku" ("sku"),
         index "offers_by_opening" ("opens_at"),
         index "offers_by_product" ("product_id"),
+        index "offers_by_time" ("created_at"),
+        index "offers_by_name" ("sort_name"),
+        index "offers_by_price" ("price"),
     ]
 }
 
@@ -81,7 +99,12 @@ impl OfferRow {
 
     /// Whether its columns say what the offer in it says.
     pub fn agrees_with_itself(&self) -> bool {
-        *self == offer_row(&self.offer.0, self.initial_stock, self.created_at)
+        let mut derived = offer_row(&self.offer.0, self.initial_stock, self.created_at);
+        if self.search.is_none() {
+            // Written before there were these columns; the next start fills them.
+            (derived.search, derived.sort_name, derived.price) = (None, None, None);
+        }
+        *self == derived
     }
 }
 
@@ -230,6 +253,8 @@ pub(super) fn product_row(product: &Product, created_at: Time) -> ProductRow {
         name: product.name.clone(),
         created_at,
         product: Json(product.clone()),
+        search: Some(search::of_product(product)),
+        sort_name: Some(search::sorted_by(&product.name)),
     }
 }
 
@@ -246,5 +271,8 @@ pub(super) fn offer_row(info: &OfferInfo, initial_stock: u64, created_at: Time) 
         initial_stock,
         created_at,
         offer: Json(info.clone()),
+        search: Some(search::of_offer(info)),
+        sort_name: Some(search::sorted_by(&info.product.name)),
+        price: Some(info.price.amount),
     }
 }

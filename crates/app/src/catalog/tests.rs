@@ -19,6 +19,8 @@ use super::store::OfferRow;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
 use crate::http::{Outcome, Problem};
 
+mod listing;
+
 pub(super) struct Shop {
     pub(super) catalog: Catalog,
     pub(super) records: Arc<MemoryRecords>,

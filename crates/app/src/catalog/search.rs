@@ -1,0 +1,160 @@
+//! Finding products and offers by words, in Korean and English.
+//!
+//! What a row is found by stands in one column, folded: the same letters in whatever form (NFKC), no capitals, and no blank
+//! beside a Korean letter, because people put blanks there or leave them out. A word of a question is folded the same way and
+//! looked for as a part of it, so that the beginning or the middle of a word finds it too. All words must be there.
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ports::{PortError, Records};
+use firstcome_core::product::{OfferInfo, Product};
+use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::store::{OfferRow, ProductRow, offer_row, product_row};
+use crate::http::{Outcome, Problem};
+
+/// Letters that a question may have.
+const MOST_LETTERS: usize = 100;
+/// Words that a question may have.
+const MOST_WORDS: usize = 8;
+/// Letters of a description that are looked through: what a product is called stands at its beginning.
+const DESCRIPTION: usize = 2_000;
+/// Letters of a name that decide its place in a list.
+const SORTED_BY: usize = 200;
+/// Rows that are brought up to date in one commit.
+const PAGE: u32 = 500;
+
+/// A text as it is compared.
+fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut blank = false;
+    // Small letters of capitals: some letters have a form that only one of the two ways leads to.
+    let letters = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc();
+    for letter in letters.filter(|letter| !is_invisible(*letter)) {
+        if letter.is_whitespace() || letter.is_control() {
+            blank = true;
+            continue;
+        }
+        let joins = is_korean(letter) || folded.chars().next_back().is_none_or(is_korean);
+        if blank && !joins {
+            folded.push(' ');
+        }
+        blank = false;
+        folded.push(letter);
+    }
+    folded
+}
+
+/// Syllables, and the letters that they are made of.
+fn is_korean(letter: char) -> bool {
+    matches!(letter, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}')
+}
+
+/// Marks where a word may be broken, and the like: nobody sees them, and nobody types them.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
+/// What a product is found by.
+pub(super) fn of_product(product: &Product) -> String {
+    let description: String = product.description.chars().take(DESCRIPTION).collect();
+    // No folded text has the end of a line in it, so that no word reaches from one into the next.
+    [&product.name, product.sku.as_deref().unwrap_or_default(), &description].map(folded).join("\n")
+}
+
+/// What an offer is found by.
+pub(super) fn of_offer(info: &OfferInfo) -> String {
+    let own = folded(info.sku.as_deref().unwrap_or_default());
+    format!("{}\n{own}", of_product(&info.product))
+}
+
+/// What decides the place of a name in a list.
+pub(super) fn sorted_by(name: &str) -> String {
+    folded(name).chars().take(SORTED_BY).collect()
+}
+
+/// Only what has every word of a question in it; everything when it has none.
+pub(super) fn with_words(query: Query, question: Option<&str>) -> Outcome<Query> {
+    let question = question.unwrap_or_default();
+    let words: Vec<String> = question.split_whitespace().map(folded).filter(|word| !word.is_empty()).collect();
+    if question.chars().count() > MOST_LETTERS || words.len() > MOST_WORDS {
+        let detail = format!("q has {MOST_LETTERS} letters and {MOST_WORDS} words at most");
+        return Err(Problem::new(ErrorCode::MalformedRequest).detail(detail));
+    }
+    let found = |query: Query, word| query.filter("search", Comparison::HasOneOf(vec![word]));
+    Ok(words.into_iter().fold(query, found))
+}
+
+/// Writes down what rows are found by that are from before it was.
+pub(super) async fn fill(records: &dyn Records) -> Result<(), PortError> {
+    loop {
+        let rows = records.list::<ProductRow>(unfilled(ProductRow::TABLE)).await?;
+        let unit = rows.iter().fold(Unit::new(), |unit, Stored { record: row, version }| {
+            unit.update(&Stored { record: product_row(&row.product.0, row.created_at), version: *version })
+        });
+        if !commit(records, unit).await? {
+            break;
+        }
+    }
+    loop {
+        let rows = records.list::<OfferRow>(unfilled(OfferRow::TABLE)).await?;
+        let unit = rows.iter().fold(Unit::new(), |unit, Stored { record: row, version }| {
+            let record = offer_row(&row.offer.0, row.initial_stock, row.created_at);
+            unit.update(&Stored { record, version: *version })
+        });
+        if !commit(records, unit).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn unfilled(table: &'static firstcome_core::records::Table) -> Query {
+    Query::all(table, PAGE).filter("search", Comparison::IsNull)
+}
+
+/// Whether there was something to be done. What somebody else has changed meanwhile is filled, or looked at again.
+async fn commit(records: &dyn Records, unit: Unit) -> Result<bool, PortError> {
+    if unit.is_empty() {
+        return Ok(false);
+    }
+    records.commit(unit).await.map(|_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_words_are_the_same_however_they_are_written() {
+        for (one, other) in [
+            ("선물 카드", "선물카드"),
+            // Letters one by one, as some file systems write them.
+            ("\u{1109}\u{1165}\u{11ab}\u{1106}\u{116e}\u{11af}", "선물"),
+            ("ＬＧ 냉장고", "lg냉장고"),
+            ("CAFÉ", "cafe\u{301}"),
+            ("Straße", "STRASSE"),
+            ("ΣΟΦΟΣ", "σοφος"),
+            ("선물\u{3000}카드", "선물\n카드"),
+            ("카\u{200b}드", "카드"),
+            ("ﬁx", "FIX"),
+            ("㈜가게", "(주)가게"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        assert_eq!(folded(" Gift  card\t50,000 "), "gift card 50,000", "other words stay apart");
+        assert_ne!(folded("gift card"), folded("giftcard"));
+    }
+
+    #[test]
+    fn questions_are_bounded() {
+        let query = || Query::all(ProductRow::TABLE, 1);
+        for empty in [None, Some(""), Some(" \u{3000}\n"), Some("\u{200b}")] {
+            assert_eq!(with_words(query(), empty).expect("taken"), query());
+        }
+        assert_eq!(with_words(query(), Some("a b c d e f g h")).expect("taken").filters.len(), MOST_WORDS);
+        for long in ["a ".repeat(MOST_WORDS + 1), "가".repeat(MOST_LETTERS + 1)] {
+            assert_eq!(with_words(query(), Some(&long)).expect_err("refused").code(), ErrorCode::MalformedRequest);
+        }
+    }
+}
