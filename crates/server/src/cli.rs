@@ -68,10 +68,10 @@ const IMPORT_HELP: &str = "\
 A JSON file has two lists, {\"products\": [...], \"offers\": [...]}: products as POST /admin/products takes them, with a sku;
 offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
 A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
-valid_for_days, visit_date, discount_percent, discount_max_amount, discount_amount, minimum_amount, value_currency (of
-face_value and discount_amount, where it is another one), tax_free, price, currency, stock, opens_at, closes_at,
-limit_per_person, max_per_order, hold_for_seconds, refund_policy, conditions (as in JSON), draft. Only sku, kind, name, price and
-stock are needed.
+valid_for_days, visit_date, categories (name or name > name, several with commas between them), discount_percent,
+discount_max_amount, discount_amount, minimum_amount, value_currency (of face_value and discount_amount, where it is another
+one), tax_free, price, currency, stock, opens_at, closes_at, limit_per_person, max_per_order, hold_for_seconds, refund_policy,
+conditions (as in JSON), draft. Only sku, kind, name, price and stock are needed.
 With a column offer_sku a product may stand in several rows, each with another offer of it, and a row without an offer_sku is
 a product without an offer.
 refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).

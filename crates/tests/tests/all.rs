@@ -5,6 +5,7 @@ mod after;
 mod browser;
 mod cart;
 mod catalog;
+mod categories;
 mod checker;
 #[cfg(feature = "cluster")]
 mod cluster;

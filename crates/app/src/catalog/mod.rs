@@ -4,6 +4,7 @@
 //! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
 
 mod adjustments;
+mod categories;
 mod changes;
 mod export;
 mod fields;
@@ -42,6 +43,7 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use categories::MOST_OF_PRODUCT as MOST_CATEGORIES;
 pub use export::ExportedCatalogue;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
@@ -54,6 +56,7 @@ pub const TABLES: &[&Table] = &[
     store::ProductRow::TABLE,
     store::OfferRow::TABLE,
     adjustments::AdjustmentRow::TABLE,
+    categories::TreeRow::TABLE,
     wishlist::WishRow::TABLE,
     wishlist::WishlistRow::TABLE,
     DeadLetter::TABLE,
@@ -104,10 +107,13 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::get))
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
+        .routes(routes!(categories::list))
         .routes(routes!(wishlist::list))
         .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))
         .routes(routes!(products_admin::get, products_admin::edit))
+        .routes(routes!(categories::of_seller, categories::create))
+        .routes(routes!(categories::change, categories::remove))
         .routes(routes!(offers_admin::list, offers_admin::create))
         .routes(routes!(offers_admin::get, offers_admin::edit))
         .routes(routes!(operate::open))

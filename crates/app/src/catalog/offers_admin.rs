@@ -33,7 +33,7 @@ pub(super) async fn create(
     get, path = "/api/v1/admin/offers", tag = "admin",
     params(
         ("state" = Option<String>, Query), ("kind" = Option<String>, Query),
-        ("q" = Option<String>, Query), ("sort" = Option<String>, Query),
+        ("q" = Option<String>, Query), ("sort" = Option<String>, Query), ("category" = Option<String>, Query),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = Items<OfferView>)),

@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 
 use super::Catalog;
 use super::products_public::of_kinds;
-use super::search::with_words;
 use super::sort::{self, Sort};
 use super::store::OfferRow;
 use super::view::{OfferState, OfferView};
@@ -28,6 +27,7 @@ pub(super) struct Filters {
     kind: Option<String>,
     q: Option<String>,
     sort: Option<String>,
+    category: Option<String>,
 }
 
 /// Offers with their units of now; those that open last come first, unless `sort` says otherwise.
@@ -36,7 +36,8 @@ pub(super) struct Filters {
     params(
         ("state" = Option<String>, Query, description = "upcoming, open, ended, frozen; several separated by commas"),
         ("kind" = Option<String>, Query, description = "goods, ticket, gift_card, coupon; several separated by commas"),
-        ("q" = Option<String>, Query, description = "Words, all of which are in the name, sku or description; Korean with or without blanks"),
+        ("q" = Option<String>, Query, description = "Words, all of which are in the name, sku, description or the name of a category; Korean with or without blanks"),
+        ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
         ("sort" = Option<String>, Query, description = "-opens_at, opens_at, newest, name, -name, price, -price"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
@@ -115,11 +116,14 @@ impl Catalog {
         if let Some(states) = &states {
             query = perhaps_in(query, states, self.ports.clock.now());
         }
-        query = with_words(query, filters.q.as_deref())?;
+        query = self.in_category(query, filters.category.as_deref()).await?;
+        query = self.with_words(query, filters.q.as_deref()).await?;
+        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
         let mut items = Vec::new();
         let mut last = None;
         loop {
-            let rows = self.ports.records.list::<OfferRow>(query.clone()).await?;
+            let mut rows = self.ports.records.list::<OfferRow>(query.clone()).await?;
+            self.drop_gone(rows.iter_mut().map(|row| &mut row.record.offer.0.product)).await?;
             let full = rows.len() == query.limit as usize;
             for Stored { record: row, .. } in rows {
                 if items.len() == page.limit as usize {

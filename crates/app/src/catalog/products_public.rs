@@ -10,7 +10,6 @@ use firstcome_core::records::{Comparison, Field as _, Query, Record as _, Record
 use serde::Deserialize;
 
 use super::Catalog;
-use super::search::with_words;
 use super::sort::{self, Sort};
 use super::store::ProductRow;
 use super::view::ProductView;
@@ -22,6 +21,7 @@ pub(super) struct Filters {
     kind: Option<String>,
     q: Option<String>,
     sort: Option<String>,
+    category: Option<String>,
 }
 
 /// Products, newest first unless `sort` says otherwise.
@@ -29,8 +29,9 @@ pub(super) struct Filters {
     get, path = "/api/v1/products", tag = "catalog",
     params(
         ("kind" = Option<String>, Query, description = "goods, ticket, gift_card or coupon"),
-        ("q" = Option<String>, Query, description = "Words, all of which are in its name, sku or description; Korean with or without blanks"),
+        ("q" = Option<String>, Query, description = "Words, all of which are in its name, sku, description or the name of a category; Korean with or without blanks"),
         ("sort" = Option<String>, Query, description = "newest, name, -name"),
+        ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request")),
@@ -49,8 +50,7 @@ pub(super) async fn list(
     responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
 )]
 pub(super) async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<String>) -> Outcome<Json<ProductView>> {
-    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
-    Ok(Json(stored.record.product.0.into()))
+    catalog.shown_product(id.parse().map_err(|_| Problem::not_found())?).await.map(Json)
 }
 
 /// Only what is of the kinds named in a parameter, separated by commas; everything when it names none.
@@ -67,8 +67,12 @@ impl Catalog {
     pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
         let sort = Sort::named(sort::PRODUCTS, filters.sort.as_deref())?;
         let query = sort.within(Query::all(ProductRow::TABLE, page.limit + 1), page)?;
-        let query = with_words(of_kinds(query, filters.kind.as_deref())?, filters.q.as_deref())?;
-        let rows = self.ports.records.list::<ProductRow>(query).await?;
+        let query = of_kinds(query, filters.kind.as_deref())?;
+        let query = self.in_category(query, filters.category.as_deref()).await?;
+        let query = self.with_words(query, filters.q.as_deref()).await?;
+        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
+        let mut rows = self.ports.records.list::<ProductRow>(query).await?;
+        self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
         Ok(page.page(rows, |row| sort.place(&row.record), |row| row.record.product.0.into()))
     }
 }

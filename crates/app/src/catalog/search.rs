@@ -4,12 +4,17 @@
 //! beside a Korean letter, because people put blanks there or leave them out. A word of a question is folded the same way and
 //! looked for as a part of it, so that the beginning or the middle of a word finds it too. All words must be there.
 
+use std::time::Duration;
+
 use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::CategoryId;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::{OfferInfo, Product};
-use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Table, Unit};
+use tokio::sync::SemaphorePermit;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::Catalog;
 use super::store::{OfferRow, ProductRow, offer_row, product_row};
 use crate::http::{Outcome, Problem};
 
@@ -21,11 +26,13 @@ const MOST_WORDS: usize = 8;
 const DESCRIPTION: usize = 2_000;
 /// Letters of a name that decide its place in a list.
 const SORTED_BY: usize = 200;
+/// How long somebody waits for those who search before.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Rows that are brought up to date in one commit.
 const PAGE: u32 = 500;
 
 /// A text as it is compared.
-fn folded(text: &str) -> String {
+pub(super) fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut blank = false;
     // Small letters of capitals: some letters have a form that only one of the two ways leads to.
@@ -59,7 +66,14 @@ fn is_invisible(letter: char) -> bool {
 pub(super) fn of_product(product: &Product) -> String {
     let description: String = product.description.chars().take(DESCRIPTION).collect();
     // No folded text has the end of a line in it, so that no word reaches from one into the next.
-    [&product.name, product.sku.as_deref().unwrap_or_default(), &description].map(folded).join("\n")
+    let texts = [&product.name, product.sku.as_deref().unwrap_or_default(), &description].map(folded).join("\n");
+    product.categories.iter().copied().map(token).fold(texts, |text, token| text + &token)
+}
+
+/// What stands in the column for a category: capitals, which no folded word has, so that none is found in it.
+pub(super) fn token(category: CategoryId) -> String {
+    let letters = category.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(b'A' + half));
+    std::iter::once('\t').chain(letters).collect()
 }
 
 /// What an offer is found by.
@@ -73,16 +87,42 @@ pub(super) fn sorted_by(name: &str) -> String {
     folded(name).chars().take(SORTED_BY).collect()
 }
 
-/// Only what has every word of a question in it; everything when it has none.
-pub(super) fn with_words(query: Query, question: Option<&str>) -> Outcome<Query> {
-    let question = question.unwrap_or_default();
+/// The words of a question, folded.
+fn words(question: &str) -> Outcome<Vec<String>> {
     let words: Vec<String> = question.split_whitespace().map(folded).filter(|word| !word.is_empty()).collect();
     if question.chars().count() > MOST_LETTERS || words.len() > MOST_WORDS {
         let detail = format!("q has {MOST_LETTERS} letters and {MOST_WORDS} words at most");
         return Err(Problem::new(ErrorCode::MalformedRequest).detail(detail));
     }
-    let found = |query: Query, word| query.filter("search", Comparison::HasOneOf(vec![word]));
-    Ok(words.into_iter().fold(query, found))
+    Ok(words)
+}
+
+impl Catalog {
+    /// Waits for a turn to search, if a request has words or a category; too many who search are refused.
+    pub(super) async fn turn(&self, filters: [Option<&str>; 2]) -> Outcome<Option<SemaphorePermit<'_>>> {
+        if filters.into_iter().flatten().all(str::is_empty) {
+            return Ok(None);
+        }
+        match tokio::time::timeout(PATIENCE, self.searches.acquire()).await {
+            Ok(Ok(turn)) => Ok(Some(turn)),
+            _ => Err(Problem::new(ErrorCode::Overloaded)),
+        }
+    }
+
+    /// Only what has every word of a question in it, or is in a category that has it in its name; everything when there
+    /// are no words.
+    pub(super) async fn with_words(&self, query: Query, question: Option<&str>) -> Outcome<Query> {
+        let words = words(question.unwrap_or_default())?;
+        if words.is_empty() {
+            return Ok(query);
+        }
+        let tree = self.tree().await?;
+        Ok(words.into_iter().fold(query, |query, word| {
+            let mut parts: Vec<_> = tree.called(&word).into_iter().map(token).collect();
+            parts.push(word);
+            query.filter("search", Comparison::HasOneOf(parts))
+        }))
+    }
 }
 
 /// Writes down what rows are found by that are from before it was.
@@ -109,7 +149,7 @@ pub(super) async fn fill(records: &dyn Records) -> Result<(), PortError> {
     Ok(())
 }
 
-fn unfilled(table: &'static firstcome_core::records::Table) -> Query {
+fn unfilled(table: &'static Table) -> Query {
     Query::all(table, PAGE).filter("search", Comparison::IsNull)
 }
 
@@ -148,13 +188,12 @@ mod tests {
 
     #[test]
     fn questions_are_bounded() {
-        let query = || Query::all(ProductRow::TABLE, 1);
-        for empty in [None, Some(""), Some(" \u{3000}\n"), Some("\u{200b}")] {
-            assert_eq!(with_words(query(), empty).expect("taken"), query());
+        for empty in ["", " \u{3000}\n", "\u{200b}"] {
+            assert!(words(empty).expect("taken").is_empty());
         }
-        assert_eq!(with_words(query(), Some("a b c d e f g h")).expect("taken").filters.len(), MOST_WORDS);
+        assert_eq!(words("a b c d e f g h").expect("taken").len(), MOST_WORDS);
         for long in ["a ".repeat(MOST_WORDS + 1), "가".repeat(MOST_LETTERS + 1)] {
-            assert_eq!(with_words(query(), Some(&long)).expect_err("refused").code(), ErrorCode::MalformedRequest);
+            assert_eq!(words(&long).expect_err("refused").code(), ErrorCode::MalformedRequest);
         }
     }
 }

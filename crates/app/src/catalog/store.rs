@@ -9,12 +9,13 @@ use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
+use tokio::sync::Semaphore;
 
 use super::Ports;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::search;
-use super::view::OfferView;
+use super::view::{OfferView, ProductView};
 use super::visit;
 use crate::actions::about;
 use crate::http::{Outcome, Problem};
@@ -114,6 +115,9 @@ pub(super) const TRIES: u32 = 16;
 /// Products and offers.
 pub struct Catalog {
     pub(super) ports: Ports,
+    /// One search at a time: those who look for what is not there go through everything, and must not take the processor
+    /// from those who buy.
+    pub(super) searches: Semaphore,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -131,7 +135,7 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports }
+        Self { ports, searches: Semaphore::new(1) }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
@@ -142,8 +146,16 @@ impl Catalog {
         self.ports.records.load::<OfferRow>(id).await?.ok_or_else(Problem::not_found)
     }
 
+    /// The product as people see it.
+    pub(super) async fn shown_product(&self, id: ProductId) -> Outcome<ProductView> {
+        let mut product = self.product(id).await?.record.product.0;
+        self.drop_gone(std::iter::once(&mut product)).await?;
+        Ok(product.into())
+    }
+
     /// The offer with its units of now.
-    pub(super) async fn view(&self, row: OfferRow) -> Outcome<OfferView> {
+    pub(super) async fn view(&self, mut row: OfferRow) -> Outcome<OfferView> {
+        self.drop_gone(std::iter::once(&mut row.offer.0.product)).await?;
         let ledger = self.state(row.offer_id).await?;
         Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.clock.now()))
     }
@@ -162,6 +174,7 @@ impl Catalog {
         let now = self.ports.clock.now();
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
         self.is_to_come(&product)?;
+        self.check_categories(&product).await?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
         about(product.product_id);
         match self.ports.records.commit(unit).await? {

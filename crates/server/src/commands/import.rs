@@ -1,5 +1,6 @@
 //! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
 
+pub(super) mod categories;
 mod csv;
 mod fields;
 mod json;
@@ -42,6 +43,8 @@ const NOT_UTF8: &str =
 pub(super) struct ProductRow {
     place: String,
     product: NewProduct,
+    /// What it is found under, by name; none when the file does not say.
+    categories: Option<Vec<String>>,
 }
 
 /// An offer and its place in the file.
@@ -174,6 +177,8 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
 /// Finds whatever would break a promise of the shop that is there, before anything is taken.
 async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
     for row in &catalogue.products {
+        let named = row.categories.as_deref().unwrap_or_default();
+        categories::check(catalog, named).await.map_err(|problem| bad(&row.place, words(&problem)))?;
         catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     for row in &catalogue.offers {

@@ -128,7 +128,9 @@ impl Catalog {
         }
         let ids = wishes.iter().map(|wish| wish.product.to_value()).collect();
         let query = Query::all(ProductRow::TABLE, wishes.len() as u32);
-        let rows = self.ports.records.list(query.filter("product_id", Comparison::IsOneOf(ids))).await?;
+        let query = query.filter("product_id", Comparison::IsOneOf(ids));
+        let mut rows = self.ports.records.list::<ProductRow>(query).await?;
+        self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
         Ok(rows.into_iter().map(|stored| stored.record).collect())
     }
 }

@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 18] = [
+const ROUTES: [(&str, RoleName); 20] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -18,8 +18,10 @@ const ROUTES: [(&str, RoleName); 18] = [
     ("/api/v1/me", RoleName::Accounts),
     ("/api/v1/products", RoleName::Catalog),
     ("/api/v1/offers", RoleName::Catalog),
+    ("/api/v1/categories", RoleName::Catalog),
     ("/api/v1/time", RoleName::Catalog),
     ("/api/v1/admin/products", RoleName::Catalog),
+    ("/api/v1/admin/categories", RoleName::Catalog),
     ("/api/v1/admin/offers", RoleName::Catalog),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
