@@ -76,6 +76,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/products", Seller),
     ("GET", "/admin/products/{id}", Seller),
     ("PATCH", "/admin/products/{id}", Seller),
+    ("POST", "/admin/images", Seller),
     ("POST", "/admin/categories", Seller),
     ("GET", "/admin/categories", Seller),
     ("PATCH", "/admin/categories/{id}", Seller),

@@ -8,6 +8,7 @@ mod categories;
 mod changes;
 mod export;
 mod fields;
+mod images;
 mod import;
 mod live;
 mod offer;
@@ -45,6 +46,7 @@ use crate::role::Role;
 
 pub use categories::MOST_OF_PRODUCT as MOST_CATEGORIES;
 pub use export::ExportedCatalogue;
+pub use images::ImageOptions;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
@@ -57,6 +59,9 @@ pub const TABLES: &[&Table] = &[
     store::OfferRow::TABLE,
     adjustments::AdjustmentRow::TABLE,
     categories::TreeRow::TABLE,
+    images::ImageRow::TABLE,
+    images::ImageBytes::TABLE,
+    images::ImageSpace::TABLE,
     wishlist::WishRow::TABLE,
     wishlist::WishlistRow::TABLE,
     DeadLetter::TABLE,
@@ -79,6 +84,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// Where the day of a visit ends.
     pub time_zone: jiff::tz::TimeZone,
+    /// What pictures may take.
+    pub images: ImageOptions,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.
@@ -89,8 +96,8 @@ pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let people = people::consumer(&ports);
     let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
+    let workers = vec![letters.follow(&terms), letters.follow(&people), Arc::clone(&catalog).image_sweeper()];
     let router = routes().with_state(catalog);
-    let workers = vec![letters.follow(&terms), letters.follow(&people)];
     Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }
 
@@ -108,6 +115,8 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
         .routes(routes!(categories::list))
+        .routes(routes!(images::get))
+        .routes(routes!(images::upload))
         .routes(routes!(wishlist::list))
         .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))

@@ -79,5 +79,6 @@ pub(super) async fn edit(
     catalog.drop_gone(std::iter::once(&mut before)).await?;
     let product = body.value.apply(before)?;
     catalog.check_categories(&product).await?;
+    catalog.check_image(product.image_url.as_deref()).await?;
     Ok(Json(catalog.change_product(stored, product).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
+use firstcome_core::ids::{ImageId, OfferId, OfferNumber, ProductId};
 use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
 use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
@@ -12,6 +12,7 @@ use firstcome_core::time::Time;
 use tokio::sync::Semaphore;
 
 use super::Ports;
+use super::images;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
 use super::search;
@@ -40,11 +41,14 @@ record! {
         pub(super) search: Option<String>,
         /// What decides the place of its name.
         pub(super) sort_name: Option<String>,
+        /// The picture of this shop that it shows.
+        pub(super) image: Option<ImageId>,
     }
     indexes [
         unique "products_by_sku" ("sku"),
         index "products_by_time" ("created_at"),
         index "products_by_name" ("sort_name"),
+        index "products_by_image" ("image"),
     ]
 }
 
@@ -118,6 +122,8 @@ pub struct Catalog {
     /// One search at a time: those who look for what is not there go through everything, and must not take the processor
     /// from those who buy.
     pub(super) searches: Semaphore,
+    /// One picture is read at a time.
+    pub(super) pictures: Semaphore,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -135,7 +141,7 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, searches: Semaphore::new(1) }
+        Self { ports, searches: Semaphore::new(1), pictures: Semaphore::new(1) }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
@@ -175,6 +181,7 @@ impl Catalog {
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
         self.is_to_come(&product)?;
         self.check_categories(&product).await?;
+        self.check_image(product.image_url.as_deref()).await?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
         about(product.product_id);
         match self.ports.records.commit(unit).await? {
@@ -268,6 +275,7 @@ pub(super) fn product_row(product: &Product, created_at: Time) -> ProductRow {
         product: Json(product.clone()),
         search: Some(search::of_product(product)),
         sort_name: Some(search::sorted_by(&product.name)),
+        image: images::own(product.image_url.as_deref()),
     }
 }
 

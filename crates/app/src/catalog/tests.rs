@@ -25,6 +25,7 @@ pub(super) struct Shop {
     pub(super) catalog: Catalog,
     pub(super) records: Arc<MemoryRecords>,
     pub(super) ledger: Arc<MemoryLedger>,
+    pub(super) clock: TestClock,
 }
 
 impl Shop {
@@ -36,11 +37,12 @@ impl Shop {
             records: records.clone(),
             ledger: ledger.clone(),
             events: records.clone(),
-            clock: Arc::new(clock),
+            clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
             time_zone: jiff::tz::TimeZone::UTC,
+            images: super::ImageOptions { quota: 100_000, ..super::ImageOptions::default() },
         };
-        Self { catalog: Catalog::new(ports), records, ledger }
+        Self { catalog: Catalog::new(ports), records, ledger, clock }
     }
 
     /// A gift card on sale.

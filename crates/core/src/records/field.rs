@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    ActionId, AddressId, CategoryId, DeliveryId, EventId, MailId, NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId,
+    ActionId, AddressId, CategoryId, DeliveryId, EventId, ImageId, MailId, NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId,
     RefundId, SessionId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
@@ -162,7 +162,7 @@ macro_rules! id_field {
     )*};
 }
 id_field!(
-    ActionId, AddressId, CategoryId, DeliveryId, EventId, MailId, NoticeId, OfferId, OrderId, PaymentId, ProductId, RefundId,
+    ActionId, AddressId, CategoryId, DeliveryId, EventId, ImageId, MailId, NoticeId, OfferId, OrderId, PaymentId, ProductId, RefundId,
     SessionId, UserId, VoucherId, WebhookId
 );
 

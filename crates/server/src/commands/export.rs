@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use firstcome_app::catalog::{Catalog, ExportedCatalogue, Ports};
+use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports};
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ports::{RoleName, SystemClock};
 
@@ -59,6 +59,7 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         time_zone,
+        images: ImageOptions::default(),
     });
     catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
 }

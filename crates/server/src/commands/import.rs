@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -74,7 +74,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     };
     let config = arguments.data.load()?;
     let time_zone = time_zone(&config);
-    let catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
+    let mut catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
     for note in &catalogue.notes {
         writeln!(std::io::stderr(), "{note}")?;
     }
@@ -88,7 +88,9 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             time_zone,
+            images: ImageOptions::default(),
         });
+        without_missing_images(&catalog, &mut catalogue).await?;
         compare(&catalog, &catalogue).await?;
         let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
@@ -183,6 +185,18 @@ async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), Command
     }
     for row in &catalogue.offers {
         catalog.check_offer(&row.given).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+    }
+    Ok(())
+}
+
+/// Takes out the pictures that were uploaded to another shop: a file has only their addresses.
+async fn without_missing_images(catalog: &Catalog, catalogue: &mut Catalogue) -> Result<(), CommandError> {
+    for row in &mut catalogue.products {
+        let url = row.product.image_url.as_deref();
+        if !catalog.has_image(url).await.map_err(|problem| bad(&row.place, words(&problem)))? {
+            writeln!(std::io::stderr(), "{}: image_url: the picture is not in this shop; the product has none", row.place)?;
+            row.product.image_url = None;
+        }
     }
     Ok(())
 }

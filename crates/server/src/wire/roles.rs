@@ -68,6 +68,11 @@ pub(super) fn catalog_ports(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         time_zone: time_zone(config),
+        images: catalog::ImageOptions {
+            most_bytes: config.images.max_kib as usize * 1_024,
+            quota: config.images.quota_mib << 20,
+            kept_unused: Duration::from_hours(config.images.unused_hours),
+        },
     }
 }
 
