@@ -4,6 +4,7 @@
 //! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
 
 mod adjustments;
+mod calls;
 mod categories;
 mod changes;
 mod export;
@@ -32,6 +33,7 @@ mod visit;
 mod wishlist;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
@@ -58,6 +60,8 @@ pub const TABLES: &[&Table] = &[
     store::ProductRow::TABLE,
     store::OfferRow::TABLE,
     adjustments::AdjustmentRow::TABLE,
+    calls::Bell::TABLE,
+    calls::Call::TABLE,
     categories::TreeRow::TABLE,
     images::ImageRow::TABLE,
     images::ImageBytes::TABLE,
@@ -86,6 +90,8 @@ pub struct Ports {
     pub time_zone: jiff::tz::TimeZone,
     /// What pictures may take.
     pub images: ImageOptions,
+    /// How often a person is told that one product can be had: once in such a time.
+    pub wish_pause: Duration,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.
@@ -96,7 +102,12 @@ pub async fn create(ports: Ports) -> Result<Role, PortError> {
     let people = people::consumer(&ports);
     let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
-    let workers = vec![letters.follow(&terms), letters.follow(&people), Arc::clone(&catalog).image_sweeper()];
+    let workers = vec![
+        letters.follow(&terms),
+        letters.follow(&people),
+        Arc::clone(&catalog).caller(),
+        Arc::clone(&catalog).image_sweeper(),
+    ];
     let router = routes().with_state(catalog);
     Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }

@@ -15,6 +15,7 @@ use tokio::sync::SemaphorePermit;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Catalog;
+use super::calls::hung;
 use super::store::{OfferRow, ProductRow, offer_row, product_row};
 use crate::http::{Outcome, Problem};
 
@@ -53,7 +54,7 @@ pub(super) fn folded(text: &str) -> String {
 }
 
 /// Syllables, and the letters that they are made of.
-fn is_korean(letter: char) -> bool {
+pub(super) fn is_korean(letter: char) -> bool {
     matches!(letter, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}')
 }
 
@@ -125,7 +126,7 @@ impl Catalog {
     }
 }
 
-/// Writes down what rows are found by that are from before it was.
+/// Writes down what rows are found by that are from before it was, and when they are on sale.
 pub(super) async fn fill(records: &dyn Records) -> Result<(), PortError> {
     loop {
         let rows = records.list::<ProductRow>(unfilled(ProductRow::TABLE)).await?;
@@ -140,7 +141,9 @@ pub(super) async fn fill(records: &dyn Records) -> Result<(), PortError> {
         let rows = records.list::<OfferRow>(unfilled(OfferRow::TABLE)).await?;
         let unit = rows.iter().fold(Unit::new(), |unit, Stored { record: row, version }| {
             let record = offer_row(&row.offer.0, row.initial_stock, row.created_at);
-            unit.update(&Stored { record, version: *version })
+            let mut unit = unit.update(&Stored { record, version: *version });
+            unit.append(hung(&row.offer.0));
+            unit
         });
         if !commit(records, unit).await? {
             break;

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports};
 use firstcome_app::secrets::SystemRandom;
@@ -60,6 +61,7 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         random: Arc::new(SystemRandom),
         time_zone,
         images: ImageOptions::default(),
+            wish_pause: Duration::ZERO,
     });
     catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
 }

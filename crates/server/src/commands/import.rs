@@ -11,6 +11,7 @@ mod times;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports};
 use firstcome_app::http::Problem;
@@ -89,6 +90,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             random: Arc::new(SystemRandom),
             time_zone,
             images: ImageOptions::default(),
+            wish_pause: Duration::ZERO,
         });
         without_missing_images(&catalog, &mut catalogue).await?;
         compare(&catalog, &catalogue).await?;

@@ -44,6 +44,9 @@ pub struct Config {
     /// Pictures that sellers upload.
     #[config(nested)]
     pub images: Images,
+    /// Mails about what people wish for.
+    #[config(nested)]
+    pub wishes: Wishes,
     /// The payment provider for development.
     #[config(nested)]
     pub sandbox: Sandbox,
@@ -161,6 +164,14 @@ pub struct Images {
     /// Hours after which one is removed that no product shows.
     #[config(default = 168, env = "FIRSTCOME_IMAGES_UNUSED_HOURS")]
     pub unused_hours: u64,
+}
+
+/// Mails about what people wish for.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Wishes {
+    /// Hours within which a person gets one mail at most about one product.
+    #[config(default = 24, env = "FIRSTCOME_WISHES_PAUSE_HOURS")]
+    pub pause_hours: u64,
 }
 
 /// How many requests are accepted.

@@ -5,7 +5,7 @@ use firstcome_core::ids::CategoryId;
 use firstcome_core::product::Product;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::search::folded;
+use crate::catalog::search::{folded, is_korean};
 use crate::http::{Outcome, Problem};
 
 /// Categories that a shop may have.
@@ -36,13 +36,8 @@ pub(in crate::catalog) struct Tree(Vec<Category>);
 impl Names {
     /// A name that a file gives, in the language that its letters are of.
     pub(super) fn of(text: &str) -> Self {
-        let text = Some(text.to_owned());
-        let is_korean = |letter: char| matches!(letter, '\u{ac00}'..='\u{d7a3}' | '\u{3130}'..='\u{318f}');
-        if text.iter().any(|text| text.chars().any(is_korean)) {
-            Self { ko: text, en: None }
-        } else {
-            Self { ko: None, en: text }
-        }
+        let name = Some(text.to_owned());
+        if text.chars().any(is_korean) { Self { ko: name, en: None } } else { Self { ko: None, en: name } }
     }
 
     fn each(&self) -> impl Iterator<Item = &String> {
