@@ -76,9 +76,10 @@ With a column offer_sku a product may stand in several rows, each with another o
 a product without an offer.
 refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
-What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
-that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is
-another stock than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
+What is there already becomes as the file says. What the file leaves out of an offer, times relative to the import, and the
+categories of a product of which it names none, stay; what else it leaves out of a product is empty then. A change that would
+break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is another stock
+than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
 Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
 changed row by row before that, so import again what was interrupted: twice is once.
 The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product

@@ -9,7 +9,7 @@ fn png() -> Vec<u8> {
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
         let checked = [kind, data].concat();
         let crc = checked.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
         });
         let length = u32::try_from(data.len()).expect("short").to_be_bytes();
         [&length, &checked[..], &(!crc).to_be_bytes()].concat()
@@ -19,7 +19,7 @@ fn png() -> Vec<u8> {
     [
         b"\x89PNG\r\n\x1a\n".to_vec(),
         chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0]),
-        chunk(b"tEXt", b"Comment\037.5665N 126.9780E"),
+        chunk(b"tEXt", b"Comment\x0037.5665N 126.9780E"),
         chunk(b"IDAT", &pixel),
         chunk(b"IEND", &[]),
     ]

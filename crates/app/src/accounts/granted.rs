@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, UserId};
 use firstcome_core::ports::{LoggedEvent, PortError};
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt as _, Unit};
 
 use super::admin::LOAD_DOMAIN;
 use super::records::User;
@@ -58,7 +58,7 @@ impl Granted {
     /// The unit of work that queues an e-mail to each of these people who is still there.
     async fn mails(&self, product: &str, offer: OfferId, users: &[UserId]) -> Result<Unit, HandleError> {
         let Accounts { options, ports, mails, .. } = &*self.0;
-        let ids = users.iter().map(|user| user.to_value()).collect();
+        let ids = users.iter().map(Field::to_value).collect();
         let query = Query::all(User::TABLE, users.len() as u32).filter("id", Comparison::IsOneOf(ids));
         let link = options.public_url.as_ref().map(|shop| format!("{}/offers/{offer}", shop.trim_end_matches('/')));
         let mut unit = Unit::new();

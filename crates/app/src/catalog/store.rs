@@ -104,12 +104,9 @@ impl OfferRow {
 
     /// Whether its columns say what the offer in it says.
     pub fn agrees_with_itself(&self) -> bool {
-        let mut derived = offer_row(&self.offer.0, self.initial_stock, self.created_at);
-        if self.search.is_none() {
-            // Written before there were these columns; the next start fills them.
-            (derived.search, derived.sort_name, derived.price) = (None, None, None);
-        }
-        *self == derived
+        // What it is found by follows from the program as well: one of another version may have written it, or none.
+        let Self { search, sort_name, price, .. } = self.clone();
+        *self == Self { search, sort_name, price, ..offer_row(&self.offer.0, self.initial_stock, self.created_at) }
     }
 }
 

@@ -61,7 +61,7 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         random: Arc::new(SystemRandom),
         time_zone,
         images: ImageOptions::default(),
-            wish_pause: Duration::ZERO,
+        wish_pause: Duration::ZERO,
     });
     catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
 }

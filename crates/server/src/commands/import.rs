@@ -8,6 +8,7 @@ mod ledger;
 mod take;
 mod times;
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -162,7 +163,7 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
             return Err(bad(&row.place, format!("the sku {sku} stands here twice")));
         }
     }
-    let mut offers = std::collections::HashSet::new();
+    let mut offers = HashSet::new();
     for OfferRow { place, given: GivenOffer { offer, product_sku, .. } } in &catalogue.offers {
         offer.validate().map_err(|report| bad(place, report.to_string().trim()))?;
         let sku = offer.sku.clone().ok_or_else(|| bad(place, "sku: an import needs one, so that twice is once"))?;
@@ -180,9 +181,10 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
 
 /// Finds whatever would break a promise of the shop that is there, before anything is taken.
 async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
+    let mut checked = HashSet::new();
     for row in &catalogue.products {
         let named = row.categories.as_deref().unwrap_or_default();
-        categories::check(catalog, named).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+        categories::check(catalog, named, &mut checked).await.map_err(|problem| bad(&row.place, words(&problem)))?;
         catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     for row in &catalogue.offers {
@@ -196,7 +198,11 @@ async fn without_missing_images(catalog: &Catalog, catalogue: &mut Catalogue) ->
     for row in &mut catalogue.products {
         let url = row.product.image_url.as_deref();
         if !catalog.has_image(url).await.map_err(|problem| bad(&row.place, words(&problem)))? {
-            writeln!(std::io::stderr(), "{}: image_url: the picture is not in this shop; the product has none", row.place)?;
+            writeln!(
+                std::io::stderr(),
+                "{}: image_url: the picture is not in this shop; the product has none",
+                row.place
+            )?;
             row.product.image_url = None;
         }
     }

@@ -10,7 +10,9 @@ const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, limits, payments, gift_cards, images, wishes, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config {
+        server, tokens, limits, payments, gift_cards, images, wishes, smtp, cluster, forwarding, kafka, ..
+    } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),

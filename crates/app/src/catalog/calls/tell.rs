@@ -24,7 +24,8 @@ impl Catalog {
     /// Tells of every product that people are to be told of.
     pub(super) async fn tell_all(&self) -> Result<(), PortError> {
         loop {
-            let calls = Query::all(Call::TABLE, AT_ONCE).filter("offer", Comparison::AtLeast(Vec::<u8>::new().to_value()));
+            let calls =
+                Query::all(Call::TABLE, AT_ONCE).filter("offer", Comparison::AtLeast(Vec::<u8>::new().to_value()));
             let calls = self.ports.records.list::<Call>(calls).await?;
             if calls.is_empty() {
                 return Ok(());

@@ -118,10 +118,7 @@ impl Catalog {
         if paths.is_empty() {
             return Ok(HashMap::new());
         }
-        self.change_tree(|tree| {
-            paths.iter().map(|path| Ok((path.clone(), self.at(tree, path)?))).collect()
-        })
-        .await
+        self.change_tree(|tree| paths.iter().map(|path| Ok((path.clone(), self.at(tree, path)?))).collect()).await
     }
 
     /// Whether [`Catalog::import_categories`] would take them.
@@ -144,7 +141,8 @@ impl Catalog {
             return Ok(there.category_id);
         }
         routes::check_name(name)?;
-        let position = tree.all().iter().map(|category| category.position).max().map_or(0, |last| last.saturating_add(1));
+        let position =
+            tree.all().iter().map(|category| category.position).max().map_or(0, |last| last.saturating_add(1));
         let category = Category { category_id: self.new_category_id(), name: Names::of(name), parent, position };
         tree.put(category.clone())?;
         Ok(category.category_id)

@@ -158,7 +158,7 @@ impl Tree {
             let top = tops.iter().find(|other| other.category_id == top).map(&place);
             (top, category.parent.is_some(), place(category))
         };
-        self.0.sort_by(|one, other| order(one).cmp(&order(other)));
+        self.0.sort_by_cached_key(order);
     }
 }
 

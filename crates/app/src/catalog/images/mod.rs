@@ -102,8 +102,7 @@ impl Catalog {
         let Picture { media, bytes, width, height } = picture;
         let image_id = ImageId::derived(&[media.as_bytes(), &bytes]);
         let (size, uploaded_at) = (bytes.len() as u64, self.ports.clock.now());
-        let row =
-            ImageRow { image_id, media: media.to_owned(), size, width, height, uploaded_at, unused_since: None };
+        let row = ImageRow { image_id, media: media.to_owned(), size, width, height, uploaded_at, unused_since: None };
         let contents = ImageBytes { image_id, contents: bytes };
         for _ in 0..TRIES {
             if let Some(present) = self.touched(image_id).await? {

@@ -35,7 +35,8 @@ pub(super) fn read(sent: &[u8]) -> Result<Picture, String> {
     let broken = |error: ImageError| format!("cannot be written anew: {error}");
     let mut bytes = Cursor::new(Vec::new());
     if format == ImageFormat::Png || image.color().has_alpha() {
-        let plain = if image.color().has_alpha() { image.to_rgba8().into() } else { DynamicImage::from(image.to_rgb8()) };
+        let plain =
+            if image.color().has_alpha() { image.to_rgba8().into() } else { DynamicImage::from(image.to_rgb8()) };
         plain.write_to(&mut bytes, ImageFormat::Png).map_err(broken)?;
         return Ok(Picture { media: "image/png", bytes: bytes.into_inner(), width, height });
     }

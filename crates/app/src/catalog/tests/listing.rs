@@ -63,7 +63,9 @@ fn shown<T: serde::Serialize>(page: Items<T>) -> Items<Value> {
 #[tokio::test]
 async fn words_are_found_in_korean_and_in_english() {
     let shop = Shop::open();
-    for (name, price) in [("백화점 선물 카드", 1), ("모바일선물카드 5만원", 2), ("Gift Card 100%", 3), ("놀이공원 이용권", 4)] {
+    for (name, price) in
+        [("백화점 선물 카드", 1), ("모바일선물카드 5만원", 2), ("Gift Card 100%", 3), ("놀이공원 이용권", 4)]
+    {
         shop.sold(name, price, 0).await;
     }
     assert_eq!(shop.found("선물 카드").await, ["모바일선물카드 5만원", "백화점 선물 카드"]);
@@ -86,7 +88,8 @@ async fn a_product_is_found_by_what_it_is_now() {
     let shop = Shop::open();
     let lamp = shop.product(json!({ "name": "Lamp", "sku": "L-1", "description": "따뜻한 빛\nfor reading" })).await;
     let page = PageParameters { limit: 100, after: None };
-    let found = async |question: &str| shop.products(json!({ "q": question }), &page).await.expect("a page").items.len();
+    let found =
+        async |question: &str| shop.products(json!({ "q": question }), &page).await.expect("a page").items.len();
     for question in ["lamp", "l-1", "따뜻한빛", "READING"] {
         assert_eq!(found(question).await, 1, "{question}");
     }
@@ -133,7 +136,11 @@ async fn every_order_is_paged_while_others_change_the_shop() {
             let listed = shop.listed(json!({ "sort": sort }), &page).await.expect("a page");
             for offer in &listed.items {
                 *seen.entry(text(&offer["offer_id"])).or_default() += 1;
-                places.push((offer["opens_at"].clone(), offer["product"]["name"].clone(), offer["price"]["amount"].clone()));
+                places.push((
+                    offer["opens_at"].clone(),
+                    offer["product"]["name"].clone(),
+                    offer["price"]["amount"].clone(),
+                ));
             }
             let Some(cursor) = listed.next_cursor else { break };
             page.after = decode_cursor(&cursor);

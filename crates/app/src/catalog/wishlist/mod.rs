@@ -85,7 +85,8 @@ impl Catalog {
             if wishes >= MOST_WISHES {
                 return Err(Problem::new(ErrorCode::WishlistFull).with("limit", MOST_WISHES));
             }
-            let unit = count(person, counted, wishes + 1).insert(&WishRow { id, person, product, added_at, told_at: None });
+            let unit =
+                count(person, counted, wishes + 1).insert(&WishRow { id, person, product, added_at, told_at: None });
             if self.ports.records.commit(unit).await? == Committed::Done {
                 return Ok(());
             }

@@ -1,6 +1,8 @@
 //! Categories in files: by their names, `name` or `name > name`, several with commas between them. A comma of a name has a
 //! backslash before it, as `WooCommerce` writes it.
 
+use std::collections::HashSet;
+
 use firstcome_app::catalog::{Catalog, MOST_CATEGORIES};
 use firstcome_app::http::{Outcome, Problem};
 
@@ -31,12 +33,17 @@ pub(in crate::commands) fn cell<'a>(names: impl Iterator<Item = &'a str>) -> Str
     names.map(|name| name.replace('\\', "\\\\").replace(',', "\\,")).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a product may be in these.
-pub(super) async fn check(catalog: &Catalog, names: &[String]) -> Outcome<()> {
+/// Whether a product may be in these. Those that were checked with a product before are not looked at again.
+pub(super) async fn check<'a>(
+    catalog: &Catalog,
+    names: &'a [String],
+    checked: &mut HashSet<&'a String>,
+) -> Outcome<()> {
     if names.len() > MOST_CATEGORIES {
         return Err(Problem::field("categories", format!("a product is in {MOST_CATEGORIES} at most")));
     }
-    catalog.check_import_of_categories(names).await
+    let new: Vec<String> = names.iter().filter(|name| checked.insert(name)).cloned().collect();
+    if new.is_empty() { Ok(()) } else { catalog.check_import_of_categories(&new).await }
 }
 
 #[cfg(test)]

@@ -60,7 +60,10 @@ impl Foreign {
 
     pub(super) fn add(&mut self, mut item: Item) -> Result<(), CommandError> {
         if item.categories.len() > MOST_CATEGORIES {
-            self.note(&item.place, &format!("is in more categories than {MOST_CATEGORIES}, and taken into the first of them"));
+            self.note(
+                &item.place,
+                &format!("is in more categories than {MOST_CATEGORIES}, and taken into the first of them"),
+            );
             item.categories.truncate(MOST_CATEGORIES);
         }
         let money = json!({ "amount": item.price, "currency": self.currency });

@@ -58,8 +58,16 @@ pub(super) fn check(headers: &csv::StringRecord) -> Result<(), String> {
 pub(super) struct Ours {
     now: Time,
     catalogue: Catalogue,
-    /// What the file says of each product, and on which line first: with `offer_sku` it may say so again.
-    products: HashMap<String, (Map<String, Value>, Option<Vec<String>>, usize)>,
+    /// What the file says of each product: with `offer_sku` it may say so again.
+    products: HashMap<String, Said>,
+}
+
+/// What a file says of a product.
+struct Said {
+    fields: Map<String, Value>,
+    categories: Option<Vec<String>>,
+    /// Where it says so first.
+    line: usize,
 }
 
 impl Ours {
@@ -75,12 +83,13 @@ impl Dialect for Ours {
         let categories = row.words("categories").map(categories::of);
         let several = row.headers.iter().any(|column| column == "offer_sku");
         match self.products.get(&sku) {
-            Some((before, under, _)) if several && *before == fields && *under == categories => {}
-            Some((_, _, line)) if several => {
+            Some(said) if several && said.fields == fields && said.categories == categories => {}
+            Some(Said { line, .. }) if several => {
                 return Err(row.bad(format!("line {line} says something else of the product {sku}")));
             }
             _ => {
-                self.products.insert(sku.clone(), (fields.clone(), categories.clone(), row.line));
+                let said = Said { fields: fields.clone(), categories: categories.clone(), line: row.line };
+                self.products.insert(sku.clone(), said);
                 let product: NewProduct = fields::read(fields, &row.place)?;
                 self.catalogue.products.push(ProductRow { place: row.place.clone(), product, categories });
             }
