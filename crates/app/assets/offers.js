@@ -59,8 +59,7 @@ function list(root) {
   const cards = () => new Map([...root.querySelectorAll("[data-offer]")].map((card) => [card.dataset.offer, card]));
   const ask = async () => {
     if (document.hidden) return;
-    const kind = root.dataset.offers ? `&kind=${root.dataset.offers}` : "";
-    const answer = await fetch(`/api/v1/offers?state=open&limit=24${kind}`, { cache: "no-store" });
+    const answer = await fetch(`/api/v1/offers${root.dataset.offers}`, { cache: "no-store" });
     if (!answer.ok) return;
     const shown = cards();
     for (const offer of (await answer.json()).items) {

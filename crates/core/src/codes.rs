@@ -98,6 +98,8 @@ error_codes! {
     WouldGoNegative = "would_go_negative", 409, "More units than are available";
     /// The wish list has as many products as it may.
     WishlistFull = "wishlist_full", 409, "The wish list is full";
+    /// The shop's pictures take as much as they may.
+    ImagesFull = "images_full", 409, "There is no more room for images";
     /// The e-mail has an account.
     AccountExists = "account_exists", 409, "There is an account with this e-mail already";
     /// The body is larger than 64 KiB.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AddressId, EventId, OfferNumber, OrderId, PaymentId, RefundId, SessionId, UserId, VoucherId, digest_parts,
+    AddressId, EventId, OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId,
+    digest_parts,
 };
 use crate::money::Money;
 use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
@@ -84,6 +85,18 @@ pub enum RoleEvent {
     OfferSaved {
         /// As it is now.
         offer: Box<OfferInfo>,
+    },
+    /// catalog: what people wish for can be had; they are to be told. One of several that name all of them.
+    #[serde(rename = "wishes.granted")]
+    WishesGranted {
+        /// What they wish for.
+        product: ProductId,
+        /// What it is called.
+        name: String,
+        /// Where it is to be had.
+        offer: OfferId,
+        /// Who, each in one event only.
+        users: Vec<UserId>,
     },
     /// payments: the money of an order is there; the ledger is to commit it.
     #[serde(rename = "payment.done")]
@@ -283,6 +296,7 @@ impl RoleEvent {
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
             Self::OfferSaved { offer } => offer.offer_id.to_string(),
+            Self::WishesGranted { product, .. } => product.to_string(),
             Self::CouponIssued { voucher, .. } | Self::GiftCardSaved { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }

@@ -154,6 +154,10 @@ impl UserId {
 
 id!(/// What is sold.
     ProductId, "prd");
+id!(/// What buyers narrow the shop down by.
+    CategoryId, "cat");
+id!(/// A picture, by what is in it.
+    ImageId, "img");
 id!(/// A product on sale. Carries its [`OfferNumber`].
     OfferId, "ofr");
 id!(/// What a buyer asked for. Carries the number of its home offer and the hash of its idempotency key.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OfferId, ProductId};
+use crate::ids::{CategoryId, OfferId, ProductId};
 use crate::money::Money;
 use crate::text_enum;
 use crate::time::Time;
@@ -118,6 +118,9 @@ pub struct Product {
     pub discount: Option<Discount>,
     /// Coupon: the least that an order must cost, in minor units.
     pub minimum_amount: Option<i64>,
+    /// What it can be found under. Some of them may be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<CategoryId>,
 }
 
 impl Product {

@@ -68,17 +68,18 @@ const IMPORT_HELP: &str = "\
 A JSON file has two lists, {\"products\": [...], \"offers\": [...]}: products as POST /admin/products takes them, with a sku;
 offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
 A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
-valid_for_days, visit_date, discount_percent, discount_max_amount, discount_amount, minimum_amount, value_currency (of
-face_value and discount_amount, where it is another one), tax_free, price, currency, stock, opens_at, closes_at,
-limit_per_person, max_per_order, hold_for_seconds, refund_policy, conditions (as in JSON), draft. Only sku, kind, name, price and
-stock are needed.
+valid_for_days, visit_date, categories (name or name > name, several with commas between them), discount_percent,
+discount_max_amount, discount_amount, minimum_amount, value_currency (of face_value and discount_amount, where it is another
+one), tax_free, price, currency, stock, opens_at, closes_at, limit_per_person, max_per_order, hold_for_seconds, refund_policy,
+conditions (as in JSON), draft. Only sku, kind, name, price and stock are needed.
 With a column offer_sku a product may stand in several rows, each with another offer of it, and a row without an offer_sku is
 a product without an offer.
 refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
-What is there already becomes as the file says; what the file leaves out, and times relative to the import, stay. A change
-that would break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is
-another stock than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
+What is there already becomes as the file says. What the file leaves out of an offer, times relative to the import, and the
+categories of a product of which it names none, stay; what else it leaves out of a product is empty then. A change that would
+break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is another stock
+than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
 Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
 changed row by row before that, so import again what was interrupted: twice is once.
 The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product

@@ -16,7 +16,8 @@ use hyper::body::Incoming;
 use tower::Service;
 
 /// Paths that the API answers, its problem documents for unknown ones included. All others are pages.
-const API: [&str; 8] = ["/api/", "/sandbox/", "/dev/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"];
+const API: [&str; 9] =
+    ["/api/", "/images/", "/sandbox/", "/dev/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"];
 
 /// The API behind its gateway, and the pages beside it.
 #[derive(Clone)]

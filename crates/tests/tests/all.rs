@@ -5,6 +5,7 @@ mod after;
 mod browser;
 mod cart;
 mod catalog;
+mod categories;
 mod checker;
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -16,6 +17,7 @@ mod faults;
 mod gift_cards;
 mod hostile;
 mod idempotency;
+mod images;
 mod letters;
 mod matrix;
 mod powercut;

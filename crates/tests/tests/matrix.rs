@@ -50,6 +50,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/me/wishlist/{product_id}", Account),
     ("GET", "/products", Anyone),
     ("GET", "/products/{id}", Anyone),
+    ("GET", "/categories", Anyone),
     ("GET", "/offers", Anyone),
     ("GET", "/offers/{id}", Anyone),
     ("GET", "/offers/{id}/stock/stream", Anyone),
@@ -77,6 +78,11 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/products", Seller),
     ("GET", "/admin/products/{id}", Seller),
     ("PATCH", "/admin/products/{id}", Seller),
+    ("POST", "/admin/images", Seller),
+    ("POST", "/admin/categories", Seller),
+    ("GET", "/admin/categories", Seller),
+    ("PATCH", "/admin/categories/{id}", Seller),
+    ("DELETE", "/admin/categories/{id}", Seller),
     ("POST", "/admin/offers", Seller),
     ("GET", "/admin/offers", Seller),
     ("GET", "/admin/offers/{id}", Seller),
@@ -127,6 +133,7 @@ struct Caller {
 struct Things {
     offer: String,
     product: String,
+    category: String,
     order: String,
     voucher: String,
     session: String,
@@ -228,6 +235,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("settlement") => &things.settlement,
+        _ if path.contains("categories") => &things.category,
         _ if path.contains("dead-letters") => &things.letter,
         _ if path.contains("webhook-deliveries") => &things.delivery,
         _ if path.contains("webhooks") => &things.webhook,
@@ -272,6 +280,7 @@ fn body(path: &str, things: &Things) -> Value {
             "refund_account": {"bank": "20", "account_number": "1002-123-456789", "holder_name": "Kim Minsu"}}),
         "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),
         "/admin/products" => gift_card(1_000),
+        "/admin/categories" => json!({"name": {"en": "New"}}),
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
@@ -285,6 +294,8 @@ fn body(path: &str, things: &Things) -> Value {
 async fn prepare(shop: &Shop) -> (Things, Api) {
     let seller = shop.seller().await;
     let product = seller.create_product(&gift_card(10_000)).await;
+    let category = seller.post("/admin/categories").json(&json!({"name": {"ko": "상품권"}})).want(201).await;
+    let category = category["category_id"].as_str().expect("an id").to_owned();
     let price = json!({"amount": 9_000, "currency": "KRW"});
     let offer = seller.create_offer(&json!({"product_id": product, "price": price, "stock": 1_000})).await;
     let buyer = shop.account("buyer", "owner@shop.test").await;
@@ -301,7 +312,7 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
     let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
     let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, order, voucher, session, letter, webhook, delivery, settlement }, buyer)
+    (Things { offer, product, category, order, voucher, session, letter, webhook, delivery, settlement }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

@@ -88,7 +88,7 @@ async fn a_day_is_compared_with_the_provider() {
     alter(&shop, "payments", &format!("update payments set payment_key = 'sbx_none' where {}", order_of(&orders[1])));
     let twin = format!(
         "insert into payments select zeroblob(16), order_id, person, payment_key, digest, amount, currency, state, null, \
-         refunded, code, message, tries, due_at, created_at, updated_at, tax_free, version from payments where {}",
+         refunded, code, message, tries, due_at, created_at, updated_at, tax_free, method, version from payments where {}",
         order_of(&orders[2])
     );
     alter(&shop, "payments", &twin);

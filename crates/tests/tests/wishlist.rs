@@ -1,6 +1,6 @@
 //! The wish list over HTTP: one list for all devices of a person, also after a restart.
 
-use firstcome_tests::{Api, PASSWORD, Shop, Storefront as _, ticket};
+use firstcome_tests::{Api, PASSWORD, SOON, Shop, Storefront as _, ticket, until};
 use hyper::Method;
 use serde_json::Value;
 
@@ -72,4 +72,44 @@ async fn a_wish_list_goes_with_its_account() {
     shop.stop().await;
     shop.start_again().await;
     assert_eq!(names(&bob).await, ["Gate"], "and his is not");
+}
+
+/// The e-mails to an address about something of this name that the person wishes for.
+async fn mails(shop: &Shop, to: &str, name: &str) -> usize {
+    let listing = shop.api().call(Method::GET, &format!("/dev/mailbox?to={to}")).send().await.expect("an answer").json;
+    let mails = listing["items"].as_array().expect("a list").iter();
+    let has = |mail: &Value, field: &str, part: &str| mail[field].as_str().is_some_and(|text| text.contains(part));
+    mails.filter(|mail| has(mail, "subject", "On your wish list") && has(mail, "body", name)).count()
+}
+
+/// Opens an offer of a product that somebody wishes for, and waits for the mail.
+async fn opened(shop: &Shop, product: &str, name: &str, to: &str) -> String {
+    let price = serde_json::json!({"amount": 1_000, "currency": "KRW"});
+    let draft = serde_json::json!({"product_id": product, "price": price, "stock": 5, "draft": true});
+    let seller = shop.seller().await;
+    let offer = seller.create_offer(&draft).await;
+    seller.steer(&offer, "open").await.expect("an answer").want(200);
+    until(format!("a mail to {to}"), SOON, async || mails(shop, to, name).await > 0).await;
+    offer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wished_before_gets_a_mail_when_it_opens_and_one_only() {
+    let mut shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let (gate, tower) = (seller.create_product(&ticket("Gate")).await, seller.create_product(&ticket("Tower")).await);
+    let (ann, bob) = (shop.account("buyer", "ann@shop.test").await, shop.account("buyer", "bob@shop.test").await);
+    for (person, product) in [(&ann, &gate), (&ann, &tower), (&bob, &gate)] {
+        put(person, product, 204).await;
+    }
+    bob.delete(&format!("/me/wishlist/{gate}")).want(204).await;
+    let offer = opened(&shop, &gate, "Gate", "ann@shop.test").await;
+    // The mailbox is in memory: what would come a second time would be there again.
+    shop.kill();
+    shop.start_again().await;
+    shop.seller().await.adjust("more", &offer, 1).await.expect("an answer").want(200);
+    opened(&shop, &tower, "Tower", "ann@shop.test").await;
+    for person in ["ann@shop.test", "bob@shop.test"] {
+        assert_eq!(mails(&shop, person, "Gate").await, 0, "{person}");
+    }
 }

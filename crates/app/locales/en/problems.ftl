@@ -45,6 +45,7 @@ problem-expired = It has expired.
 problem-voided = It has been canceled.
 problem-promise_broken = That would break what buyers were promised.
 problem-would_go_negative = That is more than what is still available.
+problem-images_full = There is no more room for pictures. Those that no product shows are removed after some days.
 problem-wishlist_full = Your wish list is full. Take something off it first.
 problem-account_exists = There is an account with this e-mail already. Log in instead.
 problem-body_too_large = That is too much text.

@@ -36,6 +36,7 @@ problem-expired = 유효 기간이 지났습니다.
 problem-voided = 취소된 이용권입니다.
 problem-promise_broken = 구매자와의 약속을 깨는 변경입니다.
 problem-would_go_negative = 남아 있는 수량보다 많습니다.
+problem-images_full = 이미지를 더 저장할 공간이 없습니다. 사용하지 않는 이미지는 며칠 뒤 자동으로 삭제됩니다.
 problem-wishlist_full = 위시리스트가 가득 찼습니다. 먼저 일부 상품을 빼 주세요.
 problem-account_exists = 이 이메일로 가입된 계정이 이미 있습니다. 로그인해 주세요.
 problem-body_too_large = 내용이 너무 깁니다.

@@ -14,6 +14,7 @@ mod codes;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
+mod granted;
 mod login;
 mod logout;
 mod logout_all;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, RoleName};
+use firstcome_core::ports::{Clock, EventLog, Mailer, PortError, Random, Records, RoleName};
 use firstcome_core::records::{Record, Table};
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
@@ -56,7 +57,10 @@ pub use mailbox::DevMailbox;
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
+use crate::actions::{Action, ActionHead};
+use crate::consumer::DeadLetter;
 use crate::http::{ENDED_SESSIONS, Revocations};
+use crate::letters::Letters;
 use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
@@ -65,8 +69,17 @@ use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE, KeyCheck::TABLE];
+pub const TABLES: &[&Table] = &[
+    User::TABLE,
+    Address::TABLE,
+    Session::TABLE,
+    EmailCode::TABLE,
+    QueuedMail::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+    KeyCheck::TABLE,
+];
 
 /// Which of them have sealed columns, and which column says by what key.
 pub const SEALED: SealedTables = &[
@@ -100,6 +113,8 @@ pub struct Options {
     pub passwords: PasswordOptions,
     /// Loopback is not limited by address.
     pub development: bool,
+    /// The address of the shop, as buyers see it, for links.
+    pub public_url: Option<String>,
 }
 
 impl Default for Options {
@@ -115,6 +130,7 @@ impl Default for Options {
             verification_lifetime: Duration::from_mins(30),
             passwords: PasswordOptions::default(),
             development: false,
+            public_url: None,
         }
     }
 }
@@ -132,6 +148,8 @@ pub struct Ports {
     pub mailer: Arc<dyn Mailer>,
     /// Signs tokens and encrypts personal data.
     pub keys: Arc<Keys>,
+    /// What other roles announce.
+    pub events: Arc<dyn EventLog>,
     /// The revoked sessions, shared with the gateway of the same process.
     pub revocations: Arc<Revocations>,
 }
@@ -149,17 +167,19 @@ struct Accounts {
 pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
     require_keys(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports, metrics);
+    let mut letters = Letters::new(RoleName::Accounts, &accounts.ports.records, &accounts.ports.clock);
     let workers = vec![
         sweeper::worker(Arc::clone(&accounts)),
         marks::worker(Arc::clone(&accounts)),
         Arc::clone(&accounts.mails).worker(),
         resealer::worker(Arc::clone(&accounts)),
+        letters.follow(&granted::consumer(&accounts)),
     ];
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
-    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: Some(letters) })
 }
 
 /// Refuses keys that are not those of the database.

@@ -174,6 +174,11 @@ impl User {
         Ok(Person { email, name, phone, address })
     }
 
+    /// Where e-mails to the person go.
+    pub(super) fn email(&self, keys: &Keys) -> Result<String, Unreadable> {
+        self.opened(&keys.sealer()).map(|(email, ..)| email)
+    }
+
     /// E-mail address, name and phone.
     fn opened(&self, sealer: &Sealer) -> Result<(String, String, Option<String>), Unreadable> {
         let open = |column: &[u8], sealed: &[u8]| sealer.open(self.sealed_with, &[column, &self.id.0], sealed);

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
 use firstcome_core::ports::Records as _;
 use firstcome_core::records::{Query, Value};
-use firstcome_core::testkit::{MemoryRecords, TestClock};
+use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -45,6 +45,11 @@ pub(super) struct Device {
     pub(super) refresh: String,
 }
 
+/// A database of another role, of which only what it announces is read.
+fn topic(name: &'static str) -> Arc<MemoryRecords> {
+    Arc::new(MemoryRecords::new(name, &[]))
+}
+
 /// One process.
 pub(super) struct TestApp {
     pub(super) clock: TestClock,
@@ -52,6 +57,8 @@ pub(super) struct TestApp {
     pub(super) mailbox: Arc<DevMailbox>,
     pub(super) keys: Arc<Keys>,
     pub(super) gateway: Arc<Gateway>,
+    /// What the catalogue announces.
+    pub(super) catalog: Arc<MemoryRecords>,
     accounts: Arc<Accounts>,
     router: Router,
 }
@@ -63,17 +70,21 @@ impl TestApp {
 
     pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), records, keys).await
+        Self::over(TestClock::default(), [records, topic(topics::CATALOG)], keys).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
     pub(super) async fn another_process(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), self.keys.clone()).await
+        self.process(self.keys.clone()).await
     }
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
+        self.process(Arc::new(Keys::in_memory(&SystemRandom))).await
+    }
+
+    async fn process(&self, keys: Arc<Keys>) -> Self {
+        Self::over(self.clock.clone(), [self.records.clone(), self.catalog.clone()], keys).await
     }
 
     /// The role itself.
@@ -81,7 +92,7 @@ impl TestApp {
         self.accounts.clone()
     }
 
-    async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>) -> Self {
+    async fn over(clock: TestClock, [records, catalog]: [Arc<MemoryRecords>; 2], keys: Arc<Keys>) -> Self {
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
         let ports = Ports {
@@ -90,6 +101,7 @@ impl TestApp {
             random: Arc::new(SystemRandom),
             mailer: mailbox.clone(),
             keys: keys.clone(),
+            events: Arc::new(MemoryLog(vec![records.clone(), catalog.clone()])),
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
@@ -107,7 +119,7 @@ impl TestApp {
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
         let router = gateway.protect(super::routes().with_state(accounts.clone()).split_for_parts().0).into_router();
-        Self { clock, records, mailbox, keys, gateway, accounts, router }
+        Self { clock, records, mailbox, keys, gateway, catalog, accounts, router }
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {

@@ -71,3 +71,19 @@ pub(super) fn deleted(to: &str) -> NewMail<'_> {
     let subject = "[Firstcome] 계정이 삭제되었습니다 · Your account was deleted";
     NewMail { purpose: "account-deleted", to, subject, body: body.to_owned(), useful_for: NEWS }
 }
+
+/// Something that the person wishes for can be had.
+pub(super) fn wish<'a>(to: &'a str, product: &str, link: Option<&str>) -> NewMail<'a> {
+    let link = link.map(|link| format!("{link}\n")).unwrap_or_default();
+    let body = format!(
+        "위시리스트에 담으신 상품을 지금 구매하실 수 있습니다. 수량은 정해져 있고, 먼저 주문하신 순서대로 판매됩니다.\n\
+         Something on your wish list can be had now. Stock is limited, and order of arrival decides.\n\
+         \n\
+         {product}\n\
+         {link}\n\
+         더 이상 알림을 받지 않으시려면 이 상품을 위시리스트에서 빼 주세요.\n\
+         To get no more mails about it, take it off your wish list.\n"
+    );
+    let subject = "[Firstcome] 위시리스트 상품 판매 중 · On your wish list: it can be had now";
+    NewMail { purpose: "wish", to, subject, body, useful_for: NEWS }
+}

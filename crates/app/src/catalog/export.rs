@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Catalog;
+use super::categories::Tree;
 use super::store::{OfferRow, ProductRow};
 use crate::http::Outcome;
 
@@ -17,6 +18,7 @@ const PAGE: u32 = 1_000;
 #[derive(Debug, Default, Serialize)]
 pub struct ExportedCatalogue {
     /// Products as `POST /admin/products` takes them, each with a `sku`: the product's id where it has no other.
+    /// Their categories are called by their names.
     pub products: Vec<Map<String, Value>>,
     /// Offers as `POST /admin/offers` takes them, with a `sku`, and `product_sku` in place of `product_id`.
     pub offers: Vec<Map<String, Value>>,
@@ -27,8 +29,9 @@ impl Catalog {
     pub async fn export(&self) -> Outcome<ExportedCatalogue> {
         let mut exported = ExportedCatalogue::default();
         let records = &*self.ports.records;
+        let tree = self.tree().await?;
         for row in records.every::<ProductRow>(Query::all(ProductRow::TABLE, PAGE)).await? {
-            exported.products.push(product(&row.record.product.0));
+            exported.products.push(product(&row.record.product.0, &tree));
         }
         for Stored { record: row, .. } in records.every::<OfferRow>(Query::all(OfferRow::TABLE, PAGE)).await? {
             let stock = self.state(row.offer_id).await?.map_or(row.initial_stock, |state| state.offer.stock.stock);
@@ -53,8 +56,12 @@ fn fields(value: &impl Serialize, own: &[&str]) -> Map<String, Value> {
     fields
 }
 
-fn product(product: &Product) -> Map<String, Value> {
-    let mut fields = fields(product, &["product_id"]);
+fn product(product: &Product, tree: &Tree) -> Map<String, Value> {
+    let mut fields = fields(product, &["product_id", "categories"]);
+    let categories: Vec<_> = product.categories.iter().filter_map(|id| tree.path(*id)).collect();
+    if !categories.is_empty() {
+        fields.insert("categories".to_owned(), json!(categories));
+    }
     if let Some(Value::Object(discount)) = fields.get_mut("discount") {
         discount.retain(|_, value| !value.is_null());
     }

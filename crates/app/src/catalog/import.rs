@@ -169,9 +169,12 @@ impl Catalog {
     }
 }
 
-/// What the file says of a product that is there: one that was found by its id goes on without a `sku`.
+/// What the file says of a product that is there: one that was found by its id goes on without a `sku`, and
+/// one of which the file does not say where it is found stays there.
 fn named_as(present: &Stored<ProductRow>, new: NewProduct) -> Outcome<Product> {
-    NewProduct { sku: present.record.sku.clone(), ..new }.into_product(present.record.product_id)
+    let Product { sku, categories, .. } = &present.record.product.0;
+    let categories = new.categories.or_else(|| Some(categories.clone()));
+    NewProduct { sku: sku.clone(), categories, ..new }.into_product(present.record.product_id)
 }
 
 /// Takes a row as it is now, and again when it turns out that somebody else was faster: then it is there, or another.

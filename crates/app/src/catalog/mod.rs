@@ -4,9 +4,12 @@
 //! itself: [`terms`] repeats every announced change, and the ledger takes each version once.
 
 mod adjustments;
+mod calls;
+mod categories;
 mod changes;
 mod export;
 mod fields;
+mod images;
 mod import;
 mod live;
 mod offer;
@@ -17,6 +20,8 @@ mod people;
 mod product;
 mod products_admin;
 mod products_public;
+mod search;
+mod sort;
 mod stock_stream;
 mod store;
 mod terms;
@@ -28,6 +33,7 @@ mod visit;
 mod wishlist;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::ports::{Clock, EventLog, PortError, Random, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
@@ -40,7 +46,9 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
+pub use categories::MOST_OF_PRODUCT as MOST_CATEGORIES;
 pub use export::ExportedCatalogue;
+pub use images::ImageOptions;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::NewProduct;
@@ -52,6 +60,12 @@ pub const TABLES: &[&Table] = &[
     store::ProductRow::TABLE,
     store::OfferRow::TABLE,
     adjustments::AdjustmentRow::TABLE,
+    calls::Bell::TABLE,
+    calls::Call::TABLE,
+    categories::TreeRow::TABLE,
+    images::ImageRow::TABLE,
+    images::ImageBytes::TABLE,
+    images::ImageSpace::TABLE,
     wishlist::WishRow::TABLE,
     wishlist::WishlistRow::TABLE,
     DeadLetter::TABLE,
@@ -74,17 +88,27 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// Where the day of a visit ends.
     pub time_zone: jiff::tz::TimeZone,
+    /// What pictures may take.
+    pub images: ImageOptions,
+    /// How often a person is told that one product can be had: once in such a time.
+    pub wish_pause: Duration,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.
 pub async fn create(ports: Ports) -> Result<Role, PortError> {
+    search::fill(&*ports.records).await?;
     let terms = terms::consumer(&ports);
     terms.catch_up().await?;
     let people = people::consumer(&ports);
     let mut letters = Letters::new(RoleName::Catalog, &ports.records, &ports.clock);
     let catalog = Arc::new(Catalog::new(ports));
+    let workers = vec![
+        letters.follow(&terms),
+        letters.follow(&people),
+        Arc::clone(&catalog).caller(),
+        Arc::clone(&catalog).image_sweeper(),
+    ];
     let router = routes().with_state(catalog);
-    let workers = vec![letters.follow(&terms), letters.follow(&people)];
     Ok(Role { name: "catalog", router, workers, letters: Some(letters) })
 }
 
@@ -101,10 +125,15 @@ fn routes() -> OpenApiRouter<Arc<Catalog>> {
         .routes(routes!(offers_public::get))
         .routes(routes!(offers_public::time))
         .routes(routes!(stock_stream::get))
+        .routes(routes!(categories::list))
+        .routes(routes!(images::get))
+        .routes(routes!(images::upload))
         .routes(routes!(wishlist::list))
         .routes(routes!(wishlist::add, wishlist::remove))
         .routes(routes!(products_admin::list, products_admin::create))
         .routes(routes!(products_admin::get, products_admin::edit))
+        .routes(routes!(categories::of_seller, categories::create))
+        .routes(routes!(categories::change, categories::remove))
         .routes(routes!(offers_admin::list, offers_admin::create))
         .routes(routes!(offers_admin::get, offers_admin::edit))
         .routes(routes!(operate::open))

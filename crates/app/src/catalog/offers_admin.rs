@@ -28,11 +28,12 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(catalog.view(row).await?)))
 }
 
-/// Offers, drafts among them; those that open last come first.
+/// Offers, drafts among them; those that open last come first, unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/admin/offers", tag = "admin",
     params(
         ("state" = Option<String>, Query), ("kind" = Option<String>, Query),
+        ("q" = Option<String>, Query), ("sort" = Option<String>, Query), ("category" = Option<String>, Query),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = Items<OfferView>)),

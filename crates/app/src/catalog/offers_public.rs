@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::{Direction, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt, Stored};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Catalog;
 use super::products_public::of_kinds;
+use super::sort::{self, Sort};
 use super::store::OfferRow;
 use super::view::{OfferState, OfferView};
 use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString, encode_cursor};
@@ -24,17 +25,23 @@ const SCAN: u32 = 200;
 pub(super) struct Filters {
     state: Option<String>,
     kind: Option<String>,
+    q: Option<String>,
+    sort: Option<String>,
+    category: Option<String>,
 }
 
-/// Offers with their units of now; those that open last come first.
+/// Offers with their units of now; those that open last come first, unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/offers", tag = "catalog",
     params(
         ("state" = Option<String>, Query, description = "upcoming, open, ended, frozen; several separated by commas"),
         ("kind" = Option<String>, Query, description = "goods, ticket, gift_card, coupon; several separated by commas"),
+        ("q" = Option<String>, Query, description = "Words, all of which are in the name, sku, description or the name of a category; Korean with or without blanks"),
+        ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
+        ("sort" = Option<String>, Query, description = "-opens_at, opens_at, newest, name, -name, price, -price"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<OfferView>)),
+    responses((status = 200, body = Items<OfferView>), (status = 400, description = "malformed_request")),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,
@@ -81,6 +88,16 @@ fn states(text: &str) -> Outcome<Vec<OfferState>> {
         .collect()
 }
 
+/// Leaves out most of what is surely in none of these states, which saves reading it. Who is frozen the ledger knows.
+fn perhaps_in(query: Query, states: &[OfferState], now: Time) -> Query {
+    match states {
+        [OfferState::Upcoming] => query.filter("opens_at", Comparison::Greater(now.to_value())),
+        [OfferState::Open] => query.filter("opens_at", Comparison::AtMost(now.to_value())),
+        [OfferState::Ended] => query.filter("closes_at", Comparison::AtMost(now.to_value())),
+        _ => query,
+    }
+}
+
 impl Catalog {
     /// A page of offers. States follow from the clock and the ledger, so rows are read until the page is full.
     pub(super) async fn offers(
@@ -90,27 +107,33 @@ impl Catalog {
         drafts: bool,
     ) -> Outcome<Items<OfferView>> {
         let states = filters.state.as_deref().filter(|text| !text.is_empty()).map(states).transpose()?;
-        let mut query = Query::all(OfferRow::TABLE, if states.is_some() { SCAN } else { page.limit + 1 })
-            .order_by("opens_at", Direction::Descending);
+        let sort = Sort::named(sort::OFFERS, filters.sort.as_deref())?;
+        let query = Query::all(OfferRow::TABLE, if states.is_some() { SCAN } else { page.limit + 1 });
+        let mut query = of_kinds(sort.within(query, page)?, filters.kind.as_deref())?;
         if !drafts {
             query = query.is("draft", false);
         }
-        query = of_kinds(page.within(query)?, filters.kind.as_deref())?;
-        let place = |row: &Stored<OfferRow>| (row.record.opens_at.to_value(), row.record.key());
-        let (mut items, mut after) = (Vec::new(), query.after.take());
+        if let Some(states) = &states {
+            query = perhaps_in(query, states, self.ports.clock.now());
+        }
+        query = self.in_category(query, filters.category.as_deref()).await?;
+        query = self.with_words(query, filters.q.as_deref()).await?;
+        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
+        let mut items = Vec::new();
+        let mut last = None;
         loop {
-            let rows = self.ports.records.list::<OfferRow>(query.clone().after(after.take())).await?;
+            let mut rows = self.ports.records.list::<OfferRow>(query.clone()).await?;
+            self.drop_gone(rows.iter_mut().map(|row| &mut row.record.offer.0.product)).await?;
             let full = rows.len() == query.limit as usize;
-            for row in rows {
-                let here = place(&row);
+            for Stored { record: row, .. } in rows {
                 if items.len() == page.limit as usize {
-                    return Ok(Items { items, next_cursor: after.map(|place| encode_cursor(&place)) });
+                    return Ok(Items { items, next_cursor: last.map(|place| encode_cursor(&place)) });
                 }
-                let (state, view) = self.view_with_state(row.record).await?;
+                (last, query.after) = (Some(sort.place(&row)), Some(sort.after(&row)));
+                let (state, view) = self.view_with_state(row).await?;
                 if states.as_ref().is_none_or(|states| states.contains(&state)) {
                     items.push(view);
                 }
-                after = Some(here);
             }
             if !full {
                 return Ok(Items { items, next_cursor: None });

@@ -1,6 +1,6 @@
 //! A product as the seller sends it.
 
-use firstcome_core::ids::ProductId;
+use firstcome_core::ids::{CategoryId, ProductId};
 use firstcome_core::money::Money;
 use firstcome_core::product::{Discount, Product, ProductKind};
 use firstcome_core::voucher::MAX_FACE;
@@ -64,6 +64,11 @@ pub struct NewProduct {
     #[serde(default)]
     #[garde(inner(range(min = 0)))]
     pub minimum_amount: Option<i64>,
+    /// What it can be found under: ids of `GET /categories`.
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub categories: Option<Vec<CategoryId>>,
 }
 
 impl NewProduct {
@@ -83,6 +88,7 @@ impl NewProduct {
             visit_date: self.visit_date,
             discount: self.discount,
             minimum_amount: self.minimum_amount,
+            categories: self.categories.unwrap_or_default(),
         };
         check_kind(&product)?;
         Ok(product)
@@ -165,6 +171,11 @@ pub(super) struct ProductEdit {
     #[serde(default, deserialize_with = "crate::http::present")]
     #[garde(inner(inner(range(min = 0))))]
     pub(super) minimum_amount: Option<Option<i64>>,
+    /// All of those that it is in then.
+    #[serde(default)]
+    #[garde(skip)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) categories: Option<Vec<CategoryId>>,
 }
 
 impl ProductEdit {
@@ -189,6 +200,7 @@ impl ProductEdit {
         if let Some(minimum_amount) = self.minimum_amount {
             product.minimum_amount = minimum_amount;
         }
+        product.categories = self.categories.unwrap_or(product.categories);
         if let Some(kind) = self.kind.filter(|kind| *kind != product.kind) {
             // Refused where the promises are, not because the other kind has other fields.
             product.kind = kind;

@@ -27,11 +27,12 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(product.into())))
 }
 
-/// Products, newest first.
+/// Products, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/admin/products", tag = "admin",
     params(
-        ("kind" = Option<String>, Query), ("q" = Option<String>, Query),
+        ("kind" = Option<String>, Query), ("q" = Option<String>, Query), ("sort" = Option<String>, Query),
+        ("category" = Option<String>, Query),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = Items<ProductView>)),
@@ -57,8 +58,7 @@ pub(super) async fn get(
     _: Seller,
     Path(id): Path<String>,
 ) -> Outcome<Json<ProductView>> {
-    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
-    Ok(Json(stored.record.product.0.into()))
+    catalog.shown_product(id.parse().map_err(|_| Problem::not_found())?).await.map(Json)
 }
 
 /// Changes a product, and every offer of it with it, unless that would break what holders of it were promised. Vouchers
@@ -75,6 +75,10 @@ pub(super) async fn edit(
     body: Body<ProductEdit>,
 ) -> Outcome<Json<ProductView>> {
     let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
-    let product = body.value.apply(stored.record.product.0.clone())?;
+    let mut before = stored.record.product.0.clone();
+    catalog.drop_gone(std::iter::once(&mut before)).await?;
+    let product = body.value.apply(before)?;
+    catalog.check_categories(&product).await?;
+    catalog.check_image(product.image_url.as_deref()).await?;
     Ok(Json(catalog.change_product(stored, product).await?.into()))
 }

@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt};
 use serde::Deserialize;
 
 use super::Catalog;
+use super::sort::{self, Sort};
 use super::store::ProductRow;
 use super::view::ProductView;
 use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString};
@@ -19,17 +20,21 @@ use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString};
 pub(super) struct Filters {
     kind: Option<String>,
     q: Option<String>,
+    sort: Option<String>,
+    category: Option<String>,
 }
 
-/// Products, newest first.
+/// Products, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/api/v1/products", tag = "catalog",
     params(
         ("kind" = Option<String>, Query, description = "goods, ticket, gift_card or coupon"),
-        ("q" = Option<String>, Query, description = "Part of the name"),
+        ("q" = Option<String>, Query, description = "Words, all of which are in its name, sku, description or the name of a category; Korean with or without blanks"),
+        ("sort" = Option<String>, Query, description = "newest, name, -name"),
+        ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<ProductView>)),
+    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request")),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,
@@ -45,8 +50,7 @@ pub(super) async fn list(
     responses((status = 200, body = ProductView), (status = 404, description = "not_found")),
 )]
 pub(super) async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<String>) -> Outcome<Json<ProductView>> {
-    let stored = catalog.product(id.parse().map_err(|_| Problem::not_found())?).await?;
-    Ok(Json(stored.record.product.0.into()))
+    catalog.shown_product(id.parse().map_err(|_| Problem::not_found())?).await.map(Json)
 }
 
 /// Only what is of the kinds named in a parameter, separated by commas; everything when it names none.
@@ -61,13 +65,14 @@ pub(super) fn of_kinds(query: Query, kinds: Option<&str>) -> Outcome<Query> {
 
 impl Catalog {
     pub(super) async fn products(&self, filters: &Filters, page: &PageParameters) -> Outcome<Items<ProductView>> {
-        let newest = Query::all(ProductRow::TABLE, page.limit + 1).order_by("created_at", Direction::Descending);
-        let mut query = of_kinds(page.within(newest)?, filters.kind.as_deref())?;
-        if let Some(text) = filters.q.as_ref().filter(|text| !text.is_empty()) {
-            query = query.filter("name", Comparison::Contains(text.clone()));
-        }
-        let rows = self.ports.records.list::<ProductRow>(query).await?;
-        let place = |row: &Stored<ProductRow>| (row.record.created_at.to_value(), row.record.key());
-        Ok(page.page(rows, place, |row| row.record.product.0.into()))
+        let sort = Sort::named(sort::PRODUCTS, filters.sort.as_deref())?;
+        let query = sort.within(Query::all(ProductRow::TABLE, page.limit + 1), page)?;
+        let query = of_kinds(query, filters.kind.as_deref())?;
+        let query = self.in_category(query, filters.category.as_deref()).await?;
+        let query = self.with_words(query, filters.q.as_deref()).await?;
+        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
+        let mut rows = self.ports.records.list::<ProductRow>(query).await?;
+        self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
+        Ok(page.page(rows, |row| sort.place(&row.record), |row| row.record.product.0.into()))
     }
 }

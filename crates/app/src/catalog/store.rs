@@ -2,18 +2,21 @@
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OfferId, OfferNumber, ProductId};
+use firstcome_core::ids::{ImageId, OfferId, OfferNumber, ProductId};
 use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
 use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
+use tokio::sync::Semaphore;
 
 use super::Ports;
+use super::images;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
-use super::view::OfferView;
+use super::search;
+use super::view::{OfferView, ProductView};
 use super::visit;
 use crate::actions::about;
 use crate::http::{Outcome, Problem};
@@ -34,8 +37,19 @@ record! {
         pub(super) created_at: Time,
         /// All of it.
         pub(super) product: Json<Product>,
+        /// What it is found by; empty only in rows from before there was this column, and the next.
+        pub(super) search: Option<String>,
+        /// What decides the place of its name.
+        pub(super) sort_name: Option<String>,
+        /// The picture of this shop that it shows.
+        pub(super) image: Option<ImageId>,
     }
-    indexes [unique "products_by_sku" ("sku"), index "products_by_time" ("created_at")]
+    indexes [
+        unique "products_by_sku" ("sku"),
+        index "products_by_time" ("created_at"),
+        index "products_by_name" ("sort_name"),
+        index "products_by_image" ("image"),
+    ]
 }
 
 record! {
@@ -64,12 +78,21 @@ record! {
         pub created_at: Time,
         /// All of it.
         pub offer: Json<OfferInfo>,
+        /// What it is found by; empty only in rows from before there was this column, and those behind it.
+        pub search: Option<String>,
+        /// What decides the place of its name.
+        pub sort_name: Option<String>,
+        /// What a unit costs, in minor units.
+        pub price: Option<i64>,
     }
     indexes [
         unique "offers_by_number" ("number"),
         unique "offers_by_sku" ("sku"),
         index "offers_by_opening" ("opens_at"),
         index "offers_by_product" ("product_id"),
+        index "offers_by_time" ("created_at"),
+        index "offers_by_name" ("sort_name"),
+        index "offers_by_price" ("price"),
     ]
 }
 
@@ -81,7 +104,9 @@ impl OfferRow {
 
     /// Whether its columns say what the offer in it says.
     pub fn agrees_with_itself(&self) -> bool {
-        *self == offer_row(&self.offer.0, self.initial_stock, self.created_at)
+        // What it is found by follows from the program as well: one of another version may have written it, or none.
+        let Self { search, sort_name, price, .. } = self.clone();
+        *self == Self { search, sort_name, price, ..offer_row(&self.offer.0, self.initial_stock, self.created_at) }
     }
 }
 
@@ -91,6 +116,11 @@ pub(super) const TRIES: u32 = 16;
 /// Products and offers.
 pub struct Catalog {
     pub(super) ports: Ports,
+    /// One search at a time: those who look for what is not there go through everything, and must not take the processor
+    /// from those who buy.
+    pub(super) searches: Semaphore,
+    /// One picture is read at a time.
+    pub(super) pictures: Semaphore,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -108,7 +138,7 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports }
+        Self { ports, searches: Semaphore::new(1), pictures: Semaphore::new(1) }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
@@ -119,8 +149,16 @@ impl Catalog {
         self.ports.records.load::<OfferRow>(id).await?.ok_or_else(Problem::not_found)
     }
 
+    /// The product as people see it.
+    pub(super) async fn shown_product(&self, id: ProductId) -> Outcome<ProductView> {
+        let mut product = self.product(id).await?.record.product.0;
+        self.drop_gone(std::iter::once(&mut product)).await?;
+        Ok(product.into())
+    }
+
     /// The offer with its units of now.
-    pub(super) async fn view(&self, row: OfferRow) -> Outcome<OfferView> {
+    pub(super) async fn view(&self, mut row: OfferRow) -> Outcome<OfferView> {
+        self.drop_gone(std::iter::once(&mut row.offer.0.product)).await?;
         let ledger = self.state(row.offer_id).await?;
         Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.clock.now()))
     }
@@ -139,6 +177,8 @@ impl Catalog {
         let now = self.ports.clock.now();
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
         self.is_to_come(&product)?;
+        self.check_categories(&product).await?;
+        self.check_image(product.image_url.as_deref()).await?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
         about(product.product_id);
         match self.ports.records.commit(unit).await? {
@@ -230,6 +270,9 @@ pub(super) fn product_row(product: &Product, created_at: Time) -> ProductRow {
         name: product.name.clone(),
         created_at,
         product: Json(product.clone()),
+        search: Some(search::of_product(product)),
+        sort_name: Some(search::sorted_by(&product.name)),
+        image: images::own(product.image_url.as_deref()),
     }
 }
 
@@ -246,5 +289,8 @@ pub(super) fn offer_row(info: &OfferInfo, initial_stock: u64, created_at: Time) 
         initial_stock,
         created_at,
         offer: Json(info.clone()),
+        search: Some(search::of_offer(info)),
+        sort_name: Some(search::sorted_by(&info.product.name)),
+        price: Some(info.price.amount),
     }
 }

@@ -1,5 +1,5 @@
 //! The catalog's own announcements, repeated to the ledger: whatever a crash cut off between the row and the ledger is
-//! made up for here.
+//! made up for here. What is on sale when is noted beside it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use firstcome_core::ports::{LoggedEvent, Records, StockLedger};
 use firstcome_core::records::{RecordsExt, Unit};
 
 use super::Ports;
+use super::calls::hung;
 use super::store::{OfferRow, tell};
 use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
 
@@ -31,13 +32,15 @@ impl Handler<LoggedEvent> for Terms {
     }
 
     async fn handle(&self, items: &[LoggedEvent]) -> Result<Unit, HandleError> {
+        let mut unit = Unit::new();
         for event in items {
             if let RoleEvent::OfferSaved { offer } = parse(event)?
                 && let Some(row) = self.records.load::<OfferRow>(offer.offer_id).await?
             {
                 tell(&*self.ledger, &offer, row.record.initial_stock).await?;
+                unit.append(hung(&offer));
             }
         }
-        Ok(Unit::new())
+        Ok(unit)
     }
 }

@@ -7,7 +7,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Command, HoldRequest, Stock};
-use firstcome_core::ports::{Committed, PortError, Records, StockLedger as _};
+use firstcome_core::ports::{Committed, LoggedEvent, PortError, Records, StockLedger as _};
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{self, Query, Record as _, RecordsExt as _, Row, Table, Unit};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
@@ -16,13 +16,19 @@ use serde_json::{Value, json};
 
 use super::product::ProductEdit;
 use super::store::OfferRow;
+use super::terms::Terms;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
+use crate::consumer::Consumer;
 use crate::http::{Outcome, Problem};
+
+mod listing;
 
 pub(super) struct Shop {
     pub(super) catalog: Catalog,
     pub(super) records: Arc<MemoryRecords>,
     pub(super) ledger: Arc<MemoryLedger>,
+    pub(super) clock: TestClock,
+    pub(super) terms: Arc<Consumer<LoggedEvent, Terms>>,
 }
 
 impl Shop {
@@ -34,11 +40,14 @@ impl Shop {
             records: records.clone(),
             ledger: ledger.clone(),
             events: records.clone(),
-            clock: Arc::new(clock),
+            clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
             time_zone: jiff::tz::TimeZone::UTC,
+            wish_pause: std::time::Duration::from_hours(24),
+            images: super::ImageOptions { quota: 100_000, ..super::ImageOptions::default() },
         };
-        Self { catalog: Catalog::new(ports), records, ledger }
+        let terms = super::terms::consumer(&ports);
+        Self { catalog: Catalog::new(ports), records, ledger, clock, terms }
     }
 
     /// A gift card on sale.

@@ -1,6 +1,6 @@
 //! Products and offers as people see them.
 
-use firstcome_core::ids::{OfferId, ProductId};
+use firstcome_core::ids::{CategoryId, OfferId, ProductId};
 use firstcome_core::ledger::Stock;
 use firstcome_core::money::Money;
 use firstcome_core::ports::LedgerState;
@@ -72,6 +72,9 @@ pub(super) struct ProductView {
     discount: Option<Discount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_amount: Option<i64>,
+    /// What it can be found under.
+    #[schema(value_type = Vec<String>)]
+    categories: Vec<CategoryId>,
 }
 
 impl From<Product> for ProductView {
@@ -89,6 +92,7 @@ impl From<Product> for ProductView {
             visit_date: product.visit_date,
             discount: product.discount,
             minimum_amount: product.minimum_amount,
+            categories: product.categories,
         }
     }
 }

@@ -18,12 +18,17 @@ use super::{Problem, in_words};
 /// Bytes that a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// Bytes that an upload may have, whatever a shop allows: a row of a database takes no more everywhere.
+pub const MAX_UPLOAD_BYTES: usize = 3 << 20;
+
 /// Bytes of a body that is too large which are read and thrown away. Who closes a connection while the client still writes
 /// may take the answer from it (RFC 9112, section 9.6); so the client of a body of this size always learns why.
 const MAX_DISCARDED_BYTES: usize = 2 * 1024 * 1024;
 
 /// Time for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// The same for an upload.
+const UPLOAD_TIME: Duration = Duration::from_secs(60);
 
 /// A JSON body that parsed and passed its checks, with the digest of its bytes.
 ///
@@ -88,16 +93,25 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
 
 /// Reads a body whole, up to [`MAX_BODY_BYTES`] and for ten seconds.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    let read = collect(request.into_body());
-    let Ok(read) = tokio::time::timeout(BODY_TIME, read).await else {
-        let detail = format!("The body did not arrive within {} seconds; send it in one go", BODY_TIME.as_secs());
-        return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail).with("seconds", BODY_TIME.as_secs()));
+    read_within(request, MAX_BODY_BYTES, BODY_TIME).await
+}
+
+/// Reads the body of an upload whole, up to so many bytes and for a minute.
+pub async fn read_upload(request: Request, most: usize) -> Result<Bytes, Problem> {
+    read_within(request, most, UPLOAD_TIME).await
+}
+
+async fn read_within(request: Request, most: usize, time: Duration) -> Result<Bytes, Problem> {
+    let read = collect(request.into_body(), most);
+    let Ok(read) = tokio::time::timeout(time, read).await else {
+        let detail = format!("The body did not arrive within {} seconds; send it in one go", time.as_secs());
+        return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail).with("seconds", time.as_secs()));
     };
     match read {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
-            let detail = format!("A body may have {MAX_BODY_BYTES} bytes; send less");
-            Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", MAX_BODY_BYTES))
+            let detail = format!("A body may have {most} bytes; send less");
+            Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", most))
         }
         Err(_) => Err(Problem::new(ErrorCode::MalformedBody)
             .detail("The body did not arrive whole, or its chunks are broken; send it again")),
@@ -105,21 +119,22 @@ pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
 }
 
 /// All of a body, or none if it is too large; of that the rest is discarded, within bounds.
-async fn collect(mut body: axum::body::Body) -> Result<Option<Bytes>, axum::Error> {
-    if body.size_hint().lower() > MAX_DISCARDED_BYTES as u64 {
+async fn collect(mut body: axum::body::Body, most: usize) -> Result<Option<Bytes>, axum::Error> {
+    let looked_at = most + MAX_DISCARDED_BYTES;
+    if body.size_hint().lower() > looked_at as u64 {
         return Ok(None);
     }
     let (mut kept, mut size) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         size += data.len();
-        if size <= MAX_BODY_BYTES {
+        if size <= most {
             kept.extend_from_slice(&data);
-        } else if size > MAX_DISCARDED_BYTES {
+        } else if size > looked_at {
             break;
         }
     }
-    Ok((size <= MAX_BODY_BYTES).then(|| kept.freeze()))
+    Ok((size <= most).then(|| kept.freeze()))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -15,7 +15,7 @@ mod text;
 mod token;
 
 pub use address::{Path, QueryString, named};
-pub use body::{Body, MAX_BODY_BYTES, NoBody, present, read_body};
+pub use body::{Body, MAX_BODY_BYTES, MAX_UPLOAD_BYTES, NoBody, present, read_body, read_upload};
 pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;

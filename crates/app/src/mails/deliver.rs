@@ -26,6 +26,8 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// E-mails that one step takes.
 const BATCH: u32 = 64;
+/// Patient ones that one step takes, while no other is due.
+const FEW: u32 = 8;
 /// E-mails that are under way at once.
 const AT_ONCE: usize = 4;
 
@@ -44,7 +46,7 @@ impl Mails {
                 // Whoever is cut off on the way is tried again when its lease is over.
                 match stop.run_until_cancelled(self.deliver_due()).await {
                     None => return Ok(()),
-                    Some(Ok(taken)) if taken == BATCH as usize => continue,
+                    Some(Ok(taken)) if taken >= FEW as usize => continue,
                     Some(Ok(_)) => {}
                     Some(Err(error)) => tracing::warn!(%error, "e-mails cannot be looked after now"),
                 }
@@ -59,7 +61,11 @@ impl Mails {
 
     /// Delivers what is due. Returns how many e-mails were looked at.
     pub async fn deliver_due(&self) -> Result<usize, PortError> {
-        let mails = self.ports.records.list::<QueuedMail>(self.due(MailState::Waiting)).await?;
+        let mut mails = self.ports.records.list::<QueuedMail>(self.due(MailState::Waiting)).await?;
+        if mails.is_empty() {
+            let few = Query { limit: FEW, ..self.due(MailState::Patient) };
+            mails = self.ports.records.list::<QueuedMail>(few).await?;
+        }
         let count = mails.len();
         let outcomes: Vec<_> =
             stream::iter(mails).map(|mail| self.deliver(mail)).buffer_unordered(AT_ONCE).collect().await;

@@ -6,7 +6,8 @@
 //!   up, which is logged, counted and kept for a while, without its contents.
 //! - Who it goes to and what it says is sealed at rest, gone once it is delivered or given up, and never logged.
 //!
-//! The queue is bounded by what causes e-mails, which is limited for each person and address, and by their short lives.
+//! The queue is bounded by what causes e-mails, which is limited for each person and address, and by their short lives. Those
+//! that go to many at once are patient: whoever waits for a code does not wait for them.
 
 mod deliver;
 #[cfg(test)]
@@ -34,6 +35,8 @@ text_enum! {
     pub enum MailState {
         /// It is delivered when it is due.
         Waiting = "waiting",
+        /// The same, but those that wait go first.
+        Patient = "patient",
         /// It will not be delivered. Its contents are gone.
         GivenUp = "given_up",
     }
@@ -119,6 +122,15 @@ impl Mails {
 
     /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
     pub fn queue(&self, mail: NewMail<'_>) -> Unit {
+        self.queue_as(MailState::Waiting, mail)
+    }
+
+    /// The same for one of many that nobody waits for: it goes out when no other is due.
+    pub fn queue_patiently(&self, mail: NewMail<'_>) -> Unit {
+        self.queue_as(MailState::Patient, mail)
+    }
+
+    fn queue_as(&self, state: MailState, mail: NewMail<'_>) -> Unit {
         let NewMail { purpose, to, subject, body, useful_for } = mail;
         let now = self.ports.clock.now();
         let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
@@ -127,7 +139,7 @@ impl Mails {
         let sealer = self.ports.keys.sealer();
         let queued = QueuedMail {
             id,
-            state: MailState::Waiting,
+            state,
             purpose: purpose.to_owned(),
             due_at: now,
             until: now + useful_for,
@@ -151,7 +163,7 @@ impl Sealed for QueuedMail {
 
     fn reseal(&mut self, sealer: &Sealer) -> Result<(), Unreadable> {
         // One that was given up has no contents any more.
-        if self.state == MailState::Waiting {
+        if self.state != MailState::GivenUp {
             self.contents = sealer.reseal(self.sealed_with, &place(&self.id), &self.contents)?;
         }
         self.sealed_with = sealer.key();

@@ -184,3 +184,24 @@ async fn who_dies_on_the_way_leaves_it_to_another() {
     post.mails.deliver_due().await.unwrap();
     assert_eq!((post.sent(), post.rows().await.len()), (1, 0));
 }
+
+#[tokio::test]
+async fn who_waits_for_a_mail_does_not_wait_for_those_of_many() {
+    let post = Post::new();
+    for number in 0..20 {
+        let body = format!("news {number}");
+        let news = NewMail { purpose: "test", to: TO, subject: "News", body, useful_for: Duration::from_hours(1) };
+        post.records.commit(post.mails.queue_patiently(news)).await.unwrap();
+    }
+    post.mails.deliver_due().await.unwrap();
+    let first = post.sent();
+    assert!((1..20).contains(&first), "a few at a time");
+    post.queue(Duration::from_mins(5)).await;
+    post.mails.deliver_due().await.unwrap();
+    assert_eq!(post.sent(), first + 1);
+    assert_eq!(post.server.got.lock().last().map(|mail| mail.subject.clone()), Some("Hello".to_owned()));
+    for _ in 0..20 {
+        post.mails.deliver_due().await.unwrap();
+    }
+    assert_eq!((post.sent(), post.rows().await.len()), (21, 0), "and all of them go out");
+}

@@ -295,6 +295,7 @@ mod tests {
             visit_date: None,
             discount: None,
             minimum_amount: None,
+            categories: Vec::new(),
         };
         let offer = Box::new(OfferInfo {
             offer_id: OfferId::numbered(Time(1), OfferNumber(1), [0; 6]),

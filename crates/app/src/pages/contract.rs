@@ -6,6 +6,8 @@ use firstcome_core::money::Money;
 use firstcome_core::time::Time;
 use serde::Deserialize;
 
+use super::language::Language;
+
 /// A page of a list.
 #[derive(Deserialize)]
 pub(super) struct Items<T> {
@@ -16,6 +18,33 @@ pub(super) struct Items<T> {
 impl<T> Default for Items<T> {
     fn default() -> Self {
         Self { items: Vec::new(), next_cursor: None }
+    }
+}
+
+/// What buyers narrow the shop down by.
+#[derive(Deserialize)]
+pub(super) struct Category {
+    pub(super) category_id: String,
+    name: Names,
+    pub(super) parent: Option<String>,
+}
+
+/// What something is called in each language.
+#[derive(Deserialize)]
+struct Names {
+    ko: Option<String>,
+    en: Option<String>,
+}
+
+impl Category {
+    /// Its name in a language, or in the other.
+    pub(super) fn name(&self, language: Language) -> &str {
+        let Names { ko, en } = &self.name;
+        let name = match language {
+            Language::Korean => ko.as_ref().or(en.as_ref()),
+            Language::English => en.as_ref().or(ko.as_ref()),
+        };
+        name.map_or("", String::as_str)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The list of offers: open now, opening soon, ended.
+//! The list of offers: open now, opening soon, ended; of one kind, in one category, with some words.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::api::{Call, query};
-use super::contract::{Items, Offer};
+use super::contract::{Category, Items, Offer};
 use super::failure::Failure;
 use super::fields::Parameters;
 use super::problem::Problem;
@@ -25,6 +25,10 @@ pub(super) struct Filter {
     #[serde(default)]
     kind: String,
     #[serde(default)]
+    category: String,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
     cursor: String,
 }
 
@@ -40,9 +44,9 @@ struct Section {
 #[template(path = "home.html")]
 struct Page<'a> {
     page: &'a Visitor,
-    kind: &'a str,
-    state: &'a str,
+    filter: &'a Filter,
     sections: Vec<Section>,
+    categories: Vec<Category>,
     kinds: [&'static str; 4],
 }
 
@@ -52,38 +56,92 @@ impl Page<'_> {
     }
 
     fn is_kind(&self, kind: &str) -> bool {
-        self.kind == kind
+        self.filter.kind == kind
+    }
+
+    fn is_searched(&self) -> bool {
+        !self.filter.q.trim().is_empty()
+    }
+
+    fn is_filtered(&self) -> bool {
+        let Filter { state, kind, category, .. } = self.filter;
+        self.is_searched() || [state, kind, category].into_iter().any(|filter| !filter.is_empty())
     }
 
     fn kind_link(&self, kind: &str) -> String {
-        format!("/{}", query(&[("state", self.state), ("kind", kind)]))
+        let Filter { state, category, q, .. } = self.filter;
+        format!("/{}", query(&[("state", state), ("kind", kind), ("category", category), ("q", q)]))
+    }
+
+    fn category_link(&self, category: &str) -> String {
+        let Filter { state, kind, q, .. } = self.filter;
+        format!("/{}", query(&[("state", state), ("kind", kind), ("category", category), ("q", q)]))
+    }
+
+    fn label<'a>(&self, category: &'a Category) -> &'a str {
+        category.name(self.page.language)
+    }
+
+    /// The category at the top that is chosen, or that the chosen one is in.
+    fn chosen_top(&self) -> &str {
+        let chosen = self.categories.iter().find(|category| category.category_id == self.filter.category);
+        chosen.map_or("", |category| category.parent.as_deref().unwrap_or(&category.category_id))
+    }
+
+    /// Those at the top, with whether they are chosen; each row of links is one level.
+    fn tops(&self) -> Vec<(&Category, bool)> {
+        let tops = self.categories.iter().filter(|category| category.parent.is_none());
+        tops.map(|category| (category, category.category_id == self.chosen_top())).collect()
+    }
+
+    /// Those in the chosen one.
+    fn inner(&self) -> Vec<(&Category, bool)> {
+        let top = Some(self.chosen_top()).filter(|top| !top.is_empty());
+        let inner = self.categories.iter().filter(|category| top.is_some() && category.parent.as_deref() == top);
+        inner.map(|category| (category, category.category_id == self.filter.category)).collect()
+    }
+
+    /// What the script asks for when it looks how the stock is.
+    fn asked(&self) -> String {
+        let Filter { kind, category, q, .. } = self.filter;
+        query(&[("state", "open"), ("limit", STATES[0].1), ("kind", kind), ("category", category), ("q", q)])
     }
 }
 
 /// `GET /`
-pub(super) async fn show(visitor: Visitor, Parameters(filter): Parameters<Filter>) -> Result<Response, Failure> {
-    let kind = KINDS.into_iter().find(|kind| *kind == filter.kind).unwrap_or_default();
+pub(super) async fn show(visitor: Visitor, Parameters(mut filter): Parameters<Filter>) -> Result<Response, Failure> {
+    if !KINDS.contains(&filter.kind.as_str()) {
+        filter.kind.clear();
+    }
     let chosen = STATES.iter().find(|(state, _)| *state == filter.state);
-    let sections = if let Some((state, _)) = chosen {
-        vec![section(&visitor, state, "24", kind, &filter.cursor).await?]
+    filter.state = chosen.map_or_else(String::new, |(state, _)| (*state).to_owned());
+    let categories = visitor.ask::<Items<Category>>(Call::get("/categories"));
+    let (sections, categories) = if let Some((state, _)) = chosen {
+        let (section, categories) = tokio::join!(section(&visitor, state, "24", &filter), categories);
+        (vec![section?], categories?)
     } else {
-        let [open, upcoming, ended] = STATES.map(|(state, limit)| section(&visitor, state, limit, kind, ""));
-        let (open, upcoming, ended) = tokio::join!(open, upcoming, ended);
-        vec![open?, upcoming?, ended?]
+        filter.cursor.clear();
+        let [open, upcoming, ended] = STATES.map(|(state, limit)| section(&visitor, state, limit, &filter));
+        let (open, upcoming, ended, categories) = tokio::join!(open, upcoming, ended, categories);
+        (vec![open?, upcoming?, ended?], categories?)
     };
-    let state = chosen.map_or("", |(state, _)| state);
-    Ok(html(&visitor, StatusCode::OK, &Page { page: &visitor, kind, state, sections, kinds: KINDS }))
+    let categories = categories.items;
+    let page = Page { page: &visitor, filter: &filter, sections, categories, kinds: KINDS };
+    Ok(html(&visitor, StatusCode::OK, &page))
 }
 
-async fn section(
-    visitor: &Visitor,
-    state: &'static str,
-    limit: &str,
-    kind: &str,
-    cursor: &str,
-) -> Result<Section, Problem> {
-    let query_of =
-        |cursor: &str, limit: &str| query(&[("state", state), ("kind", kind), ("limit", limit), ("cursor", cursor)]);
+async fn section(visitor: &Visitor, state: &'static str, limit: &str, filter: &Filter) -> Result<Section, Problem> {
+    let Filter { kind, category, q, cursor, .. } = filter;
+    let query_of = |cursor: &str, limit: &str| {
+        query(&[
+            ("state", state),
+            ("kind", kind),
+            ("category", category),
+            ("q", q),
+            ("limit", limit),
+            ("cursor", cursor),
+        ])
+    };
     let list: Items<Offer> = visitor.ask(Call::get(&format!("/offers{}", query_of(cursor, limit)))).await?;
     let more = list.next_cursor.map(|cursor| format!("/{}", query_of(&cursor, "")));
     Ok(Section { state, offers: list.items, more })

@@ -61,10 +61,10 @@ record! {
         pub created_at: Time,
         /// When it last changed.
         pub updated_at: Time,
-        /// How it is collected; through the provider's checkout in rows of old versions.
-        pub method: Option<PaymentMethod>,
         /// Minor units that the provider counts as free of VAT; none where it counts none.
         pub tax_free: Option<i64>,
+        /// How it is collected; through the provider's checkout in rows of old versions.
+        pub method: Option<PaymentMethod>,
     }
     indexes [
         unique "payments_live" ("live"),

@@ -85,6 +85,7 @@ pub fn check_query(tables: &[&'static Table], query: &Query) -> Result<(), PortE
     }
     let values = query.filters.iter().map(|filter| match &filter.comparison {
         Comparison::IsOneOf(values) => values.len(),
+        Comparison::HasOneOf(parts) => parts.len(),
         _ => 1,
     });
     if values.sum::<usize>() > MOST_VALUES {
@@ -108,10 +109,10 @@ fn check_filter(table: &Table, filter: &Filter) -> Result<(), PortError> {
         Comparison::IsOneOf(values) => {
             values.iter().filter(|value| **value != Value::Null).try_for_each(|value| column.check(table, value))
         }
-        Comparison::Contains(_) if column.kind != Kind::Text => {
+        Comparison::Contains(_) | Comparison::HasOneOf(_) if column.kind != Kind::Text => {
             Err(misused(table, &format!("column {} holds no text", column.name)))
         }
-        Comparison::Contains(_) | Comparison::IsNull => Ok(()),
+        Comparison::Contains(_) | Comparison::HasOneOf(_) | Comparison::IsNull => Ok(()),
     }
 }
 

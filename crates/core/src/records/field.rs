@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    ActionId, AddressId, DeliveryId, EventId, MailId, NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId,
-    RefundId, SessionId, SettlementId, UserId, VoucherId, WebhookId,
+    ActionId, AddressId, CategoryId, DeliveryId, EventId, ImageId, MailId, NoticeId, OfferId, OfferNumber, OrderId,
+    PaymentId, ProductId, RefundId, SessionId, SettlementId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -164,8 +164,10 @@ macro_rules! id_field {
 id_field!(
     ActionId,
     AddressId,
+    CategoryId,
     DeliveryId,
     EventId,
+    ImageId,
     MailId,
     NoticeId,
     OfferId,

@@ -19,6 +19,8 @@ pub enum Comparison {
     AtLeast(Value),
     /// A text that contains this one, letters A to Z in either case.
     Contains(String),
+    /// A text that has one of these in it, byte for byte; none has one of nothing.
+    HasOneOf(Vec<String>),
     /// Empty.
     IsNull,
 }

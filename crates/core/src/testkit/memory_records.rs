@@ -95,6 +95,10 @@ fn holds(value: &Value, comparison: &Comparison) -> bool {
             Value::Text(text) => text.to_ascii_lowercase().contains(&part.to_ascii_lowercase()),
             _ => false,
         },
+        Comparison::HasOneOf(parts) => match value {
+            Value::Text(text) => parts.iter().any(|part| text.contains(part.as_str())),
+            _ => false,
+        },
         Comparison::IsNull => *value == Value::Null,
     }
 }

@@ -10,8 +10,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, ExportedCatalogue, Ports};
+use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports};
 use firstcome_app::orders::OfferFacts;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::OfferNumber;
@@ -74,6 +75,8 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         time_zone,
+        images: ImageOptions::default(),
+        wish_pause: Duration::ZERO,
     });
     catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
 }

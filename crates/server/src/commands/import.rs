@@ -1,5 +1,6 @@
 //! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
 
+pub(super) mod categories;
 mod csv;
 mod fields;
 mod json;
@@ -7,11 +8,13 @@ mod ledger;
 mod take;
 mod times;
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -42,6 +45,8 @@ const NOT_UTF8: &str =
 pub(super) struct ProductRow {
     place: String,
     product: NewProduct,
+    /// What it is found under, by name; none when the file does not say.
+    categories: Option<Vec<String>>,
 }
 
 /// An offer and its place in the file.
@@ -71,7 +76,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     };
     let config = arguments.data.load()?;
     let time_zone = time_zone(&config);
-    let catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
+    let mut catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
     for note in &catalogue.notes {
         writeln!(std::io::stderr(), "{note}")?;
     }
@@ -85,7 +90,10 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             time_zone,
+            images: ImageOptions::default(),
+            wish_pause: Duration::ZERO,
         });
+        without_missing_images(&catalog, &mut catalogue).await?;
         compare(&catalog, &catalogue).await?;
         let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
@@ -155,7 +163,7 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
             return Err(bad(&row.place, format!("the sku {sku} stands here twice")));
         }
     }
-    let mut offers = std::collections::HashSet::new();
+    let mut offers = HashSet::new();
     for OfferRow { place, given: GivenOffer { offer, product_sku, .. } } in &catalogue.offers {
         offer.validate().map_err(|report| bad(place, report.to_string().trim()))?;
         let sku = offer.sku.clone().ok_or_else(|| bad(place, "sku: an import needs one, so that twice is once"))?;
@@ -173,11 +181,30 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
 
 /// Finds whatever would break a promise of the shop that is there, before anything is taken.
 async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
+    let mut checked = HashSet::new();
     for row in &catalogue.products {
+        let named = row.categories.as_deref().unwrap_or_default();
+        categories::check(catalog, named, &mut checked).await.map_err(|problem| bad(&row.place, words(&problem)))?;
         catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     for row in &catalogue.offers {
         catalog.check_offer(&row.given).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+    }
+    Ok(())
+}
+
+/// Takes out the pictures that were uploaded to another shop: a file has only their addresses.
+async fn without_missing_images(catalog: &Catalog, catalogue: &mut Catalogue) -> Result<(), CommandError> {
+    for row in &mut catalogue.products {
+        let url = row.product.image_url.as_deref();
+        if !catalog.has_image(url).await.map_err(|problem| bad(&row.place, words(&problem)))? {
+            writeln!(
+                std::io::stderr(),
+                "{}: image_url: the picture is not in this shop; the product has none",
+                row.place
+            )?;
+            row.product.image_url = None;
+        }
     }
     Ok(())
 }

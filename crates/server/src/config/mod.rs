@@ -44,6 +44,12 @@ pub struct Config {
     /// When buyers get money back for gift cards.
     #[config(nested)]
     pub gift_cards: GiftCards,
+    /// Pictures that sellers upload.
+    #[config(nested)]
+    pub images: Images,
+    /// Mails about what people wish for.
+    #[config(nested)]
+    pub wishes: Wishes,
     /// The payment provider for development.
     #[config(nested)]
     pub sandbox: Sandbox,
@@ -179,6 +185,28 @@ pub struct GiftCards {
     /// Minor units up to which a card is small.
     #[config(default = 10000, env = "FIRSTCOME_GIFT_CARDS_SMALL_VALUE")]
     pub small_value: i64,
+}
+
+/// Pictures that sellers upload.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Images {
+    /// KiB that one may have.
+    #[config(default = 2048, env = "FIRSTCOME_IMAGES_MAX_KIB")]
+    pub max_kib: u64,
+    /// MiB that all of them together may have.
+    #[config(default = 1024, env = "FIRSTCOME_IMAGES_QUOTA_MIB")]
+    pub quota_mib: u64,
+    /// Hours after which one is removed that no product shows.
+    #[config(default = 168, env = "FIRSTCOME_IMAGES_UNUSED_HOURS")]
+    pub unused_hours: u64,
+}
+
+/// Mails about what people wish for.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Wishes {
+    /// Hours within which a person gets one mail at most about one product.
+    #[config(default = 24, env = "FIRSTCOME_WISHES_PAUSE_HOURS")]
+    pub pause_hours: u64,
 }
 
 /// How many requests are accepted.

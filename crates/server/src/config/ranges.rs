@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use firstcome_app::http::MAX_UPLOAD_BYTES;
+
 use super::{Config, ConfigError};
 
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
@@ -13,7 +15,21 @@ fn amount(value: Option<i64>) -> u64 {
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, shop, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config {
+        server,
+        shop,
+        tokens,
+        limits,
+        payments,
+        gift_cards,
+        images,
+        wishes,
+        smtp,
+        cluster,
+        forwarding,
+        kafka,
+        ..
+    } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
@@ -37,6 +53,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("gift_cards.spent_percent", gift_cards.spent_percent.into(), 0..=100),
         ("gift_cards.small_spent_percent", gift_cards.small_spent_percent.into(), 0..=100),
         ("gift_cards.small_value", gift_cards.small_value.max(0) as u64, 0..=1_000_000_000),
+        ("images.max_kib", images.max_kib, 1..=MAX_UPLOAD_BYTES as u64 / 1_024),
+        ("images.quota_mib", images.quota_mib, 0..=1_000_000),
+        ("images.unused_hours", images.unused_hours, 1..=24 * 3_650),
+        ("wishes.pause_hours", wishes.pause_hours, 1..=24 * 365),
         ("smtp.timeout_seconds", smtp.timeout_seconds, 1..=120),
         ("smtp.connections", smtp.connections as u64, 1..=16),
         ("cluster.heartbeat_milliseconds", cluster.heartbeat_milliseconds, 50..=60_000),

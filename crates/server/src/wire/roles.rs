@@ -68,6 +68,12 @@ pub(super) fn catalog_ports(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         time_zone: time_zone(config),
+        images: catalog::ImageOptions {
+            most_bytes: config.images.max_kib as usize * 1_024,
+            quota: config.images.quota_mib << 20,
+            kept_unused: Duration::from_hours(config.images.unused_hours),
+        },
+        wish_pause: Duration::from_hours(config.wishes.pause_hours),
     }
 }
 
@@ -155,17 +161,20 @@ pub(super) async fn accounts_role(
             ..accounts::PasswordOptions::default()
         },
         development: config.development(),
+        public_url: config.server.public_url.clone(),
         ..accounts::Options::default()
     };
+    let actions = parts.actions(RoleName::Accounts, records);
     let ports = accounts::Ports {
-        records,
+        records: actions.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         mailer,
         keys: parts.keys.clone(),
+        events: parts.events.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports, metrics).await
+    Ok(witnessed(accounts::create(options, ports, metrics).await?, actions))
 }
 
 /// The mail server that the configuration names.

@@ -92,6 +92,7 @@ impl Builder {
             Comparison::AtLeast(value) => self.compare(name, ">=", value),
             Comparison::IsOneOf(values) => self.among(name, values),
             Comparison::Contains(text) => self.contains(name, &text),
+            Comparison::HasOneOf(parts) => self.has_one_of(name, parts),
         }
     }
 
@@ -128,6 +129,19 @@ impl Builder {
                 self.value(Kind::Text, Value::Text(text.chars().map(pattern).collect()));
             }
         }
+    }
+
+    /// Texts are compared byte by byte here, so that these functions look for bytes.
+    fn has_one_of(&mut self, name: &str, parts: Vec<String>) {
+        let column = self.engine.quoted(name);
+        self.add(format_args!(" AND ({}", self.truth(false)));
+        for part in parts {
+            let function = if self.engine == Engine::Postgres { "strpos" } else { "instr" };
+            self.add(format_args!(" OR {function}({column}, "));
+            self.value(Kind::Text, Value::Text(part));
+            self.sql.push_str(") > 0");
+        }
+        self.sql.push(')');
     }
 
     /// Rows behind this place, where an empty value stands before all others.

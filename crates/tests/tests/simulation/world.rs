@@ -131,6 +131,7 @@ pub(super) fn announce(catalog: &Arc<dyn Records>, sold: &Sold, clock: &TestCloc
         visit_date: None,
         discount: None,
         minimum_amount: None,
+        categories: Vec::new(),
     };
     let offer = Box::new(OfferInfo {
         offer_id: terms.offer,

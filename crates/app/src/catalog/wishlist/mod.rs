@@ -38,8 +38,10 @@ record! {
         pub(super) product: ProductId,
         /// Since when.
         pub(super) added_at: Time,
+        /// When the person was last told that it can be had.
+        pub(super) told_at: Option<Time>,
     }
-    indexes [index "wishes_by_person" ("person", "added_at")]
+    indexes [index "wishes_by_person" ("person", "added_at"), index "wishes_by_product" ("product")]
 }
 
 record! {
@@ -83,7 +85,8 @@ impl Catalog {
             if wishes >= MOST_WISHES {
                 return Err(Problem::new(ErrorCode::WishlistFull).with("limit", MOST_WISHES));
             }
-            let unit = count(person, counted, wishes + 1).insert(&WishRow { id, person, product, added_at });
+            let unit =
+                count(person, counted, wishes + 1).insert(&WishRow { id, person, product, added_at, told_at: None });
             if self.ports.records.commit(unit).await? == Committed::Done {
                 return Ok(());
             }
@@ -128,7 +131,9 @@ impl Catalog {
         }
         let ids = wishes.iter().map(|wish| wish.product.to_value()).collect();
         let query = Query::all(ProductRow::TABLE, wishes.len() as u32);
-        let rows = self.ports.records.list(query.filter("product_id", Comparison::IsOneOf(ids))).await?;
+        let query = query.filter("product_id", Comparison::IsOneOf(ids));
+        let mut rows = self.ports.records.list::<ProductRow>(query).await?;
+        self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
         Ok(rows.into_iter().map(|stored| stored.record).collect())
     }
 }

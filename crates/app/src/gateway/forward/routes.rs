@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 19] = [
+const ROUTES: [(&str, RoleName); 23] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -18,8 +18,12 @@ const ROUTES: [(&str, RoleName); 19] = [
     ("/api/v1/me", RoleName::Accounts),
     ("/api/v1/products", RoleName::Catalog),
     ("/api/v1/offers", RoleName::Catalog),
+    ("/api/v1/categories", RoleName::Catalog),
     ("/api/v1/time", RoleName::Catalog),
     ("/api/v1/admin/products", RoleName::Catalog),
+    ("/api/v1/admin/categories", RoleName::Catalog),
+    ("/api/v1/admin/images", RoleName::Catalog),
+    ("/images", RoleName::Catalog),
     ("/api/v1/admin/offers", RoleName::Catalog),
     ("/api/v1/admin/settlement", RoleName::Payments),
     ("/api/v1/admin/webhooks", RoleName::Notices),
@@ -42,6 +46,11 @@ pub fn role_of(path: &str) -> Option<RoleName> {
         return Some(RoleName::Accounts);
     }
     ROUTES.into_iter().find(|(prefix, _)| begins(prefix)).map(|(_, role)| role)
+}
+
+/// Whether the body of a request is an upload, which may be larger. Only of who is logged in: others are refused anyway.
+pub(super) fn is_upload(parts: &Parts) -> bool {
+    parts.uri.path() == "/api/v1/admin/images" && parts.extensions.get::<Identity>().is_some()
 }
 
 /// Whether a request may be sent a second time when nobody knows what came of the first: it only reads, or it carries
@@ -133,6 +142,10 @@ mod tests {
             ("/api/v1/admin/offers/ofr_1/live", Some(RoleName::Catalog)),
             ("/api/v1/admin/audit", Some(RoleName::Orders)),
             ("/api/v1/admin/settlement/stl_1/findings", Some(RoleName::Payments)),
+            ("/api/v1/categories", Some(RoleName::Catalog)),
+            ("/api/v1/admin/categories/cat_1", Some(RoleName::Catalog)),
+            ("/api/v1/admin/images", Some(RoleName::Catalog)),
+            ("/images/img_1", Some(RoleName::Catalog)),
             ("/api/v1/admin/webhooks/whk_1/test", Some(RoleName::Notices)),
             ("/api/v1/admin/webhook-deliveries", Some(RoleName::Notices)),
             ("/sandbox/toss/checkout", Some(RoleName::Sandbox)),

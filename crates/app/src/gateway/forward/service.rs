@@ -15,7 +15,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::{Forwarder, routes};
 use crate::gateway::answers;
-use crate::http::read_body;
+use crate::http::{MAX_UPLOAD_BYTES, read_body, read_upload};
 
 /// Sends every request to the role that answers its path.
 #[derive(Clone)]
@@ -45,7 +45,13 @@ impl Forwarder {
         let body = if body.is_end_stream() {
             Bytes::new()
         } else {
-            match read_body(Request::new(body)).await {
+            let body = Request::new(body);
+            let read = if routes::is_upload(&parts) {
+                read_upload(body, MAX_UPLOAD_BYTES).await
+            } else {
+                read_body(body).await
+            };
+            match read {
                 Ok(body) => body,
                 Err(problem) => return problem.into_response(),
             }

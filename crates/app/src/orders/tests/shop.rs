@@ -295,6 +295,7 @@ pub(super) fn offer(number: OfferNumber, price: Money) -> OfferInfo {
         visit_date: None,
         discount: None,
         minimum_amount: None,
+        categories: Vec::new(),
     };
     OfferInfo {
         offer_id: offer_id(number),

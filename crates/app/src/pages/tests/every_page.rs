@@ -8,9 +8,12 @@ use tower::ServiceExt as _;
 
 use super::Browser;
 
-const ANYONE: [&str; 8] = [
+const ANYONE: [&str; 11] = [
     "/",
     "/?state=open&kind=ticket",
+    "/?category=cat_home",
+    "/?category=cat_ears&kind=goods",
+    "/?q=%3Cimg%20src%3Dx%3E%22&category=%22%3E",
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
     "/offers/ofr_sold_out",

@@ -279,6 +279,14 @@ async fn sign_up(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value
     (StatusCode::CREATED, Json(json!({ "user_id": "usr_1" }))).into_response()
 }
 
+async fn categories(State(memory): Stub) -> Response {
+    memory.list(vec![
+        json!({ "category_id": "cat_home", "name": { "ko": "가전", "en": "Appliances" }, "parent": null, "position": 1 }),
+        json!({ "category_id": "cat_ears", "name": { "ko": "이어폰", "en": null }, "parent": "cat_home", "position": 2 }),
+        json!({ "category_id": "cat_card", "name": { "ko": null, "en": "Gift cards" }, "parent": null, "position": 3 }),
+    ])
+}
+
 async fn forgot(Json(body): Json<Value>) -> Response {
     match body["email"].as_str() {
         Some(email) if email.contains('@') => StatusCode::ACCEPTED.into_response(),
@@ -558,6 +566,7 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/vouchers/{code}", get(one_voucher))
         .route("/vouchers/{code}/history", get(history))
         .route("/vouchers/{code}/redeem", post(redeem))
+        .route("/categories", get(categories))
         .route("/offers", get(offers))
         .route("/offers/{id}", get(one_offer))
         .route("/offers/{id}/stock/stream", get(stock_stream))

@@ -192,6 +192,7 @@ fn offer(now: Time) -> OfferInfo {
         visit_date: None,
         discount: None,
         minimum_amount: None,
+        categories: Vec::new(),
     };
     OfferInfo {
         offer_id: OfferId::numbered(now, OFFER, [0; 6]),

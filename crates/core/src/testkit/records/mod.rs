@@ -154,6 +154,7 @@ macro_rules! records_conformance {
             openers_see_each_others_commits
             selects_by_every_comparison
             contains_ignores_case_of_ascii
+            has_one_of_compares_bytes
             orders_ties_by_key
             pages_are_stable_under_inserts
             pages_over_empty_values

@@ -59,6 +59,29 @@ pub async fn contains_ignores_case_of_ascii(harness: &impl RecordsHarness) {
     assert_eq!(found("é").await, [] as [&str; 0]);
 }
 
+/// `HasOneOf` finds texts with one of several parts in them, byte for byte.
+pub async fn has_one_of_compares_bytes(harness: &impl RecordsHarness) {
+    let records = harness.open().await.records;
+    let notes = ["Summer 100%", "여름 콘서트", "summer_sale\n\tcat_1", "\\"];
+    for (number, note) in (0..).zip(notes) {
+        done(&records, Unit::new().insert(&Ticket { note: Some(note.to_owned()), ..ticket(number) })).await;
+    }
+    done(&records, Unit::new().insert(&ticket(9))).await;
+    let records = &records;
+    let found = |parts: &'static [&'static str]| async move {
+        let parts = Comparison::HasOneOf(parts.iter().map(|part| (*part).to_owned()).collect());
+        let query = Query::all(Ticket::TABLE, 10).filter("note", parts).order_by("at", Direction::Ascending);
+        let rows = records.list::<Ticket>(query).await.expect("the database answers").into_iter();
+        rows.map(|stored| stored.record.at.0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["summer"]).await, [2]);
+    assert_eq!(found(&["Summer", "콘서"]).await, [0, 1]);
+    assert_eq!(found(&["\n\tcat_1", "%", "\\"]).await, [0, 2, 3]);
+    assert_eq!(found(&["_"]).await, [2]);
+    assert_eq!(found(&["concert"]).await, [0_i64; 0]);
+    assert_eq!(found(&[]).await, [0_i64; 0]);
+}
+
 /// Rows are ordered by the column and then by key, in the same direction; empty values come before all others.
 pub async fn orders_ties_by_key(harness: &impl RecordsHarness) {
     let records = harness.open().await.records;

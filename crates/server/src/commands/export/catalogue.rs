@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::Table;
 use crate::commands::CommandError;
-use crate::commands::import::COLUMNS;
+use crate::commands::import::{COLUMNS, categories};
 use crate::commands::words::guarded;
 
 type Fields = Map<String, Value>;
@@ -53,6 +53,10 @@ fn of_product(product: &Fields) -> Result<HashMap<String, String>, CommandError>
     let mut cells = HashMap::new();
     for (name, value) in product {
         match (name.as_str(), value) {
+            ("categories", names) => {
+                let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+                cells.insert("categories".to_owned(), guarded(&categories::cell(names)));
+            }
             ("face_value", money) => put_money(&mut cells, "face_value", "value_currency", money),
             ("discount", discount) if discount.get("percent").is_some() => {
                 put(&mut cells, "discount_percent", &discount["percent"])?;

@@ -27,8 +27,7 @@ pub(super) fn read(text: &str, name: &str, now: Time) -> Result<Catalogue, Comma
     let mut catalogue = Catalogue::default();
     for (index, row) in file.products.into_iter().enumerate() {
         let place = place(name, text, "products", index, &row);
-        let product = fields::read(row, &place)?;
-        catalogue.products.push(ProductRow { place, product });
+        catalogue.products.push(product(row, place)?);
     }
     for (index, row) in file.offers.into_iter().enumerate() {
         let place = place(name, text, "offers", index, &row);
@@ -46,6 +45,14 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
         Some(line) => format!("{name}:{line}: {list}[{index}]"),
         None => format!("{name}: {list}[{index}]"),
     }
+}
+
+/// Its categories are called by their names.
+fn product(mut row: Map<String, Value>, place: String) -> Result<ProductRow, CommandError> {
+    let names = row.remove("categories").filter(|names| !names.is_null());
+    let categories = names.map(serde_json::from_value).transpose();
+    let categories = categories.map_err(|_| bad(&place, "categories: must be a list of names"))?;
+    Ok(ProductRow { product: fields::read(row, &place)?, place, categories })
 }
 
 fn offer(mut row: Map<String, Value>, place: String, now: Time) -> Result<OfferRow, CommandError> {

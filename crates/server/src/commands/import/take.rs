@@ -1,9 +1,10 @@
 //! Taking a catalogue that was read and checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use firstcome_app::catalog::{Catalog, Imported, NewOffer};
+use firstcome_app::catalog::{Catalog, Imported, NewOffer, NewProduct};
 use firstcome_app::http::Problem;
+use firstcome_core::ids::CategoryId;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Catalogue, words};
@@ -39,6 +40,12 @@ fn stopped(place: &str, problem: &Problem, counts: &Counts) -> CommandError {
     CommandError::Input(format!("{place}: {}; before it: {counts}", words(problem)))
 }
 
+/// Two names can be of one category.
+fn without_twins(ids: Vec<CategoryId>) -> Vec<CategoryId> {
+    let mut seen = BTreeSet::new();
+    ids.into_iter().filter(|id| seen.insert(*id)).collect()
+}
+
 /// How often it is tried again when another import was faster.
 const TRIES: usize = 16;
 
@@ -61,6 +68,10 @@ pub(super) async fn take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -
 
 /// Whether all of it was taken, and what was.
 async fn try_to_take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Result<(Counts, bool), CommandError> {
+    let named = catalogue.products.iter().flat_map(|row| row.categories.iter().flatten());
+    let named: Vec<String> = named.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let categories = catalog.import_categories(&named).await;
+    let categories = categories.map_err(|problem| stopped("categories", &problem, &Counts::default()))?;
     let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
     let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
@@ -72,9 +83,11 @@ async fn try_to_take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Re
     let mut products = HashMap::new();
     for row in &catalogue.products {
         let sku = row.product.sku.clone().unwrap_or_default();
+        let under = row.categories.as_ref().map(|names| names.iter().map(|name| categories[name]).collect());
+        let product = NewProduct { categories: under.map(without_twins), ..row.product.clone() };
         let taken = match catalog.has_product(&sku).await {
-            Ok(true) => catalog.import_product(row.product.clone()).await.map(|(product, done)| (product, Some(done))),
-            Ok(false) => new.product(row.product.clone()).map(|product| (product, None)),
+            Ok(true) => catalog.import_product(product).await.map(|(product, done)| (product, Some(done))),
+            Ok(false) => new.product(product).map(|product| (product, None)),
             Err(problem) => Err(problem),
         };
         let (product, done) = taken.map_err(|problem| stopped(&row.place, &problem, &counts))?;

@@ -88,6 +88,15 @@ impl Builder {
                 self.value(Value::Text(text.to_ascii_lowercase()));
                 self.sql.push_str(") > 0");
             }
+            Comparison::HasOneOf(parts) => {
+                self.sql.push_str(" AND (0");
+                for part in parts {
+                    self.add(format_args!(" OR instr({}, ", quoted(name)));
+                    self.value(Value::Text(part));
+                    self.sql.push_str(") > 0");
+                }
+                self.sql.push(')');
+            }
         }
     }
 
@@ -148,7 +157,9 @@ fn is_short(query: &Query) -> bool {
     }
     // Every filter is an equality on a leading column of the index, or a bound on the column that orders.
     let bound = |filter: &Filter| {
-        filter.column == query.order.0 && !matches!(filter.comparison, Comparison::IsOneOf(_) | Comparison::Contains(_))
+        let scattered =
+            matches!(filter.comparison, Comparison::IsOneOf(_) | Comparison::Contains(_) | Comparison::HasOneOf(_));
+        filter.column == query.order.0 && !scattered
     };
     let nullable = |name: &str| query.table.columns.iter().any(|column| column.name == name && column.nullable);
     let leads = |columns: &[&str], unique: bool| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_app::catalog::GivenOffer;
+use firstcome_app::catalog::{GivenOffer, MOST_CATEGORIES};
 use firstcome_core::ids::ProductId;
 use firstcome_core::money::Currency;
 use serde_json::{Map, json};
@@ -21,6 +21,8 @@ pub(super) struct Item {
     pub(super) image_url: Option<String>,
     pub(super) tax_free: bool,
     pub(super) is_gift_card: bool,
+    /// What it is found under, by name.
+    pub(super) categories: Vec<String>,
     pub(super) price: i64,
     /// None where the shop did not count: such an offer is a draft without units.
     pub(super) stock: Option<i64>,
@@ -56,7 +58,14 @@ impl Foreign {
         self.catalogue.notes.push(format!("{place}: {why}"));
     }
 
-    pub(super) fn add(&mut self, item: Item) -> Result<(), CommandError> {
+    pub(super) fn add(&mut self, mut item: Item) -> Result<(), CommandError> {
+        if item.categories.len() > MOST_CATEGORIES {
+            self.note(
+                &item.place,
+                &format!("is in more categories than {MOST_CATEGORIES}, and taken into the first of them"),
+            );
+            item.categories.truncate(MOST_CATEGORIES);
+        }
         let money = json!({ "amount": item.price, "currency": self.currency });
         let mut product = Map::new();
         product.insert("sku".to_owned(), json!(item.sku));
@@ -69,7 +78,8 @@ impl Foreign {
             product.insert("face_value".to_owned(), money.clone());
         }
         let product = fields::read(product, &item.place)?;
-        self.catalogue.products.push(ProductRow { place: item.place.clone(), product });
+        let categories = Some(item.categories).filter(|names| !names.is_empty());
+        self.catalogue.products.push(ProductRow { place: item.place.clone(), product, categories });
         if item.stock.is_none() {
             self.note(&item.place, "has no count of units; its offer is a draft without any");
         }

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Catalogue, DEFAULT_CURRENCY, Dialect, Row};
 use crate::commands::CommandError;
-use crate::commands::import::{OfferRow, ProductRow, fields, times};
+use crate::commands::import::{OfferRow, ProductRow, categories, fields, times};
 use crate::commands::words::unguarded;
 
 /// Every column, in the order in which an export writes them.
-pub(in crate::commands) const COLUMNS: [&str; 26] = [
+pub(in crate::commands) const COLUMNS: [&str; 27] = [
     "sku",
     "kind",
     "name",
@@ -28,6 +28,7 @@ pub(in crate::commands) const COLUMNS: [&str; 26] = [
     "value_currency",
     "valid_for_days",
     "visit_date",
+    "categories",
     "offer_sku",
     "price",
     "currency",
@@ -57,8 +58,16 @@ pub(super) fn check(headers: &csv::StringRecord) -> Result<(), String> {
 pub(super) struct Ours {
     now: Time,
     catalogue: Catalogue,
-    /// What the file says of each product, and on which line first: with `offer_sku` it may say so again.
-    products: HashMap<String, (Map<String, Value>, usize)>,
+    /// What the file says of each product: with `offer_sku` it may say so again.
+    products: HashMap<String, Said>,
+}
+
+/// What a file says of a product.
+struct Said {
+    fields: Map<String, Value>,
+    categories: Option<Vec<String>>,
+    /// Where it says so first.
+    line: usize,
 }
 
 impl Ours {
@@ -71,16 +80,18 @@ impl Dialect for Ours {
     fn take(&mut self, row: &Row<'_>) -> Result<(), CommandError> {
         let sku = row.words("sku").ok_or_else(|| row.bad("sku: is needed, so that twice is once"))?.to_owned();
         let fields = row.product()?;
+        let categories = row.words("categories").map(categories::of);
         let several = row.headers.iter().any(|column| column == "offer_sku");
         match self.products.get(&sku) {
-            Some((before, _)) if several && *before == fields => {}
-            Some((_, line)) if several => {
+            Some(said) if several && said.fields == fields && said.categories == categories => {}
+            Some(Said { line, .. }) if several => {
                 return Err(row.bad(format!("line {line} says something else of the product {sku}")));
             }
             _ => {
-                self.products.insert(sku.clone(), (fields.clone(), row.line));
+                let said = Said { fields: fields.clone(), categories: categories.clone(), line: row.line };
+                self.products.insert(sku.clone(), said);
                 let product: NewProduct = fields::read(fields, &row.place)?;
-                self.catalogue.products.push(ProductRow { place: row.place.clone(), product });
+                self.catalogue.products.push(ProductRow { place: row.place.clone(), product, categories });
             }
         }
         let offer_sku = if several { row.words("offer_sku") } else { Some(sku.as_str()) };

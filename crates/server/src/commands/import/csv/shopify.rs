@@ -14,6 +14,9 @@ const HANDLE: &[&str] = &["URL handle", "Handle"];
 const TITLE: &str = "Title";
 const STATUS: &str = "Status";
 const BODY: &[&str] = &["Description", "Body (HTML)"];
+/// The taxonomy that every shop there shares, and the shop's own.
+const CATEGORY: &[&str] = &["Product category", "Product Category"];
+const TYPE: &str = "Type";
 const PICTURE: &[&str] = &["Product image URL", "Image Src"];
 const VARIANT_PICTURE: &[&str] = &["Variant image URL", "Variant Image"];
 const SKU: &[&str] = &["SKU", "Variant SKU"];
@@ -32,6 +35,8 @@ const TAKEN: &[&[&str]] = &[
     HANDLE,
     &[TITLE, STATUS],
     BODY,
+    CATEGORY,
+    &[TYPE],
     PICTURE,
     VARIANT_PICTURE,
     SKU,
@@ -77,6 +82,7 @@ impl Dialect for Shopify {
                 description: row.either(BODY).map(plain).unwrap_or_default(),
                 image_url: row.either(PICTURE).map(str::to_owned),
                 is_gift_card: row.is(GIFT_CARD, "true"),
+                categories: row.either(CATEGORY).into_iter().chain(row.text(TYPE)).map(str::to_owned).collect(),
                 draft: row.is(PUBLISHED, "false")
                     || row.text(STATUS).is_some_and(|status| !status.eq_ignore_ascii_case("active")),
                 ..Item::default()

@@ -109,3 +109,26 @@ fn variations_of_woocommerce_become_products() {
     assert!(orphan.starts_with("f.csv:2: Parent: no variable product id:9"), "{orphan}");
     assert!(refused(&format!("{head}11,simple,a,A,1,,,,7,,,,\n")).starts_with("f.csv:2: Regular price: is needed"));
 }
+
+#[test]
+fn other_shops_say_what_a_product_is_found_under() {
+    let of = |text: &str| -> Vec<Option<Vec<String>>> {
+        said(text).products.into_iter().map(|row| row.categories).collect()
+    };
+    let named = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let shopify = "URL handle,Title,Product category,Type,Tags,SKU,Inventory quantity,Price\n\
+        a,A,Apparel & Accessories > Clothing > Shirts,상의,\"여름, sale\",a-s,1,1\na,,,,,a-m,1,1\nb,B,,,,b,1,1\n";
+    let shirt = named(&["Apparel & Accessories > Clothing > Shirts", "상의"]);
+    assert_eq!(of(shopify), [shirt.clone(), shirt, None], "variants are where their product is");
+    assert!(said(shopify).notes.join("; ").contains("Tags"), "what is not taken is named");
+    let many = (0..12).map(|number| format!("C{number}")).collect::<Vec<_>>().join(", ");
+    let woocommerce = format!(
+        "ID,Type,SKU,Name,Published,Stock,Regular price,Categories,Parent\n\
+         1,simple,a,A,1,1,1,\"Clothing > Shirts, Bed\\, bath\",\n2,variable,b,B,1,,,Clothing,\n\
+         3,variation,b-1,B 1,1,1,1,,id:2\n4,simple,c,C,1,1,1,\"{many}\",\n"
+    );
+    let found = of(&woocommerce);
+    assert_eq!(found[..2], [named(&["Clothing > Shirts", "Bed, bath"]), named(&["Clothing"])]);
+    assert_eq!(found[2].as_ref().map(Vec::len), Some(10));
+    assert!(said(&woocommerce).notes.join("; ").contains("f.csv:5: is in more categories than 10"));
+}

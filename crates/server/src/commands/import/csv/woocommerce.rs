@@ -9,6 +9,7 @@ use firstcome_core::money::Currency;
 use super::foreign::{Foreign, Item, plain};
 use super::{Catalogue, Dialect, Row};
 use crate::commands::CommandError;
+use crate::commands::import::categories;
 
 const TAKEN: &[&[&str]] = &[&[
     "ID",
@@ -21,6 +22,7 @@ const TAKEN: &[&[&str]] = &[&[
     "Tax status",
     "Stock",
     "Regular price",
+    "Categories",
     "Images",
     "Parent",
 ]];
@@ -58,6 +60,7 @@ impl WooCommerce {
             image_url: row.text("Images").and_then(|all| all.split(',').next()).map(|url| url.trim().to_owned()),
             tax_free: row.is(&["Tax status"], "none"),
             is_gift_card: false,
+            categories: row.text("Categories").map(categories::of).unwrap_or_default(),
             price: 0,
             stock: if counted.is_some() { row.number("Stock")? } else { None },
             draft: !row.is(&["Published"], "1"),
@@ -102,6 +105,9 @@ impl Dialect for WooCommerce {
                     item.description.clone_from(&parent.description);
                 }
                 item.image_url = item.image_url.or_else(|| parent.image_url.clone());
+                if item.categories.is_empty() {
+                    item.categories.clone_from(&parent.categories);
+                }
                 item.draft |= parent.draft;
             }
             self.shared.add(item)?;

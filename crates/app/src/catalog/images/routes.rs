@@ -1,0 +1,134 @@
+//! `POST /admin/images` and `GET /images/{id}`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::ImageId;
+use firstcome_core::records::RecordsExt as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ImageBytes, ImageRow, PATH, picture};
+use crate::actions::about;
+use crate::catalog::Catalog;
+use crate::http::{Outcome, Path, Problem, Seller, read_upload};
+
+/// What may be sent.
+const MEDIA: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+/// How long somebody waits for those who came before: pictures are read one at a time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is found under an address never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// A picture that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Image)]
+pub(in crate::catalog) struct ImageView {
+    #[schema(value_type = String)]
+    image_id: ImageId,
+    /// For `image_url` of a product.
+    url: String,
+    /// `image/jpeg` or `image/png`: WebP becomes one of them.
+    content_type: String,
+    size: u64,
+    width: u32,
+    height: u32,
+}
+
+impl From<ImageRow> for ImageView {
+    fn from(row: ImageRow) -> Self {
+        let ImageRow { image_id, media, size, width, height, .. } = row;
+        Self { image_id, url: format!("{PATH}{image_id}"), content_type: media, size, width, height }
+    }
+}
+
+/// Takes a picture, as the body itself: JPEG, PNG or WebP. It is written anew, so that nothing is kept of where and when it
+/// was taken. The same twice is one; one that no product shows is removed after some days.
+#[utoipa::path(
+    post, path = "/api/v1/admin/images", tag = "admin",
+    request_body(content = Vec<u8>, content_type = "image/jpeg"),
+    responses(
+        (status = 201, body = ImageView),
+        (status = 409, description = "images_full"),
+        (status = 413, description = "body_too_large"),
+        (status = 415, description = "unsupported_media_type"),
+        (status = 422, description = "invalid_body: no picture that can be read, or one with too many pixels"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(in crate::catalog) async fn upload(
+    State(catalog): State<Arc<Catalog>>,
+    _: Seller,
+    request: Request,
+) -> Outcome<(StatusCode, Json<ImageView>)> {
+    check_media_type(request.headers())?;
+    let waited = tokio::time::timeout(PATIENCE, catalog.pictures.acquire()).await;
+    let Ok(Ok(_turn)) = waited else { return Err(Problem::new(ErrorCode::Overloaded)) };
+    let sent = read_upload(request, catalog.ports.images.most_bytes).await?;
+    let read = tokio::task::spawn_blocking(move || picture::read(&sent)).await;
+    let read = read.map_err(|_| Problem::field("body", "cannot be read"))?;
+    let picture = read.map_err(|why| Problem::field("body", why))?;
+    if picture.bytes.len() > catalog.ports.images.most_bytes {
+        let detail = "Written anew it is larger than a picture may be; send a smaller one, or a JPEG";
+        let most = catalog.ports.images.most_bytes;
+        return Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", most));
+    }
+    let row = catalog.keep(picture).await?;
+    about(row.image_id);
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// What it really is is looked at; this only tells who sends something else what to send.
+fn check_media_type(headers: &HeaderMap) -> Outcome<()> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if MEDIA.iter().any(|media| sent.eq_ignore_ascii_case(media)) {
+        return Ok(());
+    }
+    let detail = format!("Send the picture as the body, with Content-Type: {}", MEDIA.join(", "));
+    Err(Problem::new(ErrorCode::UnsupportedMediaType).detail(detail))
+}
+
+/// A picture.
+#[utoipa::path(
+    get, path = "/images/{id}", tag = "catalog", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The picture", content_type = "image/jpeg"),
+        (status = 304, description = "It is what If-None-Match names"),
+        (status = 404, description = "not_found"),
+    ),
+)]
+pub(in crate::catalog) async fn get(
+    State(catalog): State<Arc<Catalog>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Outcome<Response<Body>> {
+    let id: ImageId = id.parse().map_err(|_| Problem::not_found())?;
+    let records = &*catalog.ports.records;
+    let row = records.load::<ImageRow>(id).await?.ok_or_else(Problem::not_found)?.record;
+    let tag = format!("\"{id}\"");
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|tags| tags.split(',')).any(|known| matches!(known.trim(), "*") || known.trim() == tag);
+    let mut response = if known {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let bytes = records.load::<ImageBytes>(id).await?.ok_or_else(Problem::not_found)?;
+        Response::new(Body::from(bytes.record.contents))
+    };
+    for (name, value) in [
+        (header::CONTENT_TYPE, row.media.as_str()),
+        (header::ETAG, &tag),
+        (header::CACHE_CONTROL, FOR_EVER),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_str(value).expect("plain letters"));
+    }
+    Ok(response)
+}

@@ -1,0 +1,85 @@
+//! Pictures that are kept, used and removed.
+
+use std::time::Duration;
+
+use firstcome_core::codes::ErrorCode;
+use firstcome_core::ids::ImageId;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _};
+use serde_json::json;
+
+use super::picture::Picture;
+use super::{ImageBytes, ImageRow, ImageSpace, SPACE};
+use crate::catalog::product::ProductEdit;
+use crate::catalog::tests::Shop;
+
+impl Shop {
+    async fn keep(&self, fill: u8, size: usize) -> crate::http::Outcome<ImageId> {
+        let picture = Picture { media: "image/png", bytes: vec![fill; size], width: 1, height: 1 };
+        self.catalog.keep(picture).await.map(|row| row.image_id)
+    }
+
+    async fn kept(&self) -> (Vec<ImageId>, usize, u64) {
+        let rows = self.records.list::<ImageRow>(Query::all(ImageRow::TABLE, 10)).await.expect("readable");
+        let bytes = self.records.list::<ImageBytes>(Query::all(ImageBytes::TABLE, 10)).await.expect("readable");
+        let space = self.records.load::<ImageSpace>(SPACE).await.expect("readable");
+        let ids = rows.into_iter().map(|row| row.record.image_id).collect();
+        (ids, bytes.len(), space.map_or(0, |space| space.record.size))
+    }
+
+    async fn shows(&self, image: ImageId) -> crate::http::Outcome<firstcome_core::product::Product> {
+        let product = json!({ "kind": "goods", "name": "Lamp", "image_url": format!("/images/{image}") });
+        self.catalog.create_product(serde_json::from_value(product).expect("a product")).await
+    }
+}
+
+#[tokio::test]
+async fn the_same_twice_is_one_and_all_together_have_their_limit() {
+    let shop = Shop::open();
+    let first = shop.keep(1, 60_000).await.expect("kept");
+    assert_eq!(shop.keep(1, 60_000).await.expect("there"), first);
+    assert_eq!(shop.kept().await, (vec![first], 1, 60_000));
+    let full = shop.keep(2, 60_000).await.expect_err("refused");
+    assert_eq!(full.code(), ErrorCode::ImagesFull);
+    shop.keep(3, 40_000).await.expect("it fits");
+    assert_eq!(shop.kept().await.2, 100_000);
+}
+
+#[tokio::test]
+async fn only_a_picture_that_is_there_is_shown() {
+    let shop = Shop::open();
+    let image = shop.keep(1, 10).await.expect("kept");
+    let product = shop.shows(image).await.expect("created");
+    assert_eq!(shop.shows(ImageId([9; 16])).await.expect_err("refused").code(), ErrorCode::InvalidBody);
+    for (url, fits) in [("/images/cat.png", false), ("/assets/cat.png", true), ("https://a.example/1.png", true)] {
+        assert_eq!(shop.catalog.check_image(Some(url)).await.is_ok(), fits, "{url}");
+    }
+    assert_eq!(product.image_url, Some(format!("/images/{image}")));
+}
+
+#[tokio::test]
+async fn what_no_product_shows_goes_after_a_while() {
+    let shop = Shop::open();
+    let (used, unused) = (shop.keep(1, 10).await.expect("kept"), shop.keep(2, 20).await.expect("kept"));
+    let product = shop.shows(used).await.expect("created");
+    let sweep = async |hours| {
+        shop.clock.advance(Duration::from_hours(hours));
+        shop.catalog.sweep_images().await.expect("swept");
+        shop.kept().await.0
+    };
+    assert_eq!(sweep(1).await.len(), 2);
+    assert_eq!(sweep(24 * 6).await.len(), 2, "it may be used yet");
+    // Somebody sends it again: it is as new.
+    shop.keep(2, 20).await.expect("there");
+    assert_eq!(sweep(24 * 2).await.len(), 2);
+    assert_eq!(sweep(24 * 7).await, [used]);
+    assert_eq!(shop.kept().await, (vec![used], 1, 10), "and so are its bytes");
+    assert_eq!(shop.shows(unused).await.expect_err("refused").code(), ErrorCode::InvalidBody);
+    // A product that shows another picture lets the first one go.
+    let stored = shop.catalog.product(product.product_id).await.expect("there");
+    let edit: ProductEdit = serde_json::from_value(json!({ "image_url": null })).expect("an edit");
+    let without = edit.apply(stored.record.product.0.clone()).expect("right");
+    shop.catalog.change_product(stored, without).await.expect("changed");
+    assert_eq!(sweep(1).await, [used]);
+    assert!(sweep(24 * 7).await.is_empty());
+    assert_eq!(shop.kept().await, (vec![], 0, 0));
+}
