@@ -42,6 +42,10 @@ error_codes! {
     Unauthenticated = "unauthenticated", 401, "Log in first";
     /// E-mail or password is wrong.
     InvalidCredentials = "invalid_credentials", 401, "E-mail or password is wrong";
+    /// The account has a second factor, and no code was sent.
+    SecondFactorRequired = "second_factor_required", 401, "A code of the authenticator app is needed";
+    /// The code of the second factor is wrong, or was used.
+    SecondFactorWrong = "second_factor_wrong", 401, "The code of the authenticator app is wrong";
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken = "invalid_refresh_token", 401, "Log in again";
     /// The provider refused the payment for good.

@@ -23,6 +23,7 @@ mod privacy;
 mod protocol;
 mod recovery;
 mod sale;
+mod second_factor;
 mod several;
 mod simulation;
 mod smtp;

@@ -25,9 +25,11 @@ enum Who {
     Seller,
     /// An operator or a seller.
     Operator,
+    /// An operator only.
+    Administrator,
 }
 
-use Who::{Account, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
+use Who::{Account, Administrator, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
 
 const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/auth/email-codes", Anyone),
@@ -43,6 +45,11 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH", "/me", Account),
     ("DELETE", "/me", Account),
     ("PUT", "/me/password", Account),
+    ("GET", "/me/second-factor", Account),
+    ("POST", "/me/second-factor", Account),
+    ("POST", "/me/second-factor/confirm", Account),
+    ("POST", "/me/second-factor/recovery-codes", Account),
+    ("POST", "/me/second-factor/disable", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
     ("GET", "/me/wishlist", Account),
@@ -97,6 +104,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
+    ("POST", "/admin/accounts/{id}/second-factor/reset", Administrator),
     ("POST", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks/{id}", Seller),
@@ -119,6 +127,7 @@ struct Caller {
 
 /// What the paths name.
 struct Things {
+    account: String,
     offer: String,
     product: String,
     order: String,
@@ -198,6 +207,7 @@ fn expected(who: Who, caller: &str) -> Expected {
         (Merchant, _) => when(caller == "merchant", Forbidden),
         (Seller, _) => when(caller == "seller", Forbidden),
         (Operator, _) => when(["seller", "operator"].contains(&caller), Forbidden),
+        (Administrator, _) => when(caller == "operator", Forbidden),
     }
 }
 
@@ -218,6 +228,7 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 /// A call with a body that is right, so that nothing but who calls can be refused first.
 async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
+        _ if path.contains("/accounts/") => &things.account,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("dead-letters") => &things.letter,
@@ -265,6 +276,11 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
+        "/me/second-factor" => json!({"password": PASSWORD}),
+        "/me/second-factor/confirm" => json!({"code": "no code"}),
+        "/me/second-factor/recovery-codes" | "/me/second-factor/disable" => {
+            json!({"password": PASSWORD, "code": "no code"})
+        }
         "/admin/webhooks" => json!({"url": "http://127.0.0.1:9/"}),
         "/admin/offers/{id}/adjust" => json!({"delta": 1, "reason": "counted again"}),
         _ => json!({}),
@@ -289,7 +305,8 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let webhook = webhook["webhook_id"].as_str().expect("an id").to_owned();
     let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
+    let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
+    (Things { account, offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

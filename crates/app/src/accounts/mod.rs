@@ -5,6 +5,7 @@
 //!   and does not take the processor from those who buy.
 //! - A refresh token works once. One that comes a second time was stolen, by whoever sent it first or second: its
 //!   session ends.
+//! - Beside the password an account may have a second factor; every way to a session goes through it.
 //! - A log-out is effective in this process before it is answered, and in others within a second: by the mark that is made
 //!   at once (again and again until somebody takes it), by `session.revoked`, or because they ask.
 
@@ -31,6 +32,7 @@ mod people;
 mod records;
 mod refresh;
 mod resealer;
+mod second_factor;
 mod sessions;
 mod sessions_end;
 mod sessions_list;
@@ -39,6 +41,7 @@ mod sweeper;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod totp;
 mod wording;
 
 use std::sync::Arc;
@@ -56,23 +59,38 @@ pub use mailbox::DevMailbox;
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
+use crate::actions::{Action, ActionHead};
+use crate::consumer::DeadLetter;
 use crate::http::{ENDED_SESSIONS, Revocations};
+use crate::letters::Letters;
 use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
+use second_factor::SecondFactor;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE, KeyCheck::TABLE];
+pub const TABLES: &[&Table] = &[
+    User::TABLE,
+    Address::TABLE,
+    Session::TABLE,
+    EmailCode::TABLE,
+    SecondFactor::TABLE,
+    QueuedMail::TABLE,
+    KeyCheck::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+];
 
 /// Which of them have sealed columns, and which column says by what key.
 pub const SEALED: SealedTables = &[
     (User::TABLE, User::KEY),
     (Address::TABLE, Address::KEY),
     (Session::TABLE, Session::KEY),
+    (SecondFactor::TABLE, SecondFactor::KEY),
     (QueuedMail::TABLE, QueuedMail::KEY),
     (KeyCheck::TABLE, KeyCheck::KEY),
 ];
@@ -98,6 +116,8 @@ pub struct Options {
     pub verification_lifetime: Duration,
     /// How passwords are hashed.
     pub passwords: PasswordOptions,
+    /// Sellers and operators sell and operate nothing without a second factor.
+    pub second_factor_of_staff: bool,
     /// Loopback is not limited by address.
     pub development: bool,
 }
@@ -114,6 +134,7 @@ impl Default for Options {
             code_window: Duration::from_mins(10),
             verification_lifetime: Duration::from_mins(30),
             passwords: PasswordOptions::default(),
+            second_factor_of_staff: false,
             development: false,
         }
     }
@@ -159,7 +180,8 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
-    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
+    let letters = Letters::new(RoleName::Accounts, &accounts.ports.records, &accounts.ports.clock);
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: Some(letters) })
 }
 
 /// Refuses keys that are not those of the database.
@@ -202,4 +224,5 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
+        .merge(second_factor::routes())
 }

@@ -14,9 +14,9 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES};
+use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES, admin};
 use crate::gateway::{self, Gateway};
-use crate::http::Revocations;
+use crate::http::{Revocations, Roles};
 use crate::secrets::{Keys, SystemRandom};
 
 /// Everyone's password.
@@ -63,17 +63,23 @@ impl TestApp {
 
     pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), records, keys).await
+        Self::over(TestClock::default(), records, keys, Options::default()).await
+    }
+
+    /// A process on the same database that is configured in another way.
+    pub(super) async fn configured(&self, options: Options) -> Self {
+        Self::over(self.clock.clone(), self.records.clone(), self.keys.clone(), options).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
     pub(super) async fn another_process(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), self.keys.clone()).await
+        self.configured(Options::default()).await
     }
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
+        let keys = Arc::new(Keys::in_memory(&SystemRandom));
+        Self::over(self.clock.clone(), self.records.clone(), keys, Options::default()).await
     }
 
     /// The role itself.
@@ -81,7 +87,7 @@ impl TestApp {
         self.accounts.clone()
     }
 
-    async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>) -> Self {
+    async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>, options: Options) -> Self {
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
         let ports = Ports {
@@ -93,7 +99,7 @@ impl TestApp {
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let options = Options { passwords, ..Options::default() };
+        let options = Options { passwords, ..options };
         let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
@@ -179,6 +185,18 @@ impl TestApp {
     /// New tokens, unless they are refused.
     pub(super) async fn refresh(&self, token: &str) -> Option<Device> {
         Device::of(&self.post("/api/v1/auth/refresh", None, &json!({ "refresh_token": token })).await)
+    }
+
+    /// Makes somebody with these roles, and logs them in.
+    pub(super) async fn staff(&self, email: &str, roles: Roles) -> Device {
+        let ports = admin::Ports {
+            records: self.records.clone(),
+            clock: Arc::new(self.clock.clone()),
+            random: Arc::new(SystemRandom),
+            keys: self.keys.clone(),
+        };
+        admin::add_account(&ports, roles, email, &PASSWORD.into()).await.expect("an account");
+        self.log_in(email).await
     }
 
     /// The session's id of a device.

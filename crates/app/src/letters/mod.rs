@@ -39,9 +39,15 @@ pub(crate) const PATH: &str = "/api/v1/admin/dead-letters";
 /// Where one is replayed.
 pub(crate) const REPLAY: &str = "/api/v1/admin/dead-letters/{id}/replay";
 
-/// The roles that have consumers, and so dead letters.
-pub const ROLES: [RoleName; 5] =
-    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers, RoleName::Notices];
+/// The roles that keep dead letters of their consumers, and what people of the shop did there.
+pub const ROLES: [RoleName; 6] = [
+    RoleName::Catalog,
+    RoleName::Orders,
+    RoleName::Payments,
+    RoleName::Vouchers,
+    RoleName::Notices,
+    RoleName::Accounts,
+];
 
 /// The roles that a request asks.
 pub(crate) fn roles_of(role: Option<&str>) -> Outcome<Vec<RoleName>> {

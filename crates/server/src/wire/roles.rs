@@ -21,7 +21,7 @@ use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
 use super::StartError;
-use crate::config::{Config, Mode, SANDBOX_SECRET_KEY};
+use crate::config::{Config, Mode, SANDBOX_SECRET_KEY, SecondFactor};
 
 /// What every role is given.
 pub(super) struct Parts {
@@ -151,18 +151,20 @@ pub(super) async fn accounts_role(
             threads: config.limits.password_threads,
             ..accounts::PasswordOptions::default()
         },
+        second_factor_of_staff: config.accounts.second_factor == SecondFactor::Staff,
         development: config.development(),
         ..accounts::Options::default()
     };
+    let actions = parts.actions(RoleName::Accounts, records);
     let ports = accounts::Ports {
-        records,
+        records: actions.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         mailer,
         keys: parts.keys.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports, metrics).await
+    Ok(witnessed(accounts::create(options, ports, metrics).await?, actions))
 }
 
 /// The mail server that the configuration names.

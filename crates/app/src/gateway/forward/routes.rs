@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 18] = [
+const ROUTES: [(&str, RoleName); 19] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -23,6 +23,7 @@ const ROUTES: [(&str, RoleName); 18] = [
     ("/api/v1/admin/offers", RoleName::Catalog),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
+    ("/api/v1/admin/accounts", RoleName::Accounts),
     ("/api/v1/orders", RoleName::Orders),
     ("/api/v1/admin", RoleName::Orders),
     ("/api/v1/payments", RoleName::Payments),
@@ -131,6 +132,7 @@ mod tests {
             ("/api/v1/admin/audit", Some(RoleName::Orders)),
             ("/api/v1/admin/webhooks/whk_1/test", Some(RoleName::Notices)),
             ("/api/v1/admin/webhook-deliveries", Some(RoleName::Notices)),
+            ("/api/v1/admin/accounts/usr_1/second-factor/reset", Some(RoleName::Accounts)),
             ("/sandbox/toss/checkout", Some(RoleName::Sandbox)),
             ("/dev/mailbox", Some(RoleName::Accounts)),
             ("/api/v1/mee", None),

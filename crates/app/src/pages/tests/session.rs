@@ -32,6 +32,19 @@ async fn a_wrong_password_is_told() {
 }
 
 #[tokio::test]
+async fn an_account_with_a_second_factor_is_asked_for_a_code() {
+    let mut browser = Browser::new("en");
+    let form = [("email", "careful@example.com"), ("password", "good enough")];
+    assert!(!browser.get("/login").await.body.contains("name=\"code\""));
+    let got = browser.submit("/login", "/login", &form).await;
+    assert!(got.status == StatusCode::UNAUTHORIZED && got.body.contains("name=\"code\""), "{}", got.body);
+    let wrong = browser.submit("/login", "/login", &[form[0], form[1], ("code", "000000")]).await;
+    assert!(wrong.body.contains("name=\"code\"") && wrong.body.contains("wrong or was used"), "{}", wrong.body);
+    let right = browser.submit("/login", "/login", &[form[0], form[1], ("code", "287082")]).await;
+    assert_eq!((right.status, right.location()), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
 async fn sellers_begin_in_their_own_part() {
     let mut browser = Browser::new("en");
     let form = [("email", "seller@example.com"), ("password", "good enough")];
