@@ -112,6 +112,8 @@ error_codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
     /// The amount is not what the order costs.
     AmountMismatch = "amount_mismatch", 422, "The amount is not what the order costs";
+    /// The shop asks for a consent that was not given.
+    ConsentMissing = "consent_missing", 422, "A consent that the shop asks for is missing";
     /// Goods need an address.
     AddressMissing = "address_missing", 422, "An address to ship to is needed";
     /// The coupon takes nothing off this order.

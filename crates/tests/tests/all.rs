@@ -1,6 +1,7 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
 mod actions;
+mod advertising;
 mod after;
 mod browser;
 mod cart;

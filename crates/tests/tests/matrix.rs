@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, PASSWORD, Shop, Storefront as _, gift_card};
+use firstcome_tests::{Answer, Api, PASSWORD, SOON, Shop, ShopOptions, Storefront as _, gift_card, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::advertising::at_any_hour;
 use crate::letters::unreadable;
 
 /// Who may call an endpoint.
@@ -36,6 +37,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/auth/email-codes/verify", Anyone),
     ("POST", "/auth/password-reset", Anyone),
     ("POST", "/auth/password-reset/confirm", Anyone),
+    ("GET", "/auth/consents", Anyone),
     ("POST", "/auth/signup", Anyone),
     ("POST", "/auth/login", Anyone),
     ("POST", "/auth/refresh", Anyone),
@@ -45,6 +47,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH", "/me", Account),
     ("DELETE", "/me", Account),
     ("PUT", "/me/password", Account),
+    ("GET", "/me/consents", Account),
+    ("PUT", "/me/consents", Account),
+    ("GET", "/unsubscribe/{token}", Anyone),
+    ("POST", "/unsubscribe/{token}", Anyone),
     ("GET", "/me/second-factor", Account),
     ("POST", "/me/second-factor", Account),
     ("POST", "/me/second-factor/confirm", Account),
@@ -105,6 +111,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
     ("POST", "/admin/accounts/{id}/second-factor/reset", Administrator),
+    ("POST", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings/{id}", Seller),
+    ("POST", "/admin/mailings/{id}/stop", Seller),
     ("POST", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks/{id}", Seller),
@@ -128,6 +138,8 @@ struct Caller {
 /// What the paths name.
 struct Things {
     account: String,
+    mailing: String,
+    unsubscribe: String,
     offer: String,
     product: String,
     order: String,
@@ -140,7 +152,7 @@ struct Things {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_for_every_caller() {
-    let shop = Shop::start().await;
+    let shop = Shop::start_with(ShopOptions { environment: at_any_hour(), ..ShopOptions::default() }).await;
     let described = described(&shop.api()).await;
     let written: BTreeSet<_> =
         TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
@@ -229,6 +241,7 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
         _ if path.contains("/accounts/") => &things.account,
+        _ if path.contains("/mailings/") => &things.mailing,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("dead-letters") => &things.letter,
@@ -242,6 +255,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         .replace("{order_id}", &things.order)
         .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
+        .replace("{token}", &things.unsubscribe)
         .replace("{session_id}", &things.session);
     let method: Method = method.parse().expect("a method");
     let key = format!("matrix-{path}");
@@ -276,6 +290,8 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
+        "/me/consents" => json!({"advertising": true}),
+        "/admin/mailings" => json!({"subject": "Tickets", "text": "They open at two."}),
         "/me/second-factor" => json!({"password": PASSWORD}),
         "/me/second-factor/confirm" => json!({"code": "no code"}),
         "/me/second-factor/recovery-codes" | "/me/second-factor/disable" => {
@@ -306,7 +322,21 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
     let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
-    (Things { account, offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
+    let (mailing, unsubscribe) = advertise(shop, &seller, &buyer).await;
+    (Things { account, mailing, unsubscribe, offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
+}
+
+/// Advertising to the buyer, and the way out of it.
+async fn advertise(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
+    buyer.put("/me/consents").json(&json!({"advertising": true})).want(200).await;
+    let body = json!({"subject": "Tickets", "text": "They open at two."});
+    let mailing = seller.post("/admin/mailings").key("first").json(&body).want(202).await;
+    let token = until("the e-mail", SOON, async || {
+        let mails = shop.api().call(Method::GET, "/dev/mailbox?to=owner%40shop.test").want(200).await;
+        let found = mails["items"].as_array().expect("a list").iter().find_map(|mail| mail["unsubscribe"].as_str());
+        found.and_then(|link| Some(link.rsplit_once('/')?.1.to_owned()))
+    });
+    (mailing["mailing_id"].as_str().expect("an id").to_owned(), token.await)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

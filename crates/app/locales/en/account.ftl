@@ -39,6 +39,11 @@ signup-details-title = Almost there
 signup-details-lead = { $value } is verified.
 signup-shipping = Shipping address
 signup-shipping-hint = Only needed to buy goods. It is stored encrypted.
+signup-consents = What you agree to
+consent-terms = The terms of use
+consent-privacy = How personal data is used
+consent-advertising = Advertising by e-mail
+consent-advertising_at_night = Advertising also at night (with the above)
 signup-create = Create account
 
 account-title = Account

@@ -51,6 +51,7 @@ problem-wishlist_full = Your wish list is full. Take something off it first.
 problem-account_exists = There is an account with this e-mail already. Log in instead.
 problem-body_too_large = That is too much text.
 problem-unsupported_media_type = We could not read what was sent. Please try again.
+problem-consent_missing = Please agree to what the shop asks for.
 problem-invalid_body = Please check what you entered.
 problem-invalid_body-fields = Please check: { $fields }.
 problem-idempotency_key_reused = This form was sent before with other contents. Look at your orders, or load the page again.

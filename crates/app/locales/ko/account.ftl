@@ -39,6 +39,11 @@ signup-details-title = 거의 다 됐습니다
 signup-details-lead = { $value } 인증이 끝났습니다.
 signup-shipping = 배송지
 signup-shipping-hint = 배송 상품을 구매할 때만 필요하며, 암호화하여 보관합니다.
+signup-consents = 동의
+consent-terms = 이용약관
+consent-privacy = 개인정보 수집·이용
+consent-advertising = 이메일 광고 수신
+consent-advertising_at_night = 야간 광고 수신 (위 항목과 함께)
 signup-create = 가입하기
 
 account-title = 내 계정

@@ -42,6 +42,7 @@ problem-wishlist_full = 위시리스트가 가득 찼습니다. 먼저 일부 �
 problem-account_exists = 이 이메일로 가입된 계정이 이미 있습니다. 로그인해 주세요.
 problem-body_too_large = 내용이 너무 깁니다.
 problem-unsupported_media_type = 보내신 내용을 읽을 수 없습니다. 다시 시도해 주세요.
+problem-consent_missing = 필수 항목에 동의해 주세요.
 problem-invalid_body = 입력하신 내용을 확인해 주세요.
 problem-invalid_body-fields = 다음을 확인해 주세요: { $fields }.
 problem-idempotency_key_reused = 이 양식은 이미 다른 내용으로 접수되었습니다. 주문 내역을 확인하거나 페이지를 새로고침해 주세요.

@@ -13,6 +13,7 @@ use firstcome_core::ids::UserId;
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
 
+use super::consents::ConsentState;
 use super::people::Person;
 use super::records::{Address, EmailCode, User};
 use super::second_factor::SecondFactor;
@@ -48,6 +49,7 @@ impl Accounts {
         let (id, now) = (user.record.id, self.ports.clock.now());
         self.remove::<Address>(id).await?;
         self.remove::<SecondFactor>(id).await?;
+        self.remove::<ConsentState>(id).await?;
         // Updated before it is deleted: a change that came in between is noticed.
         let mut unit = Unit::new().update(&user).delete(&user.record).event(&RoleEvent::UserErased { user: id }, now);
         if let Ok(email) = EmailAddress::try_from(person.email.clone()) {
@@ -58,6 +60,7 @@ impl Accounts {
                 }
             }
         }
+        unit.append(self.mails.withdrawn(id).await?);
         unit.append(self.mails.queue(wording::deleted(&person.email)));
         if !self.end_sessions_with(id, None, unit).await? {
             return Ok(false);

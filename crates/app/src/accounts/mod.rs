@@ -12,6 +12,7 @@
 pub mod admin;
 mod attempts;
 mod codes;
+mod consents;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
@@ -19,6 +20,7 @@ mod login;
 mod logout;
 mod logout_all;
 mod mailbox;
+mod mailings;
 mod marks;
 mod me;
 mod me_change;
@@ -55,7 +57,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use consents::Versions;
 pub use mailbox::DevMailbox;
+pub use mailings::{Advertising, Sender};
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
@@ -67,6 +71,8 @@ use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
+use consents::{ConsentEntry, ConsentState};
+use mailings::Mailing;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 use second_factor::SecondFactor;
@@ -78,6 +84,9 @@ pub const TABLES: &[&Table] = &[
     Session::TABLE,
     EmailCode::TABLE,
     SecondFactor::TABLE,
+    ConsentState::TABLE,
+    ConsentEntry::TABLE,
+    Mailing::TABLE,
     QueuedMail::TABLE,
     KeyCheck::TABLE,
     DeadLetter::TABLE,
@@ -118,6 +127,10 @@ pub struct Options {
     pub passwords: PasswordOptions,
     /// Sellers and operators sell and operate nothing without a second factor.
     pub second_factor_of_staff: bool,
+    /// What people agree to.
+    pub consents: Versions,
+    /// How advertising is sent.
+    pub advertising: Advertising,
     /// Loopback is not limited by address.
     pub development: bool,
 }
@@ -135,6 +148,8 @@ impl Default for Options {
             verification_lifetime: Duration::from_mins(30),
             passwords: PasswordOptions::default(),
             second_factor_of_staff: false,
+            consents: Versions::default(),
+            advertising: Advertising::default(),
             development: false,
         }
     }
@@ -175,6 +190,7 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
         marks::worker(Arc::clone(&accounts)),
         Arc::clone(&accounts.mails).worker(),
         resealer::worker(Arc::clone(&accounts)),
+        mailings::worker(Arc::clone(&accounts)),
     ];
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
@@ -225,4 +241,6 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
         .merge(second_factor::routes())
+        .merge(consents::routes())
+        .merge(mailings::routes())
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
+use firstcome_core::ids::UserId;
 use firstcome_core::ports::Records as _;
 use firstcome_core::records::{Query, Value};
 use firstcome_core::testkit::{MemoryRecords, TestClock};
@@ -117,7 +118,21 @@ impl TestApp {
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        self.send_with(method, path, token, body, &[]).await
+    }
+
+    pub(super) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
         }
@@ -197,6 +212,12 @@ impl TestApp {
         };
         admin::add_account(&ports, roles, email, &PASSWORD.into()).await.expect("an account");
         self.log_in(email).await
+    }
+
+    /// Whose device it is.
+    pub(super) async fn user_of(&self, device: &Device) -> UserId {
+        let me = self.get("/api/v1/me", Some(&device.access)).await;
+        me.body["user_id"].as_str().expect("an id").parse().expect("an id")
     }
 
     /// The session's id of a device.

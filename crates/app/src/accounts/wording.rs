@@ -117,3 +117,21 @@ pub(super) fn second_factor_guessed(to: &str) -> NewMail<'_> {
     let subject = "[Firstcome] 인증 코드가 여러 번 틀렸습니다 · Wrong codes for your account";
     NewMail { purpose: "second-factor-guessed", to, subject, body: body.to_owned(), useful_for: NEWS }
 }
+
+/// What became of the consent to advertising, by day and at night.
+pub(super) fn advertising_consent<'a>(to: &'a str, (by_day, at_night): (bool, bool), day: &str) -> NewMail<'a> {
+    let (korean, english) = match (by_day, at_night) {
+        (true, true) => ("광고 메일 수신에 동의하셨습니다(야간 포함).", "You agreed to advertising by e-mail, also at night."),
+        (true, false) => ("광고 메일 수신에 동의하셨습니다(야간 제외).", "You agreed to advertising by e-mail, not at night."),
+        (false, _) => ("광고 메일 수신 동의를 철회하셨습니다.", "You took your consent to advertising by e-mail back."),
+    };
+    let body = format!(
+        "{korean} ({day})\n\
+         광고 메일의 링크나 계정에서 언제든지 바꾸실 수 있습니다.\n\
+         \n\
+         {english} ({day})\n\
+         You can change that at any time, by the link in each of them or in your account.\n"
+    );
+    let subject = "[Firstcome] 광고 수신 동의 처리 결과 · Your consent to advertising";
+    NewMail { purpose: "advertising-consent", to, subject, body, useful_for: NEWS }
+}

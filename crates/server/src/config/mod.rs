@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{Accounts, SecondFactor};
+pub use accounts::{Accounts, Advertising, Consents, SecondFactor};
 pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
 pub use load::{Overrides, load};
 pub use roles::Mode;
@@ -37,6 +37,12 @@ pub struct Config {
     /// What the shop asks of people with an account.
     #[config(nested)]
     pub accounts: Accounts,
+    /// What people agree to at sign-up.
+    #[config(nested)]
+    pub consents: Consents,
+    /// Advertising by e-mail.
+    #[config(nested)]
+    pub advertising: Advertising,
     /// How many requests are accepted.
     #[config(nested)]
     pub limits: Limits,

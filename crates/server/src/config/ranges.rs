@@ -8,7 +8,7 @@ const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config { server, tokens, advertising, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
@@ -16,6 +16,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("server.trusted_proxies", server.trusted_proxies as u64, 0..=16),
         ("tokens.access_minutes", tokens.access_minutes, 1..=24 * 60),
         ("tokens.refresh_days", tokens.refresh_days, 1..=3_650),
+        ("advertising.quiet_from", advertising.quiet_from.into(), 0..=23),
+        ("advertising.quiet_until", advertising.quiet_until.into(), 0..=23),
         ("limits.user_per_second", limits.user_per_second.into(), COUNT),
         ("limits.user_burst", limits.user_burst.into(), COUNT),
         ("limits.address_per_second", limits.address_per_second.into(), COUNT),

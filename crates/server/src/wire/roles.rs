@@ -21,7 +21,7 @@ use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
 use super::StartError;
-use crate::config::{Config, Mode, SANDBOX_SECRET_KEY, SecondFactor};
+use crate::config::{Advertising, Config, Mode, SANDBOX_SECRET_KEY, SecondFactor};
 
 /// What every role is given.
 pub(super) struct Parts {
@@ -136,12 +136,14 @@ pub(super) async fn notices_role(
     Ok(witnessed(role, actions))
 }
 
+/// `shop` is the address of the shop, where the configuration names none that buyers see.
 pub(super) async fn accounts_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
     mailer: Arc<dyn Mailer>,
+    shop: &str,
     metrics: &mut Registry,
 ) -> Result<Role, PortError> {
     let options = accounts::Options {
@@ -151,6 +153,12 @@ pub(super) async fn accounts_role(
             threads: config.limits.password_threads,
             ..accounts::PasswordOptions::default()
         },
+        consents: accounts::Versions {
+            terms: config.consents.terms_version.clone(),
+            privacy: config.consents.privacy_version.clone(),
+            advertising: config.consents.advertising_version.clone(),
+        },
+        advertising: advertising(config, shop),
         second_factor_of_staff: config.accounts.second_factor == SecondFactor::Staff,
         development: config.development(),
         ..accounts::Options::default()
@@ -165,6 +173,17 @@ pub(super) async fn accounts_role(
         revocations: revocations.clone(),
     };
     Ok(witnessed(accounts::create(options, ports, metrics).await?, actions))
+}
+
+fn advertising(config: &Config, shop: &str) -> accounts::Advertising {
+    let Advertising { sender, contact, quiet_from, quiet_until } = config.advertising.clone();
+    accounts::Advertising {
+        sender: sender.zip(contact).map(|(name, contact)| accounts::Sender { name, contact }),
+        base: config.server.public_url.clone().unwrap_or_else(|| shop.to_owned()),
+        quiet_from: quiet_from.cast_signed(),
+        quiet_until: quiet_until.cast_signed(),
+        time_zone: time_zone(config),
+    }
 }
 
 /// The mail server that the configuration names.

@@ -186,8 +186,7 @@ async fn an_operator_lets_in_who_has_lost_everything_but_nobody_else_does() {
     let role = |role| Roles::default().with(role);
     let seller = app.staff("seller@example.com", role(AccountRole::Seller)).await;
     let operator = app.staff("night@example.com", role(AccountRole::Operator)).await;
-    let user = |body: &Value| body["user_id"].as_str().unwrap().to_owned();
-    let kim = user(&app.get("/api/v1/me", Some(&owner.device.access)).await.body);
+    let kim = app.user_of(&owner.device).await.to_string();
     let reset = async |who: &Device, whose: &str| {
         app.post(&format!("/api/v1/admin/accounts/{whose}/second-factor/reset"), Some(&who.access), &json!({})).await
     };
@@ -200,7 +199,7 @@ async fn an_operator_lets_in_who_has_lost_everything_but_nobody_else_does() {
     assert!(app.mailbox.newest(KIM).unwrap().contains("operator"));
     app.log_in(KIM).await;
     let operator = app.protect(operator).await;
-    let own = user(&app.get("/api/v1/me", Some(&operator.device.access)).await.body);
+    let own = app.user_of(&operator.device).await.to_string();
     reset(&operator.device, &own).await.is_problem(409, "wrong_state");
 }
 
@@ -226,8 +225,7 @@ async fn staff_of_a_shop_that_asks_for_it_sells_nothing_without() {
 async fn it_goes_with_the_account() {
     let app = TestApp::new().await;
     let owner = app.owner().await;
-    let me = app.get("/api/v1/me", Some(&owner.device.access)).await;
-    let user: UserId = me.body["user_id"].as_str().unwrap().parse().unwrap();
+    let user = app.user_of(&owner.device).await;
     assert!(app.records.load::<SecondFactor>(user).await.unwrap().is_some());
     assert_eq!(app.delete("/api/v1/me", Some(&owner.device.access)).await.status, 204);
     assert!(app.records.load::<SecondFactor>(user).await.unwrap().is_none());

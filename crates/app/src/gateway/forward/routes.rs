@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 19] = [
+const ROUTES: [(&str, RoleName); 21] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -24,6 +24,8 @@ const ROUTES: [(&str, RoleName); 19] = [
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
     ("/api/v1/admin/accounts", RoleName::Accounts),
+    ("/api/v1/admin/mailings", RoleName::Accounts),
+    ("/api/v1/unsubscribe", RoleName::Accounts),
     ("/api/v1/orders", RoleName::Orders),
     ("/api/v1/admin", RoleName::Orders),
     ("/api/v1/payments", RoleName::Payments),

@@ -215,11 +215,16 @@ async fn signing_up_in_three_steps() {
     let details = [("name", "Kim"), ("password", "weak-password"), ("phone", ""), ("address", "Seoul")];
     let weak = browser.submit("/signup/details", "/signup/details", &details).await;
     assert!(weak.body.contains("Please check: Password.") && weak.body.contains("value=\"Seoul\""));
-    let details = [("name", "Kim"), ("password", "good enough"), ("phone", ""), ("address", "Seoul"), next];
+    let page = browser.get("/signup/details").await;
+    assert!(page.body.contains("name=\"terms\" value=\"2026-11\" required") && page.body.contains("Advertising by e-mail"));
+    let (terms, advertising) = (("terms", "2026-11"), ("advertising", "1"));
+    let (name, password, address) = (("name", "Kim"), ("password", "good enough"), ("address", "Seoul"));
+    let details = [name, password, ("phone", ""), address, terms, advertising, next];
     let got = browser.submit("/signup/details", "/signup/details", &details).await;
     assert_eq!(got.location(), "/offers/ofr_open");
     let (_, sent) = browser.memory.asked_of("/auth/signup").pop().expect("sent");
     assert!(sent.get("phone").is_none() && sent["address"] == "Seoul");
+    assert_eq!(sent["consents"], serde_json::json!({ "terms": "2026-11", "advertising": true }));
     assert!(browser.cookie("fc_email").is_none() && browser.cookie("fc_access").is_some());
 }
 
