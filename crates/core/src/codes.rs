@@ -102,6 +102,8 @@ error_codes! {
     WishlistFull = "wishlist_full", 409, "The wish list is full";
     /// The e-mail has an account.
     AccountExists = "account_exists", 409, "There is an account with this e-mail already";
+    /// The person has verified another account.
+    IdentityInUse = "identity_in_use", 409, "This person has verified another account";
     /// The body is larger than 64 KiB.
     BodyTooLarge = "body_too_large", 413, "The request body is too large";
     /// The body is not sent as JSON.

@@ -182,6 +182,8 @@ id!(/// Something that somebody agreed to, or took back.
     ConsentId, "cns");
 id!(/// Advertising to those who agreed to it.
     MailingId, "mlg");
+id!(/// A check of who somebody is.
+    IdentityCheckId, "idc");
 id!(/// Something that a person of the shop did.
     ActionId, "act");
 

@@ -17,6 +17,7 @@ mod faults;
 mod gift_cards;
 mod hostile;
 mod idempotency;
+mod identity;
 mod letters;
 mod matrix;
 mod powercut;

@@ -51,6 +51,9 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PUT", "/me/consents", Account),
     ("GET", "/unsubscribe/{token}", Anyone),
     ("POST", "/unsubscribe/{token}", Anyone),
+    ("GET", "/me/identity", Account),
+    ("POST", "/me/identity", Account),
+    ("POST", "/me/identity/confirm", Account),
     ("GET", "/me/second-factor", Account),
     ("POST", "/me/second-factor", Account),
     ("POST", "/me/second-factor/confirm", Account),
@@ -290,6 +293,7 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
+        "/me/identity" => json!({"return_url": "http://127.0.0.1:9/account"}),
         "/me/consents" => json!({"advertising": true}),
         "/admin/mailings" => json!({"subject": "Tickets", "text": "They open at two."}),
         "/me/second-factor" => json!({"password": PASSWORD}),
@@ -323,7 +327,10 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
     let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
     let (mailing, unsubscribe) = advertise(shop, &seller, &buyer).await;
-    (Things { account, mailing, unsubscribe, offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
+    (
+        Things { account, mailing, unsubscribe, offer, product, order, voucher, session, letter, webhook, delivery },
+        buyer,
+    )
 }
 
 /// Advertising to the buyer, and the way out of it.

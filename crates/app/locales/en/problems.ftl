@@ -49,6 +49,7 @@ problem-promise_broken = That would break what buyers were promised.
 problem-would_go_negative = That is more than what is still available.
 problem-wishlist_full = Your wish list is full. Take something off it first.
 problem-account_exists = There is an account with this e-mail already. Log in instead.
+problem-identity_in_use = You have verified another account already; one person verifies one.
 problem-body_too_large = That is too much text.
 problem-unsupported_media_type = We could not read what was sent. Please try again.
 problem-consent_missing = Please agree to what the shop asks for.

@@ -40,6 +40,7 @@ problem-promise_broken = 구매자와의 약속을 깨는 변경입니다.
 problem-would_go_negative = 남아 있는 수량보다 많습니다.
 problem-wishlist_full = 위시리스트가 가득 찼습니다. 먼저 일부 상품을 빼 주세요.
 problem-account_exists = 이 이메일로 가입된 계정이 이미 있습니다. 로그인해 주세요.
+problem-identity_in_use = 이미 다른 계정에서 본인인증을 하셨습니다. 한 사람은 한 계정만 인증할 수 있습니다.
 problem-body_too_large = 내용이 너무 깁니다.
 problem-unsupported_media_type = 보내신 내용을 읽을 수 없습니다. 다시 시도해 주세요.
 problem-consent_missing = 필수 항목에 동의해 주세요.

@@ -14,6 +14,7 @@ use firstcome_core::ports::PortError;
 use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
 
 use super::consents::ConsentState;
+use super::identity::IdentityCheck;
 use super::people::Person;
 use super::records::{Address, EmailCode, User};
 use super::second_factor::SecondFactor;
@@ -50,6 +51,7 @@ impl Accounts {
         self.remove::<Address>(id).await?;
         self.remove::<SecondFactor>(id).await?;
         self.remove::<ConsentState>(id).await?;
+        self.remove::<IdentityCheck>(id).await?;
         // Updated before it is deleted: a change that came in between is noticed.
         let mut unit = Unit::new().update(&user).delete(&user.record).event(&RoleEvent::UserErased { user: id }, now);
         if let Ok(email) = EmailAddress::try_from(person.email.clone()) {
@@ -60,6 +62,7 @@ impl Accounts {
                 }
             }
         }
+        unit.append(self.identity_of_erased(id).await?);
         unit.append(self.mails.withdrawn(id).await?);
         unit.append(self.mails.queue(wording::deleted(&person.email)));
         if !self.end_sessions_with(id, None, unit).await? {

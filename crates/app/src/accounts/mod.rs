@@ -16,6 +16,7 @@ mod consents;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
+mod identity;
 mod login;
 mod logout;
 mod logout_all;
@@ -58,6 +59,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use consents::Versions;
+pub use identity::{IdentityChecks, InvalidPortOneOptions, PortOne, PortOneOptions};
 pub use mailbox::DevMailbox;
 pub use mailings::{Advertising, Sender};
 pub use passwords::PasswordOptions;
@@ -72,6 +74,7 @@ use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
 use consents::{ConsentEntry, ConsentState};
+use identity::{Identified, IdentityCheck};
 use mailings::Mailing;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
@@ -87,6 +90,8 @@ pub const TABLES: &[&Table] = &[
     ConsentState::TABLE,
     ConsentEntry::TABLE,
     Mailing::TABLE,
+    IdentityCheck::TABLE,
+    Identified::TABLE,
     QueuedMail::TABLE,
     KeyCheck::TABLE,
     DeadLetter::TABLE,
@@ -131,6 +136,8 @@ pub struct Options {
     pub consents: Versions,
     /// How advertising is sent.
     pub advertising: Advertising,
+    /// How it is checked who people are.
+    pub identity: IdentityChecks,
     /// Loopback is not limited by address.
     pub development: bool,
 }
@@ -150,6 +157,7 @@ impl Default for Options {
             second_factor_of_staff: false,
             consents: Versions::default(),
             advertising: Advertising::default(),
+            identity: IdentityChecks::default(),
             development: false,
         }
     }
@@ -243,4 +251,5 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .merge(second_factor::routes())
         .merge(consents::routes())
         .merge(mailings::routes())
+        .merge(identity::routes())
 }

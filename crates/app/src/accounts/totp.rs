@@ -40,7 +40,9 @@ pub(super) fn code_of(secret: &[u8], step: i64) -> String {
 pub(super) fn address(secret: &str, email: &str) -> String {
     let email = email.replace('%', "%25").replace('@', "%40").replace('+', "%2B").replace('&', "%26");
     let email = email.replace('?', "%3F").replace('#', "%23").replace('/', "%2F");
-    format!("otpauth://totp/Firstcome:{email}?secret={secret}&issuer=Firstcome&algorithm=SHA1&digits={DIGITS}&period={STEP}")
+    format!(
+        "otpauth://totp/Firstcome:{email}?secret={secret}&issuer=Firstcome&algorithm=SHA1&digits={DIGITS}&period={STEP}"
+    )
 }
 
 /// A secret as people type it.

@@ -121,8 +121,12 @@ pub(super) fn second_factor_guessed(to: &str) -> NewMail<'_> {
 /// What became of the consent to advertising, by day and at night.
 pub(super) fn advertising_consent<'a>(to: &'a str, (by_day, at_night): (bool, bool), day: &str) -> NewMail<'a> {
     let (korean, english) = match (by_day, at_night) {
-        (true, true) => ("광고 메일 수신에 동의하셨습니다(야간 포함).", "You agreed to advertising by e-mail, also at night."),
-        (true, false) => ("광고 메일 수신에 동의하셨습니다(야간 제외).", "You agreed to advertising by e-mail, not at night."),
+        (true, true) => {
+            ("광고 메일 수신에 동의하셨습니다(야간 포함).", "You agreed to advertising by e-mail, also at night.")
+        }
+        (true, false) => {
+            ("광고 메일 수신에 동의하셨습니다(야간 제외).", "You agreed to advertising by e-mail, not at night.")
+        }
         (false, _) => ("광고 메일 수신 동의를 철회하셨습니다.", "You took your consent to advertising by e-mail back."),
     };
     let body = format!(

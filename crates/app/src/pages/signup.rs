@@ -205,7 +205,9 @@ impl Details {
             given.extend(version.as_ref().map(|version| (name.to_owned(), json!(version))));
         }
         let ticked = [("advertising", &self.advertising), ("advertising_at_night", &self.advertising_at_night)];
-        given.extend(ticked.into_iter().filter(|(_, tick)| tick.is_some()).map(|(name, _)| (name.to_owned(), json!(true))));
+        given.extend(
+            ticked.into_iter().filter(|(_, tick)| tick.is_some()).map(|(name, _)| (name.to_owned(), json!(true))),
+        );
         (!given.is_empty()).then_some(Value::Object(given))
     }
 }

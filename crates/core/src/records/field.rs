@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    ActionId, AddressId, ConsentId, DeliveryId, EventId, MailId, MailingId, NoticeId, OfferId, OfferNumber, OrderId,
-    PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId, WebhookId,
+    ActionId, AddressId, ConsentId, DeliveryId, EventId, IdentityCheckId, MailId, MailingId, NoticeId, OfferId,
+    OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -162,8 +162,24 @@ macro_rules! id_field {
     )*};
 }
 id_field!(
-    ActionId, AddressId, ConsentId, DeliveryId, EventId, MailId, MailingId, NoticeId, OfferId, OrderId, PaymentId, ProductId, RefundId,
-    SessionId, UserId, VoucherId, WebhookId
+    ActionId,
+    AddressId,
+    ConsentId,
+    DeliveryId,
+    EventId,
+    IdentityCheckId,
+    MailId,
+    MailingId,
+    NoticeId,
+    OfferId,
+    OrderId,
+    PaymentId,
+    ProductId,
+    RefundId,
+    SessionId,
+    UserId,
+    VoucherId,
+    WebhookId
 );
 
 /// Anything that serde knows, kept as a JSON text.

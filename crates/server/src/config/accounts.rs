@@ -51,9 +51,26 @@ pub struct Advertising {
     /// The hour of the shop's day from which none is sent but to those who agreed to nights.
     #[config(default = 21, env = "FIRSTCOME_ADVERTISING_QUIET_FROM")]
     pub quiet_from: u8,
-    /// The hour from which it is sent again. The same as quiet_from: at any hour.
+    /// The hour from which it is sent again. The same as `quiet_from`: at any hour.
     #[config(default = 8, env = "FIRSTCOME_ADVERTISING_QUIET_UNTIL")]
     pub quiet_until: u8,
+}
+
+/// Checking who people are.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Identity {
+    /// The address of the provider's API, as PortOne's `https://api.portone.io`. In development the sandbox if left out.
+    #[config(env = "FIRSTCOME_IDENTITY_PROVIDER_URL")]
+    pub provider_url: Option<String>,
+    /// Where people go to be checked; the check's id and the way back are put behind it.
+    #[config(env = "FIRSTCOME_IDENTITY_PAGE_URL")]
+    pub page_url: Option<String>,
+    /// The provider's API secret.
+    #[config(env = "FIRSTCOME_IDENTITY_SECRET_KEY")]
+    pub secret_key: Option<String>,
+    /// Days after which somebody who has deleted their account can verify another.
+    #[config(default = 30, env = "FIRSTCOME_IDENTITY_REST_DAYS")]
+    pub rest_days: u64,
 }
 
 /// Refuses what would be no version, and a sender whom nobody reaches.
@@ -68,12 +85,18 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             return Err(refused(format!("consents.{name} must have 1 to {VERSION_CHARACTERS} characters")));
         }
     }
+    let Identity { provider_url, page_url, secret_key, .. } = &config.identity;
+    if provider_url.is_some() != secret_key.is_some() || provider_url.is_some() != page_url.is_some() {
+        return Err(refused("identity.provider_url, page_url and secret_key go together: set all or none"));
+    }
     let Advertising { sender, contact, .. } = &config.advertising;
     if sender.is_some() != contact.is_some() {
         return Err(refused("advertising.sender and advertising.contact go together: set both or none"));
     }
     if sender.is_some() && !config.development() && config.server.public_url.is_none() {
-        return Err(refused("server.public_url is needed with advertising.sender: the way out of advertising leads there"));
+        return Err(refused(
+            "server.public_url is needed with advertising.sender: the way out of advertising leads there",
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{Accounts, Advertising, Consents, SecondFactor};
+pub use accounts::{Accounts, Advertising, Consents, Identity, SecondFactor};
 pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
 pub use load::{Overrides, load};
 pub use roles::Mode;
@@ -43,6 +43,9 @@ pub struct Config {
     /// Advertising by e-mail.
     #[config(nested)]
     pub advertising: Advertising,
+    /// Checking who people are.
+    #[config(nested)]
+    pub identity: Identity,
     /// How many requests are accepted.
     #[config(nested)]
     pub limits: Limits,

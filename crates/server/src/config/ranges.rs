@@ -8,7 +8,20 @@ const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, advertising, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config {
+        server,
+        tokens,
+        advertising,
+        identity,
+        limits,
+        payments,
+        gift_cards,
+        smtp,
+        cluster,
+        forwarding,
+        kafka,
+        ..
+    } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
@@ -18,6 +31,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("tokens.refresh_days", tokens.refresh_days, 1..=3_650),
         ("advertising.quiet_from", advertising.quiet_from.into(), 0..=23),
         ("advertising.quiet_until", advertising.quiet_until.into(), 0..=23),
+        ("identity.rest_days", identity.rest_days, 0..=3_650),
         ("limits.user_per_second", limits.user_per_second.into(), COUNT),
         ("limits.user_burst", limits.user_burst.into(), COUNT),
         ("limits.address_per_second", limits.address_per_second.into(), COUNT),

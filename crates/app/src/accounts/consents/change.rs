@@ -43,8 +43,7 @@ pub(super) async fn put(
     accounts.may_change_again(caller.user).await?;
     loop {
         let known = accounts.consents(caller.user).await?;
-        let before =
-            known.as_ref().map_or_else(|| ConsentState::none(caller.user), |stored| stored.record.clone());
+        let before = known.as_ref().map_or_else(|| ConsentState::none(caller.user), |stored| stored.record.clone());
         value.check(versions, before.is_advertised)?;
         let after = value.applied(before.clone(), versions);
         if after == before {

@@ -75,7 +75,7 @@ impl Accounts {
                 id: ConsentId::at(now, random_bytes(self.ports.random.as_ref())),
                 owner: after.owner,
                 what,
-                version: version.to_owned(),
+                edition: version.to_owned(),
                 given: new.is_some(),
                 way,
                 at: now,

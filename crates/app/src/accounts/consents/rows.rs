@@ -63,7 +63,7 @@ record! {
         /// What.
         pub(in crate::accounts) what: ConsentKind,
         /// Which text.
-        pub(in crate::accounts) version: String,
+        pub(in crate::accounts) edition: String,
         /// Whether it was given; else it was taken back.
         pub(in crate::accounts) given: bool,
         /// By what way.

@@ -72,7 +72,7 @@ impl Accounts {
         let newest = Query::all(ConsentEntry::TABLE, SHOWN).is("owner", owner).order_by("at", Direction::Descending);
         let entries = self.ports.records.list::<ConsentEntry>(newest).await?;
         let history = entries.into_iter().map(|stored| {
-            let ConsentEntry { what, version, given, way, at, .. } = stored.record;
+            let ConsentEntry { what, edition: version, given, way, at, .. } = stored.record;
             ConsentEntryView { what, version, given, way, at }
         });
         Ok(ConsentsView { items: ConsentKind::ALL.map(view).into(), history: history.collect() })

@@ -73,12 +73,7 @@ impl Accounts {
     }
 
     /// The unit of work that keeps what was agreed to at sign-up.
-    pub(in crate::accounts) fn consents_of_new(
-        &self,
-        owner: UserId,
-        given: Option<&ConsentsGiven>,
-        now: Time,
-    ) -> Unit {
+    pub(in crate::accounts) fn consents_of_new(&self, owner: UserId, given: Option<&ConsentsGiven>, now: Time) -> Unit {
         let Some(given) = given else { return Unit::new() };
         let state = given.applied(ConsentState::none(owner), &self.options.consents);
         self.consents_changed(None, &state, ConsentWay::SignUp, now)

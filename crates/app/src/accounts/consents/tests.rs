@@ -20,8 +20,7 @@ async fn strict() -> TestApp {
     TestApp::new().await.configured(Options { consents, ..Options::default() }).await
 }
 
-async fn sign_up(app: &TestApp, consents: Value) -> super::super::testing::Answer {
-    let token = app.verify(KIM).await;
+async fn sign_up(app: &TestApp, token: &str, consents: Value) -> super::super::testing::Answer {
     let body = json!({ "email": KIM, "password": PASSWORD, "name": "Kim", "verification_token": token,
         "consents": consents });
     app.post(SIGN_UP, None, &body).await
@@ -35,12 +34,16 @@ fn versions(view: &Value) -> Vec<Option<&str>> {
 async fn a_sign_up_agrees_to_what_the_shop_asks_for() {
     let app = strict().await;
     let asked = app.get("/api/v1/auth/consents", None).await;
-    assert_eq!(asked.body["items"], json!([
-        { "what": "terms", "version": "t1", "required": true },
-        { "what": "privacy", "version": "p1", "required": true },
-    ]));
+    assert_eq!(
+        asked.body["items"],
+        json!([
+            { "what": "terms", "version": "t1", "required": true },
+            { "what": "privacy", "version": "p1", "required": true },
+        ])
+    );
+    let token = app.verify(KIM).await;
     for consents in [Value::Null, json!({}), json!({ "advertising": true }), json!({ "privacy": "p1" })] {
-        let refused = sign_up(&app, consents).await;
+        let refused = sign_up(&app, &token, consents).await;
         refused.is_problem(422, "consent_missing");
         assert_eq!(refused.body["required"]["terms"], "t1");
     }
@@ -49,9 +52,9 @@ async fn a_sign_up_agrees_to_what_the_shop_asks_for() {
         json!({ "terms": "t1", "privacy": "p1", "advertising_at_night": true }),
         json!({ "terms": true, "privacy": "p1" }),
     ] {
-        sign_up(&app, consents).await.is_problem(422, "invalid_body");
+        sign_up(&app, &token, consents).await.is_problem(422, "invalid_body");
     }
-    let made = sign_up(&app, json!({ "terms": "t1", "privacy": "p1", "advertising": true })).await;
+    let made = sign_up(&app, &token, json!({ "terms": "t1", "privacy": "p1", "advertising": true })).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let device = app.log_in(KIM).await;
     let view = app.get(PATH, Some(&device.access)).await.body;
@@ -74,7 +77,8 @@ async fn a_shop_that_asks_for_nothing_takes_sign_ups_as_before() {
 #[tokio::test]
 async fn what_is_changed_is_kept_and_told() {
     let app = strict().await;
-    sign_up(&app, json!({ "terms": "t1", "privacy": "p1" })).await;
+    let token = app.verify(KIM).await;
+    sign_up(&app, &token, json!({ "terms": "t1", "privacy": "p1" })).await;
     let device = app.log_in(KIM).await;
     let put = async |body: Value| app.send("PUT", PATH, Some(&device.access), &body.to_string()).await;
     put(json!({ "advertising_at_night": true })).await.is_problem(422, "invalid_body");
@@ -89,7 +93,10 @@ async fn what_is_changed_is_kept_and_told() {
     let none = put(json!({ "advertising": false })).await;
     assert_eq!(versions(&none.body), [Some("t1"), Some("p1"), None, None]);
     let newest = &none.body["history"][0];
-    assert_eq!((&newest["given"], &newest["way"], &newest["version"]), (&json!(false), &json!("account"), &json!("a1")));
+    assert_eq!(
+        (&newest["given"], &newest["way"], &newest["version"]),
+        (&json!(false), &json!("account"), &json!("a1"))
+    );
     assert!(app.mailbox.newest(KIM).unwrap().contains("took your consent"));
 }
 
@@ -126,6 +133,7 @@ async fn one_click_without_logging_in_takes_advertising_back() {
     assert!(page.status == 200 && page.text.contains("<form method=\"post\">"), "{}", page.text);
     let view = async || app.get(PATH, Some(&device.access)).await.body;
     assert_eq!(versions(&view().await)[2], Some(""), "reading changes nothing");
+    app.clock.advance(Duration::from_secs(1));
     for _ in 0..2 {
         let done = app.send("POST", path, None, "").await;
         assert!(done.status == 200 && done.text.contains("no more advertising"), "{}", done.text);

@@ -53,10 +53,8 @@ mod tests {
 
     #[test]
     fn it_rests_from_nine_to_eight_in_the_shops_time() {
-        let advertising = Advertising {
-            time_zone: jiff::tz::TimeZone::get("Asia/Seoul").unwrap(),
-            ..Advertising::default()
-        };
+        let advertising =
+            Advertising { time_zone: jiff::tz::TimeZone::get("Asia/Seoul").unwrap(), ..Advertising::default() };
         let at = |text: &str| text.parse::<Time>().unwrap();
         for (now, open) in [
             ("2026-11-27T07:59:59+09:00", None),

@@ -118,8 +118,9 @@ async fn several_processes_and_restarts_send_nobody_two() {
 
 #[tokio::test]
 async fn it_rests_at_night_but_for_those_who_agreed_to_that() {
-    let (app, seller, _) = shop(4).await;
+    let (app, ..) = shop(4).await;
     app.clock.advance(Duration::from_hours(10));
+    let seller = app.log_in("seller@example.com").await;
     app.mailing(&seller, "day", &opening()).await;
     app.send_all().await;
     assert_eq!(app.queued().await, 0);
@@ -143,10 +144,11 @@ async fn it_rests_at_night_but_for_those_who_agreed_to_that() {
 async fn what_is_taken_back_goes_no_more_also_when_it_was_queued() {
     let (app, seller, people) = shop(3).await;
     app.mailing(&seller, "one", &opening()).await;
+    let person = app.user_of(&people[0]).await;
     app.accounts().send_step().await.unwrap();
     assert_eq!(app.queued().await, 3);
     // Not by a request, after which these tests deliver.
-    app.accounts().stop_advertising(app.user_of(&people[0]).await).await.unwrap();
+    app.accounts().stop_advertising(person).await.unwrap();
     let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
     assert_eq!(left.iter().filter(|mail| mail.record.purpose == "advertising").count(), 2);
 }

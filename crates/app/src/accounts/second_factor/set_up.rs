@@ -34,7 +34,9 @@ pub(super) struct NewSecret {
     #[schema(example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     secret: String,
     /// The same as a QR code for the app to read.
-    #[schema(example = "otpauth://totp/Firstcome:kim%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Firstcome&algorithm=SHA1&digits=6&period=30")]
+    #[schema(
+        example = "otpauth://totp/Firstcome:kim%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Firstcome&algorithm=SHA1&digits=6&period=30"
+    )]
     otpauth_uri: String,
 }
 

@@ -216,7 +216,9 @@ async fn signing_up_in_three_steps() {
     let weak = browser.submit("/signup/details", "/signup/details", &details).await;
     assert!(weak.body.contains("Please check: Password.") && weak.body.contains("value=\"Seoul\""));
     let page = browser.get("/signup/details").await;
-    assert!(page.body.contains("name=\"terms\" value=\"2026-11\" required") && page.body.contains("Advertising by e-mail"));
+    assert!(
+        page.body.contains("name=\"terms\" value=\"2026-11\" required") && page.body.contains("Advertising by e-mail")
+    );
     let (terms, advertising) = (("terms", "2026-11"), ("advertising", "1"));
     let (name, password, address) = (("name", "Kim"), ("password", "good enough"), ("address", "Seoul"));
     let details = [name, password, ("phone", ""), address, terms, advertising, next];

@@ -551,10 +551,15 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/auth/signup", post(sign_up))
         .route("/auth/password-reset", post(forgot))
         .route("/auth/password-reset/confirm", post(reset))
-        .route("/auth/consents", get(async || Json(json!({ "items": [
+        .route(
+            "/auth/consents",
+            get(async || {
+                Json(json!({ "items": [
             { "what": "terms", "version": "2026-11", "required": true },
             { "what": "advertising", "version": "1", "required": false },
-        ] }))))
+        ] }))
+            }),
+        )
         .route("/auth/login", post(log_in))
         .route("/auth/refresh", post(renew))
         .route("/auth/logout", post(nothing))
