@@ -29,7 +29,6 @@ const SECRETS: [&str; 10] = [
 ];
 
 /// What the shop has told the person, and keeps for them.
-#[derive(Default)]
 pub(crate) struct Told {
     secret: String,
     recovery: Vec<String>,

@@ -64,6 +64,7 @@ pub(super) async fn post(
     let records = accounts.ports.records.as_ref();
     let id = MailingId::derived(&[&caller.user.0, key.as_bytes()]);
     let request = digest.to_be_bytes().to_vec();
+    about(id);
     loop {
         if let Some(known) = records.load::<Mailing>(id).await? {
             if known.record.request != request {
@@ -84,7 +85,6 @@ pub(super) async fn post(
             created_at: accounts.ports.clock.now(),
             ended_at: None,
         };
-        about(id);
         if records.commit(Unit::new().insert(&mailing)).await? == Committed::Done {
             return Ok((StatusCode::ACCEPTED, Json(MailingView::of(mailing))));
         }
