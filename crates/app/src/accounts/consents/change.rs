@@ -15,7 +15,7 @@ use super::show::ConsentsView;
 use super::{ConsentEntry, ConsentState, ConsentWay, ConsentsGiven};
 use crate::http::{Body, Buyer, Outcome, Problem};
 
-/// Entries that a person makes in a day: the history is kept for ever.
+/// Entries of a person in a day after which nothing more is given: the history is kept for ever.
 const PER_DAY: u32 = 50;
 const DAY: Duration = Duration::from_hours(24);
 
@@ -30,7 +30,7 @@ const DAY: Duration = Duration::from_hours(24);
         (status = 200, description = "How it is now", body = ConsentsView),
         (status = 401, description = "`unauthenticated`"),
         (status = 422, description = "`invalid_body`: also a version that does not hold now"),
-        (status = 429, description = "`rate_limited`: it was changed very often today"),
+        (status = 429, description = "`rate_limited`: it was changed very often today; to take something back is still possible"),
     )
 )]
 pub(super) async fn put(
@@ -40,7 +40,6 @@ pub(super) async fn put(
 ) -> Outcome<Json<ConsentsView>> {
     let versions = &accounts.options.consents;
     accounts.user(caller.user).await?;
-    accounts.may_change_again(caller.user).await?;
     loop {
         let known = accounts.consents(caller.user).await?;
         let before = known.as_ref().map_or_else(|| ConsentState::none(caller.user), |stored| stored.record.clone());
@@ -48,6 +47,9 @@ pub(super) async fn put(
         let after = value.applied(before.clone(), versions);
         if after == before {
             break;
+        }
+        if after.gives_more_than(&before) {
+            accounts.may_give_again(caller.user).await?;
         }
         if accounts.change_consents(known, &after, ConsentWay::Account).await? == Committed::Done {
             break;
@@ -57,13 +59,14 @@ pub(super) async fn put(
 }
 
 impl Accounts {
-    async fn may_change_again(&self, owner: UserId) -> Outcome<()> {
+    /// Refuses what would let the history grow for ever; to take something back is always possible.
+    async fn may_give_again(&self, owner: UserId) -> Outcome<()> {
         let since = Comparison::AtLeast((self.ports.clock.now() - DAY).to_value());
         let today = Query::all(ConsentEntry::TABLE, PER_DAY).is("owner", owner).filter("at", since);
         if self.ports.records.select(today).await?.len() < PER_DAY as usize {
             return Ok(());
         }
-        let detail = "It was changed very often today; an e-mail's link always takes advertising back";
+        let detail = "It was changed very often today; to take something back is still possible";
         Err(Problem::new(ErrorCode::RateLimited).detail(detail).retry_after(DAY.as_secs()))
     }
 }

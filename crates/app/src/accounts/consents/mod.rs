@@ -94,11 +94,12 @@ impl Accounts {
     ) -> Outcome<Committed> {
         let before = known.as_ref().map_or_else(|| ConsentState::none(after.owner), |stored| stored.record.clone());
         let now = self.ports.clock.now();
-        let mut unit = self.consents_changed(known, after, way, now);
+        // Read and written: an account that goes in this moment takes the commit with it.
+        let user = self.user(after.owner).await?;
+        let mut unit = self.consents_changed(known, after, way, now).update(&user);
         let told = |state: &ConsentState| (state.advertising.is_some(), state.advertising_at_night.is_some());
         if told(&before) != told(after) {
-            let user = self.user(after.owner).await?.record;
-            let person = user.person(self.ports.records.as_ref(), &self.ports.keys).await?;
+            let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
             let day = now.date(&self.options.advertising.time_zone).map(|day| day.to_string()).unwrap_or_default();
             unit.append(self.mails.queue(wording::advertising_consent(&person.email, told(after), &day)));
         }

@@ -98,6 +98,12 @@ impl ConsentState {
         version.as_deref()
     }
 
+    /// Whether something is agreed to that was not before, or in another version.
+    pub(in crate::accounts) fn gives_more_than(&self, before: &Self) -> bool {
+        let is_given = |what| self.version_of(what).is_some() && self.version_of(what) != before.version_of(what);
+        ConsentKind::ALL.into_iter().any(is_given)
+    }
+
     /// The same with or without advertising; at night only with it.
     pub(in crate::accounts) fn advertised(mut self, version: &str, by_day: bool, at_night: bool) -> Self {
         let agreed = |before: Option<String>, given: bool| given.then(|| before.unwrap_or_else(|| version.to_owned()));

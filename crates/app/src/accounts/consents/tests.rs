@@ -113,6 +113,7 @@ async fn the_history_stays_without_a_name_and_nobody_makes_it_grow_for_ever() {
         assert_eq!(put(turn % 2 == 0).await.status, 200, "{turn}");
     }
     put(true).await.is_problem(429, "rate_limited");
+    assert_eq!(put(false).await.status, 200);
     let user = app.user_of(&device).await;
     assert_eq!(app.delete("/api/v1/me", Some(&device.access)).await.status, 204);
     assert!(app.records.load::<ConsentState>(user).await.unwrap().is_none());
