@@ -186,6 +186,8 @@ id!(/// A check of who somebody is.
     IdentityCheckId, "idc");
 id!(/// Something that a person of the shop did.
     ActionId, "act");
+id!(/// A comparison of the provider's movements of money with ours.
+    SettlementId, "stl");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
 #[derive(

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{Kind, Value};
 use crate::ids::{
     ActionId, AddressId, ConsentId, DeliveryId, EventId, IdentityCheckId, MailId, MailingId, NoticeId, OfferId,
-    OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, UserId, VoucherId, WebhookId,
+    OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, SettlementId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -177,6 +177,7 @@ id_field!(
     ProductId,
     RefundId,
     SessionId,
+    SettlementId,
     UserId,
     VoucherId,
     WebhookId

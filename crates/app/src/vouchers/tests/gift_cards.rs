@@ -325,3 +325,17 @@ async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
     };
     assert_eq!((units, percent), (1_000, 90));
 }
+
+#[tokio::test]
+async fn of_a_large_card_that_expired_unused_more_is_paid_back() {
+    for (large_value, percent) in [(999, 95), (1_000, 90)] {
+        let shop = Shop::open().await;
+        let (_, cards) = shop.cards().await;
+        let money_back = MoneyBack { large_value, ..MoneyBack::default() };
+        let vouchers = Vouchers { ports: shop.ports.clone(), money_back };
+        let card = shop.stored(&cards[0]).await.record;
+        shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
+        let given_up = vouchers.give_up(&card, "late").await.expect("given up");
+        assert_eq!(serde_json::to_value(&given_up).expect("JSON")["percent"], percent, "above {large_value}");
+    }
+}
