@@ -58,6 +58,12 @@ pub enum RoleEvent {
         /// Their address, if they have one.
         address: Option<AddressId>,
     },
+    /// accounts: it is verified who somebody is. Who, is not told.
+    #[serde(rename = "user.identified")]
+    UserIdentified {
+        /// The one account of that person.
+        user: UserId,
+    },
     /// accounts: an account is gone. Whoever knows more of the person than this id forgets it.
     #[serde(rename = "user.erased")]
     UserErased {
@@ -292,6 +298,7 @@ impl RoleEvent {
         match self {
             Self::UserRegistered { user, .. }
             | Self::UserChanged { user, .. }
+            | Self::UserIdentified { user }
             | Self::UserErased { user }
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),

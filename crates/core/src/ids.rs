@@ -182,6 +182,12 @@ id!(/// One thing that such systems are told; the same to each, however often it
     NoticeId, "msg");
 id!(/// One notice on its way to one system.
     DeliveryId, "dlv");
+id!(/// Something that somebody agreed to, or took back.
+    ConsentId, "cns");
+id!(/// Advertising to those who agreed to it.
+    MailingId, "mlg");
+id!(/// A check of who somebody is.
+    IdentityCheckId, "idc");
 id!(/// Something that a person of the shop did.
     ActionId, "act");
 id!(/// A comparison of the provider's movements of money with ours.

@@ -1,6 +1,7 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
 mod actions;
+mod advertising;
 mod after;
 mod browser;
 mod cart;
@@ -17,6 +18,7 @@ mod faults;
 mod gift_cards;
 mod hostile;
 mod idempotency;
+mod identity;
 mod images;
 mod letters;
 mod matrix;
@@ -25,6 +27,7 @@ mod privacy;
 mod protocol;
 mod recovery;
 mod sale;
+mod second_factor;
 mod settlement;
 mod several;
 mod shipping_fee;

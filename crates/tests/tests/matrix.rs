@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, PASSWORD, Shop, Storefront as _, gift_card};
+use firstcome_tests::{Answer, Api, PASSWORD, SOON, Shop, ShopOptions, Storefront as _, gift_card, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::advertising::at_any_hour;
 use crate::letters::unreadable;
 
 /// Who may call an endpoint.
@@ -25,15 +26,18 @@ enum Who {
     Seller,
     /// An operator or a seller.
     Operator,
+    /// An operator only.
+    Administrator,
 }
 
-use Who::{Account, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
+use Who::{Account, Administrator, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
 
 const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/auth/email-codes", Anyone),
     ("POST", "/auth/email-codes/verify", Anyone),
     ("POST", "/auth/password-reset", Anyone),
     ("POST", "/auth/password-reset/confirm", Anyone),
+    ("GET", "/auth/consents", Anyone),
     ("POST", "/auth/signup", Anyone),
     ("POST", "/auth/login", Anyone),
     ("POST", "/auth/refresh", Anyone),
@@ -43,6 +47,18 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH", "/me", Account),
     ("DELETE", "/me", Account),
     ("PUT", "/me/password", Account),
+    ("GET", "/me/consents", Account),
+    ("PUT", "/me/consents", Account),
+    ("GET", "/unsubscribe/{token}", Anyone),
+    ("POST", "/unsubscribe/{token}", Anyone),
+    ("GET", "/me/identity", Account),
+    ("POST", "/me/identity", Account),
+    ("POST", "/me/identity/confirm", Account),
+    ("GET", "/me/second-factor", Account),
+    ("POST", "/me/second-factor", Account),
+    ("POST", "/me/second-factor/confirm", Account),
+    ("POST", "/me/second-factor/recovery-codes", Account),
+    ("POST", "/me/second-factor/disable", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
     ("GET", "/me/wishlist", Account),
@@ -108,6 +124,11 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
+    ("POST", "/admin/accounts/{id}/second-factor/reset", Administrator),
+    ("POST", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings/{id}", Seller),
+    ("POST", "/admin/mailings/{id}/stop", Seller),
     ("POST", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks/{id}", Seller),
@@ -130,6 +151,9 @@ struct Caller {
 
 /// What the paths name.
 struct Things {
+    account: String,
+    mailing: String,
+    unsubscribe: String,
     offer: String,
     product: String,
     category: String,
@@ -144,7 +168,7 @@ struct Things {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_for_every_caller() {
-    let shop = Shop::start().await;
+    let shop = Shop::start_with(ShopOptions { environment: at_any_hour(), ..ShopOptions::default() }).await;
     let described = described(&shop.api()).await;
     let written: BTreeSet<_> =
         TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
@@ -211,6 +235,7 @@ fn expected(who: Who, caller: &str) -> Expected {
         (Merchant, _) => when(caller == "merchant", Forbidden),
         (Seller, _) => when(caller == "seller", Forbidden),
         (Operator, _) => when(["seller", "operator"].contains(&caller), Forbidden),
+        (Administrator, _) => when(caller == "operator", Forbidden),
     }
 }
 
@@ -231,6 +256,8 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 /// A call with a body that is right, so that nothing but who calls can be refused first.
 async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
+        _ if path.contains("/accounts/") => &things.account,
+        _ if path.contains("/mailings/") => &things.mailing,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("settlement") => &things.settlement,
@@ -246,6 +273,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         .replace("{order_id}", &things.order)
         .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
+        .replace("{token}", &things.unsubscribe)
         .replace("{session_id}", &things.session);
     let method: Method = method.parse().expect("a method");
     let key = format!("matrix-{path}");
@@ -281,6 +309,14 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
         }
+        "/me/identity" => json!({"return_url": "http://127.0.0.1:9/account"}),
+        "/me/consents" => json!({"advertising": true}),
+        "/admin/mailings" => json!({"subject": "Tickets", "text": "They open at two."}),
+        "/me/second-factor" => json!({"password": PASSWORD}),
+        "/me/second-factor/confirm" => json!({"code": "no code"}),
+        "/me/second-factor/recovery-codes" | "/me/second-factor/disable" => {
+            json!({"password": PASSWORD, "code": "no code"})
+        }
         "/admin/webhooks" => json!({"url": "http://127.0.0.1:9/"}),
         "/admin/offers/{id}/adjust" => json!({"delta": 1, "reason": "counted again"}),
         _ => json!({}),
@@ -309,7 +345,37 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
     let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
     let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, category, order, voucher, session, letter, webhook, delivery, settlement }, buyer)
+    let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
+    let (mailing, unsubscribe) = advertise(shop, &seller, &buyer).await;
+    let things = Things {
+        account,
+        mailing,
+        unsubscribe,
+        offer,
+        product,
+        category,
+        order,
+        voucher,
+        session,
+        letter,
+        webhook,
+        delivery,
+        settlement,
+    };
+    (things, buyer)
+}
+
+/// Advertising to the buyer, and the way out of it.
+async fn advertise(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
+    buyer.put("/me/consents").json(&json!({"advertising": true})).want(200).await;
+    let body = json!({"subject": "Tickets", "text": "They open at two."});
+    let mailing = seller.post("/admin/mailings").key("first").json(&body).want(202).await;
+    let token = until("the e-mail", SOON, async || {
+        let mails = shop.api().call(Method::GET, "/dev/mailbox?to=owner%40shop.test").want(200).await;
+        let found = mails["items"].as_array().expect("a list").iter().find_map(|mail| mail["unsubscribe"].as_str());
+        found.and_then(|link| Some(link.rsplit_once('/')?.1.to_owned()))
+    });
+    (mailing["mailing_id"].as_str().expect("an id").to_owned(), token.await)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

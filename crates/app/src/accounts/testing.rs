@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
+use firstcome_core::ids::UserId;
 use firstcome_core::ports::Records as _;
 use firstcome_core::records::{Query, Value};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
@@ -14,9 +15,9 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES};
+use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES, admin};
 use crate::gateway::{self, Gateway};
-use crate::http::Revocations;
+use crate::http::{Revocations, Roles};
 use crate::secrets::{Keys, SystemRandom};
 
 /// Everyone's password.
@@ -70,21 +71,26 @@ impl TestApp {
 
     pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), [records, topic(topics::CATALOG)], keys).await
+        Self::over(TestClock::default(), [records, topic(topics::CATALOG)], keys, Options::default()).await
+    }
+
+    /// A process on the same database that is configured in another way.
+    pub(super) async fn configured(&self, options: Options) -> Self {
+        self.process(self.keys.clone(), options).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
     pub(super) async fn another_process(&self) -> Self {
-        self.process(self.keys.clone()).await
+        self.configured(Options::default()).await
     }
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        self.process(Arc::new(Keys::in_memory(&SystemRandom))).await
+        self.process(Arc::new(Keys::in_memory(&SystemRandom)), Options::default()).await
     }
 
-    async fn process(&self, keys: Arc<Keys>) -> Self {
-        Self::over(self.clock.clone(), [self.records.clone(), self.catalog.clone()], keys).await
+    async fn process(&self, keys: Arc<Keys>, options: Options) -> Self {
+        Self::over(self.clock.clone(), [self.records.clone(), self.catalog.clone()], keys, options).await
     }
 
     /// The role itself.
@@ -92,7 +98,12 @@ impl TestApp {
         self.accounts.clone()
     }
 
-    async fn over(clock: TestClock, [records, catalog]: [Arc<MemoryRecords>; 2], keys: Arc<Keys>) -> Self {
+    async fn over(
+        clock: TestClock,
+        [records, catalog]: [Arc<MemoryRecords>; 2],
+        keys: Arc<Keys>,
+        options: Options,
+    ) -> Self {
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
         let ports = Ports {
@@ -105,7 +116,7 @@ impl TestApp {
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let options = Options { passwords, ..Options::default() };
+        let options = Options { passwords, ..options };
         let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
@@ -123,7 +134,21 @@ impl TestApp {
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        self.send_with(method, path, token, body, &[]).await
+    }
+
+    pub(super) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
         }
@@ -191,6 +216,24 @@ impl TestApp {
     /// New tokens, unless they are refused.
     pub(super) async fn refresh(&self, token: &str) -> Option<Device> {
         Device::of(&self.post("/api/v1/auth/refresh", None, &json!({ "refresh_token": token })).await)
+    }
+
+    /// Makes somebody with these roles, and logs them in.
+    pub(super) async fn staff(&self, email: &str, roles: Roles) -> Device {
+        let ports = admin::Ports {
+            records: self.records.clone(),
+            clock: Arc::new(self.clock.clone()),
+            random: Arc::new(SystemRandom),
+            keys: self.keys.clone(),
+        };
+        admin::add_account(&ports, roles, email, &PASSWORD.into()).await.expect("an account");
+        self.log_in(email).await
+    }
+
+    /// Whose device it is.
+    pub(super) async fn user_of(&self, device: &Device) -> UserId {
+        let me = self.get("/api/v1/me", Some(&device.access)).await;
+        me.body["user_id"].as_str().expect("an id").parse().expect("an id")
     }
 
     /// The session's id of a device.

@@ -83,6 +83,7 @@ pub use view::OrderView;
 pub const TABLES: &[&Table] = &[
     facts::OfferFacts::TABLE,
     facts::BuyerFacts::TABLE,
+    facts::IdentifiedBuyer::TABLE,
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     parts::PartBack::TABLE,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use confique::Config as _;
 
-use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles, smtp};
+use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, accounts, known, ranges, roles, smtp};
 
 /// What the command line says; it goes over everything else.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,7 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     }
     ranges::check(config)?;
     smtp::check(config)?;
+    accounts::check(config)?;
     roles::check(config)
 }
 

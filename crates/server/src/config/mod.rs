@@ -3,6 +3,7 @@
 //! Every setting is documented where it is declared; `firstcome config` prints those words, the value in force and where
 //! it came from.
 
+mod accounts;
 mod cluster;
 mod known;
 mod load;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Accounts, Advertising, Consents, Identity, SecondFactor};
 pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
 pub use load::{Overrides, load};
 pub use roles::Mode;
@@ -35,6 +37,18 @@ pub struct Config {
     /// Access and refresh tokens.
     #[config(nested)]
     pub tokens: Tokens,
+    /// What the shop asks of people with an account.
+    #[config(nested)]
+    pub accounts: Accounts,
+    /// What people agree to at sign-up.
+    #[config(nested)]
+    pub consents: Consents,
+    /// Advertising by e-mail.
+    #[config(nested)]
+    pub advertising: Advertising,
+    /// Checking who people are.
+    #[config(nested)]
+    pub identity: Identity,
     /// How many requests are accepted.
     #[config(nested)]
     pub limits: Limits,
