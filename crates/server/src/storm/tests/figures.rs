@@ -13,13 +13,13 @@ use crate::storm::scenario::{self, Round};
 use crate::storm::shop::Shop;
 
 const LIMIT: u64 = 200;
+const PLAN: Plan = Plan { connections: 8, duration: Duration::from_secs(20), limit: LIMIT, rate: None };
 
 /// One round against a shop with this flaw.
-async fn measure(scenario: Scenario, flaw: Flaw) -> Result<Round, StormError> {
+async fn measure(scenario: Scenario, flaw: Flaw, plan: Plan) -> Result<Round, StormError> {
     let buyers = (0..50).map(|number| format!("buyer-{number}")).collect();
     let merchants = vec!["till-1".to_owned(), "till-2".to_owned()];
     let target = Target { address: pretended::open(flaw).await, buyers, seller: "seller".to_owned(), merchants };
-    let plan = Plan { connections: 8, duration: Duration::from_secs(20), limit: LIMIT, rate: None };
     let options = LoadOptions {
         scenarios: vec![scenario],
         plan,
@@ -39,7 +39,7 @@ async fn measure(scenario: Scenario, flaw: Flaw) -> Result<Round, StormError> {
 }
 
 async fn whole(scenario: Scenario) -> Round {
-    let round = measure(scenario, Flaw::None).await.expect("measured");
+    let round = measure(scenario, Flaw::None, PLAN).await.expect("measured");
     let tally = &round.run.tally;
     assert_eq!((tally.errors, tally.refused.len()), (0, 0), "{tally:?}");
     assert!(round.checks.iter().all(|check| check.holds), "{:?}", round.checks);
@@ -47,7 +47,7 @@ async fn whole(scenario: Scenario) -> Round {
 }
 
 async fn fails(scenario: Scenario, flaw: Flaw) -> String {
-    let round = measure(scenario, flaw).await.expect("measured");
+    let round = measure(scenario, flaw, PLAN).await.expect("measured");
     let check = round.checks.into_iter().find(|check| !check.holds).expect("it is caught");
     check.detail
 }
@@ -90,4 +90,13 @@ async fn everyone_has_a_page_of_orders_to_look_at() {
     let round = whole(Scenario::OwnOrders).await;
     assert_eq!(round.run.tally.ok, LIMIT);
     assert!(round.note.expect("said").starts_with("50 buyers; a page has 20 orders"));
+}
+
+#[tokio::test]
+async fn people_sign_up_beside_the_sale() {
+    let plan = Plan { duration: Duration::from_millis(100), ..PLAN };
+    let round = measure(Scenario::LogIns, Flaw::None, plan).await.expect("measured");
+    assert!(round.run.tally.ok > 0 && round.run.tally.ok <= LIMIT, "the sale: {:?}", round.run.tally);
+    let note = round.note.expect("said");
+    assert!(note.contains("people signed up and logged in meanwhile") && !note.contains("refused"), "{note}");
 }

@@ -71,8 +71,6 @@ pub(super) enum Flaw {
     Halves,
     /// Takes nothing off a card that a till uses.
     Gives,
-    /// Delivers no voucher that costs nothing.
-    Keeps,
 }
 
 /// Opens one.
