@@ -16,6 +16,7 @@ use firstcome_core::time::Time;
 
 use super::products::Products;
 use super::store::{Movement, TakenBack, Voucher};
+use super::tills::Tills;
 use super::{Ports, follow};
 use crate::consumer::{HandleError, Handler};
 use crate::voucher_account::code_hash;
@@ -39,6 +40,7 @@ struct Sale {
 pub(super) struct Delivery {
     pub(super) ports: Ports,
     pub(super) products: Arc<Products>,
+    pub(super) tills: Arc<Tills>,
     pub(super) time_zone: jiff::tz::TimeZone,
 }
 
@@ -71,7 +73,7 @@ impl Handler<JournalEntry> for Delivery {
             }
         }
         if !changes.is_empty() {
-            unit.append(follow::written(&*self.ports.records, changes, &mut issued).await?);
+            unit.append(follow::written(&*self.ports.records, &self.tills, changes, &mut issued).await?);
         }
         Ok(issued.iter().fold(unit, Unit::insert))
     }
