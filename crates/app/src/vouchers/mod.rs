@@ -14,9 +14,9 @@ mod products;
 mod redeem;
 mod store;
 mod take_back;
-mod tills;
 #[cfg(test)]
 mod tests;
+mod tills;
 mod view;
 
 use std::sync::Arc;

@@ -306,8 +306,8 @@ async fn many_tills_of_two_processes_use_one_card_at_once() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
     let other_process = Tills::new(shop.ports.records.clone());
-    let processes =
-        [&shop.workers.tills, &other_process].map(|tills| Vouchers::new(shop.ports.clone(), MoneyBack::default(), tills));
+    let processes = [&shop.workers.tills, &other_process]
+        .map(|tills| Vouchers::new(shop.ports.clone(), MoneyBack::default(), tills));
     // Every key comes twice, to both.
     let requests = (0..100).flat_map(|number| processes.iter().map(move |process| (number / 2, process)));
     let uses = requests.map(|(key, process)| used(&shop, process, &cards[0], format!("key {key}"), 9));

@@ -115,7 +115,8 @@ fn merchants(arguments: &StormArguments, scenarios: &[Scenario]) -> Result<Vec<S
     match &arguments.merchant_tokens {
         Some(file) => words_of(file, MADE_BY),
         None if scenarios.iter().any(|scenario| matches!(scenario, Scenario::Redeem | Scenario::RedeemOne)) => {
-            let why = format!("--target: only merchants redeem: name a file with --merchant-tokens; make it with: {MADE_BY}");
+            let why =
+                format!("--target: only merchants redeem: name a file with --merchant-tokens; make it with: {MADE_BY}");
             Err(StormError::Usage(why))
         }
         None => Ok(Vec::new()),

@@ -74,12 +74,8 @@ impl Campaigns {
         let people = shop.crowd(PEOPLE).await?;
         let discount = json!({ "amount": 1000, "currency": "KRW" });
         let product = shop.product(&json!({ "kind": "coupon", "name": "Storm coupon", "discount": discount })).await?;
-        let offering = Offering {
-            stock: people.len() as u64,
-            limit_per_person: Some(1),
-            hold_for_seconds: HOLD,
-            opens_in: None,
-        };
+        let offering =
+            Offering { stock: people.len() as u64, limit_per_person: Some(1), hold_for_seconds: HOLD, opens_in: None };
         let mut campaigns = Vec::with_capacity(CAMPAIGNS);
         for _ in 0..CAMPAIGNS {
             let offer = shop.offer(&product, 0, offering).await?;

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::orders::keys;
@@ -81,8 +80,7 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
         offers.push(shop.sell(offering).await?);
     }
     fill(shop, &people, &offers, plan, progress).await?;
-    let prepare =
-        |token: &String| Prepared::post(shop.address, "/api/v1/me/cart/checkout", Some(token), br"{}");
+    let prepare = |token: &String| Prepared::post(shop.address, "/api/v1/me/cart/checkout", Some(token), br"{}");
     let work = Checkouts { prepared: people.iter().map(prepare).collect(), keys: keys() };
     shop.rows_written().await?;
     progress.begin("checkout");

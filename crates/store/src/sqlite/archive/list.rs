@@ -29,7 +29,8 @@ fn of_person(
     let mut orders = Vec::new();
     while orders.len() < query.limit {
         // Each time anew: the index tells of what was written up to now.
-        let (rows, last) = at_once(connection, |connection| rows_of_person(connection, indexes, person, before, query))?;
+        let (rows, last) =
+            at_once(connection, |connection| rows_of_person(connection, indexes, person, before, query))?;
         let Some(last) = last else { break };
         before = last;
         orders.extend(rows.into_iter().filter(|row| selects(query, row)).map(listed));

@@ -127,12 +127,7 @@ impl Run {
     }
 
     /// Reads a page where it lies.
-    fn page<T>(
-        &self,
-        connection: &Connection,
-        number: usize,
-        read: impl FnOnce(&[[u8; ENTRY]]) -> T,
-    ) -> Result<T> {
+    fn page<T>(&self, connection: &Connection, number: usize, read: impl FnOnce(&[[u8; ENTRY]]) -> T) -> Result<T> {
         let mut select = connection.prepare_cached("SELECT entries FROM run_pages WHERE id = ?")?;
         let id = self.id * MOST_PAGES + number as i64;
         let found = select.query_row([id], |row| {

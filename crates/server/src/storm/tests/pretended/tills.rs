@@ -36,7 +36,11 @@ pub(super) async fn redeem(State(shop): State<Shared>, Path(code): Path<String>,
     (StatusCode::OK, Json(json!({ "remaining": {} })))
 }
 
-pub(super) async fn put_in_cart(State(shop): State<Shared>, headers: HeaderMap, Path(offer): Path<String>) -> StatusCode {
+pub(super) async fn put_in_cart(
+    State(shop): State<Shared>,
+    headers: HeaderMap,
+    Path(offer): Path<String>,
+) -> StatusCode {
     shop.lock().expect("whole").carts.entry(buyer(&headers)).or_default().push(offer);
     StatusCode::OK
 }
