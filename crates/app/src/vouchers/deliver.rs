@@ -15,7 +15,7 @@ use firstcome_core::records::{Field as _, Record as _, Unit, Value};
 use firstcome_core::time::Time;
 
 use super::products::Products;
-use super::store::{Movement, TakenBack, Voucher};
+use super::store::{TakenBack, Voucher};
 use super::tills::Tills;
 use super::{Ports, follow};
 use crate::consumer::{HandleError, Handler};
@@ -66,7 +66,6 @@ impl Handler<JournalEntry> for Delivery {
         let mut issued = Vec::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
             for voucher in self.vouchers(sale).await? {
-                unit = unit.insert(&Movement::issued(&voucher));
                 let announced = self.announced(sale.offer, &voucher).await?;
                 unit = announced.into_iter().fold(unit, |unit, event| unit.event(&event, sale.at));
                 issued.push(voucher);

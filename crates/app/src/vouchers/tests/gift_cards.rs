@@ -62,6 +62,7 @@ impl Shop {
         let query = Query::all(Movement::TABLE, 100).is("voucher", card.id);
         let rows = self.books.list::<Movement>(query).await.expect("movements");
         let mut moved: Vec<_> = rows.iter().map(|row| (row.record.kind.as_str(), row.record.amount)).collect();
+        moved.push(("issued", card.face));
         moved.sort_unstable();
         moved
     }
