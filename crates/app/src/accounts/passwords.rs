@@ -26,7 +26,7 @@ const NICENESS: i32 = 10;
 /// How long a request has waited that is late.
 const LATE: Duration = Duration::from_secs(1);
 /// How much longer than it has worked the thread for what is late rests.
-const REST: u32 = 2;
+const REST: u32 = 4;
 
 /// How passwords are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]

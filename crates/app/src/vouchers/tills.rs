@@ -1,7 +1,8 @@
-//! What tills have taken in the ledger, written to the rows: all that waits in one commit. A card that many tills use at once
-//! is one row, which would let only one of them through at a time; and one commit for many cards costs less than many.
+//! What tills have taken in the ledger, written to the rows: all that waits for one voucher in one commit. A card that many
+//! tills use at once is one row, which would let only one of them through at a time.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use firstcome_core::ids::{OrderId, VoucherId};
@@ -16,16 +17,13 @@ use super::store::{Movement, Voucher};
 
 /// Movements in one commit at most.
 const BATCH: usize = 256;
-/// How often a batch is tried when a row was changed by somebody else, or a movement was there already.
+/// How often a batch is tried when the row was changed by somebody else, or a movement was there already.
 const TRIES: usize = 16;
 /// Movements that are known to be written without asking the database: more than tills write until the journal is read.
 const REMEMBERED: usize = 16_384;
 
 /// What was left when a movement was written; none when its voucher must be looked at again.
 type Written = Result<Option<i64>, PortError>;
-
-/// Vouchers in an order that is the same for everybody, so that two processes never wait for each other.
-type Rows = BTreeMap<VoucherId, Stored<Voucher>>;
 
 /// A movement that is to be written, with the row as whoever wants it has read it.
 struct Waiting {
@@ -41,25 +39,18 @@ impl Waiting {
     }
 }
 
-/// Everything that waits: at most as much as there are requests.
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<Waiting>,
-    /// Whether somebody has the [turn](Turn).
-    is_taken: bool,
-}
-
 /// See the [module](self).
 pub(super) struct Tills {
     records: Arc<dyn Records>,
-    queue: Mutex<Queue>,
+    /// For each voucher that is being written what waits for it; at most as many as there are requests.
+    waiting: Mutex<HashMap<VoucherId, Vec<Waiting>>>,
     /// The names of movements that were written here lately.
     written: Cache<OrderId, ()>,
 }
 
 impl Tills {
     pub(super) fn new(records: Arc<dyn Records>) -> Arc<Self> {
-        Arc::new(Self { records, queue: Mutex::default(), written: Cache::new(REMEMBERED) })
+        Arc::new(Self { records, waiting: Mutex::default(), written: Cache::new(REMEMBERED) })
     }
 
     /// Whether it is certain that the movement of this name is in the database; false says nothing.
@@ -73,130 +64,122 @@ impl Tills {
     /// It is written also when the request that wants it is dropped.
     pub(super) async fn write(self: &Arc<Self>, stored: Stored<Voucher>, movement: Movement) -> Written {
         let (answer, written) = oneshot::channel();
-        let is_taken = {
-            let mut queue = self.queue.lock();
-            queue.waiting.push(Waiting { stored, movement, answer });
-            std::mem::replace(&mut queue.is_taken, true)
+        let voucher = movement.voucher;
+        let next = Waiting { stored, movement, answer };
+        let is_first = match self.waiting.lock().entry(voucher) {
+            Entry::Occupied(mut waiting) => {
+                waiting.get_mut().push(next);
+                false
+            }
+            Entry::Vacant(free) => {
+                free.insert(vec![next]);
+                true
+            }
         };
-        if !is_taken {
-            tokio::spawn(Turn { tills: Arc::clone(self), is_over: false }.write_all());
+        if is_first {
+            let turn = Turn { tills: Arc::clone(self), voucher, is_over: false };
+            tokio::spawn(turn.write_all());
         }
-        written.await.unwrap_or_else(|_| Err(PortError::Unavailable("nobody writes what tills take".to_owned())))
+        written.await.unwrap_or_else(|_| Err(PortError::Unavailable("nobody writes this voucher".to_owned())))
     }
 }
 
-/// The right to write: one has it, until nothing waits.
+/// The right to write one voucher. There is one as long as the voucher is among those that are waited for.
 struct Turn {
     tills: Arc<Tills>,
+    voucher: VoucherId,
     is_over: bool,
 }
 
 impl Turn {
     async fn write_all(mut self) {
-        let mut rows = Rows::new();
+        let mut row = None;
         while let Some(batch) = self.next() {
-            rows = self.write(batch, rows).await;
+            row = self.write(batch, row).await;
         }
     }
 
     /// What waits; at the end nothing, and the turn is over.
     fn next(&mut self) -> Option<Vec<Waiting>> {
-        let mut queue = self.tills.queue.lock();
-        if queue.waiting.is_empty() {
-            queue.is_taken = false;
+        let mut waiting = self.tills.waiting.lock();
+        let Entry::Occupied(mut queue) = waiting.entry(self.voucher) else { return None };
+        if queue.get().is_empty() {
+            queue.remove();
             self.is_over = true;
             return None;
         }
-        let count = queue.waiting.len().min(BATCH);
-        Some(queue.waiting.drain(..count).collect())
+        let count = queue.get().len().min(BATCH);
+        Some(queue.get_mut().drain(..count).collect())
     }
 
-    /// Writes a batch and answers everyone in it. Goes on from the rows that were written last, and returns those of this
-    /// batch.
-    async fn write(&self, mut batch: Vec<Waiting>, mut rows: Rows) -> Rows {
-        for one in &batch {
-            let row = rows.entry(one.movement.voucher).or_insert_with(|| one.stored.clone());
-            if row.version < one.stored.version {
-                row.clone_from(&one.stored);
-            }
-        }
-        let written = self.try_to_write(&mut batch, rows).await;
+    /// Writes a batch and answers everyone in it. Returns the row as it is then, if that is known.
+    async fn write(&self, mut batch: Vec<Waiting>, row: Option<Stored<Voucher>>) -> Option<Stored<Voucher>> {
+        let row = row.or_else(|| batch.iter().map(|one| &one.stored).max_by_key(|row| row.version).cloned())?;
+        let written = self.try_to_write(&mut batch, row).await;
         for one in batch {
             if let Ok(Some(_)) = &written {
                 one.movement.name.into_iter().for_each(|name| self.tills.written.insert(name, ()));
             }
             let left = one.movement.balance;
-            one.answer(written.as_ref().map(|rows| rows.as_ref().map(|_| left)).map_err(Clone::clone));
+            one.answer(written.as_ref().map(|row| row.as_ref().map(|_| left)).map_err(Clone::clone));
         }
-        written.ok().flatten().unwrap_or_default()
+        written.ok().flatten()
     }
 
-    /// Writes what is left of a batch when everyone was answered who must look again. Returns the rows as they are then.
-    async fn try_to_write(&self, batch: &mut Vec<Waiting>, mut rows: Rows) -> Result<Option<Rows>, PortError> {
+    /// Writes what is left of a batch when everyone was answered who must look again. Returns the row as it is then.
+    async fn try_to_write(
+        &self,
+        batch: &mut Vec<Waiting>,
+        mut row: Stored<Voucher>,
+    ) -> Result<Option<Stored<Voucher>>, PortError> {
         for _ in 0..TRIES {
-            let mut changed = take_off(batch, &rows);
+            take_off(batch, &mut row.record);
             if batch.is_empty() {
                 return Ok(None);
             }
-            let unit = changed.values().fold(Unit::new(), Unit::update);
-            let unit = batch.iter().fold(unit, |unit, one| unit.insert(&one.movement));
+            let unit = batch.iter().fold(Unit::new().update(&row), |unit, one| unit.insert(&one.movement));
             match self.tills.records.commit(unit).await? {
-                Committed::Done => {
-                    changed.values_mut().for_each(|row| row.version += 1);
-                    return Ok(Some(changed));
-                }
-                Committed::Conflict(write) => {
-                    // A row that was changed, or the same request twice.
-                    if let Some(twin) = write.checked_sub(changed.len()) {
-                        batch.remove(twin).answer(Ok(None));
-                    }
-                }
+                Committed::Done => return Ok(Some(Stored { version: row.version + 1, ..row })),
+                Committed::Conflict(0) => {}
+                // The same request came twice.
+                Committed::Conflict(write) => batch.remove(write - 1).answer(Ok(None)),
             }
-            rows = self.look_again(batch).await?;
+            let Some(now) = self.look_again(batch).await? else { return Ok(None) };
+            row = now;
         }
         Ok(None)
     }
 
-    /// The rows as they are now, of which something may be taken off. Whoever reads the journal may have written some of these
-    /// movements by now.
-    async fn look_again(&self, batch: &mut Vec<Waiting>) -> Result<Rows, PortError> {
+    /// The row as it is now; none when nothing is to be taken off it any more. Whoever reads the journal may have written
+    /// some of these movements by now.
+    async fn look_again(&self, batch: &mut Vec<Waiting>) -> Result<Option<Stored<Voucher>>, PortError> {
         let records = &*self.tills.records;
-        let mut rows = Rows::new();
-        for voucher in batch.iter().map(|one| one.movement.voucher) {
-            if !rows.contains_key(&voucher) {
-                let row = records.load::<Voucher>(voucher).await?.filter(|row| !row.record.voided);
-                rows.extend(row.map(|row| (voucher, row)));
-            }
-        }
+        let row = records.load::<Voucher>(self.voucher).await?.filter(|row| !row.record.voided);
         let names: Vec<OrderId> = batch.iter().filter_map(|one| one.movement.name).collect();
         let known = follow::named(records, &names).await?;
         let is_known = |one: &mut Waiting| known.iter().any(|stored| stored.record.name == one.movement.name);
         batch.extract_if(.., is_known).for_each(|one| one.answer(Ok(None)));
-        Ok(rows)
+        Ok(row)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.is_over {
-            *self.tills.queue.lock() = Queue::default();
+            self.tills.waiting.lock().remove(&self.voucher);
         }
     }
 }
 
-/// Takes the movements off their vouchers, one after the other, and returns these. What a row has too little for, since it
-/// does not know yet what came back, is left for later.
-fn take_off(batch: &mut Vec<Waiting>, rows: &Rows) -> Rows {
-    let mut changed = Rows::new();
-    let is_too_much = |Waiting { movement, .. }: &mut Waiting| {
-        let Some(row) = rows.get(&movement.voucher) else { return true };
-        let voucher = &mut changed.entry(movement.voucher).or_insert_with(|| row.clone()).record;
-        let left = voucher.balance - movement.amount;
+/// Takes the movements off the voucher, one after the other. What the row has too little for, since it does not know yet
+/// what came back, is left for later.
+fn take_off(batch: &mut Vec<Waiting>, voucher: &mut Voucher) {
+    let is_too_much = |one: &mut Waiting| {
+        let left = voucher.balance - one.movement.amount;
         if left >= 0 {
-            (voucher.balance, movement.balance) = (left, left);
+            (voucher.balance, one.movement.balance) = (left, left);
         }
         left < 0
     };
     batch.extract_if(.., is_too_much).for_each(|one| one.answer(Ok(None)));
-    changed
 }

@@ -17,29 +17,12 @@ const CACHE: u32 = 8_192;
 /// Reads of one file, from any number of threads.
 pub(super) struct Readers {
     path: PathBuf,
-    /// Bytes of the file that each connection maps into memory instead of copying pages.
-    mapped: u64,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, mapped: 0, idle: Mutex::new(Vec::new()) }
-    }
-
-    /// The same of a file whose rows are read from everywhere, so that hardly one is on a page that was read before: so many
-    /// bytes of it are mapped into memory.
-    pub(super) fn mapping(self, bytes: u64) -> Self {
-        Self { mapped: bytes, ..self }
-    }
-
-    fn open(&self) -> Result<Connection, PortError> {
-        let connection = open_reader(&self.path, CACHE)?;
-        if self.mapped > 0 {
-            let mapped = connection.pragma_update(None, "mmap_size", self.mapped as i64);
-            mapped.map_err(|error| port_error(&self.path, &error))?;
-        }
-        Ok(connection)
+        Self { path, idle: Mutex::new(Vec::new()) }
     }
 
     /// Runs a read on a connection of its own. There are as many as threads that read at the same moment.
@@ -47,7 +30,7 @@ impl Readers {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.open()?,
+            None => open_reader(&self.path, CACHE)?,
         };
         let answer = action(&connection).map_err(|error| port_error(&self.path, &error));
         let mut idle = self.idle.lock();

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::orders::keys;
@@ -122,7 +122,7 @@ impl Campaigns {
 async fn reads_voucher(connection: &mut Connection, token: &str, order: &str) -> Result<bool, StormError> {
     let answer = Call::get("/api/v1/me/vouchers?limit=100").by(token).send(connection).await?;
     let items = answer.body["items"].as_array().ok_or_else(|| StormError::answer("reading vouchers", &answer))?;
-    Ok(items.iter().any(|voucher| voucher["order_id"] == Value::from(order)))
+    Ok(items.iter().any(|voucher| voucher["order_id"] == order))
 }
 
 /// Measures one round on campaigns of its own.
@@ -132,10 +132,11 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
     let limit = plan.limit.min(people * CAMPAIGNS as u64);
     let (meter, start) = (Meter::start(shop.pid()), Instant::now());
     let mut run = drive(Rc::clone(&campaigns), shop.address, Plan { limit, ..plan }, progress).await;
-    let answered = run.elapsed;
-    run.elapsed = campaigns.delivered(shop).await? - start;
+    let answered = Instant::now();
+    let delivered = campaigns.delivered(shop).await?;
+    run.elapsed = delivered - start;
     let cost = meter.stop();
-    let behind = (run.elapsed - answered).as_secs_f64();
+    let behind = delivered.duration_since(answered).as_secs_f64();
     let note = format!("{people} people; the last voucher could be read {behind:.2} s after the last answer");
     let checks = vec![campaigns.check(shop, run.tally.errors).await?];
     Ok(Round { note: Some(note), checks, ..Round::new(run, cost) })

@@ -41,9 +41,6 @@ use super::readers::Readers;
 
 /// Kibibytes of pages that the writer may keep.
 const CACHE: u32 = 32_768;
-/// Bytes of the file that readers map into memory: about ten million rows. What is read of it belongs to the kernel,
-/// which takes it back when it needs it.
-const MAPPED: u64 = 2 << 30;
 /// See [`SqliteArchive::run`].
 const RUN: usize = 131_072;
 /// Rows with the same 60-bit hash of a key: lines on several offers of one order, and of those that were aborted before it.
@@ -136,7 +133,7 @@ impl SqliteArchive {
         let offers = table::offers(&connection)?.into_iter().map(|offer| (offer.terms.offer.number(), offer));
         let last_row = connection.query_row("SELECT coalesce(max(row), 0) FROM holds", [], |row| row.get(0))?;
         let writer = Writer { offers: offers.collect(), last_row, connection };
-        let (readers, path) = (Readers::new(path.to_owned()).mapping(MAPPED), path.to_owned());
+        let (readers, path) = (Readers::new(path.to_owned()), path.to_owned());
         Ok(Self { path, readers, indexes, writer: Mutex::new(writer), head: Mutex::new(head), run })
     }
 
