@@ -134,11 +134,13 @@ impl Change {
         !is_gone || matches!(self.what, What::CameBack(_))
     }
 
-    /// Whether a row of the same name says the same.
+    /// Whether a row of the same name says the same. An order uses two vouchers when it has a coupon and a gift card.
     fn is(&self, movement: &Movement) -> bool {
         match self.what {
             What::CameBack(refund) => movement.id == came_back_as(refund),
-            What::Redeemed | What::UsedForOrder | What::GivenUp(_) => movement.kind != MovementKind::Returned,
+            What::Redeemed | What::UsedForOrder | What::GivenUp(_) => {
+                movement.kind != MovementKind::Returned && self.voucher.is_none_or(|own| own == movement.voucher)
+            }
         }
     }
 }
