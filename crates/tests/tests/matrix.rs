@@ -56,6 +56,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/orders", Account),
     ("GET", "/orders", Account),
     ("GET", "/orders/{id}", Owner),
+    ("GET", "/orders/{id}/receipt", Owner),
     ("GET", "/orders/{id}/stream", Owner),
     ("POST", "/orders/{id}/cancel", Owner),
     ("GET", "/me/cart", Account),
@@ -94,6 +95,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/orders/{id}/return/approve", Operator),
     ("POST", "/admin/orders/{id}/return/refuse", Operator),
     ("POST", "/admin/orders/{id}/return/receive", Operator),
+    ("POST", "/admin/settlement", Operator),
+    ("GET", "/admin/settlement", Operator),
+    ("GET", "/admin/settlement/{id}", Operator),
+    ("GET", "/admin/settlement/{id}/findings", Operator),
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
@@ -127,6 +132,7 @@ struct Things {
     letter: String,
     webhook: String,
     delivery: String,
+    settlement: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,6 +226,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
+        _ if path.contains("settlement") => &things.settlement,
         _ if path.contains("dead-letters") => &things.letter,
         _ if path.contains("webhook-deliveries") => &things.delivery,
         _ if path.contains("webhooks") => &things.webhook,
@@ -289,7 +296,9 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let webhook = webhook["webhook_id"].as_str().expect("an id").to_owned();
     let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, order, voucher, session, letter, webhook, delivery }, buyer)
+    let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
+    let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
+    (Things { offer, product, order, voucher, session, letter, webhook, delivery, settlement }, buyer)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

@@ -26,6 +26,7 @@ mod conditions;
 mod coupons;
 mod decide;
 mod facts;
+mod fee;
 mod forget;
 mod get;
 mod gift_cards;
@@ -39,11 +40,13 @@ mod place;
 mod policy;
 mod projection;
 mod quote;
+mod receipt;
 mod refunds;
 mod returns;
 mod shipping;
 mod stream;
 mod sweep;
+mod tax;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -69,7 +72,11 @@ use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 
 pub use books::AfterSale;
+pub use facts::OfferFacts;
+pub use fee::Shipping;
+pub use parts::PartBack;
 pub use refunds::{Refund, Taken};
+pub use tax::ShopTerms;
 pub use view::OrderView;
 
 /// The tables of the role's database.
@@ -113,6 +120,8 @@ pub struct Ports {
     pub keys: Arc<Keys>,
     /// Where the days begin that refunds count.
     pub time_zone: TimeZone,
+    /// What the shop is on receipts, and what it counts with.
+    pub shop: ShopTerms,
 }
 
 /// What the endpoints share.
@@ -185,6 +194,7 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(place::post, list::get))
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
+        .routes(routes!(receipt::get))
         .routes(routes!(cancel::post))
         .routes(routes!(cart::get::get))
         .routes(routes!(cart::items::put, cart::items::delete))

@@ -14,7 +14,7 @@
 //! | refund PENDING | [`refunds`] asks the provider with the refund's id as key until it confirms |
 //!
 //! What the provider did without us (a charge that we never confirmed, a cancel in its console) comes by a notice or by
-//! [`reconcile`] and is followed in [`follow`].
+//! [`reconcile`] and is followed in [`follow`]. What nobody has told us is found by the [`settlement`] check.
 
 mod attempt;
 mod confirm;
@@ -27,6 +27,7 @@ mod resolve;
 mod rest;
 mod rows;
 mod settle;
+mod settlement;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -55,11 +56,19 @@ use metrics::Metrics;
 use settle::Settled;
 
 pub use rows::{Origin, Payment, Refund};
+pub use settlement::Calendar;
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
+pub const TABLES: &[&Table] = &[
+    rows::Payment::TABLE,
+    rows::Refund::TABLE,
+    settlement::Settlement::TABLE,
+    settlement::Finding::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+];
 
 /// Events that are handled in one commit at most; each may wait for the ledger.
 const BATCH: usize = 256;
@@ -83,6 +92,8 @@ pub struct Options {
     pub notices: usize,
     /// Calls that each worker makes to the provider together.
     pub calls: usize,
+    /// When the provider's list is compared with our books.
+    pub settlement: Calendar,
 }
 
 impl Default for Options {
@@ -96,6 +107,7 @@ impl Default for Options {
             confirmations: 4096,
             notices: 32,
             calls: 16,
+            settlement: Calendar::default(),
         }
     }
 }
@@ -154,6 +166,7 @@ impl Payments {
             resolve::worker(Arc::clone(self)),
             refunds::worker(Arc::clone(self)),
             reconcile::worker(Arc::clone(self)),
+            settlement::worker(Arc::clone(self)),
         ]
     }
 }
@@ -182,5 +195,11 @@ pub fn openapi() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Payments>> {
-    OpenApiRouter::new().routes(routes!(confirm::post)).routes(routes!(show::get)).routes(routes!(notice::post))
+    OpenApiRouter::new()
+        .routes(routes!(confirm::post))
+        .routes(routes!(show::get))
+        .routes(routes!(notice::post))
+        .routes(routes!(settlement::post, settlement::list))
+        .routes(routes!(settlement::get))
+        .routes(routes!(settlement::findings))
 }

@@ -87,6 +87,9 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     if config.payments.provider_url.is_none() && !config.sandbox.enabled {
         return refused("without sandbox.enabled, payments.provider_url must say where payments are collected");
     }
+    if config.payments.settlement_time.parse::<jiff::civil::Time>().is_err() {
+        return refused("payments.settlement_time must be a time of day such as 04:00");
+    }
     if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
     }

@@ -49,6 +49,7 @@ fn order_ports(parts: &Parts) -> orders::Ports {
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
         time_zone: jiff::tz::TimeZone::UTC,
+        shop: firstcome_app::orders::ShopTerms::default(),
     }
 }
 

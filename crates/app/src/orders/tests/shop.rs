@@ -19,7 +19,7 @@ use crate::http::Outcome;
 use crate::orders::basket::Basket;
 use crate::orders::sweep::{LEFT_BEHIND, Sweeper};
 use crate::orders::view::OrderView;
-use crate::orders::{Orders, Ports, TABLES};
+use crate::orders::{Orders, Ports, ShopTerms, TABLES};
 use crate::secrets::{Keys, SystemRandom};
 
 pub(super) const BUYER: UserId = UserId([9; 16]);
@@ -96,6 +96,7 @@ impl Shop {
             events: Arc::new(MemoryLog(others.into_iter().chain([records]).collect())),
             clock: Arc::new(clock.clone()),
             time_zone: jiff::tz::TimeZone::UTC,
+            shop: ShopTerms::default(),
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;

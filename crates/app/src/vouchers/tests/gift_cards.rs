@@ -357,3 +357,17 @@ async fn many_tills_of_two_processes_use_one_card_at_once() {
     shop.workers.delivery.catch_up().await.expect("read");
     assert_eq!((shop.stored(&cards[0]).await.record, shop.moved(&cards[0]).await.len()), (row, 51), "all was written");
 }
+
+#[tokio::test]
+async fn of_a_large_card_that_expired_unused_more_is_paid_back() {
+    for (large_value, percent) in [(999, 95), (1_000, 90)] {
+        let shop = Shop::open().await;
+        let (_, cards) = shop.cards().await;
+        let money_back = MoneyBack { large_value, ..MoneyBack::default() };
+        let vouchers = Vouchers::new(shop.ports.clone(), money_back, &shop.workers.tills);
+        let card = shop.stored(&cards[0]).await.record;
+        shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
+        let given_up = vouchers.give_up(&card, "late").await.expect("given up");
+        assert_eq!(serde_json::to_value(&given_up).expect("JSON")["percent"], percent, "above {large_value}");
+    }
+}
