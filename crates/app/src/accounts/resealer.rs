@@ -69,7 +69,7 @@ mod tests {
         }
         let (records, clock, random) = (app.records.clone(), Arc::new(app.clock.clone()), Arc::new(SystemRandom));
         let ports = admin::Ports { records, clock, random, keys: keys.clone() };
-        let more: Vec<_> = admin::dev_tokens(&ports, 140).try_collect().await.unwrap();
+        let more: Vec<_> = admin::dev_tokens(&ports, crate::http::AccountRole::Buyer, 140).try_collect().await.unwrap();
         assert_eq!(more.concat().len(), 140);
         let device = app.log_in_at("kim7@example.com", "my phone").await;
         let me = app.get("/api/v1/me", Some(&device.access)).await.body;

@@ -20,6 +20,10 @@ use crate::voucher_code::normal_code;
 
 /// How long a voucher that was issued in this moment may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
+/// How long they may gather while many are issued: whoever uses one earlier has them read at once.
+const GATHERING: Duration = Duration::from_millis(200);
+/// As many as are read in one commit.
+const BATCH: usize = 8_192;
 
 /// The vouchers, and the consumer that follows them.
 pub(super) struct OwnVouchers {
@@ -30,6 +34,7 @@ pub(super) struct OwnVouchers {
 impl OwnVouchers {
     pub(super) fn new(ports: &Ports) -> Self {
         let consumer = Consumer::new(topic(ports, topics::VOUCHERS), &ports.records, &ports.clock, Follow);
+        let consumer = consumer.in_batches_of(BATCH).gathering(GATHERING);
         Self { records: ports.records.clone(), consumer: Arc::new(consumer) }
     }
 

@@ -15,7 +15,8 @@ use firstcome_core::records::{Field as _, Record as _, Unit, Value};
 use firstcome_core::time::Time;
 
 use super::products::Products;
-use super::store::{Movement, TakenBack, Voucher};
+use super::store::{TakenBack, Voucher};
+use super::tills::Tills;
 use super::{Ports, follow};
 use crate::consumer::{HandleError, Handler};
 use crate::voucher_account::code_hash;
@@ -39,6 +40,7 @@ struct Sale {
 pub(super) struct Delivery {
     pub(super) ports: Ports,
     pub(super) products: Arc<Products>,
+    pub(super) tills: Arc<Tills>,
     pub(super) time_zone: jiff::tz::TimeZone,
 }
 
@@ -64,14 +66,13 @@ impl Handler<JournalEntry> for Delivery {
         let mut issued = Vec::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
             for voucher in self.vouchers(sale).await? {
-                unit = unit.insert(&Movement::issued(&voucher));
                 let announced = self.announced(sale.offer, &voucher).await?;
                 unit = announced.into_iter().fold(unit, |unit, event| unit.event(&event, sale.at));
                 issued.push(voucher);
             }
         }
         if !changes.is_empty() {
-            unit.append(follow::written(&*self.ports.records, changes, &mut issued).await?);
+            unit.append(follow::written(&*self.ports.records, &self.tills, changes, &mut issued).await?);
         }
         Ok(issued.iter().fold(unit, Unit::insert))
     }

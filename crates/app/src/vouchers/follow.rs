@@ -13,6 +13,7 @@ use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt 
 use firstcome_core::time::Time;
 
 use super::store::{Movement, MovementKind, Voucher};
+use super::tills::Tills;
 use crate::consumer::HandleError;
 use crate::voucher_account::{given_up_for, used_by};
 
@@ -166,13 +167,17 @@ pub(super) async fn named(records: &dyn Records, names: &[OrderId]) -> Result<Ve
 /// What is still to be written of these changes. Vouchers that are `issued` in the same unit are changed there.
 pub(super) async fn written(
     records: &dyn Records,
+    tills: &Tills,
     mut changes: Vec<Change>,
     issued: &mut [Voucher],
 ) -> Result<Unit, PortError> {
+    let by_tills = |change: &Change| change.what == What::Redeemed && tills.has_written(change.name);
+    changes.retain(|change| !by_tills(change));
     leave_out_known(records, &mut changes).await?;
     if changes.iter().any(|change| change.what == What::Redeemed) {
         // A till is about to.
         tokio::time::sleep(BEING_WRITTEN).await;
+        changes.retain(|change| !by_tills(change));
     }
     let places: HashMap<VoucherId, usize> =
         issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();

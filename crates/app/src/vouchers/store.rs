@@ -168,7 +168,7 @@ impl Voucher {
 }
 
 impl Movement {
-    /// A voucher was issued.
+    /// A voucher was issued: what its row says of that. Rows of it are kept only by old versions.
     pub(super) fn issued(voucher: &Voucher) -> Self {
         Self {
             id: EventId::derived(&[b"issued", &voucher.id.0]),

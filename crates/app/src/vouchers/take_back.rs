@@ -72,7 +72,7 @@ impl TakeBack {
         // meets these rows, and one that comes later sees that the order was taken back.
         let due = self.delivery.handler.due(order, now).await?;
         for mut voucher in due.into_iter().filter(|voucher| !known.contains(&voucher.id)) {
-            unit = unit.insert(&Movement::issued(&voucher)).insert(&Movement::voided(&voucher, now));
+            unit = unit.insert(&Movement::voided(&voucher, now));
             voucher.voided = true;
             unit = unit.insert(&voucher);
         }

@@ -20,7 +20,8 @@ const ZONE_STEP_MICROSECONDS: i64 = 900_000_000;
 /// What the movements of a voucher say.
 #[derive(Clone, Copy, Default)]
 struct Moved {
-    issued: i64,
+    /// What was on it at first; only old versions have written that down beside its row.
+    issued: Option<i64>,
     /// What was taken off, less what came back.
     spent: i64,
     /// What of that was for orders; a voucher that was taken back by force may see more of it.
@@ -51,7 +52,7 @@ impl<'a> Sold<'a> {
             let entry = moved.entry(movement.voucher).or_default();
             entry.ahead += spent.ahead(&movement);
             match movement.kind {
-                MovementKind::Issued => entry.issued += movement.amount,
+                MovementKind::Issued => entry.issued = Some(movement.amount),
                 MovementKind::Redeemed | MovementKind::Refunded => entry.spent += movement.amount,
                 MovementKind::Spent => {
                     entry.spent += movement.amount;
@@ -115,6 +116,7 @@ impl Moved {
     fn judge(self, voucher: &Voucher) -> Option<String> {
         let Self { issued, spent, for_orders, voided, .. } = self;
         let Voucher { face, balance, .. } = *voucher;
+        let issued = issued.unwrap_or(face);
         if issued != face || issued - spent != balance || balance < 0 {
             return Some(format!("issued with {issued}, {spent} taken off, but its row says {balance} of {face}"));
         }

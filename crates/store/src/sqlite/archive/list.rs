@@ -4,8 +4,9 @@ use firstcome_core::ids::UserId;
 use firstcome_core::ports::{ListedOrder, OrderQuery};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::table::{ArchivedRow, COLUMNS, archived};
+use super::table::{ArchivedRow, COLUMNS, ROW, archived};
 use super::{Indexes, person_of};
+use crate::sqlite::readers::at_once;
 
 /// Rows of a person looked at together.
 const FEW: usize = 64;
@@ -24,22 +25,35 @@ fn of_person(
     person: UserId,
     query: &OrderQuery,
 ) -> Result<Vec<ListedOrder>> {
-    let sql = format!("SELECT {COLUMNS} FROM holds WHERE row = ?");
-    let mut select = connection.prepare_cached(&sql)?;
     let mut before = query.after.map_or(u64::MAX, |place| place as u64);
     let mut orders = Vec::new();
-    loop {
-        let rows = indexes.persons.find(connection, person_of(person), before, query.limit.clamp(1, FEW))?;
-        let Some(last) = rows.last() else { return Ok(orders) };
-        before = *last;
-        for row in rows {
-            let row = select.query_row([row as i64], archived).optional()?;
-            orders.extend(row.filter(|row| selects(query, row)).map(listed));
-            if orders.len() >= query.limit {
-                return Ok(orders);
-            }
-        }
+    while orders.len() < query.limit {
+        // Each time anew: the index tells of what was written up to now.
+        let (rows, last) =
+            at_once(connection, |connection| rows_of_person(connection, indexes, person, before, query))?;
+        let Some(last) = last else { break };
+        before = last;
+        orders.extend(rows.into_iter().filter(|row| selects(query, row)).map(listed));
     }
+    orders.truncate(query.limit);
+    Ok(orders)
+}
+
+/// The next rows of a person below `before`, and the number of the last that was looked at.
+fn rows_of_person(
+    connection: &Connection,
+    indexes: &Indexes,
+    person: UserId,
+    before: u64,
+    query: &OrderQuery,
+) -> Result<(Vec<ArchivedRow>, Option<u64>)> {
+    let found = indexes.persons.find(connection, person_of(person), before, query.limit.clamp(1, FEW))?;
+    let mut select = connection.prepare_cached(ROW)?;
+    let mut rows = Vec::with_capacity(found.len());
+    for row in &found {
+        rows.extend(select.query_row([*row as i64], archived).optional()?);
+    }
+    Ok((rows, found.last().copied()))
 }
 
 fn of_all(connection: &Connection, indexes: &Indexes, query: &OrderQuery) -> Result<Vec<ListedOrder>> {

@@ -33,6 +33,8 @@ pub struct ArchivedRow {
 }
 
 pub(super) const COLUMNS: &str = "row, offer, state, hold";
+/// One row by its number.
+pub(super) const ROW: &str = "SELECT row, offer, state, hold FROM holds WHERE row = ?";
 
 pub(super) fn archived(row: &Row<'_>) -> Result<ArchivedRow> {
     let hold = minicbor::decode(row.get_ref(3)?.as_blob()?).map_err(|error| undecodable(3, error))?;
