@@ -21,6 +21,7 @@ mod confirm;
 mod follow;
 mod metrics;
 mod notice;
+mod quarantine;
 mod reconcile;
 mod refunds;
 mod resolve;
@@ -58,8 +59,14 @@ pub use rows::{Origin, Payment, Refund};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[rows::Payment::TABLE, rows::Refund::TABLE, DeadLetter::TABLE, Action::TABLE, ActionHead::TABLE];
+pub const TABLES: &[&Table] = &[
+    rows::Payment::TABLE,
+    rows::Refund::TABLE,
+    quarantine::QuarantineRequest::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+];
 
 /// Events that are handled in one commit at most; each may wait for the ledger.
 const BATCH: usize = 256;
@@ -182,5 +189,11 @@ pub fn openapi() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Payments>> {
-    OpenApiRouter::new().routes(routes!(confirm::post)).routes(routes!(show::get)).routes(routes!(notice::post))
+    OpenApiRouter::new()
+        .routes(routes!(confirm::post))
+        .routes(routes!(show::get))
+        .routes(routes!(notice::post))
+        .routes(routes!(quarantine::list::get))
+        .routes(routes!(quarantine::ask_again::post))
+        .routes(routes!(quarantine::resolve::post))
 }
