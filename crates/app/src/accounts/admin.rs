@@ -90,6 +90,8 @@ pub async fn add_account(
 const BATCH: usize = 1_000;
 /// Batches that are under way at once: while one is written, the next are encrypted and signed.
 const AHEAD: usize = 3;
+/// The domain of the buyers of load tools, where nobody is: it is reserved (RFC 2606).
+pub(super) const LOAD_DOMAIN: &str = "load.example";
 /// How long a load tool's token holds.
 const DAY: Duration = Duration::from_hours(24);
 
@@ -131,7 +133,7 @@ fn make_buyers(ports: &Ports, count: usize) -> (Unit, Vec<String>) {
 fn make_buyer(ports: &Ports) -> (String, Unit) {
     let (random, now) = (ports.random.as_ref(), ports.clock.now());
     let number = u64::from_be_bytes(random_bytes(random));
-    let email = EmailAddress::try_from(format!("buyer-{number:016x}@load.example")).expect("it is an address");
+    let email = EmailAddress::try_from(format!("buyer-{number:016x}@{LOAD_DOMAIN}")).expect("it is an address");
     let roles = Roles::default().with(AccountRole::Buyer);
     let person = NewPerson {
         email: &email,

@@ -35,6 +35,8 @@ mod sessions;
 mod sessions_end;
 mod sessions_list;
 mod signup;
+mod staff;
+mod steps;
 mod sweeper;
 #[cfg(test)]
 mod testing;
@@ -45,8 +47,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, RoleName};
+use firstcome_core::ports::{Clock, EventLog, Mailer, PortError, Random, Records, RoleName};
 use firstcome_core::records::{Record, Table};
+use firstcome_core::step::Unwritten;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,17 +59,31 @@ pub use mailbox::DevMailbox;
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
+use crate::actions::{Action, ActionHead};
+use crate::consumer::DeadLetter;
 use crate::http::{ENDED_SESSIONS, Revocations};
+use crate::letters::Letters;
 use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
+use steps::SoldName;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] =
-    &[User::TABLE, Address::TABLE, Session::TABLE, EmailCode::TABLE, QueuedMail::TABLE, KeyCheck::TABLE];
+pub const TABLES: &[&Table] = &[
+    User::TABLE,
+    Address::TABLE,
+    Session::TABLE,
+    EmailCode::TABLE,
+    QueuedMail::TABLE,
+    SoldName::TABLE,
+    DeadLetter::TABLE,
+    Action::TABLE,
+    ActionHead::TABLE,
+    KeyCheck::TABLE,
+];
 
 /// Which of them have sealed columns, and which column says by what key.
 pub const SEALED: SealedTables = &[
@@ -100,6 +117,10 @@ pub struct Options {
     pub passwords: PasswordOptions,
     /// Loopback is not limited by address.
     pub development: bool,
+    /// What buyers are not written about.
+    pub unwritten: Unwritten,
+    /// The address of the shop, as buyers see it, for links.
+    pub public_url: Option<String>,
 }
 
 impl Default for Options {
@@ -115,6 +136,8 @@ impl Default for Options {
             verification_lifetime: Duration::from_mins(30),
             passwords: PasswordOptions::default(),
             development: false,
+            unwritten: Unwritten::default(),
+            public_url: None,
         }
     }
 }
@@ -132,6 +155,8 @@ pub struct Ports {
     pub mailer: Arc<dyn Mailer>,
     /// Signs tokens and encrypts personal data.
     pub keys: Arc<Keys>,
+    /// What other roles announce.
+    pub events: Arc<dyn EventLog>,
     /// The revoked sessions, shared with the gateway of the same process.
     pub revocations: Arc<Revocations>,
 }
@@ -149,17 +174,19 @@ struct Accounts {
 pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> Result<Role, PortError> {
     require_keys(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports, metrics);
-    let workers = vec![
+    let mut letters = Letters::new(RoleName::Accounts, &accounts.ports.records, &accounts.ports.clock);
+    let mut workers = vec![
         sweeper::worker(Arc::clone(&accounts)),
         marks::worker(Arc::clone(&accounts)),
         Arc::clone(&accounts.mails).worker(),
         resealer::worker(Arc::clone(&accounts)),
     ];
+    workers.extend(steps::workers(&accounts, &mut letters));
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
     }
-    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: None })
+    Ok(Role { name: "accounts", router: routes.with_state(accounts), workers, letters: Some(letters) })
 }
 
 /// Refuses keys that are not those of the database.
@@ -202,4 +229,6 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
+        .routes(routes!(staff::address))
+        .routes(routes!(staff::find_user))
 }

@@ -1,22 +1,26 @@
 //! The role behind the gateway, with a clock that stands still and everything in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
-use firstcome_core::ports::Records as _;
-use firstcome_core::records::{Query, Value};
-use firstcome_core::testkit::{MemoryRecords, TestClock};
+use firstcome_core::ids::{SessionId, UserId};
+use firstcome_core::ports::{Clock as _, Records as _};
+use firstcome_core::records::{Query, Record as _, Value};
+use firstcome_core::step::Unwritten;
+use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES};
+use crate::consumer::DeadLetter;
 use crate::gateway::{self, Gateway};
-use crate::http::Revocations;
+use crate::http::{AccountRole, Identity, Revocations, Roles};
 use crate::secrets::{Keys, SystemRandom};
 
 /// Everyone's password.
@@ -52,6 +56,9 @@ pub(super) struct TestApp {
     pub(super) mailbox: Arc<DevMailbox>,
     pub(super) keys: Arc<Keys>,
     pub(super) gateway: Arc<Gateway>,
+    /// What the orders role and the catalogue announce.
+    pub(super) orders: Arc<MemoryRecords>,
+    pub(super) catalog: Arc<MemoryRecords>,
     accounts: Arc<Accounts>,
     router: Router,
 }
@@ -63,17 +70,28 @@ impl TestApp {
 
     pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), records, keys).await
+        let [orders, catalog] = [topics::ORDERS, topics::CATALOG].map(|topic| Arc::new(MemoryRecords::new(topic, &[])));
+        Self::over(TestClock::default(), [records, orders, catalog], keys, Unwritten::default()).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
     pub(super) async fn another_process(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), self.keys.clone()).await
+        self.process(self.keys.clone(), Unwritten::default()).await
+    }
+
+    /// Another process, which does not write about these steps of orders.
+    pub(super) async fn with_unwritten(&self, off: &str) -> Self {
+        self.process(self.keys.clone(), off.parse().expect("names")).await
+    }
+
+    async fn process(&self, keys: Arc<Keys>, unwritten: Unwritten) -> Self {
+        let databases = [&self.records, &self.orders, &self.catalog].map(Arc::clone);
+        Self::over(self.clock.clone(), databases, keys, unwritten).await
     }
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        Self::over(self.clock.clone(), self.records.clone(), Arc::new(Keys::in_memory(&SystemRandom))).await
+        self.process(Arc::new(Keys::in_memory(&SystemRandom)), Unwritten::default()).await
     }
 
     /// The role itself.
@@ -81,7 +99,13 @@ impl TestApp {
         self.accounts.clone()
     }
 
-    async fn over(clock: TestClock, records: Arc<MemoryRecords>, keys: Arc<Keys>) -> Self {
+    async fn over(
+        clock: TestClock,
+        [records, orders, catalog]: [Arc<MemoryRecords>; 3],
+        keys: Arc<Keys>,
+        unwritten: Unwritten,
+    ) -> Self {
+        let log = MemoryLog(vec![records.clone(), orders.clone(), catalog.clone()]);
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
         let ports = Ports {
@@ -90,10 +114,11 @@ impl TestApp {
             random: Arc::new(SystemRandom),
             mailer: mailbox.clone(),
             keys: keys.clone(),
+            events: Arc::new(log),
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let options = Options { passwords, ..Options::default() };
+        let options = Options { passwords, unwritten, ..Options::default() };
         let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
@@ -107,7 +132,21 @@ impl TestApp {
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
         let router = gateway.protect(super::routes().with_state(accounts.clone()).split_for_parts().0).into_router();
-        Self { clock, records, mailbox, keys, gateway, accounts, router }
+        Self { clock, records, mailbox, keys, gateway, orders, catalog, accounts, router }
+    }
+
+    /// The access token of somebody of the shop, who has no account here.
+    pub(super) fn staff(&self, role: AccountRole) -> String {
+        let (user, session) = (UserId([7; 16]), SessionId([7; 16]));
+        let identity = Identity { user, session, roles: Roles::default().with(role), unlimited: false };
+        self.keys.tokens.sign(&identity, self.clock.now(), Duration::from_hours(1))
+    }
+
+    /// The address that the last event names.
+    pub(super) fn address_of_last_event(&self) -> String {
+        let events = self.records.events();
+        let data: serde_json::Value = serde_json::from_str(&events.last().expect("an event").data).expect("JSON");
+        data["address"].as_str().expect("an address").to_owned()
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
@@ -186,6 +225,11 @@ impl TestApp {
         let list = self.get("/api/v1/me/sessions", Some(&device.access)).await;
         let mut items = list.body["items"].as_array().unwrap().iter();
         items.find(|item| item["current"] == true).unwrap()["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// What could not be handled.
+    pub(super) async fn dead_letters(&self) -> usize {
+        self.records.select(Query::all(DeadLetter::TABLE, u32::MAX)).await.unwrap().len()
     }
 
     /// How many rows there are.

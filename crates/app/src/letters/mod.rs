@@ -40,8 +40,14 @@ pub(crate) const PATH: &str = "/api/v1/admin/dead-letters";
 pub(crate) const REPLAY: &str = "/api/v1/admin/dead-letters/{id}/replay";
 
 /// The roles that have consumers, and so dead letters.
-pub const ROLES: [RoleName; 5] =
-    [RoleName::Catalog, RoleName::Orders, RoleName::Payments, RoleName::Vouchers, RoleName::Notices];
+pub const ROLES: [RoleName; 6] = [
+    RoleName::Catalog,
+    RoleName::Orders,
+    RoleName::Payments,
+    RoleName::Vouchers,
+    RoleName::Notices,
+    RoleName::Accounts,
+];
 
 /// The roles that a request asks.
 pub(crate) fn roles_of(role: Option<&str>) -> Outcome<Vec<RoleName>> {

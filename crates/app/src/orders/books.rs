@@ -15,11 +15,13 @@ use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::step::Step;
 use firstcome_core::time::Time;
 
 use super::parts;
 use super::refunds::{Refund, Taken};
 use super::shipping::Parcel;
+use super::steps::told;
 
 /// Refunds of one order that are read; so many decisions about one order are not made.
 const MOST: u32 = 1_000;
@@ -73,6 +75,8 @@ pub(super) struct Books {
     refunds: Vec<Stored<Refund>>,
     /// A refund that is decided now.
     pub(super) decided: Option<Refund>,
+    /// What the buyer is told of it.
+    pub(super) told: Option<Step>,
     /// The row as it is stored.
     stored: Option<Stored<AfterSale>>,
     /// Minor units that went back at the provider's side.
@@ -87,7 +91,7 @@ impl Books {
         let refunds = records.list::<Refund>(query).await?;
         let after = stored.as_ref().map_or_else(|| AfterSale::new(hold), |stored| stored.record.clone());
         let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
-        Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere })
+        Ok(Self { hold: hold.clone(), after, refunds, decided: None, told: None, stored, elsewhere })
     }
 
     /// The books of an order of which nothing else is known.
@@ -95,12 +99,17 @@ impl Books {
     pub(super) fn of(hold: Hold, refunds: Vec<Refund>) -> Self {
         let after = AfterSale::new(&hold);
         let refunds = refunds.into_iter().map(|record| Stored { record, version: 1 }).collect();
-        Self { hold, after, refunds, decided: None, stored: None, elsewhere: 0 }
+        Self { hold, after, refunds, decided: None, told: None, stored: None, elsewhere: 0 }
     }
 
     /// Refunds that were decided and not refused since.
     pub(super) fn standing(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.iter().map(|stored| &stored.record).filter(|refund| refund.state != RefundState::Refused)
+    }
+
+    /// Whether a refund was refused.
+    pub(super) fn any_refused(&self) -> bool {
+        self.refunds.iter().any(|stored| stored.record.state == RefundState::Refused)
     }
 
     /// The refund of this id, if it was decided before.
@@ -180,7 +189,8 @@ impl Books {
             reason,
             by_provider: false,
             created_at: now,
-            all_of: is_whole.then_some(self.hold.order),
+            // One that was refused may have left units beside the one that took all the others.
+            all_of: (is_whole && self.whole().is_none()).then_some(self.hold.order),
             taken: (!is_order).then_some(Json(taken)),
             forced: None,
             by: None,
@@ -213,10 +223,12 @@ impl Books {
         if self.decided.is_none() && self.after == unchanged {
             return Unit::new();
         }
-        match self.decided.take() {
+        let told = self.told.take().map(|step| told(&self.hold, step));
+        let unit = match self.decided.take() {
             Some(refund) => self.touch(now).insert(&refund).event(&refund.begins(), now),
             None => self.touch(now),
-        }
+        };
+        told.iter().fold(unit, |unit, told| unit.event(told, now))
     }
 
     /// Writes the order's row: who decides about the order at the same moment decides again.

@@ -16,6 +16,7 @@
 
 mod addresses;
 mod admin;
+mod admin_address;
 mod admin_refund;
 mod audit;
 mod basket;
@@ -40,10 +41,13 @@ mod policy;
 mod projection;
 mod quote;
 mod refunds;
+mod resend;
 mod returns;
 mod shipping;
+mod steps;
 mod stream;
 mod sweep;
+mod taken_back;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -55,6 +59,7 @@ use firstcome_core::events::topics;
 use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
+use firstcome_core::step::Unwritten;
 use jiff::tz::TimeZone;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -113,6 +118,8 @@ pub struct Ports {
     pub keys: Arc<Keys>,
     /// Where the days begin that refunds count.
     pub time_zone: TimeZone,
+    /// What buyers are not told.
+    pub unwritten: Unwritten,
 }
 
 /// What the endpoints share.
@@ -171,6 +178,8 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
         workers.push(letters.follow(&refunds::consumer(&ports, topic)));
     }
 
+    workers.extend(steps::worker(&ports, &mut letters));
+
     let router = routes().with_state(orders);
     Ok(Role { name: "orders", router, workers, letters: Some(letters) })
 }
@@ -192,8 +201,10 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(returns::post))
         .routes(routes!(admin::list))
         .routes(routes!(admin_refund::post))
+        .routes(routes!(admin_address::get))
         .routes(routes!(shipping::ship))
         .routes(routes!(shipping::deliver))
+        .routes(routes!(resend::post))
         .routes(routes!(returns::approve))
         .routes(routes!(returns::refuse))
         .routes(routes!(returns::receive))

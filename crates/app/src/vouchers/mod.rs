@@ -19,6 +19,7 @@ mod tests;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::events::topics;
 use firstcome_core::ports::{
@@ -59,6 +60,8 @@ pub struct Options {
     pub time_zone: jiff::tz::TimeZone,
     /// When money is paid back for gift cards.
     pub money_back: MoneyBack,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub valid_again: Duration,
 }
 
 /// What the role needs.
@@ -91,9 +94,9 @@ struct Workers {
 
 impl Workers {
     async fn create(options: Options, ports: &Ports) -> Result<Self, PortError> {
+        let Options { time_zone, valid_again, .. } = options;
         let products = Arc::new(products::Products::create(ports).await?);
-        let handler =
-            deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone: options.time_zone };
+        let handler = deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone, valid_again };
         let journal = Journal(ports.ledger.clone());
         let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));
         let handler = take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() };

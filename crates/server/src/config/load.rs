@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use confique::Config as _;
+use firstcome_core::step::{StepKind, Unwritten};
 
 use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles, smtp};
 
@@ -86,6 +87,10 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     }
     if config.payments.provider_url.is_none() && !config.sandbox.enabled {
         return refused("without sandbox.enabled, payments.provider_url must say where payments are collected");
+    }
+    if config.mails.off.as_deref().unwrap_or_default().parse::<Unwritten>().is_err() {
+        let kinds = StepKind::ALL.map(StepKind::as_str).join(", ");
+        return Err(ConfigError::Refused(format!("mails.off: names of {kinds}, separated by commas, or all")));
     }
     if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");

@@ -26,6 +26,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("gift_cards.expired_percent", gift_cards.expired_percent.into(), 0..=100),
         ("gift_cards.spent_percent", gift_cards.spent_percent.into(), 0..=100),
         ("gift_cards.small_spent_percent", gift_cards.small_spent_percent.into(), 0..=100),
+        ("gift_cards.valid_again_days", gift_cards.valid_again_days.into(), 0..=3_650),
         ("gift_cards.small_value", gift_cards.small_value.max(0) as u64, 0..=1_000_000_000),
         ("smtp.timeout_seconds", smtp.timeout_seconds, 1..=120),
         ("smtp.connections", smtp.connections as u64, 1..=16),

@@ -17,6 +17,7 @@ use firstcome_app::{catalog, notices, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{
     Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, RoleName, SharedLimits, StockLedger,
 };
+use firstcome_core::step::Unwritten;
 use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
@@ -88,6 +89,7 @@ pub(super) async fn orders_role(
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
         time_zone: time_zone(config),
+        unwritten: unwritten(config),
     };
     Ok(witnessed(orders::create(ports, metrics).await?, actions))
 }
@@ -112,7 +114,8 @@ pub(super) async fn vouchers_role(
         small_spent_percent: config.gift_cards.small_spent_percent,
         small_value: config.gift_cards.small_value,
     };
-    let options = vouchers::Options { time_zone: time_zone(config), money_back };
+    let valid_again = Duration::from_hours(24) * config.gift_cards.valid_again_days;
+    let options = vouchers::Options { time_zone: time_zone(config), money_back, valid_again };
     Ok(witnessed(vouchers::create(options, ports).await?, actions))
 }
 
@@ -152,17 +155,27 @@ pub(super) async fn accounts_role(
             ..accounts::PasswordOptions::default()
         },
         development: config.development(),
+        unwritten: unwritten(config),
+        public_url: config.server.public_url.clone(),
         ..accounts::Options::default()
     };
+    let actions = parts.actions(RoleName::Accounts, records);
     let ports = accounts::Ports {
-        records,
+        records: actions.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         mailer,
         keys: parts.keys.clone(),
+        events: parts.events.clone(),
         revocations: revocations.clone(),
     };
-    accounts::create(options, ports, metrics).await
+    Ok(witnessed(accounts::create(options, ports, metrics).await?, actions))
+}
+
+/// What buyers are not written about.
+fn unwritten(config: &Config) -> Unwritten {
+    // Checked when the configuration was loaded.
+    config.mails.off.as_deref().unwrap_or_default().parse().unwrap_or_default()
 }
 
 /// The mail server that the configuration names.

@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 18] = [
+const ROUTES: [(&str, RoleName); 21] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -23,6 +23,9 @@ const ROUTES: [(&str, RoleName); 18] = [
     ("/api/v1/admin/offers", RoleName::Catalog),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
+    ("/api/v1/admin/addresses", RoleName::Accounts),
+    ("/api/v1/admin/users", RoleName::Accounts),
+    ("/api/v1/admin/quarantine", RoleName::Payments),
     ("/api/v1/orders", RoleName::Orders),
     ("/api/v1/admin", RoleName::Orders),
     ("/api/v1/payments", RoleName::Payments),
@@ -131,6 +134,10 @@ mod tests {
             ("/api/v1/admin/audit", Some(RoleName::Orders)),
             ("/api/v1/admin/webhooks/whk_1/test", Some(RoleName::Notices)),
             ("/api/v1/admin/webhook-deliveries", Some(RoleName::Notices)),
+            ("/api/v1/admin/addresses/adr_1", Some(RoleName::Accounts)),
+            ("/api/v1/admin/orders/ord_1/address", Some(RoleName::Orders)),
+            ("/api/v1/admin/users/find", Some(RoleName::Accounts)),
+            ("/api/v1/admin/quarantine/pay_1/resolve", Some(RoleName::Payments)),
             ("/sandbox/toss/checkout", Some(RoleName::Sandbox)),
             ("/dev/mailbox", Some(RoleName::Accounts)),
             ("/api/v1/mee", None),
