@@ -281,6 +281,7 @@ impl RefundId {
 
     /// Under which the home of an order over several offers notes that this refund took units back, of whichever lines. It
     /// tells a return from a cancel as the refund does.
+    #[must_use]
     pub fn noted(self) -> Self {
         let Self(mut bytes) = Self::derived(&[b"noted", &self.0]);
         if self.is_of_goods_returned() {

@@ -26,8 +26,8 @@ use crate::http::{Body, Operator, Outcome, Path};
 #[serde(deny_unknown_fields)]
 #[schema(as = ResendStep)]
 pub(super) struct Request {
-    /// completed, vouchers, unpaid, canceled, refunded, refund_refused, shipped, delivered, return_requested,
-    /// return_approved, return_refused or return_received.
+    /// `completed`, `vouchers`, `unpaid`, `canceled`, `refunded`, `refund_refused`, `shipped`, `delivered`,
+    /// `return_requested`, `return_approved`, `return_refused` or `return_received`.
     #[garde(skip)]
     #[schema(value_type = String, example = "vouchers")]
     step: StepKind,

@@ -135,7 +135,7 @@ pub struct Tokens {
 /// What buyers are written about.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 pub struct Mails {
-    /// Steps of an order that buyers get no e-mail about, separated by commas: completed, vouchers, unpaid, canceled, refunded, refund_refused, shipped, delivered, return_requested, return_approved, return_refused, return_received; or all of them with `all`.
+    /// Steps of an order that buyers get no e-mail about, separated by commas: `completed`, `vouchers`, `unpaid`, `canceled`, `refunded`, `refund_refused`, `shipped`, `delivered`, `return_requested`, `return_approved`, `return_refused`, `return_received`; or `all` of them.
     #[config(env = "FIRSTCOME_MAILS_OFF")]
     pub off: Option<String>,
 }

@@ -18,7 +18,7 @@ use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::ProductKind;
 use firstcome_core::record;
-use firstcome_core::records::{Field as _, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Field, Record as _, RecordsExt as _, Unit};
 use firstcome_core::step::{NEWS, Step};
 
 use super::Accounts;
@@ -147,7 +147,7 @@ impl Write {
             _ => return Ok(HashMap::new()),
         };
         let read = async || {
-            let keys = offers.iter().map(|offer| offer.to_value()).collect();
+            let keys = offers.iter().map(Field::to_value).collect();
             let rows = self.accounts.ports.records.get_many(SoldName::TABLE, keys).await?;
             let known = rows.into_iter().filter_map(|row| SoldName::from_values(row.values).ok());
             Ok::<HashMap<_, _>, PortError>(known.map(|sold| (sold.offer, sold)).collect())

@@ -39,7 +39,7 @@ pub(in crate::payments) async fn post(
 }
 
 impl Payments {
-    async fn ask_again(&self, case: Case) -> Outcome<()> {
+    pub(in crate::payments) async fn ask_again(&self, case: Case) -> Outcome<()> {
         match case {
             Case::Payment(payment) => self.resolve(payment).await?,
             Case::Refund(refund) => {

@@ -44,7 +44,6 @@ record! {
 }
 
 /// One that is, or was, quarantined.
-#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub(super) enum Case {
     Payment(Stored<Payment>),
     Refund(Stored<Refund>),
@@ -79,7 +78,7 @@ pub(super) struct Asked<'a> {
 
 impl Payments {
     /// The payment or refund of this id.
-    async fn case(&self, id: &str) -> Outcome<Case> {
+    pub(super) async fn case(&self, id: &str) -> Outcome<Case> {
         let records = &*self.ports.records;
         let found = if let Ok(payment) = id.parse::<PaymentId>() {
             records.load::<Payment>(payment).await?.map(Case::Payment)

@@ -24,7 +24,7 @@ const BY_HAND: &str = "RESOLVED_BY_HAND";
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Found {
+pub(in crate::payments) enum Found {
     /// Of a payment: the money is there. It is delivered for, or sent back.
     Charged,
     /// Of a payment: no money moved. The units are free again.
@@ -75,7 +75,7 @@ pub(in crate::payments) async fn post(
 }
 
 impl Payments {
-    async fn found(&self, case: Case, found: Found) -> Outcome<()> {
+    pub(in crate::payments) async fn found(&self, case: Case, found: Found) -> Outcome<()> {
         match (case, found) {
             (Case::Payment(payment), Found::Charged) => self.found_charge(payment, true).await,
             (Case::Payment(payment), Found::NotCharged) => self.found_charge(payment, false).await,
