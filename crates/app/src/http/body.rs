@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use bytes::{Bytes, BytesMut};
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, body_digest};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
@@ -16,6 +17,10 @@ use super::{Problem, in_words};
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Bytes of a body that is too large which are read and thrown away. Who closes a connection while the client still writes
+/// may take the answer from it (RFC 9112, section 9.6); so the client of a body of this size always learns why.
+const MAX_DISCARDED_BYTES: usize = 2 * 1024 * 1024;
 
 /// Time for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -83,20 +88,38 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
 
 /// Reads a body whole, up to [`MAX_BODY_BYTES`] and for ten seconds.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    let read = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
+    let read = collect(request.into_body());
     let Ok(read) = tokio::time::timeout(BODY_TIME, read).await else {
         let detail = format!("The body did not arrive within {} seconds; send it in one go", BODY_TIME.as_secs());
         return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail).with("seconds", BODY_TIME.as_secs()));
     };
     match read {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => {
             let detail = format!("A body may have {MAX_BODY_BYTES} bytes; send less");
             Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", MAX_BODY_BYTES))
         }
         Err(_) => Err(Problem::new(ErrorCode::MalformedBody)
             .detail("The body did not arrive whole, or its chunks are broken; send it again")),
     }
+}
+
+/// All of a body, or none if it is too large; of that the rest is discarded, within bounds.
+async fn collect(mut body: axum::body::Body) -> Result<Option<Bytes>, axum::Error> {
+    if body.size_hint().lower() > MAX_DISCARDED_BYTES as u64 {
+        return Ok(None);
+    }
+    let (mut kept, mut size) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        size += data.len();
+        if size <= MAX_BODY_BYTES {
+            kept.extend_from_slice(&data);
+        } else if size > MAX_DISCARDED_BYTES {
+            break;
+        }
+    }
+    Ok((size <= MAX_BODY_BYTES).then(|| kept.freeze()))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -110,6 +110,10 @@ impl IntoResponse for Problem {
         if self.code == ErrorCode::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // What is left of a body is not read: nothing more can be asked here.
+        if matches!(self.code, ErrorCode::BodyTooLarge | ErrorCode::RequestTimeout) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }

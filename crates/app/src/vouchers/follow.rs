@@ -156,14 +156,12 @@ impl Change {
         !is_gone || matches!(self.what, What::CameBack { .. })
     }
 
-    /// Whether a row of the same name says the same.
+    /// Whether a row of the same name says the same. An order uses two vouchers when it has a coupon and a gift card.
     fn is(&self, movement: &Movement) -> bool {
         match self.what {
             What::CameBack { refund, .. } => movement.id == came_back_as(refund),
-            // An order that a gift card pays may use a coupon too, under the same name.
             What::Redeemed | What::UsedForOrder | What::GivenUp(_) => {
-                movement.kind != MovementKind::Returned
-                    && self.voucher.is_none_or(|voucher| voucher == movement.voucher)
+                movement.kind != MovementKind::Returned && self.voucher.is_none_or(|own| own == movement.voucher)
             }
         }
     }

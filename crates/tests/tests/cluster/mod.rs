@@ -2,6 +2,7 @@
 //! at the end testing's point 7 holds: what was answered is there, nothing is sold twice, every charge is matched.
 
 mod actions;
+mod basket;
 mod breakdowns;
 mod gateway;
 mod letters;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome};
 use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
@@ -25,28 +25,49 @@ impl Shop {
 
     /// An order over one unit of the offer that a card pays a part of: reserved, and paid if `paid`.
     async fn order_beside(&self, card: &Voucher, key: &str, amount: i64, paid: bool) -> OrderId {
-        let (account, order) = (of(card), OrderId::of_request(BUYER, key, 0, OFFER));
-        account.open(&*self.ledger).await.expect("opened");
-        let prepared = self.ledger.decide(account.number(), Command::Prepare(account.request(amount, order, 0))).await;
-        let Outcome::Held(line) = prepared.expect("an answer") else { panic!("nothing is left") };
-        let by_card = Some(CardPart { card: card.id, account: account.number(), amount });
-        let (quantity, unit_price) = (line.quantity, line.unit_price);
-        let other_lines = vec![Line { offer: account.id(), quantity, unit_price, seq: Some(line.seq) }];
-        let facts = Some(Box::new(Facts { by_card, other_lines, ..Facts::default() }));
+        let (order, lines) = self.order_with(&[(card, amount)], key).await;
+        for offer in lines.into_iter().chain([OFFER]).filter(|_| paid) {
+            self.pay(order, offer).await;
+        }
+        order
+    }
+
+    /// The same with a card, and perhaps a voucher that is used like a coupon. Returns their accounts too.
+    async fn order_with(&self, uses: &[(&Voucher, i64)], key: &str) -> (OrderId, Vec<OfferNumber>) {
+        let order = OrderId::of_request(BUYER, key, 0, OFFER);
+        let mut other_lines = Vec::new();
+        for (voucher, amount) in uses {
+            let account = of(voucher);
+            account.open(&*self.ledger).await.expect("opened");
+            let prepare = Command::Prepare(account.request(*amount, order, 0));
+            let Outcome::Held(line) = self.ledger.decide(account.number(), prepare).await.expect("an answer") else {
+                panic!("nothing is left")
+            };
+            let (quantity, unit_price) = (line.quantity, line.unit_price);
+            other_lines.push(Line { offer: account.id(), quantity, unit_price, seq: Some(line.seq) });
+        }
+        let (card, amount) = uses[0];
+        let by_card = Some(CardPart { card: card.id, account: of(card).number(), amount });
+        let coupon = uses.get(1).map(|(coupon, _)| coupon.id);
+        let facts = Some(Box::new(Facts { by_card, coupon, other_lines, ..Facts::default() }));
         let request =
             HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
         let Outcome::Held(hold) = self.ledger.decide(OFFER, Command::Hold(request)).await.expect("an answer") else {
             panic!("sold out")
         };
-        let promote = Command::Promote { order, expires_at: hold.expires_at };
-        self.ledger.decide(account.number(), promote).await.expect("promoted");
-        let attempt = PaymentId([3; 16]);
-        for offer in [account.number(), OFFER].into_iter().filter(|_| paid) {
-            for command in [Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }] {
-                self.ledger.decide(offer, command).await.expect("a sale");
-            }
+        let accounts: Vec<OfferNumber> = uses.iter().map(|(voucher, _)| of(voucher).number()).collect();
+        for account in &accounts {
+            let promote = Command::Promote { order, expires_at: hold.expires_at };
+            self.ledger.decide(*account, promote).await.expect("promoted");
         }
-        order
+        (order, accounts)
+    }
+
+    async fn pay(&self, order: OrderId, offer: OfferNumber) {
+        let attempt = PaymentId([3; 16]);
+        for command in [Command::BeginPayment { order, attempt }, Command::Commit { order, attempt }] {
+            self.ledger.decide(offer, command).await.expect("a sale");
+        }
     }
 
     async fn give_back(&self, card: &Voucher, order: OrderId, refund: RefundId, quantity: u32) {
@@ -85,7 +106,7 @@ impl Shop {
 }
 
 fn of(card: &Voucher) -> VoucherAccount {
-    VoucherAccount { offer: OFFER, voucher: card.id, face: card.face }
+    VoucherAccount { offer: card.offer.unwrap_or(OFFER), voucher: card.id, face: card.face }
 }
 
 #[tokio::test]
@@ -105,6 +126,22 @@ async fn what_orders_pay_with_a_card_and_get_back_is_on_its_row() {
     let moved = [("issued", 1_000), ("returned", 300), ("returned", 400), ("spent", 700)];
     assert_eq!(shop.moved(&cards[0]).await, moved);
     assert_eq!((shop.left(&cards[1]).await, shop.moved(&cards[1]).await.len()), (1_000, 1));
+}
+
+#[tokio::test]
+async fn an_order_may_use_two_vouchers() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let (id, code, offer) = (VoucherId([9; 16]), "of another offer".to_owned(), Some(OfferNumber(OFFER.0 + 1)));
+    let other = Voucher { id, code, offer, ..cards[1].clone() };
+    shop.books.commit(Unit::new().insert(&other)).await.expect("issued");
+    let (order, accounts) = shop.order_with(&[(&cards[0], 700), (&other, 1)], "both").await;
+    for account in accounts {
+        shop.pay(order, account).await;
+        shop.workers.delivery.catch_up().await.expect("read");
+    }
+    let balances = [shop.stored(&cards[0]).await.record.balance, shop.stored(&other).await.record.balance];
+    assert_eq!(balances, [300, 999], "what is read of one says nothing of the other");
 }
 
 #[tokio::test]
