@@ -81,7 +81,9 @@ async fn what_the_provider_says_counts_more_than_what_a_person_says() {
 async fn of_two_who_found_opposite_things_at_once_one_counts() {
     let (mut shop, order, id) = quarantined().await;
     let other = shop.another_process();
-    let (one, two) = join(found(&shop.payments, &id, Found::Charged), found(&other, &id, Found::NotCharged)).await;
+    // Both have read it before either writes.
+    let (mine, theirs) = (shop.payments.case(&id).await.expect("there"), other.case(&id).await.expect("there"));
+    let (one, two) = join(shop.payments.found(mine, Found::Charged), other.found(theirs, Found::NotCharged)).await;
     let (charged, not_charged) = (one.is_ok(), two.is_ok());
     assert!(charged != not_charged, "{charged} {not_charged}");
     let state = shop.attempts(order).await[0].state;
