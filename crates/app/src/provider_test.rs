@@ -133,12 +133,12 @@ async fn a_payment_from_end_to_end() {
 
     let refund = RefundId([3; 16]);
     let part = Money::new(400, Currency::KRW);
-    let ProviderAnswer::Payment(canceled) = shop.provider.cancel(refund, &key, part, "돌려주세요").await else {
+    let ProviderAnswer::Payment(canceled) = shop.provider.cancel(refund, &key, part, 0, "돌려주세요").await else {
         panic!("not canceled")
     };
     assert_eq!((canceled.status, canceled.balance.amount), (ProviderStatus::PartialCanceled, 600));
     assert_eq!(canceled.cancels[0].refund, Some(refund));
-    assert_eq!(shop.provider.cancel(refund, &key, part, "돌려주세요").await, ProviderAnswer::Payment(canceled));
+    assert_eq!(shop.provider.cancel(refund, &key, part, 0, "돌려주세요").await, ProviderAnswer::Payment(canceled));
     assert_eq!(shop.notice().await["data"]["status"], "PARTIAL_CANCELED");
 
     shop.call(Method::POST, &format!("/v1/payments/{key}/cancel"), json!({"cancelReason": "콘솔에서 취소"})).await;

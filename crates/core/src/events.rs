@@ -229,6 +229,9 @@ pub enum RoleEvent {
         /// The rule that the amount follows; it is missing in events from before it was told.
         #[serde(default)]
         policy: Option<RefundPolicy>,
+        /// What of the amount is free of VAT, in minor units.
+        #[serde(default)]
+        tax_free: i64,
     },
     /// orders: what was delivered had been used; no money goes back.
     #[serde(rename = "refund.refused")]

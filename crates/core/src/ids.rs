@@ -180,6 +180,8 @@ id!(/// One notice on its way to one system.
     DeliveryId, "dlv");
 id!(/// Something that a person of the shop did.
     ActionId, "act");
+id!(/// A comparison of the provider's movements of money with ours.
+    SettlementId, "stl");
 
 /// The short name of an offer inside ledgers and journals; given once, by the catalog, and never again.
 #[derive(

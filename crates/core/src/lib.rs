@@ -16,6 +16,7 @@ pub mod ports;
 pub mod product;
 pub mod records;
 pub mod step;
+pub mod tax;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;

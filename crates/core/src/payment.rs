@@ -169,6 +169,7 @@ mod tests {
             status,
             total,
             balance: total,
+            tax_free: 0,
             cancels: Vec::new(),
         })
     }

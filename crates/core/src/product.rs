@@ -21,6 +21,13 @@ text_enum! {
     }
 }
 
+impl ProductKind {
+    /// Whether its sale is none in the sense of VAT: what is paid for it pays for something else later, which is taxed then.
+    pub fn is_untaxed(self) -> bool {
+        matches!(self, Self::GiftCard | Self::Coupon)
+    }
+}
+
 text_enum! {
     /// When a buyer gets money back for canceling a completed order.
     pub enum RefundPolicy {

@@ -56,6 +56,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/orders", Account),
     ("GET", "/orders", Account),
     ("GET", "/orders/{id}", Owner),
+    ("GET", "/orders/{id}/receipt", Owner),
     ("GET", "/orders/{id}/stream", Owner),
     ("POST", "/orders/{id}/cancel", Owner),
     ("GET", "/me/cart", Account),
@@ -101,6 +102,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/quarantine", Operator),
     ("POST", "/admin/quarantine/{id}/ask-again", Operator),
     ("POST", "/admin/quarantine/{id}/resolve", Operator),
+    ("POST", "/admin/settlement", Operator),
+    ("GET", "/admin/settlement", Operator),
+    ("GET", "/admin/settlement/{id}", Operator),
+    ("GET", "/admin/settlement/{id}/findings", Operator),
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
@@ -138,6 +143,7 @@ struct Things {
     parcel: String,
     address: String,
     payment: String,
+    settlement: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,6 +240,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         _ if path.contains("quarantine") => &things.payment,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
+        _ if path.contains("settlement") => &things.settlement,
         _ if path.contains("dead-letters") => &things.letter,
         _ if path.contains("webhook-deliveries") => &things.delivery,
         _ if path.contains("webhooks") => &things.webhook,
@@ -309,7 +316,23 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let payment = buyer.payment_of(&order).await.expect("an answer").want(200);
     let payment = payment["payment_id"].as_str().expect("an id").to_owned();
     let (parcel, address) = parcels(shop, &seller, &buyer).await;
-    (Things { offer, product, order, voucher, session, letter, webhook, delivery, parcel, address, payment }, buyer)
+    let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
+    let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
+    let things = Things {
+        offer,
+        product,
+        order,
+        voucher,
+        session,
+        letter,
+        webhook,
+        delivery,
+        parcel,
+        address,
+        payment,
+        settlement,
+    };
+    (things, buyer)
 }
 
 /// An order of the buyer that says where its goods go, and the address of an account where another's go.

@@ -99,7 +99,8 @@ impl Request {
             return Err(wrong_state(&books.hold, "All of it went back already"));
         }
         let restock = self.restock.unwrap_or(books.after.shipping.is_none());
-        Ok((Taken { cost: if lines.is_empty() { 0 } else { amount.amount }, lines, restock }, amount.amount))
+        let cost = if lines.is_empty() { 0 } else { amount.amount };
+        Ok((Taken { cost, lines, restock, tax_free: None }, amount.amount))
     }
 }
 

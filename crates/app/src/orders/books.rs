@@ -5,6 +5,8 @@
 //! two at the same moment the second conflicts there, and decides again on what the first has made of it; so nothing is
 //! refunded twice, and nothing leaves that was canceled.
 
+use std::collections::HashMap;
+
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{OfferNumber, OrderId, RefundId, UserId};
 use firstcome_core::ledger::Hold;
@@ -12,16 +14,18 @@ use firstcome_core::money::Money;
 use firstcome_core::order::ShippingState;
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{PortError, Records};
-use firstcome_core::product::RefundPolicy;
+use firstcome_core::product::{ProductKind, RefundPolicy};
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::step::Step;
+use firstcome_core::tax::{self, Tax};
 use firstcome_core::time::Time;
 
-use super::parts;
+use super::parts::{self, PartBack};
 use super::refunds::{Refund, Taken};
 use super::shipping::Parcel;
 use super::steps::told;
+use super::tax::kinds_of;
 
 /// Refunds of one order that are read; so many decisions about one order are not made.
 const MOST: u32 = 1_000;
@@ -54,6 +58,15 @@ pub(super) struct SoldLine {
     pub(super) unit_price: Money,
 }
 
+/// A part of an order's money that went back, or that nothing keeps from going back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct WentBack {
+    pub(super) refund: RefundId,
+    pub(super) state: RefundState,
+    pub(super) tax: Tax,
+    pub(super) at: Time,
+}
+
 /// The lines of an order, its home first.
 pub(super) fn sold_lines(hold: &Hold) -> Vec<SoldLine> {
     let own = SoldLine { offer: hold.order.home(), quantity: hold.quantity, unit_price: hold.unit_price };
@@ -79,8 +92,12 @@ pub(super) struct Books {
     pub(super) told: Option<Step>,
     /// The row as it is stored.
     stored: Option<Stored<AfterSale>>,
-    /// Minor units that went back at the provider's side.
-    elsewhere: i64,
+    /// What went back at the provider's side.
+    elsewhere: Vec<PartBack>,
+    /// What all of it consists of.
+    pub(super) tax: Tax,
+    /// What its lines sell.
+    kinds: HashMap<OfferNumber, ProductKind>,
 }
 
 impl Books {
@@ -91,7 +108,9 @@ impl Books {
         let refunds = records.list::<Refund>(query).await?;
         let after = stored.as_ref().map_or_else(|| AfterSale::new(hold), |stored| stored.record.clone());
         let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
-        Ok(Self { hold: hold.clone(), after, refunds, decided: None, told: None, stored, elsewhere })
+        let kinds = kinds_of(records, hold).await?;
+        let tax = tax::of_order(hold, |offer| kinds.get(&offer).is_some_and(|kind| kind.is_untaxed()));
+        Ok(Self { hold: hold.clone(), after, refunds, decided: None, told: None, stored, elsewhere, tax, kinds })
     }
 
     /// The books of an order of which nothing else is known.
@@ -99,7 +118,18 @@ impl Books {
     pub(super) fn of(hold: Hold, refunds: Vec<Refund>) -> Self {
         let after = AfterSale::new(&hold);
         let refunds = refunds.into_iter().map(|record| Stored { record, version: 1 }).collect();
-        Self { hold, after, refunds, decided: None, told: None, stored: None, elsewhere: 0 }
+        let tax = tax::of_order(&hold, |_| false);
+        Self {
+            hold,
+            after,
+            refunds,
+            decided: None,
+            told: None,
+            stored: None,
+            elsewhere: Vec::new(),
+            tax,
+            kinds: HashMap::new(),
+        }
     }
 
     /// Refunds that were decided and not refused since.
@@ -144,8 +174,49 @@ impl Books {
         if others().any(|other| other.by_provider) {
             return 0;
         }
-        let back = others().map(|other| other.amount).fold(self.elsewhere, i64::saturating_add);
+        let back = others().map(|other| other.amount).fold(self.sent_elsewhere(), i64::saturating_add);
         self.hold.total().amount.saturating_sub(back).max(0)
+    }
+
+    /// Minor units that went back at the provider's side.
+    fn sent_elsewhere(&self) -> i64 {
+        self.elsewhere.iter().map(|part| part.amount).fold(0, i64::saturating_add)
+    }
+
+    /// Whether a line of it was sold without VAT.
+    pub(super) fn is_tax_free(&self, offer: OfferNumber) -> bool {
+        self.hold.is_tax_free(offer) || self.kinds.get(&offer).is_some_and(|kind| kind.is_untaxed())
+    }
+
+    /// Whether a line of it is goods.
+    pub(super) fn is_goods(&self, offer: OfferNumber) -> bool {
+        self.kinds.get(&offer) == Some(&ProductKind::Goods)
+    }
+
+    /// What went back so far, the oldest first. What may still be refused did not.
+    pub(super) fn went_back(&self) -> Vec<WentBack> {
+        let refunds = self.standing().filter(|refund| refund.is_counted());
+        let refunds = refunds.map(|row| (row.created_at, row.refund, row.state, row.amount, row.tax()));
+        let done = RefundState::Done;
+        let parts = self.elsewhere.iter().map(|part| (part.at, part.refund, done, part.amount, part.tax()));
+        let mut back: Vec<_> = refunds.chain(parts).collect();
+        back.sort_by_key(|(at, refund, ..)| (*at, *refund));
+        let mut before = Tax::default();
+        let went_back = back.into_iter().map(|(at, refund, state, amount, tax)| {
+            // Those of old versions did not say what they consist of.
+            let tax = tax.unwrap_or_else(|| self.tax.part(before, amount, None, self.hold.vat_percent()));
+            before = before + tax;
+            WentBack { refund, state, tax, at }
+        });
+        went_back.collect()
+    }
+
+    /// What an amount consists of that goes back by this name, after all that has gone back by others. Of what may still be
+    /// refused nothing is counted, so whoever is the last to be counted completes the order's tax.
+    pub(super) fn tax_of(&self, refund: RefundId, amount: i64, tax_free: Option<i64>) -> Tax {
+        let others = self.went_back().into_iter().filter(|back| back.refund != refund);
+        let before = others.map(|back| back.tax).sum();
+        self.tax.part(before, amount, tax_free, self.hold.vat_percent())
     }
 
     /// Units that can still be taken back; no line that has none.
@@ -176,9 +247,10 @@ impl Books {
         reason: String,
         now: Time,
     ) -> Refund {
+        let fee = self.fee_back(&taken.lines);
         let is_whole = !taken.lines.is_empty() && taken.lines == self.lines_left();
         let is_order = is_whole && taken.restock && self.standing().all(Refund::leaves_delivery);
-        Refund {
+        let decided = Refund {
             refund,
             order: self.hold.order,
             user: self.hold.person,
@@ -191,16 +263,22 @@ impl Books {
             created_at: now,
             // One that was refused may have left units beside the one that took all the others.
             all_of: (is_whole && self.whole().is_none()).then_some(self.hold.order),
+            tax_free: taken.tax_free,
+            vat: None,
+            shipping_fee: Some(fee).filter(|fee| *fee > 0),
             taken: (!is_order).then_some(Json(taken)),
             forced: None,
             by: None,
             to_card: self.of_card(amount),
-        }
+        };
+        // Nothing can refuse what is about money alone.
+        if decided.leaves_delivery() { decided.counted(self) } else { decided }
     }
 
     /// What of an amount that goes back now is for the order's gift card: what the charge does not have.
     fn of_card(&self, amount: i64) -> Option<i64> {
-        let back = self.standing().map(|refund| refund.from_charge().amount).fold(self.elsewhere, i64::saturating_add);
+        let standing = self.standing().map(|refund| refund.from_charge().amount);
+        let back = standing.fold(self.sent_elsewhere(), i64::saturating_add);
         let charge = self.hold.due().amount.saturating_sub(back).max(0);
         // Never more than the card has paid, whatever the provider sent back by itself meanwhile.
         Some(amount.saturating_sub(charge).min(self.card_left())).filter(|rest| *rest > 0)

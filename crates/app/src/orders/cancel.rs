@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
 use super::refunds::{CANCELED, Refund};
+use super::tax::TaxView;
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::actions::aside;
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
@@ -92,6 +93,9 @@ pub(super) struct RefundView {
     #[schema(value_type = String, example = "full_until_used")]
     policy: RefundPolicy,
     reason: String,
+    /// What of the order's tax goes back with it; from when nothing can refuse it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<TaxView>,
 }
 
 impl From<&Refund> for RefundView {
@@ -104,6 +108,7 @@ impl From<&Refund> for RefundView {
             state: refund.state,
             policy: refund.policy,
             reason: refund.reason.clone(),
+            tax: refund.tax().map(|tax| TaxView::of(tax, refund.currency)),
         }
     }
 }

@@ -117,8 +117,8 @@ impl Orders {
             };
             return Err(wrong_state(&books.hold, why).with("policy", policy));
         }
-        let Due { cost, amount } = policy::due(books, &lines, percent);
-        let taken = Taken { lines, restock: true, cost };
+        let Due { cost, amount, tax_free } = policy::due(books, &lines, percent);
+        let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free) };
         Ok(Decision::New(books.refund(refund, taken, amount, policy, reason, now)))
     }
 

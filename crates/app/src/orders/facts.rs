@@ -40,6 +40,10 @@ record! {
         pub conditions: Option<Json<Vec<Condition>>>,
         /// The version of its terms that was heard of last; missing in rows of old versions.
         pub heard_version: Option<u32>,
+        /// What it is called; missing in rows of old versions.
+        pub name: Option<String>,
+        /// Whether no VAT is due for it; missing in rows of old versions.
+        pub tax_free: Option<bool>,
     }
     indexes []
 }
@@ -142,6 +146,11 @@ impl Facts {
         self.offers.read().get(&number).map(|(_, facts)| facts.clone())
     }
 
+    /// Whether nothing of what the offer of this number sells is ever taxed.
+    pub(super) fn is_untaxed(&self, number: OfferNumber) -> bool {
+        self.numbered(number).is_some_and(|facts| facts.kind.is_untaxed())
+    }
+
     /// Whether it is known that the offer of this number sells goods.
     pub(super) fn is_goods(&self, number: OfferNumber) -> bool {
         self.numbered(number).is_some_and(|facts| facts.kind == ProductKind::Goods)
@@ -218,6 +227,8 @@ impl Handler<LoggedEvent> for CatalogFacts {
                     product: Some(offer.product.product_id),
                     conditions: (!offer.conditions.is_empty()).then(|| Json(offer.conditions.clone())),
                     heard_version: Some(offer.version),
+                    name: Some(offer.product.name.clone()),
+                    tax_free: Some(offer.product.tax_free),
                 };
                 unit = unit.advance(&facts, event.position);
                 unit = unit.advance(&RefundTerms::of(&offer, event.at), event.position);

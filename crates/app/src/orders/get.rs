@@ -46,6 +46,6 @@ impl Orders {
     pub(super) fn view(&self, hold: &Hold) -> OrderView {
         let number = hold.order.home();
         let offer = self.facts.numbered(number).map_or(firstcome_core::ids::OfferId::NIL, |facts| facts.offer);
-        OrderView::of(hold, offer)
+        OrderView::of(hold, offer, |line| self.facts.is_untaxed(line))
     }
 }

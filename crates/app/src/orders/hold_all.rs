@@ -9,6 +9,7 @@ use super::Orders;
 use super::basket::{Basket, Name};
 use super::coupons::not_applicable;
 use super::facts::OfferFacts;
+use super::fee::goods_of;
 use super::gift_cards::GiftCard;
 use super::lines::Aborted;
 use super::place::reused;
@@ -164,7 +165,7 @@ impl Orders {
         let (offer, mut home) =
             lines.next().ok_or_else(|| Problem::field("lines", "an order has at least one line"))?;
         let mut others: Vec<_> = lines.collect();
-        let mut facts = Facts { address, ..Facts::default() };
+        let mut facts = self.facts_of(&basket.lines, address).map(|facts| *facts).unwrap_or_default();
         if let Some(code) = &basket.coupon {
             let (coupon, discount) = self.coupon(basket.buyer, code, total).await?;
             home.discount = discount;
@@ -173,8 +174,12 @@ impl Orders {
             others.push((account.id(), account.request(1, name.order, name.digest)));
         }
         others.reverse();
+        let prices = states.iter().zip(&basket.lines);
+        let prices = prices.map(|(state, (offer, quantity))| (offer, state.offer.terms.price, *quantity));
+        let fee = self.ports.shop.shipping.of(goods_of(prices, home.discount));
+        facts.shipping_fee = (fee > 0).then_some(fee);
         home.facts = Some(Box::new(facts));
-        let costs = total.amount - home.discount;
+        let costs = total.amount - home.discount + fee;
         let card = match basket.gift_card.as_ref().filter(|_| costs > 0) {
             Some(code) => Some((self.gift_card(basket, code, total.currency).await?, costs)),
             None => None,

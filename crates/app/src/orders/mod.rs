@@ -27,6 +27,7 @@ mod conditions;
 mod coupons;
 mod decide;
 mod facts;
+mod fee;
 mod forget;
 mod get;
 mod gift_cards;
@@ -40,6 +41,7 @@ mod place;
 mod policy;
 mod projection;
 mod quote;
+mod receipt;
 mod refunds;
 mod resend;
 mod returns;
@@ -48,6 +50,7 @@ mod steps;
 mod stream;
 mod sweep;
 mod taken_back;
+mod tax;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -74,7 +77,11 @@ use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 
 pub use books::AfterSale;
+pub use facts::OfferFacts;
+pub use fee::Shipping;
+pub use parts::PartBack;
 pub use refunds::{Refund, Taken};
+pub use tax::ShopTerms;
 pub use view::OrderView;
 
 /// The tables of the role's database.
@@ -120,6 +127,8 @@ pub struct Ports {
     pub time_zone: TimeZone,
     /// What buyers are not told.
     pub unwritten: Unwritten,
+    /// What the shop is on receipts, and what it counts with.
+    pub shop: ShopTerms,
 }
 
 /// What the endpoints share.
@@ -194,6 +203,7 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(place::post, list::get))
         .routes(routes!(get::get))
         .routes(routes!(stream::get))
+        .routes(routes!(receipt::get))
         .routes(routes!(cancel::post))
         .routes(routes!(cart::get::get))
         .routes(routes!(cart::items::put, cart::items::delete))

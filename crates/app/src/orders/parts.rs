@@ -5,6 +5,7 @@ use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::record;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
+use firstcome_core::tax::Tax;
 use firstcome_core::time::Time;
 
 /// Parts of one order that are read; the provider books a few at most.
@@ -13,21 +14,38 @@ const MOST: u32 = 1_000;
 record! {
     /// A part that went back.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(super) struct PartBack in "parts_back" {
+    pub struct PartBack in "parts_back" {
         /// The refund that stands for it in the books of payments.
-        pub(super) refund: RefundId,
+        pub refund: RefundId,
         /// The order.
-        pub(super) order: OrderId,
+        pub order: OrderId,
         /// Minor units.
-        pub(super) amount: i64,
+        pub amount: i64,
         /// When it was heard of.
-        pub(super) at: Time,
+        pub at: Time,
+        /// What of the amount is free of VAT; missing in rows of old versions.
+        pub tax_free: Option<i64>,
+        /// What of it is VAT; missing in rows of old versions.
+        pub vat: Option<i64>,
     }
     indexes [index "parts_back_of_order" ("order")]
 }
 
-/// What of an order's money went back at the provider's side, in minor units.
-pub(super) async fn sent_elsewhere(records: &dyn Records, order: OrderId) -> Result<i64, PortError> {
+impl PartBack {
+    /// What of the order's tax went back with it, if that is known.
+    pub fn tax(&self) -> Option<Tax> {
+        tax_of(self.amount, self.tax_free, self.vat)
+    }
+}
+
+/// What an amount consists of, as a row has it.
+pub(super) fn tax_of(amount: i64, tax_free: Option<i64>, vat: Option<i64>) -> Option<Tax> {
+    let (tax_free, vat) = (tax_free?, vat?);
+    Some(Tax { supplied: amount - tax_free - vat, vat, tax_free })
+}
+
+/// What of an order's money went back at the provider's side.
+pub(super) async fn sent_elsewhere(records: &dyn Records, order: OrderId) -> Result<Vec<PartBack>, PortError> {
     let parts = records.list::<PartBack>(Query::all(PartBack::TABLE, MOST).is("order", order)).await?;
-    Ok(parts.iter().map(|part| part.record.amount).fold(0, i64::saturating_add))
+    Ok(parts.into_iter().map(|part| part.record).collect())
 }

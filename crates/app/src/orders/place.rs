@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{AddressId, OfferId, OrderId};
-use firstcome_core::ledger::{Command, Facts, HoldRequest, Outcome as LedgerOutcome};
+use firstcome_core::ledger::{Command, HoldRequest, Outcome as LedgerOutcome};
 use firstcome_core::ports::PortError;
 use garde::Validate;
 use serde::Deserialize;
@@ -144,7 +144,9 @@ impl Orders {
 
     /// One that is decided in one lane goes there at once.
     async fn place_now(self: &Arc<Self>, basket: Basket) -> Outcome<OrderView> {
-        let ([(offer, quantity)], None, None) = (&basket.lines[..], &basket.coupon, &basket.gift_card) else {
+        let ([(offer, quantity)], None, None, false) =
+            (&basket.lines[..], &basket.coupon, &basket.gift_card, self.may_cost_shipping(&basket))
+        else {
             return self.place_basket(basket).await;
         };
         let order = OrderId::of_request(basket.buyer, &basket.key, basket.digest, offer.number);
@@ -157,7 +159,7 @@ impl Orders {
             unit_price: None,
             digest: basket.digest,
             discount: 0,
-            facts: address.map(|address| Box::new(Facts { address: Some(address), ..Facts::default() })),
+            facts: self.facts_of(&basket.lines, address),
         };
         self.hold(offer, request).await
     }
@@ -216,7 +218,7 @@ impl Orders {
 fn answered(outcome: LedgerOutcome, offer: &OfferFacts) -> Outcome<OrderView> {
     match outcome {
         LedgerOutcome::Held(hold) | LedgerOutcome::Granted(hold) | LedgerOutcome::AlreadyHeld(hold) => {
-            Ok(OrderView::of(&hold, offer.offer))
+            Ok(OrderView::of(&hold, offer.offer, |_| offer.kind.is_untaxed()))
         }
         LedgerOutcome::KeyReused => Err(reused()),
         LedgerOutcome::Refused(refusal) => Err(quote::problem(refusal)),

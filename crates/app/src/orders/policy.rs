@@ -23,6 +23,8 @@ pub(super) struct Due {
     pub(super) cost: i64,
     /// What goes back of it.
     pub(super) amount: i64,
+    /// What of the amount is free of VAT.
+    pub(super) tax_free: i64,
 }
 
 /// What is left of a gift card, and given up for money.
@@ -74,7 +76,7 @@ pub(super) fn percent(terms: &RefundTerms, now: Time, time_zone: &TimeZone) -> u
 }
 
 /// `part` of `whole` of an amount, rounded down.
-fn share(amount: i64, part: i128, whole: i128) -> i64 {
+pub(super) fn share(amount: i64, part: i128, whole: i128) -> i64 {
     let shared = if whole == 0 { 0 } else { i128::from(amount) * part / whole };
     i64::try_from(shared).unwrap_or(i64::MAX)
 }
@@ -94,7 +96,7 @@ fn with_discounts(hold: &Hold) -> Vec<(OfferNumber, Line)> {
 /// What goes back for these units, of which each line gives back the percent that it is sold under. Never more than what is
 /// left of the order's money, and never less than nothing.
 pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumber) -> u8) -> Due {
-    let total = books.hold.total().amount;
+    let total = books.hold.total().amount - books.hold.shipping_fee();
     let sold = with_discounts(&books.hold);
     let cost = |line: &TakenLine| {
         let of_line = sold.iter().find(|(offer, _)| *offer == line.offer);
@@ -108,8 +110,12 @@ pub(super) fn due(books: &Books, lines: &[TakenLine], percent: impl Fn(OfferNumb
         costs.iter_mut().rev().take(1).for_each(|(_, last)| *last += total - others);
     }
     let cost = costs.iter().map(|(_, cost)| cost).sum();
-    let amount: i64 = costs.iter().map(|(offer, cost)| share(*cost, i128::from(percent(*offer)), 100)).sum();
-    Due { cost, amount: amount.clamp(0, books.left()) }
+    let amounts: Vec<(OfferNumber, i64)> =
+        costs.iter().map(|(offer, cost)| (*offer, share(*cost, i128::from(percent(*offer)), 100))).collect();
+    let back = amounts.iter().map(|(_, amount)| amount).sum::<i64>() + books.fee_back(lines);
+    let amount = back.clamp(0, books.left());
+    let tax_free = amounts.iter().filter(|(offer, _)| books.is_tax_free(*offer)).map(|(_, amount)| amount).sum();
+    Due { cost, amount, tax_free }
 }
 
 #[cfg(test)]
@@ -193,9 +199,9 @@ mod tests {
         for (number, quantity) in quantities.iter().enumerate() {
             let books = Books::of(hold.clone(), refunds.clone());
             let lines = vec![TakenLine { offer: OFFER, quantity: *quantity, of: hold.quantity }];
-            let Due { cost, amount } = due(&books, &lines, |_| percent);
+            let Due { cost, amount, tax_free } = due(&books, &lines, |_| percent);
             let id = RefundId::derived(&[&number.to_be_bytes()]);
-            let taken = Taken { lines, restock: true, cost };
+            let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free) };
             refunds.push(books.refund(id, taken, amount, RefundPolicy::FullUntilUsed, String::new(), Time(2)));
             amounts.push(amount);
         }
@@ -263,6 +269,7 @@ mod tests {
         let goodwill = books.refund(id, Taken::default(), 700, RefundPolicy::FullUntilUsed, String::new(), Time(2));
         assert!(goodwill.leaves_delivery() && !goodwill.is_whole());
         let books = Books::of(hold, vec![goodwill]);
-        assert_eq!(due(&books, &books.lines_left(), |_| 100), Due { cost: 1_000, amount: 300 });
+        let rest = due(&books, &books.lines_left(), |_| 100);
+        assert_eq!(rest, Due { cost: 1_000, amount: 300, tax_free: 0 });
     }
 }

@@ -28,11 +28,12 @@ use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
 use firstcome_core::records::{Json, RecordsExt, Stored, Unit};
 use firstcome_core::step::Step;
+use firstcome_core::tax::Tax;
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::books::{Books, SoldLine, sold_lines};
-use super::parts::PartBack;
+use super::parts::{PartBack, tax_of};
 use super::policy::{self, GivenUp};
 use super::steps::told;
 use super::{Ports, taken_back, topic};
@@ -78,6 +79,13 @@ record! {
         pub by: Option<UserId>,
         /// What of the amount goes back to the gift card that has paid a part of the order.
         pub to_card: Option<i64>,
+        /// What of the amount is free of VAT; missing where it is as much as of the rest of the order, in rows of old versions
+        /// too.
+        pub tax_free: Option<i64>,
+        /// What of it is VAT: counted when nothing can refuse the refund any more.
+        pub vat: Option<i64>,
+        /// What of it had been paid for sending the order; none when that does not go back with it.
+        pub shipping_fee: Option<i64>,
     }
     indexes [
         index "refund_of_order" ("order"),
@@ -96,6 +104,9 @@ pub struct Taken {
     pub restock: bool,
     /// What they had cost, in minor units.
     pub cost: i64,
+    /// What of the amount that goes back is free of VAT; as much as of the rest of the order if it is not said.
+    #[serde(default)]
+    pub tax_free: Option<i64>,
 }
 
 impl Refund {
@@ -112,6 +123,22 @@ impl Refund {
     /// Minor units that go back to a gift card.
     pub fn to_card(&self) -> i64 {
         self.to_card.unwrap_or(0)
+    }
+
+    /// What of the order's tax goes back with it; none before that is counted.
+    pub fn tax(&self) -> Option<Tax> {
+        tax_of(self.amount, self.tax_free, self.vat)
+    }
+
+    /// Whether its part of the order's tax counts: it was counted, or it is over in the books of an old version.
+    pub(super) fn is_counted(&self) -> bool {
+        self.vat.is_some() || matches!(self.state, RefundState::Done | RefundState::Quarantined)
+    }
+
+    /// The same, with its part of the order's tax.
+    pub(super) fn counted(self, books: &Books) -> Self {
+        let tax = books.tax_of(self.refund, self.amount, self.tax_free);
+        Self { tax_free: Some(tax.tax_free), vat: Some(tax.vat), ..self }
     }
 
     /// Whether it takes all that is left of the order.
@@ -150,7 +177,9 @@ impl Refund {
         // What the provider sent back by itself it is not asked for.
         let amount = if self.by_provider { Money::new(0, self.currency) } else { self.from_charge() };
         let (to_card, reason) = (self.to_card(), self.cause().to_owned());
-        RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy) }
+        // The gift card's part of what is free of VAT is no matter of the provider's.
+        let tax_free = policy::share(self.tax_free.unwrap_or(0), amount.amount.into(), self.amount.into());
+        RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy), tax_free }
     }
 
     /// What its buyer is told.
@@ -238,7 +267,8 @@ impl Refunds {
         }
     }
 
-    /// A part of the money is back: the delivery stays, and a refund is about the rest.
+    /// A part of the money is back: the delivery stays, and a refund is about the rest. What of the order's tax went back with
+    /// it is counted like that of any refund.
     async fn note(
         &self,
         refund: RefundId,
@@ -250,10 +280,12 @@ impl Refunds {
         if !is_delivered_for(&hold, attempt)? {
             return Ok(Unit::new());
         }
-        let now = self.ports.clock.now();
-        let part = PartBack { refund, order, amount: amount.amount, at: now };
+        let books = Books::read(&*self.ports.records, &hold).await?;
+        let (now, tax) = (self.ports.clock.now(), books.tax_of(refund, amount.amount, None));
+        let (tax_free, vat) = (Some(tax.tax_free), Some(tax.vat));
+        let part = PartBack { refund, order, amount: amount.amount, at: now, tax_free, vat };
         let told = told(&hold, Step::Refunded { amount, to_card: 0 });
-        Ok(Unit::new().advance(&part, 1).event(&told, now))
+        Ok(books.touch(now).advance(&part, 1).event(&told, now))
     }
 
     /// What was delivered is taken back: give the units back, then let the money go.
@@ -271,15 +303,14 @@ impl Refunds {
             let whole = taken_back::note(&*self.ports.ledger, &books, refund).await?;
             let told = told(&hold, Step::TakenBack { lines: lines.clone(), whole });
             unit = unit.event(&RoleEvent::OrderCanceled { refund, order, lines, whole }, now).event(&told, now);
-            if !stored.record.by_provider {
-                let left = books.left_beside(refund);
-                if left < stored.record.amount {
-                    // What this one leaves is for the others: of two that become less at once, the second looks again. What
-                    // went back elsewhere went back of the charge.
-                    stored.record.amount = left.max(stored.record.to_card());
-                    unit.append(books.touch(now));
-                }
+            let left = books.left_beside(refund);
+            if !stored.record.by_provider && left < stored.record.amount {
+                // What this one leaves is for the others. What went back elsewhere went back of the charge.
+                stored.record.amount = left.max(stored.record.to_card());
             }
+            stored.record = stored.record.counted(&books);
+            // Of two that become less, or are counted, at once, the second looks again.
+            unit.append(books.touch(now));
         }
         if stored.record.to_card() == 0 && (stored.record.by_provider || stored.record.amount == 0) {
             stored.record.state = RefundState::Done;
@@ -319,8 +350,14 @@ impl Refunds {
         // Less than was wanted, when a part had gone back before.
         let went_back = went_back.filter(|_| !stored.record.by_provider);
         let to_card = stored.record.to_card();
-        stored.record.amount = went_back.map_or(stored.record.amount, |money| money.amount + to_card);
         let now = self.ports.clock.now();
+        let amount = went_back.map_or(stored.record.amount, |money| money.amount + to_card);
+        if amount != stored.record.amount {
+            stored.record.amount = amount;
+            let told = stored.record.money_is_back();
+            let unit = self.counted_again(stored).await?;
+            return Ok(told.iter().fold(unit, |unit, told| unit.event(told, now)));
+        }
         if state != RefundState::Refused {
             let told = stored.record.money_is_back();
             return Ok(told.iter().fold(Unit::new().update(&stored), |unit, told| unit.event(told, now)));
@@ -329,6 +366,16 @@ impl Refunds {
         stored.record.all_of = None;
         let told = stored.record.told(Step::RefundRefused);
         Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), now).event(&told, now))
+    }
+
+    /// A refund became less than it was: so does its part of the order's tax.
+    async fn counted_again(&self, mut stored: Stored<Refund>) -> Result<Unit, HandleError> {
+        let Some(hold) = self.ports.ledger.find(stored.record.order).await? else {
+            return Ok(Unit::new().update(&stored));
+        };
+        let books = Books::read(&*self.ports.records, &hold).await?;
+        stored.record = stored.record.counted(&books);
+        Ok(books.touch(self.ports.clock.now()).update(&stored))
     }
 
     /// An owner gave up what was left of a gift card: its share of what the card had cost goes back, as money alone.
@@ -349,7 +396,9 @@ impl Refunds {
             return Ok(Unit::new());
         }
         let (now, reason) = (self.ports.clock.now(), GIVEN_UP.to_owned());
-        let decided = books.refund(refund, Taken::default(), amount, RefundPolicy::FullUntilUsed, reason, now);
+        // A gift card was sold without VAT.
+        let taken = Taken { tax_free: Some(amount), ..Taken::default() };
+        let decided = books.refund(refund, taken, amount, RefundPolicy::FullUntilUsed, reason, now);
         books.decided = Some(decided);
         Ok(books.into_unit(now))
     }
@@ -374,7 +423,7 @@ impl Refunds {
         }
         let now = self.ports.clock.now();
         let reason = CANCELED_BY_PROVIDER.to_owned();
-        let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount };
+        let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount, tax_free: None };
         // Nothing of the charge is left, and nothing of the delivery: what the card has paid goes back too.
         let to_card = books.card_left();
         let amount = amount.amount.saturating_add(to_card);
@@ -394,7 +443,7 @@ impl Refunds {
         }
         if refund.state == RefundState::Refused {
             // Some units may have come back since.
-            let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount };
+            let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount, tax_free: None };
             let again = books.refund(refund.refund, taken, refund.amount, refund.policy, refund.reason.clone(), now);
             *refund = Refund { created_at: refund.created_at, ..again };
         }
@@ -442,6 +491,9 @@ mod tests {
             forced: None,
             by: None,
             to_card: None,
+            tax_free: None,
+            vat: None,
+            shipping_fee: None,
         };
         let by_shop = Refund { by: Some(UserId([4; 16])), ..refund.clone() };
         let returned = Refund { refund: RefundId::of_goods_returned(order), ..refund.clone() };

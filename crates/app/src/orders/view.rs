@@ -1,15 +1,18 @@
 //! An order as people see it.
 
 use firstcome_core::discount::spread;
-use firstcome_core::ids::{OfferId, OrderId};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
 use firstcome_core::money::Money;
 use firstcome_core::order::OrderState;
+use firstcome_core::tax::of_order;
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::fee::fee_of;
 use super::shipping::ShippingView;
+use super::tax::{TaxView, free_to_pay};
 
 /// One line of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -85,6 +88,10 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
     pub discount: Option<Money>,
+    /// What sending its goods costs of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub shipping_fee: Option<Money>,
     /// What a gift card pays of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
@@ -93,6 +100,13 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<MoneySchema>)]
     pub to_pay: Option<Money>,
+    /// What of it is supplied, what is VAT, and what is free of it.
+    pub tax: TaxView,
+    /// What of `to_pay` is free of VAT: what the provider is told of the charge. Only beside `gift_card`, else it is
+    /// `tax.tax_free`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    pub to_pay_tax_free: Option<Money>,
     /// What it is for.
     pub lines: Vec<LineView>,
     /// When the units go back unless it is paid.
@@ -108,9 +122,10 @@ pub struct OrderView {
 }
 
 impl OrderView {
-    /// The order that a hold on its home offer is.
-    pub fn of(hold: &Hold, offer: OfferId) -> Self {
+    /// The order that a hold on its home offer is. `untaxed` tells of which offers nothing is ever taxed.
+    pub fn of(hold: &Hold, offer: OfferId, untaxed: impl Fn(OfferNumber) -> bool) -> Self {
         let money = |amount| Money::new(amount, hold.unit_price.currency);
+        let tax = of_order(hold, untaxed);
         let own = (offer, hold.quantity, hold.unit_price, hold.granted_seq);
         let elsewhere = hold
             .lines_elsewhere()
@@ -130,8 +145,11 @@ impl OrderView {
             reason: (hold.state == HoldState::Released).then(|| reason(hold.reason)),
             amount: hold.total(),
             discount: (hold.discount > 0).then(|| money(hold.discount)),
+            shipping_fee: fee_of(hold),
             gift_card: hold.by_card().map(|part| money(part.amount)),
             to_pay: hold.by_card().map(|_| hold.due()),
+            tax: TaxView::of(tax, hold.unit_price.currency),
+            to_pay_tax_free: hold.by_card().map(|_| free_to_pay(hold, tax)),
             lines: lines.collect(),
             hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
             created_at: hold.created_at,

@@ -35,6 +35,7 @@ pub(super) async fn begin(visitor: Visitor, Path(id): Path<String>) -> Result<Re
     let parameters = query(&[
         ("orderId", &order.order_id),
         ("amount", &order.due().amount.to_string()),
+        ("taxFreeAmount", &order.due_tax_free().to_string()),
         ("orderName", &name),
         ("successUrl", &visitor.absolute("/checkout/success")),
         ("failUrl", &visitor.absolute("/checkout/fail")),

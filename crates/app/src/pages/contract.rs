@@ -110,6 +110,9 @@ pub(super) struct Order {
     pub(super) gift_card: Option<Money>,
     /// What is left to pay beside that.
     to_pay: Option<Money>,
+    /// What of that is free of VAT.
+    to_pay_tax_free: Option<Money>,
+    tax: Option<Tax>,
     pub(super) lines: Vec<Line>,
     pub(super) hold_expires_at: Option<Time>,
     pub(super) created_at: Time,
@@ -126,10 +129,22 @@ impl Order {
         self.to_pay.as_ref().unwrap_or(&self.amount)
     }
 
+    /// Minor units of that which are free of VAT.
+    pub(super) fn due_tax_free(&self) -> i64 {
+        let all = || self.tax.as_ref().map(|tax| &tax.tax_free);
+        self.to_pay_tax_free.as_ref().or_else(all).map_or(0, |money| money.amount)
+    }
+
     /// Whether something may still change by itself.
     pub(super) fn is_moving(&self) -> bool {
         matches!(self.state.as_str(), "PENDING" | "PAYING")
     }
+}
+
+/// What an order's money consists of.
+#[derive(Deserialize)]
+struct Tax {
+    tax_free: Money,
 }
 
 /// One line of an order.

@@ -113,6 +113,14 @@ pub(super) struct Confirmation {
     pub(super) request: Request,
 }
 
+/// What the provider has of a payment that is to be confirmed.
+enum Checked {
+    /// It waits for the confirmation; so many minor units of it count as free of VAT.
+    Waits { tax_free: i64 },
+    /// It was charged without us.
+    Taken(Box<Stored<Payment>>),
+}
+
 impl Payments {
     pub(super) async fn confirm(&self, confirmation: Confirmation) -> Outcome<Response> {
         let Ok(_place) = self.confirming.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
@@ -132,14 +140,15 @@ impl Payments {
         let (checked, failed) =
             tokio::join!(self.check_at_provider(confirmation), failed_attempts(&*self.ports.records, hold.order));
         // Money that came is taken, however often it was tried before.
-        if let Some(payment) = checked? {
-            return Ok(payment);
-        }
+        let tax_free = match checked? {
+            Checked::Taken(payment) => return Ok(*payment),
+            Checked::Waits { tax_free } => tax_free,
+        };
         if failed? >= MAX_FAILED {
             let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
             return Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED));
         }
-        let attempt = self.write_attempt(confirmation).await?;
+        let attempt = self.write_attempt(confirmation, tax_free).await?;
         match self.stock.begin(&hold, attempt.record.payment_id).await {
             Ok(Pinned::Yes) => match self.overtaken(&attempt, &hold).await? {
                 Some(payment) => Ok(payment),
@@ -182,7 +191,7 @@ impl Payments {
 
     /// Step 1: the provider's payment must be for this order, amount and currency. A payment that was charged without us
     /// is taken as it is.
-    async fn check_at_provider(&self, confirmation: &Confirmation) -> Outcome<Option<Stored<Payment>>> {
+    async fn check_at_provider(&self, confirmation: &Confirmation) -> Outcome<Checked> {
         let Request { order_id, payment_key, amount } = &confirmation.request;
         let payment = match self.ports.provider.lookup(payment_key).await {
             ProviderAnswer::Payment(payment) => payment,
@@ -205,7 +214,7 @@ impl Payments {
             return Err(Problem::new(ErrorCode::AmountMismatch).with("amount", amount));
         }
         match payment.status {
-            ProviderStatus::Ready | ProviderStatus::InProgress => Ok(None),
+            ProviderStatus::Ready | ProviderStatus::InProgress => Ok(Checked::Waits { tax_free: payment.tax_free }),
             ProviderStatus::Done | ProviderStatus::PartialCanceled => self.taken_as_it_is(*order_id, payment).await,
             ProviderStatus::WaitingForDeposit => Err(refused("WAITING_FOR_DEPOSIT", "The deposit has not arrived")),
             ProviderStatus::Canceled => Err(refused("CANCELED", "The payment was canceled at the provider")),
@@ -214,14 +223,14 @@ impl Payments {
         }
     }
 
-    async fn taken_as_it_is(&self, order: OrderId, payment: ProviderPayment) -> Outcome<Option<Stored<Payment>>> {
+    async fn taken_as_it_is(&self, order: OrderId, payment: ProviderPayment) -> Outcome<Checked> {
         self.follow(order, payment).await?;
         let live = live_payment(&*self.ports.records, order).await?;
-        live.map(Some).ok_or_else(|| Problem::new(ErrorCode::AlreadyPaid))
+        live.map(|payment| Checked::Taken(Box::new(payment))).ok_or_else(|| Problem::new(ErrorCode::AlreadyPaid))
     }
 
     /// Step 2: the attempt is on the disk before anyone is asked to do anything.
-    pub(super) async fn write_attempt(&self, confirmation: &Confirmation) -> Outcome<Stored<Payment>> {
+    pub(super) async fn write_attempt(&self, confirmation: &Confirmation, tax_free: i64) -> Outcome<Stored<Payment>> {
         let now = self.now();
         let Request { order_id, payment_key, amount } = &confirmation.request;
         let attempt = Payment {
@@ -241,6 +250,7 @@ impl Payments {
             due_at: Some(now + self.options.lease),
             created_at: now,
             updated_at: now,
+            tax_free: (tax_free > 0).then_some(tax_free),
         };
         match self.ports.records.commit(Unit::new().insert(&attempt)).await? {
             Committed::Done => Ok(Stored { record: attempt, version: 1 }),

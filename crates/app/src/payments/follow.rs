@@ -56,6 +56,7 @@ impl Payments {
             due_at: Some(now + self.options.look_again_after),
             created_at: now,
             updated_at: now,
+            tax_free: (payment.tax_free > 0).then_some(payment.tax_free),
         };
         tracing::warn!(%order, payment = %payment_id, "charged without a confirmation of ours");
         let event = RoleEvent::PaymentDone { order, attempt: payment_id, amount: charge.money() };
@@ -151,5 +152,6 @@ fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_cor
         created_at: now,
         updated_at: now,
         to_card: None,
+        tax_free: None,
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Metrics {
     pub(super) undeliverable: Counter,
     pub(super) refunds_done: Counter,
     pub(super) refunds_quarantined: Counter,
+    pub(super) settlements_done: Counter,
+    pub(super) settlement_findings: Counter,
 }
 
 impl Metrics {
@@ -26,6 +28,8 @@ impl Metrics {
             ("firstcome_payments_undeliverable", "Charges that are refunded by themselves", &metrics.undeliverable),
             ("firstcome_refunds_done", "Refunds that the provider confirmed", &metrics.refunds_done),
             ("firstcome_refunds_quarantined", "Refunds that a person must look at", &metrics.refunds_quarantined),
+            ("firstcome_settlements_done", "Days compared with the provider's list", &metrics.settlements_done),
+            ("firstcome_settlement_findings", "What did not agree on those days", &metrics.settlement_findings),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

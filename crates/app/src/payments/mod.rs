@@ -14,7 +14,7 @@
 //! | refund PENDING | [`refunds`] asks the provider with the refund's id as key until it confirms |
 //!
 //! What the provider did without us (a charge that we never confirmed, a cancel in its console) comes by a notice or by
-//! [`reconcile`] and is followed in [`follow`].
+//! [`reconcile`] and is followed in [`follow`]. What nobody has told us is found by the [`settlement`] check.
 
 mod attempt;
 mod confirm;
@@ -28,6 +28,7 @@ mod resolve;
 mod rest;
 mod rows;
 mod settle;
+mod settlement;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,7 @@ use metrics::Metrics;
 use settle::Settled;
 
 pub use rows::{Origin, Payment, Refund};
+pub use settlement::Calendar;
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.
@@ -63,6 +65,8 @@ pub const TABLES: &[&Table] = &[
     rows::Payment::TABLE,
     rows::Refund::TABLE,
     quarantine::QuarantineRequest::TABLE,
+    settlement::Settlement::TABLE,
+    settlement::Finding::TABLE,
     DeadLetter::TABLE,
     Action::TABLE,
     ActionHead::TABLE,
@@ -90,6 +94,8 @@ pub struct Options {
     pub notices: usize,
     /// Calls that each worker makes to the provider together.
     pub calls: usize,
+    /// When the provider's list is compared with our books.
+    pub settlement: Calendar,
 }
 
 impl Default for Options {
@@ -103,6 +109,7 @@ impl Default for Options {
             confirmations: 4096,
             notices: 32,
             calls: 16,
+            settlement: Calendar::default(),
         }
     }
 }
@@ -161,6 +168,7 @@ impl Payments {
             resolve::worker(Arc::clone(self)),
             refunds::worker(Arc::clone(self)),
             reconcile::worker(Arc::clone(self)),
+            settlement::worker(Arc::clone(self)),
         ]
     }
 }
@@ -196,4 +204,7 @@ fn routes() -> OpenApiRouter<Arc<Payments>> {
         .routes(routes!(quarantine::list::get))
         .routes(routes!(quarantine::ask_again::post))
         .routes(routes!(quarantine::resolve::post))
+        .routes(routes!(settlement::post, settlement::list))
+        .routes(routes!(settlement::get))
+        .routes(routes!(settlement::findings))
 }

@@ -66,8 +66,8 @@ pub(super) fn worker(payments: Arc<Payments>) -> Worker {
 impl Payments {
     async fn decided(&self, event: RoleEvent) -> Result<Unit, HandleError> {
         match event {
-            RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy } => {
-                self.approved(refund, (order, amount), to_card, reason, policy).await
+            RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy, tax_free } => {
+                self.approved(refund, (order, amount), (to_card, tax_free), reason, policy).await
             }
             RoleEvent::RefundRefused { refund, order, amount, reason, policy } => {
                 self.not_approved(refund, order, amount, reason, policy).await
@@ -102,7 +102,7 @@ impl Payments {
         &self,
         refund: RefundId,
         (order, amount): (OrderId, Money),
-        to_card: i64,
+        (to_card, tax_free): (i64, i64),
         reason: String,
         policy: Option<RefundPolicy>,
     ) -> Result<Unit, HandleError> {
@@ -117,6 +117,7 @@ impl Payments {
         let paid = payment.as_ref().map_or(PaymentId::NIL, |payment| payment.payment_id);
         let mut row = Refund::wanted(refund, (order, paid), amount, reason, policy, now);
         row.to_card = (to_card > 0).then_some(to_card);
+        row.tax_free = (tax_free > 0).then_some(tax_free);
         if amount.amount == 0 {
             // A free order, or one of which only the gift card gets back: nothing is to be sent.
             row.state = RefundState::Done;
@@ -176,7 +177,8 @@ impl Payments {
         }
         let Refund { refund_id, reason, .. } = &refund.record;
         let key = &payment.record.payment_key;
-        match self.ports.provider.cancel(*refund_id, key, refund.record.money(), reason).await {
+        let tax_free = self.tax_free_of(&refund.record, &payment.record).await?;
+        match self.ports.provider.cancel(*refund_id, key, refund.record.money(), tax_free, reason).await {
             ProviderAnswer::Payment(said) => match movement(&said, &refund.record) {
                 Some(transaction) => self.sent_back(refund, payment, transaction).await,
                 None => self.try_again(refund, "the provider's answer does not show the refund".to_owned()).await,
@@ -186,6 +188,23 @@ impl Payments {
                 self.refused(refund, payment, format!("{code}: {message}")).await
             }
         }
+    }
+
+    /// What the provider is told is free of VAT of a refund: no more than it was told of the charge, and not as much again as
+    /// went back before.
+    async fn tax_free_of(&self, refund: &Refund, payment: &Payment) -> Result<i64, PortError> {
+        let Some(of_charge) = payment.tax_free else { return Ok(0) };
+        // Of a charge for which nothing was delivered all goes back.
+        let wanted = if refund.origin == Origin::Undeliverable { of_charge } else { refund.tax_free.unwrap_or(0) };
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let others = refunds_of(&*self.ports.records, refund.order_id).await?;
+        let others = others.iter().map(|other| &other.record).filter(|other| other.refund_id != refund.refund_id);
+        let of_payment =
+            others.filter(|other| other.payment_id == refund.payment_id && other.state == RefundState::Done);
+        let back: i64 = of_payment.filter_map(|other| other.tax_free).sum();
+        Ok(wanted.min(refund.amount).min(of_charge.saturating_sub(back)).max(0))
     }
 
     /// Nothing could be delivered, it was decided, and in the same moment another process delivered: the money stays. One that

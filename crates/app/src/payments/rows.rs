@@ -61,12 +61,15 @@ record! {
         pub created_at: Time,
         /// When it last changed.
         pub updated_at: Time,
+        /// Minor units that the provider counts as free of VAT; none where it counts none.
+        pub tax_free: Option<i64>,
     }
     indexes [
         unique "payments_live" ("live"),
         index "payments_by_order" ("order_id"),
         index "payments_by_key" ("payment_key"),
         index "payments_due" ("state", "due_at"),
+        index "payments_by_time" ("created_at"),
     ]
 }
 
@@ -118,10 +121,13 @@ record! {
         pub updated_at: Time,
         /// Minor units that went back to a gift card, beside the amount.
         pub to_card: Option<i64>,
+        /// Minor units of the amount that are free of VAT; none where none are.
+        pub tax_free: Option<i64>,
     }
     indexes [
         index "refunds_by_order" ("order_id"),
         index "refunds_due" ("state", "due_at"),
+        index "refunds_by_time" ("updated_at"),
     ]
 }
 
@@ -172,6 +178,7 @@ impl Refund {
             created_at: now,
             updated_at: now,
             to_card: None,
+            tax_free: None,
         }
     }
 

@@ -171,6 +171,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             to_card: None,
+            tax_free: None,
         }))
     }
 

@@ -17,6 +17,7 @@ pub(super) enum On {
     Lookup,
     Cancel,
     Webhook,
+    Transactions,
 }
 
 /// What goes wrong.

@@ -28,12 +28,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::role::Role;
 use faults::Faults;
-use rows::SandboxPayment;
+use rows::{SandboxPayment, SandboxTransaction};
 use store::Store;
 use webhooks::Webhooks;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[SandboxPayment::TABLE];
+pub const TABLES: &[&Table] = &[SandboxPayment::TABLE, SandboxTransaction::TABLE];
 /// The secret key of a sandbox in development.
 pub const DEVELOPMENT_SECRET_KEY: &str = "test_sk_firstcome_sandbox";
 /// Where the sandbox is mounted: the provider's address, as the client takes it, ends with this.
@@ -101,6 +101,7 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/v1/payments/{payment_key}", get(api::lookup::by_key))
         .route("/v1/payments/orders/{order_id}", get(api::lookup::by_order))
         .route("/v1/payments/{payment_key}/cancel", post(api::cancel::cancel))
+        .route("/v1/transactions", get(api::transactions::list))
         .route("/v1/test/payments", post(controls::pay::pay).get(controls::list::list))
         .route("/v1/test/faults", put(controls::rules::replace))
         .route("/checkout", get(checkout::page::show))

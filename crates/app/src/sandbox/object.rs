@@ -1,5 +1,6 @@
 //! The payment object, as the provider documents it (version 2022-11-16).
 
+use firstcome_core::tax::{Tax, USUAL_PERCENT};
 use firstcome_core::time::Time;
 use serde::Serialize;
 
@@ -113,8 +114,9 @@ impl<'a> PaymentObject<'a> {
             View::After(_) if balance == 0 => Status::Canceled,
             View::After(_) => Status::PartialCanceled,
         };
+        let tax_free = payment.tax_free.unwrap_or(0) - shown.iter().map(|cancel| cancel.tax_free).sum::<i64>();
         // Korean prices contain a tenth of the supplied amount as tax.
-        let vat = balance / 11;
+        let Tax { supplied, vat, .. } = Tax::of(balance - tax_free, tax_free, USUAL_PERCENT);
         let approved = payment.approved_at.is_some();
         let last = shown.last().map(|cancel| cancel.transaction_key.as_str());
         Self {
@@ -131,9 +133,9 @@ impl<'a> PaymentObject<'a> {
             country: "KR",
             total_amount: payment.amount,
             balance_amount: balance,
-            supplied_amount: balance - vat,
+            supplied_amount: supplied,
             vat,
-            tax_free_amount: 0,
+            tax_free_amount: tax_free,
             tax_exemption_amount: 0,
             requested_at: korean_time(payment.requested_at),
             approved_at: payment.approved_at.map(korean_time),
@@ -198,7 +200,7 @@ pub(super) fn cancel_objects(amount: i64, cancels: &[Cancel]) -> Vec<CancelObjec
                 cancel_reason: &cancel.reason,
                 canceled_at: korean_time(cancel.at),
                 cancel_status: "DONE",
-                tax_free_amount: 0,
+                tax_free_amount: cancel.tax_free,
                 tax_exemption_amount: 0,
                 refundable_amount: left,
                 easy_pay_discount_amount: 0,

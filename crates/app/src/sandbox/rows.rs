@@ -41,6 +41,9 @@ pub(super) struct Cancel {
     pub(super) at: Time,
     /// The idempotency key that it was asked for with.
     pub(super) key: Option<String>,
+    /// What of the amount is free of VAT.
+    #[serde(default)]
+    pub(super) tax_free: i64,
 }
 
 record! {
@@ -62,14 +65,58 @@ record! {
         pub(super) confirm_key: Option<String>,
         pub(super) failure: Json<Option<Failure>>,
         pub(super) cancels: Json<Vec<Cancel>>,
+        /// What of the amount is free of VAT; nothing when it was not said.
+        pub(super) tax_free: Option<i64>,
     }
     indexes [index "sandbox_payments_by_order" ("order_id")]
+}
+
+record! {
+    /// A movement of money: a charge, or a cancel.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct SandboxTransaction in "sandbox_transactions" {
+        pub(super) transaction_key: String,
+        pub(super) payment_key: String,
+        pub(super) order_id: String,
+        /// Whole units of the currency.
+        pub(super) amount: i64,
+        pub(super) currency: Currency,
+        /// What the payment was after it.
+        pub(super) status: Status,
+        pub(super) at: Time,
+    }
+    indexes [index "sandbox_transactions_by_time" ("at")]
+}
+
+impl SandboxTransaction {
+    /// What moved when a payment became another: at most one thing does at a time.
+    pub(super) fn between(before: &SandboxPayment, after: &SandboxPayment) -> Option<Self> {
+        let moved = |transaction_key: &str, amount, at| Self {
+            transaction_key: transaction_key.to_owned(),
+            payment_key: after.payment_key.clone(),
+            order_id: after.order_id.clone(),
+            amount,
+            currency: after.currency,
+            status: after.status,
+            at,
+        };
+        if let Some(cancel) = after.cancels.0.get(before.cancels.0.len()) {
+            return Some(moved(&cancel.transaction_key, cancel.amount, cancel.at));
+        }
+        let charged_at = after.approved_at.filter(|_| before.approved_at.is_none())?;
+        Some(moved(after.approval_key.as_deref()?, after.amount, charged_at))
+    }
 }
 
 impl SandboxPayment {
     /// Units that have not been sent back.
     pub(super) fn balance(&self) -> i64 {
         self.amount - self.cancels.0.iter().map(|cancel| cancel.amount).sum::<i64>()
+    }
+
+    /// Units free of VAT that have not been sent back.
+    pub(super) fn tax_free_left(&self) -> i64 {
+        self.tax_free.unwrap_or(0) - self.cancels.0.iter().map(|cancel| cancel.tax_free).sum::<i64>()
     }
 
     /// The state at `now`: a payment that nobody confirmed expires by itself.

@@ -11,7 +11,7 @@ use firstcome_core::records::{Direction, Query, Record as _, RecordsExt as _, St
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use super::rows::SandboxPayment;
+use super::rows::{SandboxPayment, SandboxTransaction};
 
 /// Payments kept in memory: those between their creation and their confirmation.
 const CACHED: usize = 8 * 1024;
@@ -69,6 +69,17 @@ impl Store {
         self.records.list(query).await
     }
 
+    /// The movement of this name.
+    pub(super) async fn transaction(&self, key: String) -> Result<Option<SandboxTransaction>, PortError> {
+        Ok(self.records.load::<SandboxTransaction>(key).await?.map(|stored| stored.record))
+    }
+
+    /// A page of movements.
+    pub(super) async fn transactions(&self, query: Query) -> Result<Vec<SandboxTransaction>, PortError> {
+        let rows = self.records.list::<SandboxTransaction>(query).await?;
+        Ok(rows.into_iter().map(|stored| stored.record).collect())
+    }
+
     pub(super) async fn create(&self, payment: SandboxPayment) -> Result<Known, PortError> {
         let unit = Unit::new().insert(&payment);
         self.commit(unit, Stored { record: payment, version: 1 }).await
@@ -76,8 +87,9 @@ impl Store {
 
     /// Replaces a payment whose claim is held.
     pub(super) async fn change(&self, _: &Claim, known: &Known, to: SandboxPayment) -> Result<Known, PortError> {
+        let moved = SandboxTransaction::between(&known.record, &to);
         let changed = Stored { record: to, version: known.version };
-        let unit = Unit::new().update(&changed);
+        let unit = moved.iter().fold(Unit::new().update(&changed), Unit::insert);
         self.commit(unit, Stored { version: known.version + 1, ..changed }).await
     }
 

@@ -32,6 +32,10 @@ const MOVEMENTS: u32 = 256;
 pub struct MoneyBack {
     /// Percent for a card that expired unused.
     pub expired_percent: u8,
+    /// The same of a card on which more than `large_value` was put.
+    pub large_expired_percent: u8,
+    /// Minor units.
+    pub large_value: i64,
     /// Percent of a card that must be spent before its rest is paid back.
     pub spent_percent: u8,
     /// The same of a card on which no more than `small_value` was put.
@@ -42,7 +46,14 @@ pub struct MoneyBack {
 
 impl Default for MoneyBack {
     fn default() -> Self {
-        Self { expired_percent: 90, spent_percent: 60, small_spent_percent: 80, small_value: 10_000 }
+        Self {
+            expired_percent: 90,
+            large_expired_percent: 95,
+            large_value: 50_000,
+            spent_percent: 60,
+            small_spent_percent: 80,
+            small_value: 10_000,
+        }
     }
 }
 
@@ -133,6 +144,9 @@ impl MoneyBack {
         match card.account().state(now) {
             VoucherState::Canceled => return Err(Problem::new(ErrorCode::Voided)),
             VoucherState::Used => return Err(Problem::new(ErrorCode::AlreadyUsed)),
+            VoucherState::Expired if card.balance == card.face && card.face > self.large_value => {
+                return Ok(self.large_expired_percent);
+            }
             VoucherState::Expired if card.balance == card.face => return Ok(self.expired_percent),
             VoucherState::Active | VoucherState::Using | VoucherState::Expired => {}
         }

@@ -81,6 +81,17 @@ pub struct CardPart {
     pub amount: i64,
 }
 
+/// What an order says of its VAT, where that is not as usual.
+#[derive(Clone, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
+pub struct TaxFacts {
+    /// Percent of VAT when it was placed.
+    #[n(0)]
+    pub percent: u8,
+    /// The offers of its lines that were free of VAT when it was placed.
+    #[n(1)]
+    pub free: Vec<OfferNumber>,
+}
+
 /// What only some orders have.
 #[derive(Clone, PartialEq, Eq, Debug, Default, minicbor::Encode, minicbor::Decode)]
 pub struct Facts {
@@ -99,6 +110,12 @@ pub struct Facts {
     /// What a gift card pays of the order.
     #[n(4)]
     pub by_card: Option<CardPart>,
+    /// What is not as usual of the order's VAT; none where all of it is taxed at [`crate::tax::USUAL_PERCENT`].
+    #[n(5)]
+    pub tax: Option<TaxFacts>,
+    /// Minor units that sending its goods costs; none where it costs nothing.
+    #[n(6)]
+    pub shipping_fee: Option<i64>,
 }
 
 /// A hold. Kept small: at an opening there are hundreds of thousands in memory (see `docs/performance.md`).
@@ -282,7 +299,12 @@ impl Hold {
         self.state == HoldState::Released && self.reason == ReleaseReason::Aborted
     }
 
-    /// What the whole order costs, after its discount. Only meaningful on the home offer.
+    /// What sending its goods costs, in minor units. Only meaningful on the home offer.
+    pub fn shipping_fee(&self) -> i64 {
+        self.facts.as_ref().and_then(|facts| facts.shipping_fee).unwrap_or(0)
+    }
+
+    /// What the whole order costs, after its discount and with what sending it costs. Only meaningful on the home offer.
     pub fn total(&self) -> Money {
         let others: i64 = self
             .other_lines()
@@ -290,12 +312,27 @@ impl Hold {
             .map(|line| line.unit_price.amount.saturating_mul(i64::from(line.quantity)))
             .fold(0, i64::saturating_add);
         let own = self.unit_price.amount.saturating_mul(i64::from(self.quantity));
-        Money::new(own.saturating_add(others).saturating_sub(self.discount).max(0), self.unit_price.currency)
+        let lines = own.saturating_add(others).saturating_sub(self.discount).max(0);
+        Money::new(lines.saturating_add(self.shipping_fee()), self.unit_price.currency)
     }
 
     /// What a gift card pays of it. Only meaningful on the home offer.
     pub fn by_card(&self) -> Option<CardPart> {
         self.facts.as_ref().and_then(|facts| facts.by_card)
+    }
+
+    /// Percent of VAT that its prices contain.
+    pub fn vat_percent(&self) -> u8 {
+        self.tax().map_or(crate::tax::USUAL_PERCENT, |tax| tax.percent)
+    }
+
+    /// Whether its line on an offer was free of VAT when it was placed.
+    pub fn is_tax_free(&self, offer: OfferNumber) -> bool {
+        self.tax().is_some_and(|tax| tax.free.contains(&offer))
+    }
+
+    fn tax(&self) -> Option<&TaxFacts> {
+        self.facts.as_ref().and_then(|facts| facts.tax.as_ref())
     }
 
     /// What is left to pay with other money. Only meaningful on the home offer.

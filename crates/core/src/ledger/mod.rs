@@ -20,7 +20,7 @@ mod undo;
 pub use command::{Command, HoldRequest};
 pub use decide::Now;
 pub use event::{Event, Granted, ReleaseReason};
-pub use hold::{CardPart, Facts, Hold, HoldState, Line, Return};
+pub use hold::{CardPart, Facts, Hold, HoldState, Line, Return, TaxFacts};
 pub use offer::{EXPIRE_AT_MOST, Offer, OfferSnapshot, Persons, Stock};
 pub use outcome::{Outcome, Refusal};
 pub use record::{Digest, Record, RecordError};

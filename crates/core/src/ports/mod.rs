@@ -14,6 +14,7 @@ mod provider;
 mod random;
 mod records;
 mod registry;
+mod transactions;
 
 pub use archive::{ArchiveHead, HoldArchive, ListedOrder, OrderArchive, OrderQuery};
 pub use clock::{Clock, SystemClock};
@@ -26,6 +27,7 @@ pub use provider::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPaym
 pub use random::{Random, random_bytes};
 pub use records::{Committed, Records};
 pub use registry::{Instance, Load, Registry, RoleName};
+pub use transactions::{Movement, ProviderTransaction, ProviderTransactions};
 
 /// The infrastructure did not do its part.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -2,8 +2,11 @@
 
 use async_trait::async_trait;
 
+use super::PortError;
+use super::transactions::ProviderTransactions;
 use crate::ids::{OrderId, PaymentId, RefundId};
 use crate::money::Money;
+use crate::time::Time;
 
 /// What the provider says a payment's state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,6 +30,11 @@ pub enum ProviderStatus {
 }
 
 impl ProviderStatus {
+    /// Whether the money came, and perhaps went back since.
+    pub fn is_charged(self) -> bool {
+        matches!(self, Self::Done | Self::PartialCanceled | Self::Canceled)
+    }
+
     /// Whether no money can move by this payment any more.
     pub fn is_final_no(self) -> bool {
         matches!(self, Self::Aborted | Self::Expired)
@@ -46,6 +54,8 @@ pub struct ProviderPayment {
     pub total: Money,
     /// What is left of it after cancels.
     pub balance: Money,
+    /// Minor units of what is left that the provider counts as free of VAT.
+    pub tax_free: i64,
     /// Every cancel, oldest first.
     pub cancels: Vec<ProviderCancel>,
 }
@@ -89,6 +99,21 @@ pub trait PaymentProvider: Send + Sync + 'static {
     async fn lookup_order(&self, order: OrderId) -> ProviderAnswer;
     /// Collects the money. The attempt's id is the idempotency key.
     async fn confirm(&self, attempt: PaymentId, payment_key: &str, order: OrderId, amount: Money) -> ProviderAnswer;
-    /// Sends money back. The refund's id is the idempotency key.
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer;
+    /// Sends money back, of which so many minor units are free of VAT. The refund's id is the idempotency key.
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        tax_free: i64,
+        reason: &str,
+    ) -> ProviderAnswer;
+    /// The movements of money from one moment until before another, oldest first, a page at a time. `after` is the `next` of
+    /// the page before.
+    async fn transactions(
+        &self,
+        from: Time,
+        until: Time,
+        after: Option<&str>,
+    ) -> Result<ProviderTransactions, PortError>;
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{Kind, Value};
 use crate::ids::{
     ActionId, AddressId, DeliveryId, EventId, MailId, NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId,
-    RefundId, SessionId, UserId, VoucherId, WebhookId,
+    RefundId, SessionId, SettlementId, UserId, VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -162,8 +162,22 @@ macro_rules! id_field {
     )*};
 }
 id_field!(
-    ActionId, AddressId, DeliveryId, EventId, MailId, NoticeId, OfferId, OrderId, PaymentId, ProductId, RefundId,
-    SessionId, UserId, VoucherId, WebhookId
+    ActionId,
+    AddressId,
+    DeliveryId,
+    EventId,
+    MailId,
+    NoticeId,
+    OfferId,
+    OrderId,
+    PaymentId,
+    ProductId,
+    RefundId,
+    SessionId,
+    SettlementId,
+    UserId,
+    VoucherId,
+    WebhookId
 );
 
 /// Anything that serde knows, kept as a JSON text.

@@ -12,7 +12,7 @@ use super::{Auditor, Model};
 use crate::ids::{AddressId, EventId, OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use crate::ledger::{
     CardPart, Command, Digest, EXPIRE_AT_MOST, Event, Facts, Granted, Hold, HoldRequest, Line, Offer, Outcome, Record,
-    ReleaseReason, Return, Terms,
+    ReleaseReason, Return, TaxFacts, Terms,
 };
 use crate::money::{Currency, Money};
 use crate::ports::JournalEntry;
@@ -190,10 +190,13 @@ fn facts() -> impl Strategy<Value = Facts> {
         amount,
     });
     let by_card = proptest::option::of(by_card);
-    (address, coupon, vec(line(), 0..3), vec(returned, 0..3), by_card).prop_map(
-        |(address, coupon, other_lines, returns, by_card)| {
+    let tax = (any::<u8>(), vec(any::<u32>().prop_map(OfferNumber), 0..3));
+    let tax = proptest::option::of(tax.prop_map(|(percent, free)| TaxFacts { percent, free }));
+    let shipping_fee = any::<Option<i64>>();
+    (address, coupon, vec(line(), 0..3), vec(returned, 0..3), by_card, tax, shipping_fee).prop_map(
+        |(address, coupon, other_lines, returns, by_card, tax, shipping_fee)| {
             let (address, coupon) = (address.map(AddressId), coupon.map(VoucherId));
-            Facts { address, coupon, other_lines, returns, by_card }
+            Facts { address, coupon, other_lines, returns, by_card, tax, shipping_fee }
         },
     )
 }

@@ -18,6 +18,7 @@ mod money;
 mod orders;
 mod refunds;
 mod report;
+mod tax;
 mod vouchers;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ async fn look(place: &Place) -> Result<Report, PortError> {
     catalogue::check(&journal, &*place.records(RoleName::Catalog).await?, &mut report).await?;
     // Of each story the beginning is read first, so that what goes on meanwhile only looks further than it was.
     let decided = refunds::Decided::read(&*place.records(RoleName::Orders).await?).await?;
+    tax::check(&journal, &*place.records(RoleName::Orders).await?, &mut report).await?;
     let payments = place.records(RoleName::Payments).await?;
     decided.check(&journal, &*payments, &mut report).await?;
     money::check(&journal, &*payments, &decided, &mut report).await?;

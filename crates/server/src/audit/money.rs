@@ -182,6 +182,7 @@ mod tests {
             due_at: None,
             created_at: Time(1),
             updated_at: Time(1),
+            tax_free: None,
         }
     }
 

@@ -5,18 +5,22 @@ mod catalogue;
 mod sales;
 mod table;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use firstcome_app::catalog::{Catalog, ExportedCatalogue, Ports};
+use firstcome_app::orders::OfferFacts;
 use firstcome_app::secrets::SystemRandom;
+use firstcome_core::ids::OfferNumber;
 use firstcome_core::ports::{RoleName, SystemClock};
 
 use self::sales::Sales;
 use super::CommandError;
 use super::import::ReadLedger;
+use crate::audit::every;
 use crate::cli::ExportArguments;
 use crate::place::Place;
 use crate::wire::time_zone;
@@ -37,7 +41,8 @@ pub fn run(arguments: &ExportArguments) -> Result<(), CommandError> {
             Some("json") => write_file(target, &catalogue::json(&exported)?)?,
             Some("csv") => write_file(target, &catalogue::csv(&exported)?)?,
             _ => {
-                let sales = tokio::task::block_in_place(|| Sales::read(&place, time_zone))?;
+                let untaxed = untaxed(&place).await?;
+                let sales = tokio::task::block_in_place(|| Sales::read(&place, untaxed, time_zone))?;
                 let mut files = vec![
                     ("catalogue.json", catalogue::json(&exported)?),
                     ("catalogue.csv", catalogue::csv(&exported)?),
@@ -49,6 +54,16 @@ pub fn run(arguments: &ExportArguments) -> Result<(), CommandError> {
         let ExportedCatalogue { products, offers } = exported;
         Ok(writeln!(std::io::stdout(), "{} products, {} offers", products.len(), offers.len())?)
     })
+}
+
+/// The offers of which nothing is ever taxed.
+async fn untaxed(place: &Place) -> Result<HashSet<OfferNumber>, CommandError> {
+    let mut untaxed = HashSet::new();
+    every::<OfferFacts>(&*place.records(RoleName::Orders).await?, |offer| {
+        untaxed.extend(offer.kind.is_untaxed().then_some(offer.number));
+    })
+    .await?;
+    Ok(untaxed)
 }
 
 async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<ExportedCatalogue, CommandError> {

@@ -92,6 +92,9 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
         let kinds = StepKind::ALL.map(StepKind::as_str).join(", ");
         return Err(ConfigError::Refused(format!("mails.off: names of {kinds}, separated by commas, or all")));
     }
+    if config.payments.settlement_time.parse::<jiff::civil::Time>().is_err() {
+        return refused("payments.settlement_time must be a time of day such as 04:00");
+    }
     if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
         return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
     }

@@ -29,6 +29,9 @@ pub struct Config {
     /// The process.
     #[config(nested)]
     pub server: Server,
+    /// The shop as its buyers know it.
+    #[config(nested)]
+    pub shop: Shop,
     /// Access and refresh tokens.
     #[config(nested)]
     pub tokens: Tokens,
@@ -121,6 +124,32 @@ pub struct Server {
     pub accept_missing_witness: bool,
 }
 
+/// The shop as its buyers know it.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Shop {
+    /// Its name, as on receipts.
+    #[config(default = "Firstcome", env = "FIRSTCOME_SHOP_NAME")]
+    pub name: String,
+    /// Its business registration number, as on receipts.
+    #[config(env = "FIRSTCOME_SHOP_BUSINESS_NUMBER")]
+    pub business_number: Option<String>,
+    /// Who represents it, as on receipts.
+    #[config(env = "FIRSTCOME_SHOP_REPRESENTATIVE")]
+    pub representative: Option<String>,
+    /// Where it is, as on receipts.
+    #[config(env = "FIRSTCOME_SHOP_ADDRESS")]
+    pub address: Option<String>,
+    /// Percent of VAT that prices contain. Orders keep that under which they were placed.
+    #[config(default = 10, env = "FIRSTCOME_SHOP_VAT_PERCENT")]
+    pub vat_percent: u8,
+    /// Won that sending goods costs, once for an order; 0 for nothing. Orders keep that under which they were placed.
+    #[config(default = 0, env = "FIRSTCOME_SHOP_SHIPPING_FEE")]
+    pub shipping_fee: i64,
+    /// Won of goods in an order, after its discount, from which on sending them costs nothing. Never if left out.
+    #[config(env = "FIRSTCOME_SHOP_FREE_SHIPPING_FROM")]
+    pub free_shipping_from: Option<i64>,
+}
+
 /// Access and refresh tokens.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 pub struct Tokens {
@@ -146,6 +175,12 @@ pub struct GiftCards {
     /// Percent of what a card had cost that go back when it expired unused.
     #[config(default = 90, env = "FIRSTCOME_GIFT_CARDS_EXPIRED_PERCENT")]
     pub expired_percent: u8,
+    /// The same of a card on which more than `large_value` was put.
+    #[config(default = 95, env = "FIRSTCOME_GIFT_CARDS_LARGE_EXPIRED_PERCENT")]
+    pub large_expired_percent: u8,
+    /// Minor units above which a card is large.
+    #[config(default = 50000, env = "FIRSTCOME_GIFT_CARDS_LARGE_VALUE")]
+    pub large_value: i64,
     /// Percent of a card that must be spent before its rest is paid back.
     #[config(default = 60, env = "FIRSTCOME_GIFT_CARDS_SPENT_PERCENT")]
     pub spent_percent: u8,
@@ -195,6 +230,9 @@ pub struct Payments {
     /// Hours to keep asking about a payment that the provider does not decide, before a person must look.
     #[config(default = 24, env = "FIRSTCOME_PAYMENTS_QUARANTINE_HOURS")]
     pub quarantine_hours: u64,
+    /// The time of day, in `server.time_zone`, at which what the provider says has moved the day before is compared with the books.
+    #[config(default = "04:00", env = "FIRSTCOME_PAYMENTS_SETTLEMENT_TIME")]
+    pub settlement_time: String,
 }
 
 /// The payment provider for development.

@@ -6,14 +6,22 @@ use super::{Config, ConfigError};
 
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
+/// An amount that may be missing; one that is less than nothing is in no range.
+fn amount(value: Option<i64>) -> u64 {
+    value.map_or(0, |value| u64::try_from(value).unwrap_or(u64::MAX))
+}
+
 /// Refuses numbers that no shop could run with.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let Config { server, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
+    let Config { server, shop, tokens, limits, payments, gift_cards, smtp, cluster, forwarding, kafka, .. } = config;
     let all = [
         ("server.max_connections", server.max_connections as u64, COUNT),
         ("server.header_seconds", server.header_seconds, 1..=3_600),
         ("server.drain_seconds", server.drain_seconds, 0..=3_600),
         ("server.trusted_proxies", server.trusted_proxies as u64, 0..=16),
+        ("shop.vat_percent", shop.vat_percent.into(), 0..=100),
+        ("shop.shipping_fee", u64::try_from(shop.shipping_fee).unwrap_or(u64::MAX), 0..=1_000_000),
+        ("shop.free_shipping_from", amount(shop.free_shipping_from), 0..=1_000_000_000),
         ("tokens.access_minutes", tokens.access_minutes, 1..=24 * 60),
         ("tokens.refresh_days", tokens.refresh_days, 1..=3_650),
         ("limits.user_per_second", limits.user_per_second.into(), COUNT),
@@ -24,6 +32,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("payments.deadline_seconds", payments.deadline_seconds, 1..=300),
         ("payments.quarantine_hours", payments.quarantine_hours, 1..=8_760),
         ("gift_cards.expired_percent", gift_cards.expired_percent.into(), 0..=100),
+        ("gift_cards.large_expired_percent", gift_cards.large_expired_percent.into(), 0..=100),
+        ("gift_cards.large_value", gift_cards.large_value.max(0) as u64, 0..=1_000_000_000),
         ("gift_cards.spent_percent", gift_cards.spent_percent.into(), 0..=100),
         ("gift_cards.small_spent_percent", gift_cards.small_spent_percent.into(), 0..=100),
         ("gift_cards.valid_again_days", gift_cards.valid_again_days.into(), 0..=3_650),

@@ -90,6 +90,7 @@ pub(super) async fn orders_role(
         keys: parts.keys.clone(),
         time_zone: time_zone(config),
         unwritten: unwritten(config),
+        shop: shop_terms(config),
     };
     Ok(witnessed(orders::create(ports, metrics).await?, actions))
 }
@@ -110,6 +111,8 @@ pub(super) async fn vouchers_role(
     };
     let money_back = vouchers::MoneyBack {
         expired_percent: config.gift_cards.expired_percent,
+        large_expired_percent: config.gift_cards.large_expired_percent,
+        large_value: config.gift_cards.large_value,
         spent_percent: config.gift_cards.spent_percent,
         small_spent_percent: config.gift_cards.small_spent_percent,
         small_value: config.gift_cards.small_value,
@@ -228,6 +231,7 @@ pub(super) fn payments_role(
     let options = payments::Options {
         lease: deadline * 3,
         quarantine_after: Duration::from_secs(config.payments.quarantine_hours * 60 * 60),
+        settlement: calendar(config),
         ..payments::Options::default()
     };
     let actions = parts.actions(RoleName::Payments, records);
@@ -239,6 +243,26 @@ pub(super) fn payments_role(
         clock: parts.clock.clone(),
     };
     Ok(witnessed(payments::create(options, ports, metrics), actions))
+}
+
+/// What the shop is on receipts, and what it counts with.
+fn shop_terms(config: &Config) -> orders::ShopTerms {
+    let config = &config.shop;
+    orders::ShopTerms {
+        name: config.name.clone(),
+        business_number: config.business_number.clone(),
+        representative: config.representative.clone(),
+        address: config.address.clone(),
+        vat_percent: config.vat_percent,
+        shipping: orders::Shipping { fee: config.shipping_fee, free_from: config.free_shipping_from },
+    }
+}
+
+/// The days that are settled with the provider.
+fn calendar(config: &Config) -> payments::Calendar {
+    // Checked when the configuration was loaded.
+    let at = config.payments.settlement_time.parse().unwrap_or(payments::Calendar::default().at);
+    payments::Calendar { time_zone: time_zone(config), at }
 }
 
 /// `shop` is the address of the shop, to which it sends its notices.

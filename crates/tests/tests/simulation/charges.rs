@@ -54,6 +54,7 @@ impl Books {
             status: ProviderStatus::InProgress,
             total,
             balance: total,
+            tax_free: 0,
             cancels: Vec::new(),
         };
         let charge = Charge { payment, declined, expires_at: now + PATIENCE };

@@ -6,8 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{Clock, PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::ports::{
+    Clock, PaymentProvider, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus,
+    ProviderTransactions,
+};
 use firstcome_core::testkit::TestClock;
+use firstcome_core::time::Time;
 use parking_lot::Mutex;
 
 use super::charges::{Books, Late, refused};
@@ -90,7 +94,7 @@ impl PaymentProvider for Provider {
         self.ask(Some(late), work).await
     }
 
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: &str) -> ProviderAnswer {
+    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: i64, _: &str) -> ProviderAnswer {
         let late = Late::Cancel(refund, payment_key.to_owned(), amount.amount);
         let harm = self.faults.harm;
         let work = |books: &mut Books| match harm {
@@ -109,5 +113,10 @@ impl PaymentProvider for Provider {
             _ => books.cancel(payment_key, amount.amount, Some(refund)),
         };
         self.ask(Some(late), work).await
+    }
+
+    /// It has none: what it moved is compared with the books by the simulation itself, to the unit and not by the day.
+    async fn transactions(&self, _: Time, _: Time, _: Option<&str>) -> Result<ProviderTransactions, PortError> {
+        Err(PortError::Unavailable("no list of transactions here".to_owned()))
     }
 }

@@ -51,6 +51,7 @@ fn order_ports(parts: &Parts) -> orders::Ports {
         time_zone: jiff::tz::TimeZone::UTC,
         // Nobody is there who would read it.
         unwritten: "all".parse().expect("every kind"),
+        shop: firstcome_app::orders::ShopTerms::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 21] = [
+const ROUTES: [(&str, RoleName); 22] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -21,6 +21,7 @@ const ROUTES: [(&str, RoleName); 21] = [
     ("/api/v1/time", RoleName::Catalog),
     ("/api/v1/admin/products", RoleName::Catalog),
     ("/api/v1/admin/offers", RoleName::Catalog),
+    ("/api/v1/admin/settlement", RoleName::Payments),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
     ("/api/v1/admin/addresses", RoleName::Accounts),
@@ -132,6 +133,7 @@ mod tests {
             ("/api/v1/me/sessions/ses_1", Some(RoleName::Accounts)),
             ("/api/v1/admin/offers/ofr_1/live", Some(RoleName::Catalog)),
             ("/api/v1/admin/audit", Some(RoleName::Orders)),
+            ("/api/v1/admin/settlement/stl_1/findings", Some(RoleName::Payments)),
             ("/api/v1/admin/webhooks/whk_1/test", Some(RoleName::Notices)),
             ("/api/v1/admin/webhook-deliveries", Some(RoleName::Notices)),
             ("/api/v1/admin/addresses/adr_1", Some(RoleName::Accounts)),

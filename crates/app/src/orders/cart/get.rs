@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::CartItem;
 use crate::http::{Buyer, Outcome, Problem};
 use crate::orders::facts::OfferFacts;
+use crate::orders::fee::goods_of;
 use crate::orders::view::MoneySchema;
 use crate::orders::{Orders, quote};
 
@@ -47,9 +48,13 @@ pub(in crate::orders) struct ItemView {
 #[schema(as = Cart)]
 pub(in crate::orders) struct CartView {
     items: Vec<ItemView>,
-    /// What all of it costs now; null when it is empty, or cannot be ordered together.
+    /// What all of it costs now, with what sending it costs; null when it is empty, or cannot be ordered together.
     #[schema(value_type = Option<MoneySchema>)]
     amount: Option<Money>,
+    /// What of that is for sending its goods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    shipping_fee: Option<Money>,
 }
 
 /// The own cart, the same on every device.
@@ -65,13 +70,19 @@ pub(in crate::orders) async fn get(State(orders): State<Arc<Orders>>, Buyer(buye
 impl Orders {
     pub(super) async fn cart_view(&self, user: UserId) -> Outcome<CartView> {
         let items = self.cart(user).await?.map(|stored| stored.record.items.0).unwrap_or_default();
-        let mut views = Vec::with_capacity(items.len());
+        let (mut views, mut offers) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
         for item in items {
             views.push(self.item_view(user, item).await?);
+            offers.push(self.facts.numbered(item.offer.number()));
         }
         let prices = views.iter().map(|item| Some((item.unit_price?, item.quantity)));
-        let amount = prices.collect::<Option<Vec<_>>>().and_then(|prices| quote::sum(prices).ok());
-        Ok(CartView { items: views, amount })
+        let sum = prices.collect::<Option<Vec<_>>>().and_then(|prices| quote::sum(prices).ok());
+        let lines = views.iter().zip(&offers);
+        let lines = lines.filter_map(|(item, offer)| Some((offer.as_ref()?, item.unit_price?, item.quantity)));
+        let fee = self.ports.shop.shipping.of(goods_of(lines, 0));
+        let amount = sum.and_then(|sum| sum.plus(Money::new(fee, sum.currency)));
+        let shipping_fee = amount.filter(|_| fee > 0).map(|amount| Money::new(fee, amount.currency));
+        Ok(CartView { items: views, amount, shipping_fee })
     }
 
     async fn item_view(&self, user: UserId, item: CartItem) -> Outcome<ItemView> {

@@ -13,6 +13,7 @@ use firstcome_core::testkit::MemoryRecords;
 
 use super::shop::{HOME, Shop};
 use crate::consumer::{HandleError, Handler as _};
+use crate::orders::parts::PartBack;
 use crate::orders::refunds::{Refund, consumer};
 
 /// Begins a refund of so many units.
@@ -123,4 +124,34 @@ async fn money_for_a_gift_card_waits_for_a_refund_that_may_still_be_refused() {
     }
     assert_eq!(refund(&shop, cancel).await.state, RefundState::Refused);
     assert_eq!(refund(&shop, card).await.amount, 190);
+}
+
+/// Units of which one is refused in between, a part that the provider sends back by itself, and the rest.
+#[tokio::test]
+async fn the_tax_of_what_goes_back_adds_up_whatever_is_refused() {
+    for price in [1_003, 7, 5] {
+        let mut shop = Shop::open([price, 300, 50]).await;
+        let hold = shop.sold("key", HOME, 4).await;
+        let order = hold.order;
+        let [one, two, three, rest, elsewhere] = [1, 2, 3, 4, 5].map(|byte| RefundId([byte; 16]));
+        for part in [one, two, three] {
+            decide(&shop, &hold, part, 1).await;
+        }
+        let voided = |refund| RoleEvent::VouchersVoided { refund, order };
+        let told = [voided(one), RoleEvent::VouchersInUse { refund: two, order }, voided(three)];
+        announce(&shop.vouchers, &shop, &told).await;
+        hear(&shop, topics::VOUCHERS).await;
+        announce(&shop.payments, &shop, &[back(&hold, elsewhere, 3, false)]).await;
+        hear(&shop, topics::PAYMENTS).await;
+        assert_eq!(refund(&shop, two).await.tax(), None, "it was refused before it counted");
+        decide(&shop, &hold, rest, 2).await;
+        announce(&shop.vouchers, &shop, &[voided(rest)]).await;
+        hear(&shop, topics::VOUCHERS).await;
+        let part = shop.ports.records.load::<PartBack>(elsewhere).await.expect("readable").expect("a part");
+        let mut sum = part.record.tax().expect("counted");
+        for part in [one, three, rest] {
+            sum = sum + refund(&shop, part).await.tax().expect("counted");
+        }
+        assert_eq!(sum, firstcome_core::tax::of_order(&hold, |_| false), "at {price}");
+    }
 }

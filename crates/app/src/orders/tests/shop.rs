@@ -20,7 +20,7 @@ use crate::http::Outcome;
 use crate::orders::basket::Basket;
 use crate::orders::sweep::{LEFT_BEHIND, Sweeper};
 use crate::orders::view::OrderView;
-use crate::orders::{Orders, Ports, TABLES};
+use crate::orders::{Orders, Ports, ShopTerms, TABLES};
 use crate::secrets::{Keys, SystemRandom};
 
 pub(super) const BUYER: UserId = UserId([9; 16]);
@@ -98,6 +98,7 @@ impl Shop {
             clock: Arc::new(clock.clone()),
             time_zone: jiff::tz::TimeZone::UTC,
             unwritten: Unwritten::default(),
+            shop: ShopTerms::default(),
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };
         let orders = opened(&ports).await;

@@ -115,7 +115,10 @@ async fn the_checkout_gets_what_the_order_costs() {
     let mut browser = buyer().await;
     let got = browser.get("/orders/ord_pending/pay").await;
     let to = got.location();
-    assert!(to.starts_with("/sandbox/toss/checkout?orderId=ord_pending&amount=90000&orderName="), "{to}");
+    assert!(
+        to.starts_with("/sandbox/toss/checkout?orderId=ord_pending&amount=90000&taxFreeAmount=0&orderName="),
+        "{to}"
+    );
     assert!(to.contains("&successUrl=http%3A%2F%2Fshop.example%2Fcheckout%2Fsuccess&failUrl="), "{to}");
     assert_eq!(browser.get("/orders/ord_completed/pay").await.location(), "/orders/ord_completed");
 }

@@ -187,7 +187,7 @@ async fn given_up_meanwhile(shop: &Shop) -> (Stored<Payment>, Hold, OrderId) {
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
     let confirmation = shop.confirmation("pay", order, "key");
-    let attempt = shop.payments.write_attempt(&confirmation).await.expect("written");
+    let attempt = shop.payments.write_attempt(&confirmation, 0).await.expect("written");
     let hold = shop.ledger.hold(order).expect("held");
     shop.expire(order);
     let other = shop.order("of another buyer");

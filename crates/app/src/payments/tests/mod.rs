@@ -9,4 +9,5 @@ mod records;
 mod refunding;
 mod requests;
 mod saga;
+mod settlement;
 mod shop;

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{PaymentProvider, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
+use firstcome_core::ports::{
+    Clock as _, Movement, PaymentProvider, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus,
+    ProviderTransaction, ProviderTransactions,
+};
+use firstcome_core::testkit::TestClock;
+use firstcome_core::time::Time;
 use parking_lot::Mutex;
 
 use crate::harm::Steps;
@@ -16,11 +21,16 @@ struct Books {
     payments: BTreeMap<String, ProviderPayment>,
     refused: HashMap<String, String>,
     silent: bool,
+    moved: Vec<ProviderTransaction>,
 }
+
+/// Movements on a page: few, so that there are pages.
+const PAGE: usize = 2;
 
 pub(super) struct TestProvider {
     books: Mutex<Books>,
     steps: Arc<Steps>,
+    clock: TestClock,
 }
 
 fn refused(code: &str) -> ProviderAnswer {
@@ -32,8 +42,20 @@ fn silence() -> ProviderAnswer {
 }
 
 impl TestProvider {
-    pub(super) fn new(steps: Arc<Steps>) -> Self {
-        Self { books: Mutex::default(), steps }
+    pub(super) fn new(clock: TestClock, steps: Arc<Steps>) -> Self {
+        Self { books: Mutex::default(), steps, clock }
+    }
+
+    /// Changes the list of what moved.
+    pub(super) fn moved(&self, change: impl FnOnce(&mut Vec<ProviderTransaction>)) {
+        change(&mut self.books.lock().moved);
+    }
+
+    /// Forgets a payment, as if it had never been there.
+    pub(super) fn forget(&self, key: &str) {
+        let mut books = self.books.lock();
+        books.payments.remove(key);
+        books.moved.retain(|moved| moved.payment_key != key);
     }
 
     /// A buyer pays in the widget.
@@ -44,6 +66,7 @@ impl TestProvider {
             status: ProviderStatus::InProgress,
             total,
             balance: total,
+            tax_free: 0,
             cancels: Vec::new(),
         };
         self.books.lock().payments.insert(key.to_owned(), payment);
@@ -73,7 +96,7 @@ impl TestProvider {
     pub(super) fn kept(&self, order: OrderId) -> i64 {
         let books = self.books.lock();
         let of_order = books.payments.values().filter(|payment| payment.order_id == order.to_string());
-        of_order.filter(|payment| is_charged(payment.status)).map(|payment| payment.balance.amount).sum()
+        of_order.filter(|payment| payment.status.is_charged()).map(|payment| payment.balance.amount).sum()
     }
 
     /// Cancels in the console.
@@ -90,14 +113,16 @@ impl TestProvider {
         if payment.status == ProviderStatus::Canceled {
             return refused("ALREADY_CANCELED_PAYMENT");
         }
-        if !is_charged(payment.status) || amount > payment.balance.amount {
+        if !payment.status.is_charged() || amount > payment.balance.amount {
             return refused("NOT_CANCELABLE_AMOUNT");
         }
         payment.balance.amount -= amount;
         payment.cancels.push(ProviderCancel { transaction: transaction.to_owned(), amount, refund });
         payment.status =
             if payment.balance.amount == 0 { ProviderStatus::Canceled } else { ProviderStatus::PartialCanceled };
-        ProviderAnswer::Payment(payment.clone())
+        let (said, amount) = (payment.clone(), Money::new(amount, payment.total.currency));
+        books.moved.push(movement(&said, Movement::Cancel, transaction, amount, self.clock.now()));
+        ProviderAnswer::Payment(said)
     }
 
     fn confirm_now(&self, key: &str, order: OrderId, amount: Money) -> ProviderAnswer {
@@ -114,7 +139,10 @@ impl TestProvider {
             }
             (ProviderStatus::InProgress, None) => {
                 payment.status = ProviderStatus::Done;
-                ProviderAnswer::Payment(payment.clone())
+                let said = payment.clone();
+                let charge = movement(&said, Movement::Charge, &format!("charge {key}"), amount, self.clock.now());
+                books.moved.push(charge);
+                ProviderAnswer::Payment(said)
             }
             // What the client makes of ALREADY_PROCESSED_PAYMENT.
             _ => ProviderAnswer::Payment(payment.clone()),
@@ -132,8 +160,15 @@ impl TestProvider {
     }
 }
 
-fn is_charged(status: ProviderStatus) -> bool {
-    matches!(status, ProviderStatus::Done | ProviderStatus::PartialCanceled | ProviderStatus::Canceled)
+fn movement(
+    payment: &ProviderPayment,
+    movement: Movement,
+    transaction: &str,
+    amount: Money,
+    at: Time,
+) -> ProviderTransaction {
+    let (payment_key, order_id) = (payment.payment_key.clone(), payment.order_id.clone());
+    ProviderTransaction { transaction: transaction.to_owned(), payment_key, order_id, movement, amount, at }
 }
 
 #[async_trait]
@@ -150,9 +185,30 @@ impl PaymentProvider for TestProvider {
         let work = async || self.or_silence(|| self.confirm_now(payment_key, order, amount));
         self.steps.pass("confirm", work, silence).await
     }
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: &str) -> ProviderAnswer {
+    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, _: i64, _: &str) -> ProviderAnswer {
         let transaction = refund.to_string();
         let work = async || self.or_silence(|| self.cancel_now(payment_key, amount.amount, Some(refund), &transaction));
         self.steps.pass("cancel", work, silence).await
+    }
+
+    async fn transactions(
+        &self,
+        from: Time,
+        until: Time,
+        after: Option<&str>,
+    ) -> Result<ProviderTransactions, PortError> {
+        let work = async || {
+            let books = self.books.lock();
+            if books.silent {
+                return Err(PortError::Unavailable("harmed".to_owned()));
+            }
+            let begin: usize = after.map_or(0, |after| after.parse().expect("a place"));
+            let of_time = books.moved.iter().filter(|moved| (from..until).contains(&moved.at));
+            let mut items: Vec<_> = of_time.skip(begin).take(PAGE + 1).cloned().collect();
+            let next = (items.len() > PAGE).then(|| (begin + PAGE).to_string());
+            items.truncate(PAGE);
+            Ok(ProviderTransactions { items, next })
+        };
+        self.steps.pass("transactions", work, || Err(PortError::Unavailable("harmed".to_owned()))).await
     }
 }

@@ -68,7 +68,7 @@ impl Shop {
         let clock = TestClock::at(Time::from_millis(1_800_000_000_000));
         let steps = Arc::new(Steps::default());
         let ledger = Arc::new(TestLedger::new(clock.clone(), Arc::clone(&steps)));
-        let provider = Arc::new(TestProvider::new(Arc::clone(&steps)));
+        let provider = Arc::new(TestProvider::new(clock.clone(), Arc::clone(&steps)));
         let books = Arc::new(MemoryRecords::new(topics::PAYMENTS, TABLES));
         let orders = Arc::new(MemoryRecords::new(topics::ORDERS, &[]));
         let ports = Ports {
@@ -263,6 +263,7 @@ impl Shop {
             to_card,
             reason: "changed my mind".to_owned(),
             policy: Some(RefundPolicy::ByVisitDate),
+            tax_free: 0,
         };
         self.orders.commit(Unit::new().event(&event, self.clock.now())).await.expect("in memory");
     }

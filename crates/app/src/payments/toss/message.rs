@@ -24,6 +24,9 @@ pub(super) struct ConfirmRequest<'a> {
 pub(super) struct CancelRequest {
     pub(super) cancel_reason: String,
     pub(super) cancel_amount: Number,
+    /// What of it is free of VAT; nothing when it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_free_amount: Option<Number>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +44,8 @@ pub(super) struct PaymentBody {
     status: String,
     total_amount: Number,
     balance_amount: Number,
+    #[serde(default)]
+    tax_free_amount: Option<Number>,
     currency: Currency,
     #[serde(default)]
     cancels: Option<Vec<CancelBody>>,
@@ -66,6 +71,10 @@ impl PaymentBody {
             status: status(&self.status)?,
             total: from_number(&self.total_amount, currency)?,
             balance: from_number(&self.balance_amount, currency)?,
+            tax_free: match &self.tax_free_amount {
+                Some(amount) => from_number(amount, currency)?.amount,
+                None => 0,
+            },
             cancels: cancels.map(|cancel| cancel.read(currency)).collect::<Option<_>>()?,
             payment_key: self.payment_key,
             order_id: self.order_id,

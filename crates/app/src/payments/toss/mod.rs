@@ -8,6 +8,7 @@ mod answer;
 mod message;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::money::Money;
-use firstcome_core::ports::{PaymentProvider, ProviderAnswer};
+use firstcome_core::ports::{PaymentProvider, PortError, ProviderAnswer, ProviderTransactions};
+use firstcome_core::time::Time;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
@@ -104,33 +106,35 @@ impl TossProvider {
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
+        self.request_to(method, &format!("payments/{path}"))
+    }
+
+    fn request_to(&self, method: Method, path: &str) -> hyper::http::request::Builder {
         Request::builder()
             .method(method)
-            .uri(format!("{}/v1/payments/{path}", self.base))
+            .uri(format!("{}/v1/{path}", self.base))
             .header(AUTHORIZATION, self.authorization.clone())
     }
 
     async fn call(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> ProviderAnswer {
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return answer::unknown(format!("the request cannot be formed: {error}")),
-        };
-        match tokio::time::timeout(self.deadline, self.exchange(request)).await {
-            Ok(answer) => answer,
-            Err(_) => answer::unknown("no answer in time"),
+        match self.answer(request).await {
+            Ok((status, body)) => answer::classify(status, &body),
+            Err(reason) => answer::unknown(reason),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> ProviderAnswer {
-        let response = match self.http.request(request).await {
-            Ok(response) => response,
-            Err(error) => return answer::unknown(format!("the connection failed: {error}")),
-        };
+    /// The status and the body of an answer, or what was seen in place of one.
+    async fn answer(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> Result<(u16, Bytes), String> {
+        let request = request.map_err(|error| format!("the request cannot be formed: {error}"))?;
+        let exchange = tokio::time::timeout(self.deadline, self.exchange(request));
+        exchange.await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
+        let response = self.http.request(request).await.map_err(|error| format!("the connection failed: {error}"))?;
         let status = response.status().as_u16();
-        match Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await {
-            Ok(body) => answer::classify(status, &body.to_bytes()),
-            Err(error) => answer::unknown(format!("the answer broke off: {error}")),
-        }
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        body.map(|body| (status, body.to_bytes())).map_err(|error| format!("the answer broke off: {error}"))
     }
 }
 
@@ -165,12 +169,28 @@ impl PaymentProvider for TossProvider {
         if answer::is_already_processed(&answer) { self.lookup(payment_key).await } else { answer }
     }
 
-    async fn cancel(&self, refund: RefundId, payment_key: &str, amount: Money, reason: &str) -> ProviderAnswer {
+    async fn cancel(
+        &self,
+        refund: RefundId,
+        payment_key: &str,
+        amount: Money,
+        tax_free: i64,
+        reason: &str,
+    ) -> ProviderAnswer {
         if !is_payment_key(payment_key) {
             return not_a_key();
         }
         let cancel_reason = reason_with_refund(reason, refund);
-        let body = CancelRequest { cancel_reason, cancel_amount: to_number(amount) };
+        let tax_free_amount = (tax_free > 0).then(|| to_number(Money::new(tax_free, amount.currency)));
+        let body = CancelRequest { cancel_reason, cancel_amount: to_number(amount), tax_free_amount };
         self.post(&format!("{payment_key}/cancel"), &refund.to_string(), serde_json::to_vec(&body)).await
+    }
+    async fn transactions(
+        &self,
+        from: Time,
+        until: Time,
+        after: Option<&str>,
+    ) -> Result<ProviderTransactions, PortError> {
+        self.list(from, until, after).await
     }
 }

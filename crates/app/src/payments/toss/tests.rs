@@ -100,11 +100,20 @@ async fn confirm_as_documented() {
 async fn cancel_as_documented() {
     let (provider, log) = stub(vec![(200, payment("CANCELED"))]).await;
     let refund = RefundId([3; 16]);
-    provider.cancel(refund, "key", PRICE, "why").await;
+    provider.cancel(refund, "key", PRICE, 0, "why").await;
     let sent = log.lock()[0].clone();
     assert_eq!((sent.method, sent.path.as_str()), (Method::POST, "/base/v1/payments/key/cancel"));
     assert_eq!(sent.key, Some(refund.to_string()));
     assert_eq!(sent.body, format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000}}"#));
+}
+
+#[tokio::test]
+async fn a_cancel_says_what_of_it_is_free_of_vat() {
+    let (provider, log) = stub(vec![(200, payment("CANCELED"))]).await;
+    let refund = RefundId([3; 16]);
+    provider.cancel(refund, "key", PRICE, 400, "why").await;
+    let body = format!(r#"{{"cancelReason":"why [{refund}]","cancelAmount":1000,"taxFreeAmount":400}}"#);
+    assert_eq!(log.lock()[0].body, body);
 }
 
 #[tokio::test]
@@ -135,7 +144,7 @@ async fn a_key_never_changes_the_path() {
     let (provider, log) = stub(Vec::new()).await;
     for key in ["", "..", "a/b", "a?b", "a%2fb", "a b", "키"] {
         assert!(matches!(provider.lookup(key).await, ProviderAnswer::Refused { .. }), "{key}");
-        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, "why").await;
+        let canceled = provider.cancel(RefundId([3; 16]), key, PRICE, 0, "why").await;
         assert!(matches!(canceled, ProviderAnswer::Refused { .. }), "{key}");
     }
     assert!(log.lock().is_empty());

@@ -26,6 +26,8 @@ struct Request {
     cancel_reason: String,
     /// All that is left when it is missing.
     cancel_amount: Option<i64>,
+    /// What of it is free of VAT.
+    tax_free_amount: Option<i64>,
 }
 
 /// Cancels a payment, whole or in part.
@@ -69,6 +71,7 @@ impl Sandbox {
             return Err(ApiError::declined(&fault.code));
         }
         let amount = cancelable(payment, &request)?;
+        let tax_free = free_of_tax(payment, &request, amount)?;
         let mut changed = payment.clone();
         changed.cancels.0.push(Cancel {
             transaction_key: self.transaction_key(),
@@ -76,6 +79,7 @@ impl Sandbox {
             reason: request.cancel_reason,
             at: now,
             key: key.0,
+            tax_free,
         });
         changed.status = if changed.balance() == 0 { Status::Canceled } else { Status::PartialCanceled };
         let changed = self.store.change(&claim, &known, changed).await?;
@@ -83,6 +87,17 @@ impl Sandbox {
         let count = changed.record.cancels.0.len();
         Ok((changed, View::After(count)))
     }
+}
+
+/// What of an amount that goes back is free of VAT, if the rest of the payment has as much of both.
+fn free_of_tax(payment: &SandboxPayment, request: &Request, amount: i64) -> Result<i64, ApiError> {
+    let left = payment.tax_free_left();
+    let all = if amount == payment.balance() && request.cancel_amount.is_none() { left } else { 0 };
+    let tax_free = request.tax_free_amount.unwrap_or(all);
+    if (0..=left.min(amount)).contains(&tax_free) {
+        return Ok(tax_free);
+    }
+    Err(ApiError::invalid("taxFreeAmount는 취소 가능한 면세 금액 이하여야 합니다."))
 }
 
 /// How much is to go back, if it may.

@@ -1,10 +1,11 @@
-//! The provider's API: looking up, confirming and canceling payments, with the secret key.
+//! The provider's API: looking up, confirming, canceling and listing payments, with the secret key.
 
 mod authorization;
 pub(super) mod cancel;
 pub(super) mod confirm;
 mod idempotency;
 pub(super) mod lookup;
+pub(super) mod transactions;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -24,6 +24,8 @@ pub(in crate::sandbox) struct Checkout {
     #[serde(default)]
     pub(super) order_name: String,
     pub(super) currency: Option<Currency>,
+    #[serde(default)]
+    pub(super) tax_free_amount: i64,
     pub(super) success_url: String,
     pub(super) fail_url: String,
     pub(super) lang: Option<String>,
@@ -46,6 +48,7 @@ impl Checkout {
             amount: self.amount,
             order_name: self.order_name.clone(),
             currency: self.currency,
+            tax_free_amount: self.tax_free_amount,
         };
         let returns = [&self.success_url, &self.fail_url];
         let sound = returns.iter().all(|address| return_url::checked(address, headers).is_some());

@@ -27,6 +27,9 @@ pub(in crate::sandbox) struct Purchase {
     pub(in crate::sandbox) order_name: String,
     #[serde(default)]
     pub(in crate::sandbox) currency: Option<Currency>,
+    /// What of the amount is free of VAT.
+    #[serde(default)]
+    pub(in crate::sandbox) tax_free_amount: i64,
 }
 
 /// Makes a payment that waits for its confirmation.
@@ -54,6 +57,9 @@ impl Purchase {
         if !(1..=MAX_AMOUNT).contains(&self.amount) {
             return Err(ApiError::invalid("amount는 1 이상이어야 합니다."));
         }
+        if !(0..=self.amount).contains(&self.tax_free_amount) {
+            return Err(ApiError::invalid("taxFreeAmount는 amount 이하여야 합니다."));
+        }
         if self.order_name.chars().count() > 100 {
             return Err(ApiError::invalid("orderName은 100자 이하여야 합니다."));
         }
@@ -80,6 +86,7 @@ impl Sandbox {
             confirm_key: None,
             failure: records::Json(None),
             cancels: records::Json(Vec::new()),
+            tax_free: (purchase.tax_free_amount > 0).then_some(purchase.tax_free_amount),
         };
         let created = self.store.create(payment).await?;
         Ok(created.record.payment_key.clone())

@@ -367,3 +367,17 @@ async fn a_card_that_is_used_up_says_so_also_when_it_has_expired() {
     let other = vouchers.redeem(&mut redemption, &shop.stored(&cards[1]).await, 1).await;
     assert_eq!(other.expect_err("refused").code(), ErrorCode::Expired);
 }
+
+#[tokio::test]
+async fn of_a_large_card_that_expired_unused_more_is_paid_back() {
+    for (large_value, percent) in [(999, 95), (1_000, 90)] {
+        let shop = Shop::open().await;
+        let (_, cards) = shop.cards().await;
+        let money_back = MoneyBack { large_value, ..MoneyBack::default() };
+        let vouchers = Vouchers { ports: shop.ports.clone(), money_back };
+        let card = shop.stored(&cards[0]).await.record;
+        shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
+        let given_up = vouchers.give_up(&card, "late").await.expect("given up");
+        assert_eq!(serde_json::to_value(&given_up).expect("JSON")["percent"], percent, "above {large_value}");
+    }
+}

@@ -11,6 +11,7 @@ use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::product::RefundPolicy;
+use firstcome_core::tax::Tax;
 
 use super::sales::Sales;
 use super::table::{Table, maybe};
@@ -19,8 +20,20 @@ use crate::commands::CommandError;
 use crate::commands::words::guarded;
 use crate::place::Place;
 
-const DAYS: [&str; 7] = ["day", "offer_id", "currency", "orders", "units", "amount", "returned_units"];
-const ORDERS: [&str; 14] = [
+const DAYS: [&str; 11] = [
+    "day",
+    "offer_id",
+    "currency",
+    "orders",
+    "units",
+    "amount",
+    "returned_units",
+    "supplied",
+    "vat",
+    "tax_free",
+    "shipping_fees",
+];
+const ORDERS: [&str; 18] = [
     "order_id",
     "offer_id",
     "buyer",
@@ -35,6 +48,10 @@ const ORDERS: [&str; 14] = [
     "seq",
     "by_gift_card",
     "booked_on",
+    "supplied",
+    "vat",
+    "tax_free",
+    "shipping_fee",
 ];
 const PAYMENTS: [&str; 11] = [
     "payment_id",
@@ -49,7 +66,7 @@ const PAYMENTS: [&str; 11] = [
     "updated_at",
     "booked_on",
 ];
-const REFUNDS: [&str; 13] = [
+const REFUNDS: [&str; 16] = [
     "refund_id",
     "payment_id",
     "order_id",
@@ -63,6 +80,9 @@ const REFUNDS: [&str; 13] = [
     "created_at",
     "to_gift_card",
     "booked_on",
+    "supplied",
+    "vat",
+    "tax_free",
 ];
 const VOUCHERS: [&str; 12] = [
     "voucher_id",
@@ -106,6 +126,10 @@ fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             day.units.to_string(),
             day.amount.to_string(),
             day.returned_units.to_string(),
+            day.tax.supplied.to_string(),
+            day.tax.vat.to_string(),
+            day.tax.tax_free.to_string(),
+            day.shipping_fees.to_string(),
         ])?;
     }
     table.finish()
@@ -116,7 +140,7 @@ fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
     // An order that was aborted never existed, and its lines are released.
     let is_aborted = |order: OrderId| sales.order(order).is_none_or(|home| home.hold.is_aborted());
     for ((order, offer), sale) in sales.sales.iter().filter(|((order, _), _)| !is_aborted(*order)) {
-        let hold = &sale.hold;
+        let (hold, tax) = (&sale.hold, sales.tax(*order, *offer));
         table.row(&[
             order.to_string(),
             sales.offer(*offer),
@@ -132,6 +156,10 @@ fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             hold.granted_seq.to_string(),
             hold.by_card().map_or(0, |part| part.amount).to_string(),
             maybe(sale.sold_at.map(|at| sales.day(at))),
+            tax.supplied.to_string(),
+            tax.vat.to_string(),
+            tax.tax_free.to_string(),
+            sales.shipping_fee(*order, *offer).to_string(),
         ])?;
     }
     table.finish()
@@ -159,18 +187,31 @@ async fn payments(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError>
     written(&PAYMENTS, rows)
 }
 
-/// What people wrote with each refund: it never leaves the books of orders.
-async fn written_reasons(place: &Place) -> Result<HashMap<RefundId, String>, CommandError> {
-    let mut reasons = HashMap::new();
-    every::<orders::Refund>(&*place.records(RoleName::Orders).await?, |refund| {
-        reasons.insert(refund.refund, refund.reason);
+/// What the books of orders know of refunds.
+#[derive(Default)]
+struct Decided {
+    /// What people wrote: it never leaves those books unless it is asked for.
+    reasons: HashMap<RefundId, String>,
+    /// What of its order's tax went back with each.
+    taxes: HashMap<RefundId, Tax>,
+}
+
+async fn decided(place: &Place) -> Result<Decided, CommandError> {
+    let (records, mut decided) = (place.records(RoleName::Orders).await?, Decided::default());
+    every::<orders::Refund>(&*records, |refund| {
+        decided.taxes.extend(refund.tax().map(|tax| (refund.refund, tax)));
+        decided.reasons.insert(refund.refund, refund.reason);
     })
     .await?;
-    Ok(reasons)
+    every::<orders::PartBack>(&*records, |part| {
+        decided.taxes.extend(part.tax().map(|tax| (part.refund, tax)));
+    })
+    .await?;
+    Ok(decided)
 }
 
 async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>, CommandError> {
-    let reasons = if reasons { Some(written_reasons(place).await?) } else { None };
+    let decided = decided(place).await?;
     let mut rows = Vec::new();
     every::<Refund>(&*place.records(RoleName::Payments).await?, |refund| {
         let mut row = vec![
@@ -188,13 +229,20 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
             refund.to_card.unwrap_or(0).to_string(),
             maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
         ];
-        let reason = |reasons: &HashMap<_, String>| guarded(reasons.get(&refund.refund_id).unwrap_or(&refund.reason));
-        row.extend(reasons.as_ref().map(reason));
+        let tax = decided.taxes.get(&refund.refund_id);
+        row.extend([
+            maybe(tax.map(|tax| tax.supplied)),
+            maybe(tax.map(|tax| tax.vat)),
+            maybe(tax.map(|tax| tax.tax_free)),
+        ]);
+        if reasons {
+            row.push(guarded(decided.reasons.get(&refund.refund_id).unwrap_or(&refund.reason)));
+        }
         rows.push(row);
     })
     .await?;
     let mut columns = REFUNDS.to_vec();
-    columns.extend(reasons.map(|_| "reason"));
+    columns.extend(reasons.then_some("reason"));
     written(&columns, rows)
 }
 

@@ -1,11 +1,12 @@
 //! What the journal says of sales: what the books must add up to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use firstcome_core::discount::spread;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, RefundId};
 use firstcome_core::ledger::{Event, Hold};
 use firstcome_core::money::Currency;
+use firstcome_core::tax::{Tax, lines_of, of_shipping};
 use firstcome_core::time::Time;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -33,6 +34,8 @@ pub(super) struct Day {
     pub(super) orders: u64,
     pub(super) units: u64,
     pub(super) amount: i64,
+    pub(super) tax: Tax,
+    pub(super) shipping_fees: i64,
     pub(super) returned_units: u64,
 }
 
@@ -44,17 +47,24 @@ pub(super) struct Sales {
     /// By day, offer and currency.
     pub(super) days: BTreeMap<(Date, OfferNumber, Currency), Day>,
     offers: HashMap<OfferNumber, OfferId>,
+    /// The offers of which nothing is ever taxed.
+    untaxed: HashSet<OfferNumber>,
     time_zone: TimeZone,
 }
 
 impl Sales {
-    /// Reads the journal whole. Blocks.
-    pub(super) fn read(place: &Place, time_zone: TimeZone) -> Result<Self, CommandError> {
+    /// Reads the journal whole. `untaxed` are the offers of which nothing is ever taxed. Blocks.
+    pub(super) fn read(
+        place: &Place,
+        untaxed: HashSet<OfferNumber>,
+        time_zone: TimeZone,
+    ) -> Result<Self, CommandError> {
         let mut sales = Self {
             sales: BTreeMap::new(),
             returns: HashMap::new(),
             days: BTreeMap::new(),
             offers: HashMap::new(),
+            untaxed,
             time_zone,
         };
         if place.has_journal() {
@@ -79,7 +89,8 @@ impl Sales {
         } else if let Some(sale) = self.sales.get_mut(&(order, offer)) {
             sale.hold.evolve(event, seq);
         }
-        let (date, amount) = (self.day(at), self.amount(order, offer));
+        let (date, amount, tax) = (self.day(at), self.amount(order, offer), self.tax(order, offer));
+        let fee = self.shipping_fee(order, offer);
         let Some(sale) = self.sales.get_mut(&(order, offer)) else { return };
         let place = (date, offer, sale.hold.unit_price.currency);
         match event {
@@ -89,6 +100,8 @@ impl Sales {
                 day.orders += 1;
                 day.units += u64::from(sale.hold.quantity);
                 day.amount = day.amount.saturating_add(amount);
+                day.tax = day.tax + tax;
+                day.shipping_fees = day.shipping_fees.saturating_add(fee);
             }
             Event::Returned { return_id, quantity, .. } => {
                 self.returns.insert(*return_id, at);
@@ -120,6 +133,22 @@ impl Sales {
         let shares = lines.iter().zip(spread(home.hold.discount, &amounts));
         let share = shares.filter(|((number, _), _)| *number == offer).map(|(_, share)| share).sum::<i64>();
         price.saturating_sub(share)
+    }
+
+    /// What sending an order cost, at its first line.
+    pub(super) fn shipping_fee(&self, order: OrderId, offer: OfferNumber) -> i64 {
+        self.order(order).filter(|_| order.home() == offer).map_or(0, |home| home.hold.shipping_fee())
+    }
+
+    /// What of its order's tax a line is, the first with that of sending the order.
+    pub(super) fn tax(&self, order: OrderId, offer: OfferNumber) -> Tax {
+        let Some(home) = self.order(order) else { return Tax::default() };
+        let lines = lines_of(&home.hold, |offer| self.untaxed.contains(&offer));
+        let of_line = lines.iter().find(|line| line.offer == offer).map(|line| line.tax).unwrap_or_default();
+        if order.home() != offer {
+            return of_line;
+        }
+        of_line + of_shipping(&home.hold, lines.iter().map(|line| line.tax).sum())
     }
 
     /// An order, by its line on its home offer.
