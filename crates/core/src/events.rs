@@ -9,6 +9,7 @@ use crate::ids::{
 use crate::money::Money;
 use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
+use crate::step::Step;
 use crate::time::Time;
 
 /// The topics, each named after the role that writes it.
@@ -122,6 +123,16 @@ pub enum RoleEvent {
         /// The attempt that failed.
         attempt: PaymentId,
     },
+    /// orders: something became of an order that its buyer is told.
+    #[serde(rename = "order.step")]
+    OrderStep {
+        /// The order.
+        order: OrderId,
+        /// Whose.
+        user: UserId,
+        /// What.
+        step: Step,
+    },
     /// orders: money is to go back for a completed order; what was delivered must be taken back first.
     #[serde(rename = "refund.requested")]
     RefundRequested {
@@ -153,7 +164,7 @@ pub enum RoleEvent {
         /// The order.
         order: OrderId,
     },
-    /// vouchers: somebody has a coupon. Whether it is used the ledger knows.
+    /// vouchers: somebody has a coupon, or it was canceled. Whether it is used the ledger knows.
     #[serde(rename = "coupon.issued")]
     CouponIssued {
         /// The voucher that it is.
@@ -170,6 +181,9 @@ pub enum RoleEvent {
         minimum_amount: Option<i64>,
         /// When it expires.
         valid_until: Time,
+        /// Whether it was canceled; events from before that was told are of coupons that were not.
+        #[serde(default)]
+        voided: bool,
     },
     /// orders: units of a completed order are back in the ledger; what was delivered for them is void.
     #[serde(rename = "order.canceled")]
@@ -307,6 +321,7 @@ impl RoleEvent {
             Self::CouponIssued { voucher, .. } | Self::GiftCardSaved { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
+            | Self::OrderStep { order, .. }
             | Self::RefundRequested { order, .. }
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }

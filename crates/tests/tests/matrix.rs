@@ -117,6 +117,13 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/orders/{id}/return/approve", Operator),
     ("POST", "/admin/orders/{id}/return/refuse", Operator),
     ("POST", "/admin/orders/{id}/return/receive", Operator),
+    ("GET", "/admin/orders/{id}/address", Operator),
+    ("POST", "/admin/orders/{id}/resend", Operator),
+    ("GET", "/admin/addresses/{id}", Operator),
+    ("POST", "/admin/users/find", Operator),
+    ("GET", "/admin/quarantine", Operator),
+    ("POST", "/admin/quarantine/{id}/ask-again", Operator),
+    ("POST", "/admin/quarantine/{id}/resolve", Operator),
     ("POST", "/admin/settlement", Operator),
     ("GET", "/admin/settlement", Operator),
     ("GET", "/admin/settlement/{id}", Operator),
@@ -163,6 +170,10 @@ struct Things {
     letter: String,
     webhook: String,
     delivery: String,
+    /// An order of goods that says where it goes, and the address of an account where another one goes.
+    parcel: String,
+    address: String,
+    payment: String,
     settlement: String,
 }
 
@@ -258,6 +269,9 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
         _ if path.contains("/accounts/") => &things.account,
         _ if path.contains("/mailings/") => &things.mailing,
+        "/admin/orders/{id}/address" => &things.parcel,
+        "/admin/addresses/{id}" => &things.address,
+        _ if path.contains("quarantine") => &things.payment,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("settlement") => &things.settlement,
@@ -301,6 +315,9 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/orders/{id}/refund" => json!({"amount": {"amount": 1, "currency": "KRW"}, "reason": "a scratch"}),
         "/admin/orders/{id}/ship" => json!({"carrier": "CJ Logistics", "tracking": "1"}),
         "/admin/orders/{id}/return/refuse" => json!({"reason": "it was worn"}),
+        "/admin/orders/{id}/resend" => json!({"step": "completed"}),
+        "/admin/users/find" => json!({"email": "owner@shop.test"}),
+        "/admin/quarantine/{id}/resolve" => json!({"outcome": "charged", "reason": "seen in the console"}),
         "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
             "amount": {"amount": 1, "currency": "KRW"}}),
         "/vouchers/{code}/redeem" => json!({"amount": {"amount": 1, "currency": "KRW"}}),
@@ -343,6 +360,9 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let webhook = webhook["webhook_id"].as_str().expect("an id").to_owned();
     let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
+    let payment = buyer.payment_of(&order).await.expect("an answer").want(200);
+    let payment = payment["payment_id"].as_str().expect("an id").to_owned();
+    let (parcel, address) = parcels(shop, &seller, &buyer).await;
     let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
     let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
     let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
@@ -360,6 +380,9 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
         letter,
         webhook,
         delivery,
+        parcel,
+        address,
+        payment,
         settlement,
     };
     (things, buyer)
@@ -376,6 +399,20 @@ async fn advertise(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
         found.and_then(|link| Some(link.rsplit_once('/')?.1.to_owned()))
     });
     (mailing["mailing_id"].as_str().expect("an id").to_owned(), token.await)
+}
+
+/// An order of the buyer that says where its goods go, and the address of an account where another's go.
+async fn parcels(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
+    let cups = seller.sell(&json!({"kind": "goods", "name": "Cup"}), &json!({"price": 500, "stock": 9})).await;
+    let ship_to = json!({"name": "Kim", "phone": "010-1234-5678", "address": "1 Sejong-daero, Seoul"});
+    let body = json!({"offer_id": cups, "quantity": 1, "ship_to": ship_to});
+    let own = buyer.post("/orders").key("parcel").json(&body).want(201).await;
+    let other = shop.buyers(1).remove(0).order("parcel", &cups, 1).await.expect("an answer").want(201);
+    let path = format!("/admin/orders/{}/address", other["order_id"].as_str().expect("an id"));
+    let leads = seller.get(&path).send().await.expect("an answer");
+    let location = leads.headers["location"].to_str().expect("an address").to_owned();
+    let address = location.rsplit('/').next().expect("an id").to_owned();
+    (own["order_id"].as_str().expect("an id").to_owned(), address)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

@@ -69,6 +69,12 @@ impl DevMailbox {
         self.list(Some(to)).into_iter().map(parts).collect()
     }
 
+    /// How many e-mails to an address there are.
+    #[cfg(test)]
+    pub(super) fn count(&self, to: &str) -> usize {
+        self.list(Some(to)).len()
+    }
+
     /// The e-mails to an address; waits a moment for the first.
     async fn first_of(&self, to: &str) -> Vec<Received> {
         let found = async {

@@ -41,6 +41,8 @@ mod sessions;
 mod sessions_end;
 mod sessions_list;
 mod signup;
+mod staff;
+mod steps;
 mod sweeper;
 #[cfg(test)]
 mod testing;
@@ -54,6 +56,7 @@ use std::time::Duration;
 use axum::routing::get;
 use firstcome_core::ports::{Clock, EventLog, Mailer, PortError, Random, Records, RoleName};
 use firstcome_core::records::{Record, Table};
+use firstcome_core::step::Unwritten;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -80,6 +83,7 @@ use mailings::Mailing;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
 use second_factor::SecondFactor;
+use steps::SoldName;
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] = &[
@@ -94,6 +98,7 @@ pub const TABLES: &[&Table] = &[
     IdentityCheck::TABLE,
     Identified::TABLE,
     QueuedMail::TABLE,
+    SoldName::TABLE,
     KeyCheck::TABLE,
     DeadLetter::TABLE,
     Action::TABLE,
@@ -141,6 +146,8 @@ pub struct Options {
     pub identity: IdentityChecks,
     /// Loopback is not limited by address.
     pub development: bool,
+    /// What buyers are not written about.
+    pub unwritten: Unwritten,
     /// The address of the shop, as buyers see it, for links.
     pub public_url: Option<String>,
 }
@@ -162,6 +169,7 @@ impl Default for Options {
             advertising: Advertising::default(),
             identity: IdentityChecks::default(),
             development: false,
+            unwritten: Unwritten::default(),
             public_url: None,
         }
     }
@@ -200,7 +208,7 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
     require_keys(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports, metrics);
     let mut letters = Letters::new(RoleName::Accounts, &accounts.ports.records, &accounts.ports.clock);
-    let workers = vec![
+    let mut workers = vec![
         sweeper::worker(Arc::clone(&accounts)),
         marks::worker(Arc::clone(&accounts)),
         Arc::clone(&accounts.mails).worker(),
@@ -208,6 +216,7 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
         letters.follow(&granted::consumer(&accounts)),
         mailings::worker(Arc::clone(&accounts)),
     ];
+    workers.extend(steps::workers(&accounts, &mut letters));
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
@@ -255,6 +264,8 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
+        .routes(routes!(staff::address))
+        .routes(routes!(staff::find_user))
         .merge(second_factor::routes())
         .merge(consents::routes())
         .merge(mailings::routes())

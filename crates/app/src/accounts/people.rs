@@ -229,9 +229,14 @@ impl Sealed for Address {
 
 impl Address {
     fn text(&self, keys: &Keys) -> Result<String, Unreadable> {
+        self.label(keys).map(|(_, _, address)| address)
+    }
+
+    /// Name, phone and address.
+    pub(super) fn label(&self, keys: &Keys) -> Result<(String, Option<String>, String), Unreadable> {
         let text = keys.sealer().open(self.sealed_with, &[b"addresses.label", &self.id.0], &self.label)?;
-        let label: Label = serde_json::from_str(&text).map_err(|_| Unreadable)?;
-        Ok(label.address)
+        let Label { name, phone, address } = serde_json::from_str(&text).map_err(|_| Unreadable)?;
+        Ok((name, phone, address))
     }
 }
 

@@ -42,6 +42,12 @@ impl OwnVouchers {
         letters.follow(&self.consumer)
     }
 
+    /// Hears what was announced up to now.
+    #[cfg(test)]
+    pub(super) async fn catch_up(&self) {
+        self.consumer.catch_up().await.expect("heard");
+    }
+
     /// The coupon or gift card with this code, however it is typed.
     pub(super) async fn find<R: Record>(&self, code: &str) -> Result<Option<R>, PortError> {
         let Some(code) = normal_code(code) else { return Ok(None) };
@@ -68,9 +74,18 @@ impl Handler<LoggedEvent> for Follow {
         let mut unit = Unit::new();
         for event in items {
             match parse(event)? {
-                RoleEvent::CouponIssued { voucher, code, user, offer, discount, minimum_amount, valid_until } => {
-                    let discount = Json(discount);
-                    let coupon = Coupon { voucher, code, user, offer, discount, minimum_amount, valid_until };
+                RoleEvent::CouponIssued {
+                    voucher,
+                    code,
+                    user,
+                    offer,
+                    discount,
+                    minimum_amount,
+                    valid_until,
+                    voided,
+                } => {
+                    let (discount, voided) = (Json(discount), Some(voided));
+                    let coupon = Coupon { voucher, code, user, offer, discount, minimum_amount, valid_until, voided };
                     unit = unit.advance(&coupon, event.position);
                 }
                 RoleEvent::GiftCardSaved { voucher, code, user, offer, face, valid_until, voided } => {

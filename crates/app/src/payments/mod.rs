@@ -21,6 +21,7 @@ mod confirm;
 mod follow;
 mod metrics;
 mod notice;
+mod quarantine;
 mod reconcile;
 mod refunds;
 mod resolve;
@@ -63,6 +64,7 @@ pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 pub const TABLES: &[&Table] = &[
     rows::Payment::TABLE,
     rows::Refund::TABLE,
+    quarantine::QuarantineRequest::TABLE,
     settlement::Settlement::TABLE,
     settlement::Finding::TABLE,
     DeadLetter::TABLE,
@@ -199,6 +201,9 @@ fn routes() -> OpenApiRouter<Arc<Payments>> {
         .routes(routes!(confirm::post))
         .routes(routes!(show::get))
         .routes(routes!(notice::post))
+        .routes(routes!(quarantine::list::get))
+        .routes(routes!(quarantine::ask_again::post))
+        .routes(routes!(quarantine::resolve::post))
         .routes(routes!(settlement::post, settlement::list))
         .routes(routes!(settlement::get))
         .routes(routes!(settlement::findings))

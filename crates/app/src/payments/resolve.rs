@@ -76,7 +76,7 @@ impl Payments {
         all(attempts.into_iter().map(|attempt| self.resolve(attempt)), self.options.calls).await
     }
 
-    async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
+    pub(super) async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
         match self.look_up(&attempt.record).await {
             Verdict::Waiting => self.go_on(attempt).await?,
             verdict => self.conclude(attempt, verdict, None).await?,
@@ -85,7 +85,7 @@ impl Payments {
     }
 
     /// What the provider says about an attempt. A payment that it cannot find by its key is looked for by its order.
-    async fn look_up(&self, attempt: &Payment) -> Verdict {
+    pub(super) async fn look_up(&self, attempt: &Payment) -> Verdict {
         let provider = &self.ports.provider;
         let by_key = provider.lookup(&attempt.payment_key).await;
         let verdict = judge(Asked::Lookup, &by_key, |payment| attempt.is(payment));

@@ -42,6 +42,8 @@ pub(super) struct Delivery {
     pub(super) products: Arc<Products>,
     pub(super) tills: Arc<Tills>,
     pub(super) time_zone: jiff::tz::TimeZone,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub(super) valid_again: Duration,
 }
 
 #[async_trait]
@@ -66,13 +68,15 @@ impl Handler<JournalEntry> for Delivery {
         let mut issued = Vec::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
             for voucher in self.vouchers(sale).await? {
-                let announced = self.announced(sale.offer, &voucher).await?;
+                let announced = self.announced(&voucher).await?;
                 unit = announced.into_iter().fold(unit, |unit, event| unit.event(&event, sale.at));
                 issued.push(voucher);
             }
         }
         if !changes.is_empty() {
-            unit.append(follow::written(&*self.ports.records, &self.tills, changes, &mut issued).await?);
+            let (tills, now) = (&*self.tills, self.ports.clock.now());
+            let writing = follow::Writing { tills, now, valid_again: self.valid_again };
+            unit.append(follow::written(&*self.ports.records, writing, changes, &mut issued).await?);
         }
         Ok(issued.iter().fold(unit, Unit::insert))
     }
@@ -97,7 +101,8 @@ impl Delivery {
     }
 
     /// What the orders role must know of a coupon or a gift card.
-    async fn announced(&self, offer: OfferNumber, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+    pub(super) async fn announced(&self, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+        let offer = voucher.sold_by();
         if let Some(saved) = voucher.saved() {
             return Ok(Some(saved));
         }
@@ -111,6 +116,7 @@ impl Delivery {
                 discount: product.discount?,
                 minimum_amount: product.minimum_amount,
                 valid_until: voucher.valid_until,
+                voided: voucher.voided,
             })
         }))
     }

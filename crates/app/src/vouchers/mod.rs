@@ -20,6 +20,7 @@ mod tills;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::events::topics;
 use firstcome_core::ports::{
@@ -60,6 +61,8 @@ pub struct Options {
     pub time_zone: jiff::tz::TimeZone,
     /// When money is paid back for gift cards.
     pub money_back: MoneyBack,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub valid_again: Duration,
 }
 
 /// What the role needs.
@@ -100,13 +103,15 @@ struct Workers {
 
 impl Workers {
     async fn create(options: Options, ports: &Ports) -> Result<Self, PortError> {
+        let Options { time_zone, valid_again, .. } = options;
         let products = Arc::new(products::Products::create(ports).await?);
         let tills = tills::Tills::new(ports.records.clone());
         let handler = deliver::Delivery {
             ports: ports.clone(),
             products: products.clone(),
             tills: tills.clone(),
-            time_zone: options.time_zone,
+            time_zone,
+            valid_again,
         };
         let journal = Journal(ports.ledger.clone());
         let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));

@@ -187,7 +187,13 @@ impl Vouchers {
         if let Err(problem) =
             redeemed(&Voucher { balance: voucher.face.max(movement.amount), ..voucher.clone() }, movement)
         {
-            return if self.mark(movement).await?.is_some() { Ok(true) } else { Err(problem) };
+            return match self.mark(movement).await? {
+                Some(_) => Ok(true),
+                None if voucher.balance == 0 && problem.code() == ErrorCode::Expired => {
+                    Err(Problem::new(ErrorCode::AlreadyUsed))
+                }
+                None => Err(problem),
+            };
         }
         match account.take(&*self.ports.ledger, movement.amount, name, Purpose::Use).await? {
             Taken::Now => {

@@ -62,7 +62,7 @@ text_enum! {
         Redeemed = "redeemed",
         /// A gift card paid an order, or a part of it.
         Spent = "spent",
-        /// Money of a gift card came back with the order that it had paid.
+        /// Money of a gift card, or the use of a coupon, came back with the order that it was for.
         Returned = "returned",
         /// Its owner gave up what was left, for money.
         Refunded = "refunded",

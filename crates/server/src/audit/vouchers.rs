@@ -26,6 +26,8 @@ struct Moved {
     spent: i64,
     /// What of that was for orders; a voucher that was taken back by force may see more of it.
     for_orders: bool,
+    /// Whether something came back; a gift card is valid for longer then.
+    came_back: bool,
     /// What the journal does not know of it.
     ahead: i64,
     /// What was on it when it was taken back.
@@ -58,7 +60,11 @@ impl<'a> Sold<'a> {
                     entry.spent += movement.amount;
                     entry.for_orders = true;
                 }
-                MovementKind::Returned => entry.spent -= movement.amount,
+                MovementKind::Returned => {
+                    entry.spent -= movement.amount;
+                    entry.for_orders = true;
+                    entry.came_back = true;
+                }
                 MovementKind::Voided => entry.voided = Some(movement.amount),
             }
         })
@@ -91,6 +97,7 @@ impl<'a> Sold<'a> {
     /// What is wrong with a voucher, if anything. Each is judged once.
     pub(super) fn judge(&mut self, voucher: &Voucher) -> Option<String> {
         let moved = self.moved.remove(&voucher.id).unwrap_or_default();
+        let came_back = moved.came_back;
         moved.judge(voucher).or_else(|| {
             let Some((order, offer)) = self.units.get(&voucher.id) else {
                 return Some("it is none of the units that the journal says were sold".to_owned());
@@ -106,7 +113,7 @@ impl<'a> Sold<'a> {
             } else if !voucher.has_code() {
                 Some("its code is none that was ever issued".to_owned())
             } else {
-                promised_otherwise(voucher, product).map(str::to_owned)
+                promised_otherwise(voucher, product, came_back).map(str::to_owned)
             }
         })
     }
@@ -133,7 +140,7 @@ impl Moved {
 
 /// What a voucher that can be used says other than its product. Of one that was taken back nobody was promised anything any
 /// more, so its product may have changed.
-fn promised_otherwise(voucher: &Voucher, product: &Product) -> Option<&'static str> {
+fn promised_otherwise(voucher: &Voucher, product: &Product, came_back: bool) -> Option<&'static str> {
     if voucher.kind != product.kind {
         return Some("its kind is not that of what was sold");
     }
@@ -143,7 +150,14 @@ fn promised_otherwise(voucher: &Voucher, product: &Product) -> Option<&'static s
     if (voucher.face, voucher.currency) != face(product) {
         return Some("what was put on it is not what was sold");
     }
-    (!expires_rightly(voucher, product)).then_some("it expires at another time than what was sold")
+    let prolonged = came_back && is_prolonged(voucher, product);
+    (!prolonged && !expires_rightly(voucher, product)).then_some("it expires at another time than what was sold")
+}
+
+/// Whether a gift card is valid for longer than its product says.
+fn is_prolonged(voucher: &Voucher, product: &Product) -> bool {
+    let meant = valid_until(product, voucher.issued_at, &jiff::tz::TimeZone::UTC);
+    voucher.kind == ProductKind::GiftCard && meant.is_ok_and(|meant| voucher.valid_until > meant)
 }
 
 /// Whether it expires when its product says; for a visit date, at the end of that day in any time zone, as the shop's may

@@ -57,6 +57,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("gift_cards.large_value", gift_cards.large_value.max(0) as u64, 0..=1_000_000_000),
         ("gift_cards.spent_percent", gift_cards.spent_percent.into(), 0..=100),
         ("gift_cards.small_spent_percent", gift_cards.small_spent_percent.into(), 0..=100),
+        ("gift_cards.valid_again_days", gift_cards.valid_again_days.into(), 0..=3_650),
         ("gift_cards.small_value", gift_cards.small_value.max(0) as u64, 0..=1_000_000_000),
         ("images.max_kib", images.max_kib, 1..=MAX_UPLOAD_BYTES as u64 / 1_024),
         ("images.quota_mib", images.quota_mib, 0..=1_000_000),

@@ -18,6 +18,7 @@ use firstcome_core::ports::{
     Clock, EventLog, IdentityProvider, Mailer, OrderArchive, PortError, Random, Records, RoleName, SharedLimits,
     StockLedger,
 };
+use firstcome_core::step::Unwritten;
 use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
@@ -98,6 +99,7 @@ pub(super) async fn orders_role(
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
         time_zone: time_zone(config),
+        unwritten: unwritten(config),
         shop: shop_terms(config),
     };
     Ok(witnessed(orders::create(ports, metrics).await?, actions))
@@ -125,7 +127,8 @@ pub(super) async fn vouchers_role(
         small_spent_percent: config.gift_cards.small_spent_percent,
         small_value: config.gift_cards.small_value,
     };
-    let options = vouchers::Options { time_zone: time_zone(config), money_back };
+    let valid_again = Duration::from_hours(24) * config.gift_cards.valid_again_days;
+    let options = vouchers::Options { time_zone: time_zone(config), money_back, valid_again };
     Ok(witnessed(vouchers::create(options, ports).await?, actions))
 }
 
@@ -175,6 +178,7 @@ pub(super) async fn accounts_role(
         identity: identity(config, shop)?,
         second_factor_of_staff: config.accounts.second_factor == SecondFactor::Staff,
         development: config.development(),
+        unwritten: unwritten(config),
         public_url: config.server.public_url.clone(),
         ..accounts::Options::default()
     };
@@ -217,6 +221,12 @@ fn advertising(config: &Config, shop: &str) -> accounts::Advertising {
         quiet_until: quiet_until.cast_signed(),
         time_zone: time_zone(config),
     }
+}
+
+/// What buyers are not written about.
+fn unwritten(config: &Config) -> Unwritten {
+    // Checked when the configuration was loaded.
+    config.mails.off.as_deref().unwrap_or_default().parse().unwrap_or_default()
 }
 
 /// The mail server that the configuration names.

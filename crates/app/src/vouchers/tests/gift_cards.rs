@@ -1,13 +1,16 @@
 //! Gift cards: what their accounts and their rows say, whoever takes from them.
 
+use std::time::Duration;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome};
 use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::voucher::VoucherState;
 
-use super::{BUYER, OFFER, PRICE, Shop};
+use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 use crate::vouchers::redeem::Redemption;
 use crate::vouchers::tills::Tills;
@@ -356,6 +359,45 @@ async fn many_tills_of_two_processes_use_one_card_at_once() {
     assert_eq!((row.balance, shop.left(&cards[0]).await, shop.moved(&cards[0]).await.len()), (550, 550, 51));
     shop.workers.delivery.catch_up().await.expect("read");
     assert_eq!((shop.stored(&cards[0]).await.record, shop.moved(&cards[0]).await.len()), (row, 51), "all was written");
+}
+
+#[tokio::test]
+async fn a_card_that_expired_while_an_order_had_its_money_is_valid_again() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let paid = shop.order_beside(&cards[0], "paid", 1_000, true).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let before = shop.stored(&cards[0]).await.record.valid_until;
+    shop.clock.advance(before.since(shop.clock.now()) + Duration::from_hours(1));
+    shop.give_back(&cards[0], paid, RefundId([1; 16]), 400).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let card = shop.stored(&cards[0]).await.record;
+    let now = shop.clock.now();
+    assert_eq!((card.balance, card.account().state(now)), (400, VoucherState::Using));
+    assert_eq!(card.valid_until, now + VALID_AGAIN);
+    let saved = shop.books.events().into_iter().rfind(|event| event.kind == "gift_card.saved").expect("announced");
+    let saved = RoleEvent::parse(&saved.kind, &saved.data).expect("readable");
+    assert!(matches!(saved, RoleEvent::GiftCardSaved { valid_until, .. } if valid_until == card.valid_until));
+    // One that is valid for longer anyway stays as it was.
+    let other = shop.stored(&cards[1]).await.record;
+    assert_eq!(other.valid_until, before);
+}
+
+#[tokio::test]
+async fn a_card_that_is_used_up_says_so_also_when_it_has_expired() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let redeem = async |key: &str, amount| {
+        let mut redemption = Redemption { merchant: BUYER, key: key.to_owned(), digest: 1, taken: None };
+        vouchers.redeem(&mut redemption, &shop.stored(&cards[0]).await, amount).await
+    };
+    redeem("all", 1_000).await.expect("redeemed");
+    shop.clock.advance(Duration::from_hours(24 * 10_000));
+    assert_eq!(redeem("more", 1).await.expect_err("refused").code(), ErrorCode::AlreadyUsed);
+    let mut redemption = Redemption { merchant: BUYER, key: "other".to_owned(), digest: 1, taken: None };
+    let other = vouchers.redeem(&mut redemption, &shop.stored(&cards[1]).await, 1).await;
+    assert_eq!(other.expect_err("refused").code(), ErrorCode::Expired);
 }
 
 #[tokio::test]
