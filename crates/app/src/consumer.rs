@@ -33,8 +33,8 @@ const TRIES: u32 = 8;
 /// Items that change nothing are not worth a commit of their own: after so many the position is kept all the same.
 /// Whatever was not kept is handled once more after a restart.
 const KEEP_EVERY: i64 = 4_096;
-/// Items in a step that make a crowd, and how long the next may gather then: in few large commits the same items cost
-/// less.
+/// Items in a step that make a crowd, and how long the next may gather then, where nothing speaks for another time: in few
+/// large commits the same items cost less.
 const CROWD: usize = 8;
 const GATHERING: Duration = Duration::from_millis(3);
 /// A process that was overtaken by another process of the same consumer looks again after this, whether the other goes on.
@@ -142,6 +142,8 @@ pub struct Consumer<I, H> {
     pub clock: Arc<dyn Clock>,
     /// Items handled in one commit at most.
     pub batch: usize,
+    /// How long items may gather while there is a crowd.
+    pub gathering: Duration,
     /// One step at a time, whoever asks for it.
     pub turn: Mutex<Turn>,
     /// How far behind it is.
@@ -194,6 +196,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
             clock: Arc::clone(clock),
             handler,
             batch: BATCH,
+            gathering: GATHERING,
             turn: Mutex::default(),
             lag: Lag::default(),
         }
@@ -209,6 +212,12 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
     #[must_use]
     pub fn in_batches_of(self, batch: usize) -> Self {
         Self { batch, ..self }
+    }
+
+    /// Lets items gather for so long while there is a crowd.
+    #[must_use]
+    pub fn gathering(self, gathering: Duration) -> Self {
+        Self { gathering, ..self }
     }
 
     /// Handles the next batch. Whatever goes wrong, the next step begins with what the database says, and a consumer that
@@ -369,7 +378,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         match self.step().await? {
             Step::Idle(position) => return self.source.wait(position).await,
             Step::Overtaken if !self.handler.keeps_memory() => tokio::time::sleep(STAND_BY).await,
-            Step::Moved(items) if (CROWD..self.batch).contains(&items) => tokio::time::sleep(GATHERING).await,
+            Step::Moved(items) if (CROWD..self.batch).contains(&items) => tokio::time::sleep(self.gathering).await,
             Step::Moved(_) | Step::Overtaken => {}
         }
         Ok(())

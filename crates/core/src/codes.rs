@@ -42,6 +42,10 @@ error_codes! {
     Unauthenticated = "unauthenticated", 401, "Log in first";
     /// E-mail or password is wrong.
     InvalidCredentials = "invalid_credentials", 401, "E-mail or password is wrong";
+    /// The account has a second factor, and no code was sent.
+    SecondFactorRequired = "second_factor_required", 401, "A code of the authenticator app is needed";
+    /// The code of the second factor is wrong, or was used.
+    SecondFactorWrong = "second_factor_wrong", 401, "The code of the authenticator app is wrong";
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken = "invalid_refresh_token", 401, "Log in again";
     /// The provider refused the payment for good.
@@ -102,6 +106,8 @@ error_codes! {
     ImagesFull = "images_full", 409, "There is no more room for images";
     /// The e-mail has an account.
     AccountExists = "account_exists", 409, "There is an account with this e-mail already";
+    /// The person has verified another account.
+    IdentityInUse = "identity_in_use", 409, "This person has verified another account";
     /// The body is larger than 64 KiB.
     BodyTooLarge = "body_too_large", 413, "The request body is too large";
     /// The body is not sent as JSON.
@@ -112,6 +118,8 @@ error_codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
     /// The amount is not what the order costs.
     AmountMismatch = "amount_mismatch", 422, "The amount is not what the order costs";
+    /// The shop asks for a consent that was not given.
+    ConsentMissing = "consent_missing", 422, "A consent that the shop asks for is missing";
     /// Goods need an address.
     AddressMissing = "address_missing", 422, "An address to ship to is needed";
     /// The coupon takes nothing off this order.

@@ -9,6 +9,7 @@ use crate::ids::{
 use crate::money::Money;
 use crate::product::{Discount, OfferInfo, Product, RefundPolicy};
 use crate::records::NewEvent;
+use crate::step::Step;
 use crate::time::Time;
 
 /// The topics, each named after the role that writes it.
@@ -57,6 +58,12 @@ pub enum RoleEvent {
         user: UserId,
         /// Their address, if they have one.
         address: Option<AddressId>,
+    },
+    /// accounts: it is verified who somebody is. Who, is not told.
+    #[serde(rename = "user.identified")]
+    UserIdentified {
+        /// The one account of that person.
+        user: UserId,
     },
     /// accounts: an account is gone. Whoever knows more of the person than this id forgets it.
     #[serde(rename = "user.erased")]
@@ -116,6 +123,16 @@ pub enum RoleEvent {
         /// The attempt that failed.
         attempt: PaymentId,
     },
+    /// orders: something became of an order that its buyer is told.
+    #[serde(rename = "order.step")]
+    OrderStep {
+        /// The order.
+        order: OrderId,
+        /// Whose.
+        user: UserId,
+        /// What.
+        step: Step,
+    },
     /// orders: money is to go back for a completed order; what was delivered must be taken back first.
     #[serde(rename = "refund.requested")]
     RefundRequested {
@@ -147,7 +164,7 @@ pub enum RoleEvent {
         /// The order.
         order: OrderId,
     },
-    /// vouchers: somebody has a coupon. Whether it is used the ledger knows.
+    /// vouchers: somebody has a coupon, or it was canceled. Whether it is used the ledger knows.
     #[serde(rename = "coupon.issued")]
     CouponIssued {
         /// The voucher that it is.
@@ -164,6 +181,9 @@ pub enum RoleEvent {
         minimum_amount: Option<i64>,
         /// When it expires.
         valid_until: Time,
+        /// Whether it was canceled; events from before that was told are of coupons that were not.
+        #[serde(default)]
+        voided: bool,
     },
     /// orders: units of a completed order are back in the ledger; what was delivered for them is void.
     #[serde(rename = "order.canceled")]
@@ -292,6 +312,7 @@ impl RoleEvent {
         match self {
             Self::UserRegistered { user, .. }
             | Self::UserChanged { user, .. }
+            | Self::UserIdentified { user }
             | Self::UserErased { user }
             | Self::SessionRevoked { user, .. } => user.to_string(),
             Self::ProductSaved { product } => product.product_id.to_string(),
@@ -300,6 +321,7 @@ impl RoleEvent {
             Self::CouponIssued { voucher, .. } | Self::GiftCardSaved { voucher, .. } => voucher.to_string(),
             Self::PaymentDone { order, .. }
             | Self::PaymentFailed { order, .. }
+            | Self::OrderStep { order, .. }
             | Self::RefundRequested { order, .. }
             | Self::VouchersVoided { order, .. }
             | Self::VouchersInUse { order, .. }

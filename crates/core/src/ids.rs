@@ -182,6 +182,12 @@ id!(/// One thing that such systems are told; the same to each, however often it
     NoticeId, "msg");
 id!(/// One notice on its way to one system.
     DeliveryId, "dlv");
+id!(/// Something that somebody agreed to, or took back.
+    ConsentId, "cns");
+id!(/// Advertising to those who agreed to it.
+    MailingId, "mlg");
+id!(/// A check of who somebody is.
+    IdentityCheckId, "idc");
 id!(/// Something that a person of the shop did.
     ActionId, "act");
 id!(/// A comparison of the provider's movements of money with ours.
@@ -285,6 +291,22 @@ impl RefundId {
         Self(bytes)
     }
 
+    /// Under which the home of an order over several offers notes that this refund took units back, of whichever lines. It
+    /// tells a return from a cancel as the refund does.
+    #[must_use]
+    pub fn noted(self) -> Self {
+        let Self(mut bytes) = Self::derived(&[b"noted", &self.0]);
+        if self.is_of_goods_returned() {
+            bytes[..6].fill(0);
+        }
+        Self(bytes)
+    }
+
+    /// Under which the home of an order over several offers notes that nothing of the order is left.
+    pub fn of_nothing_left(order: OrderId) -> Self {
+        Self::derived(&[&order.0, b"nothing left"])
+    }
+
     /// Whether it is the refund of goods that came back.
     pub fn is_of_goods_returned(self) -> bool {
         self.0[..6] == [0; 6] && !self.is_nil()
@@ -355,6 +377,8 @@ mod tests {
         assert!(RefundId::of_goods_returned(one).is_of_goods_returned());
         assert_ne!(RefundId::of_goods_returned(one), RefundId::of_goods_returned(two));
         assert!(!RefundId::derived(&[&one.0]).is_of_goods_returned() && !RefundId::NIL.is_of_goods_returned());
+        assert!(RefundId::of_goods_returned(one).noted().is_of_goods_returned());
+        assert!(!RefundId::derived(&[&one.0]).noted().is_of_goods_returned());
     }
 
     #[test]

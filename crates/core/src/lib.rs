@@ -15,6 +15,7 @@ pub mod payment;
 pub mod ports;
 pub mod product;
 pub mod records;
+pub mod step;
 pub mod tax;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

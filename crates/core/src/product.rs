@@ -67,6 +67,8 @@ pub enum Condition {
     AccountOlderThanDays(u32),
     /// They have bought this product, and not given all of it back.
     OwnsProduct(ProductId),
+    /// It is verified who they are; one person has one such account.
+    IdentityVerified(bool),
 }
 
 /// What an object may say, so that one that says nothing or two things is told so.
@@ -76,17 +78,19 @@ struct AnyCondition {
     email_verified: Option<bool>,
     account_older_than_days: Option<u32>,
     owns_product: Option<ProductId>,
+    identity_verified: Option<bool>,
 }
 
 impl TryFrom<AnyCondition> for Condition {
     type Error = &'static str;
 
     fn try_from(any: AnyCondition) -> Result<Self, Self::Error> {
-        match (any.email_verified, any.account_older_than_days, any.owns_product) {
-            (Some(verified), None, None) => Ok(Self::EmailVerified(verified)),
-            (None, Some(days), None) => Ok(Self::AccountOlderThanDays(days)),
-            (None, None, Some(product)) => Ok(Self::OwnsProduct(product)),
-            _ => Err("one of email_verified, account_older_than_days and owns_product"),
+        match (any.email_verified, any.account_older_than_days, any.owns_product, any.identity_verified) {
+            (Some(verified), None, None, None) => Ok(Self::EmailVerified(verified)),
+            (None, Some(days), None, None) => Ok(Self::AccountOlderThanDays(days)),
+            (None, None, Some(product), None) => Ok(Self::OwnsProduct(product)),
+            (None, None, None, Some(verified)) => Ok(Self::IdentityVerified(verified)),
+            _ => Err("one of email_verified, account_older_than_days, owns_product and identity_verified"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use firstcome_app::http::AccountRole;
 use firstcome_core::money::Currency;
 
 use crate::config::{Config, ConfigError, Overrides, load};
@@ -219,19 +220,40 @@ pub struct RotateArguments {
 /// Tools for development.
 #[derive(Debug, Subcommand)]
 pub enum DevCommand {
-    /// Create buyers with a verified e-mail and an address; print one access token a line, valid for a day, not rate-limited.
+    /// Create buyers, or merchants, with a verified e-mail and an address; print one access token a line, valid for a day, not rate-limited.
     Tokens(TokensArguments),
 }
 
-/// How many buyers.
+/// How many people, and who they are.
 #[derive(Debug, Args)]
 pub struct TokensArguments {
     /// How many.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub count: u32,
+    /// Who they are.
+    #[arg(long, value_enum, default_value_t = LoadRole::Buyer)]
+    pub role: LoadRole,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields say what they are")]
     pub data: DataArguments,
+}
+
+/// Who takes part in a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LoadRole {
+    /// Buys.
+    Buyer,
+    /// Redeems vouchers.
+    Merchant,
+}
+
+impl From<LoadRole> for AccountRole {
+    fn from(role: LoadRole) -> Self {
+        match role {
+            LoadRole::Buyer => Self::Buyer,
+            LoadRole::Merchant => Self::Merchant,
+        }
+    }
 }
 
 /// How a result is printed.

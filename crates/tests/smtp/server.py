@@ -45,6 +45,8 @@ class Handler:
             "subject": message["Subject"],
             "id": message["Message-ID"],
             "body": message.get_content(),
+            "unsubscribe": message["List-Unsubscribe"],
+            "unsubscribe_post": message["List-Unsubscribe-Post"],
             "encrypted": server.transport.get_extra_info("sslcontext") is not None,
             "logged_in": session.authenticated is True,
         }

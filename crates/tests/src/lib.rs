@@ -18,6 +18,7 @@ mod proxy;
 mod random;
 mod shop;
 mod storefront;
+mod totp;
 mod until;
 
 pub use api::{Answer, Api, Call, EventStream, NoAnswer, gift_card, ticket};
@@ -28,4 +29,5 @@ pub use proxy::{Link, Proxy};
 pub use random::Random;
 pub use shop::{Shop, ShopOptions, free_address};
 pub use storefront::{PASSWORD, Storefront};
+pub use totp::{totp, totp_later};
 pub use until::{Look, SOON, until};

@@ -1,6 +1,7 @@
 //! Tests of the whole program. One binary: a new file is a new module here.
 
 mod actions;
+mod advertising;
 mod after;
 mod browser;
 mod cart;
@@ -17,20 +18,24 @@ mod faults;
 mod gift_cards;
 mod hostile;
 mod idempotency;
+mod identity;
 mod images;
 mod letters;
 mod matrix;
 mod powercut;
 mod privacy;
 mod protocol;
+mod races;
 mod recovery;
 mod sale;
+mod second_factor;
 mod settlement;
 mod several;
 mod shipping_fee;
 mod simulation;
 mod smtp;
 mod socket;
+mod steps;
 mod storm;
 mod tamper;
 mod tax;

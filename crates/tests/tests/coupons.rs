@@ -94,6 +94,12 @@ async fn used_once_wherever() {
     buyer.put(&path).json(&json!({"quantity": 2})).want(200).await;
     let bought = check_out("cart").send().await.expect("an answer").want(201);
     assert_eq!((&bought["amount"], &bought["lines"][0]["discount"]), (&won(1_799), &won(199)), "{bought}");
+    // Its owner's again when the whole order is canceled, once.
+    buyer.cancel("whole", again["order_id"].as_str().expect("an id")).await.expect("an answer").want(200);
+    buyer.delivered(is(&paid, "ACTIVE")).await;
+    let fresh = order(buyer, "fresh", &gate, &paid).await.want(201);
+    assert_eq!(fresh["discount"], won(999));
+    used(order(buyer, "greedy", &gate, &paid).await.problem(422, "coupon_not_applicable"));
     shop.stop().await;
     shop.audit().ok();
 }

@@ -183,6 +183,9 @@ async fn alone_without_the_provider() {
     assert!(
         shop.api().sandbox_payments().await.expect("a list").iter().all(|payment| payment["orderId"] != id.as_str())
     );
+    let payment = buyer.payment_of(&id).await.expect("an answer").want(200);
+    assert_eq!((text(&payment, "state"), &payment["amount"], &payment["gift_card"]), ("DONE", &won(0), &won(7_000)));
+    assert_eq!(payment["attempts"], json!([]));
     // Its own order cannot be undone now: some of it is used.
     cancel(&buyer, "unbuy", &bought, &json!({})).await;
     let refused =

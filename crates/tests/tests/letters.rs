@@ -43,7 +43,7 @@ async fn announced(catalog: &Arc<SqliteRecords>) -> Vec<LoggedEvent> {
 pub(crate) async fn unreadable(shop: &Shop) -> String {
     announce(&*catalog_of(shop), "ofr_unreadable", "{").await;
     let operator = shop.account("operator", "letters@shop.test").await;
-    let letters = waiting(&operator, "", |letters| letters.len() == 3).await;
+    let letters = waiting(&operator, "", |letters| letters.len() == 4).await;
     text(&letters[0], "id")
 }
 
@@ -150,19 +150,22 @@ pub(crate) async fn pages_are_the_list(operator: &Api, expected: usize) {
     assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
 }
 
-/// Three consumers of two databases and more meet an event that is no JSON.
+/// Four consumers of as many databases meet an event that is no JSON.
 pub(crate) async fn nobody_can_read(operator: &Api, catalog: &dyn Records) -> Vec<Value> {
     announce(catalog, "ofr_unreadable", "{").await;
-    let letters = waiting(operator, "", |letters| letters.len() == 3).await;
+    let letters = waiting(operator, "", |letters| letters.len() == 4).await;
     let consumers: BTreeSet<String> = letters.iter().map(|letter| text(letter, "consumer")).collect();
-    assert_eq!(consumers, ["catalog.terms", "orders.catalog", "vouchers.catalog"].map(str::to_owned).into());
+    assert_eq!(
+        consumers,
+        ["accounts.catalog", "catalog.terms", "orders.catalog", "vouchers.catalog"].map(str::to_owned).into()
+    );
     for letter in &letters {
         assert_eq!((text(letter, "kind"), text(letter, "topic")), ("offer.saved".into(), topics::CATALOG.into()));
         assert!(letter.get("data").is_none(), "{letter}");
         let failed = replay(operator, &text(letter, "id")).await.problem(409, "replay_failed");
         assert_eq!(failed["reason"], letter["reason"]);
     }
-    for role in ["catalog", "orders", "vouchers"] {
+    for role in ["accounts", "catalog", "orders", "vouchers"] {
         assert_eq!(items(operator, &format!("role={role}&replayed=false")).await.len(), 1);
     }
     assert!(items(operator, "role=payments").await.is_empty());
@@ -188,7 +191,7 @@ async fn what_nobody_can_read() {
     let operator = shop.account("operator", "night@shop.test").await;
     let catalog = catalog_of(&shop);
     let letters = nobody_can_read(&operator, &*catalog).await;
-    pages_are_the_list(&operator, 3).await;
+    pages_are_the_list(&operator, 4).await;
     metric(&shop, 1).await;
 
     // The program is started again, as for an update, and can read it now: here its words are mended.
@@ -208,7 +211,7 @@ async fn what_nobody_can_read() {
         assert_eq!(replay(&operator, &id).await.want(200), replayed);
     }
     assert!(items(&operator, "replayed=false").await.is_empty());
-    pages_are_the_list(&operator, 3).await;
+    pages_are_the_list(&operator, 4).await;
     metric(&shop, 0).await;
 }
 

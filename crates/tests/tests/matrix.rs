@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use firstcome_tests::{Answer, Api, PASSWORD, Shop, Storefront as _, gift_card};
+use firstcome_tests::{Answer, Api, PASSWORD, SOON, Shop, ShopOptions, Storefront as _, gift_card, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::advertising::at_any_hour;
 use crate::letters::unreadable;
 
 /// Who may call an endpoint.
@@ -25,15 +26,18 @@ enum Who {
     Seller,
     /// An operator or a seller.
     Operator,
+    /// An operator only.
+    Administrator,
 }
 
-use Who::{Account, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
+use Who::{Account, Administrator, Anyone, Merchant, Operator, Owner, OwnerOrMerchant, OwnerOrStaff, Seller};
 
 const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/auth/email-codes", Anyone),
     ("POST", "/auth/email-codes/verify", Anyone),
     ("POST", "/auth/password-reset", Anyone),
     ("POST", "/auth/password-reset/confirm", Anyone),
+    ("GET", "/auth/consents", Anyone),
     ("POST", "/auth/signup", Anyone),
     ("POST", "/auth/login", Anyone),
     ("POST", "/auth/refresh", Anyone),
@@ -43,6 +47,18 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PATCH", "/me", Account),
     ("DELETE", "/me", Account),
     ("PUT", "/me/password", Account),
+    ("GET", "/me/consents", Account),
+    ("PUT", "/me/consents", Account),
+    ("GET", "/unsubscribe/{token}", Anyone),
+    ("POST", "/unsubscribe/{token}", Anyone),
+    ("GET", "/me/identity", Account),
+    ("POST", "/me/identity", Account),
+    ("POST", "/me/identity/confirm", Account),
+    ("GET", "/me/second-factor", Account),
+    ("POST", "/me/second-factor", Account),
+    ("POST", "/me/second-factor/confirm", Account),
+    ("POST", "/me/second-factor/recovery-codes", Account),
+    ("POST", "/me/second-factor/disable", Account),
     ("GET", "/me/sessions", Account),
     ("DELETE", "/me/sessions/{session_id}", Owner),
     ("GET", "/me/wishlist", Account),
@@ -102,6 +118,13 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/admin/orders/{id}/return/approve", Operator),
     ("POST", "/admin/orders/{id}/return/refuse", Operator),
     ("POST", "/admin/orders/{id}/return/receive", Operator),
+    ("GET", "/admin/orders/{id}/address", Operator),
+    ("POST", "/admin/orders/{id}/resend", Operator),
+    ("GET", "/admin/addresses/{id}", Operator),
+    ("POST", "/admin/users/find", Operator),
+    ("GET", "/admin/quarantine", Operator),
+    ("POST", "/admin/quarantine/{id}/ask-again", Operator),
+    ("POST", "/admin/quarantine/{id}/resolve", Operator),
     ("POST", "/admin/settlement", Operator),
     ("GET", "/admin/settlement", Operator),
     ("GET", "/admin/settlement/{id}", Operator),
@@ -109,6 +132,11 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/admin/dead-letters", Operator),
     ("POST", "/admin/dead-letters/{id}/replay", Operator),
     ("GET", "/admin/actions", Operator),
+    ("POST", "/admin/accounts/{id}/second-factor/reset", Administrator),
+    ("POST", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings", Seller),
+    ("GET", "/admin/mailings/{id}", Seller),
+    ("POST", "/admin/mailings/{id}/stop", Seller),
     ("POST", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks", Seller),
     ("GET", "/admin/webhooks/{id}", Seller),
@@ -131,6 +159,9 @@ struct Caller {
 
 /// What the paths name.
 struct Things {
+    account: String,
+    mailing: String,
+    unsubscribe: String,
     offer: String,
     product: String,
     category: String,
@@ -140,12 +171,16 @@ struct Things {
     letter: String,
     webhook: String,
     delivery: String,
+    /// An order of goods that says where it goes, and the address of an account where another one goes.
+    parcel: String,
+    address: String,
+    payment: String,
     settlement: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_for_every_caller() {
-    let shop = Shop::start().await;
+    let shop = Shop::start_with(ShopOptions { environment: at_any_hour(), ..ShopOptions::default() }).await;
     let described = described(&shop.api()).await;
     let written: BTreeSet<_> =
         TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
@@ -212,6 +247,7 @@ fn expected(who: Who, caller: &str) -> Expected {
         (Merchant, _) => when(caller == "merchant", Forbidden),
         (Seller, _) => when(caller == "seller", Forbidden),
         (Operator, _) => when(["seller", "operator"].contains(&caller), Forbidden),
+        (Administrator, _) => when(caller == "operator", Forbidden),
     }
 }
 
@@ -232,6 +268,11 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 /// A call with a body that is right, so that nothing but who calls can be refused first.
 async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
     let id = match path {
+        _ if path.contains("/accounts/") => &things.account,
+        _ if path.contains("/mailings/") => &things.mailing,
+        "/admin/orders/{id}/address" => &things.parcel,
+        "/admin/addresses/{id}" => &things.address,
+        _ if path.contains("quarantine") => &things.payment,
         _ if path.contains("/orders/") => &things.order,
         _ if path.contains("products") => &things.product,
         _ if path.contains("settlement") => &things.settlement,
@@ -247,6 +288,7 @@ async fn call(api: &Api, method: &str, path: &str, things: &Things) -> Answer {
         .replace("{order_id}", &things.order)
         .replace("{product_id}", &things.product)
         .replace("{code}", &things.voucher)
+        .replace("{token}", &things.unsubscribe)
         .replace("{session_id}", &things.session);
     let method: Method = method.parse().expect("a method");
     let key = format!("matrix-{path}");
@@ -274,6 +316,9 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/orders/{id}/refund" => json!({"amount": {"amount": 1, "currency": "KRW"}, "reason": "a scratch"}),
         "/admin/orders/{id}/ship" => json!({"carrier": "CJ Logistics", "tracking": "1"}),
         "/admin/orders/{id}/return/refuse" => json!({"reason": "it was worn"}),
+        "/admin/orders/{id}/resend" => json!({"step": "completed"}),
+        "/admin/users/find" => json!({"email": "owner@shop.test"}),
+        "/admin/quarantine/{id}/resolve" => json!({"outcome": "charged", "reason": "seen in the console"}),
         "/payments/confirm" => json!({"order_id": things.order, "payment_key": "made_up",
             "amount": {"amount": 1, "currency": "KRW"}}),
         "/payments/virtual-accounts" => json!({"order_id": things.order, "bank": "88", "depositor_name": "Kim Minsu",
@@ -283,6 +328,14 @@ fn body(path: &str, things: &Things) -> Value {
         "/admin/categories" => json!({"name": {"en": "New"}}),
         "/admin/offers" => {
             json!({"product_id": things.product, "price": {"amount": 900, "currency": "KRW"}, "stock": 1})
+        }
+        "/me/identity" => json!({"return_url": "http://127.0.0.1:9/account"}),
+        "/me/consents" => json!({"advertising": true}),
+        "/admin/mailings" => json!({"subject": "Tickets", "text": "They open at two."}),
+        "/me/second-factor" => json!({"password": PASSWORD}),
+        "/me/second-factor/confirm" => json!({"code": "no code"}),
+        "/me/second-factor/recovery-codes" | "/me/second-factor/disable" => {
+            json!({"password": PASSWORD, "code": "no code"})
         }
         "/admin/webhooks" => json!({"url": "http://127.0.0.1:9/"}),
         "/admin/offers/{id}/adjust" => json!({"delta": 1, "reason": "counted again"}),
@@ -310,9 +363,59 @@ async fn prepare(shop: &Shop) -> (Things, Api) {
     let webhook = webhook["webhook_id"].as_str().expect("an id").to_owned();
     let delivery = seller.post(&format!("/admin/webhooks/{webhook}/test")).want(202).await;
     let delivery = delivery["delivery_id"].as_str().expect("an id").to_owned();
+    let payment = buyer.payment_of(&order).await.expect("an answer").want(200);
+    let payment = payment["payment_id"].as_str().expect("an id").to_owned();
+    let (parcel, address) = parcels(shop, &seller, &buyer).await;
     let settlement = seller.post("/admin/settlement").json(&json!({})).want(202).await;
     let settlement = settlement["items"][0]["settlement_id"].as_str().expect("an id").to_owned();
-    (Things { offer, product, category, order, voucher, session, letter, webhook, delivery, settlement }, buyer)
+    let account = buyer.get("/me").want(200).await["user_id"].as_str().expect("an id").to_owned();
+    let (mailing, unsubscribe) = advertise(shop, &seller, &buyer).await;
+    let things = Things {
+        account,
+        mailing,
+        unsubscribe,
+        offer,
+        product,
+        category,
+        order,
+        voucher,
+        session,
+        letter,
+        webhook,
+        delivery,
+        parcel,
+        address,
+        payment,
+        settlement,
+    };
+    (things, buyer)
+}
+
+/// Advertising to the buyer, and the way out of it.
+async fn advertise(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
+    buyer.put("/me/consents").json(&json!({"advertising": true})).want(200).await;
+    let body = json!({"subject": "Tickets", "text": "They open at two."});
+    let mailing = seller.post("/admin/mailings").key("first").json(&body).want(202).await;
+    let token = until("the e-mail", SOON, async || {
+        let mails = shop.api().call(Method::GET, "/dev/mailbox?to=owner%40shop.test").want(200).await;
+        let found = mails["items"].as_array().expect("a list").iter().find_map(|mail| mail["unsubscribe"].as_str());
+        found.and_then(|link| Some(link.rsplit_once('/')?.1.to_owned()))
+    });
+    (mailing["mailing_id"].as_str().expect("an id").to_owned(), token.await)
+}
+
+/// An order of the buyer that says where its goods go, and the address of an account where another's go.
+async fn parcels(shop: &Shop, seller: &Api, buyer: &Api) -> (String, String) {
+    let cups = seller.sell(&json!({"kind": "goods", "name": "Cup"}), &json!({"price": 500, "stock": 9})).await;
+    let ship_to = json!({"name": "Kim", "phone": "010-1234-5678", "address": "1 Sejong-daero, Seoul"});
+    let body = json!({"offer_id": cups, "quantity": 1, "ship_to": ship_to});
+    let own = buyer.post("/orders").key("parcel").json(&body).want(201).await;
+    let other = shop.buyers(1).remove(0).order("parcel", &cups, 1).await.expect("an answer").want(201);
+    let path = format!("/admin/orders/{}/address", other["order_id"].as_str().expect("an id"));
+    let leads = seller.get(&path).send().await.expect("an answer");
+    let location = leads.headers["location"].to_str().expect("an address").to_owned();
+    let address = location.rsplit('/').next().expect("an id").to_owned();
+    (own["order_id"].as_str().expect("an id").to_owned(), address)
 }
 
 /// Every operation under the base path that the OpenAPI document names.

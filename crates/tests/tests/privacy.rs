@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use firstcome_tests::{Api, Encryption, MailServer, SOON, Shop, Storefront, ticket, until};
+use firstcome_tests::{Api, Encryption, MailServer, SOON, Shop, Storefront, ticket, totp, until};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -34,8 +34,27 @@ const SECRETS: [&str; 16] = [
     "010-5566-7788",
 ];
 
-/// A person does everything that tells the shop about them. Returns them, logged in.
-pub(crate) async fn live(shop: &impl Storefront) -> Api {
+/// What the shop has told the person, and keeps for them.
+pub(crate) struct Told {
+    secret: String,
+    recovery: Vec<String>,
+}
+
+impl Told {
+    /// A recovery code that was not used yet.
+    fn unused(&mut self) -> String {
+        self.recovery.pop().expect("a recovery code")
+    }
+
+    /// As it must not be found.
+    fn secrets(&self) -> Vec<String> {
+        let plain = self.recovery.iter().map(|code| code.replace('-', ""));
+        self.recovery.iter().cloned().chain(plain).chain([self.secret.clone()]).collect()
+    }
+}
+
+/// A person does everything that tells the shop about them. Returns them, logged in, and what they were told.
+pub(crate) async fn live(shop: &impl Storefront) -> (Api, Told) {
     let seller = shop.seller().await;
     let goods = json!({"kind": "goods", "name": PRODUCT});
     let offer = seller.sell(&goods, &json!({"price": 0, "stock": 10})).await;
@@ -70,7 +89,18 @@ pub(crate) async fn live(shop: &impl Storefront) -> Api {
     person.call(Method::PUT, "/api/v1/me/password").json(&body).want(204).await;
     // Bodies that are refused must not end up in a log either.
     api.post("/auth/signup").json(&json!({"email": EMAIL, "password": PASSWORD, "zebulon": true})).want(422).await;
-    api.log_in(OTHER_EMAIL, NEW_PASSWORD).await
+    let person = api.log_in(OTHER_EMAIL, NEW_PASSWORD).await;
+    let told = protect(&person).await;
+    (person, told)
+}
+
+/// Turns the second factor on.
+async fn protect(person: &Api) -> Told {
+    let begun = person.post("/me/second-factor").json(&json!({"password": NEW_PASSWORD})).want(201).await;
+    let secret = begun["secret"].as_str().expect("a secret").to_owned();
+    let body = json!({"code": totp(&secret)});
+    let codes = person.post("/me/second-factor/confirm").json(&body).want(200).await["recovery_codes"].clone();
+    Told { secret, recovery: serde_json::from_value(codes).expect("codes") }
 }
 
 /// The person pays by bank transfer, twice, and one of the two goes back.
@@ -154,7 +184,7 @@ pub(crate) async fn metrics(api: &Api) -> Vec<u8> {
 
 /// Searches a folder, and what the shop says of itself. Of each part of the folder, named by how its paths begin, it is said
 /// what the shop has written there that is no secret: that is found, so what is secret would be as well.
-pub(crate) fn search(folder: &Path, known: &[(&str, &str)], metrics: Vec<u8>) {
+pub(crate) fn search(folder: &Path, known: &[(&str, &str)], metrics: Vec<u8>, told: &Told) {
     let mut found = files(folder);
     for (part, text) in known {
         let places = places(&found, text);
@@ -164,22 +194,23 @@ pub(crate) fn search(folder: &Path, known: &[(&str, &str)], metrics: Vec<u8>) {
         );
     }
     found.push(("/metrics".to_owned(), metrics));
-    for secret in SECRETS {
-        assert_eq!(places(&found, secret), Vec::<&str>::new(), "{secret}");
+    for secret in SECRETS.map(str::to_owned).into_iter().chain(told.secrets()) {
+        assert_eq!(places(&found, &secret), Vec::<&str>::new(), "{secret}");
     }
 }
 
 /// Searches everything that a shop in one process has.
-async fn search_shop(shop: &Shop) {
+async fn search_shop(shop: &Shop, told: &Told) {
     let metrics = metrics(&shop.api()).await;
-    search(shop.scratch(), &[("data/catalog.db", PRODUCT), ("data/vouchers.db", PRODUCT), ("log", "is open")], metrics);
+    let known = [("data/catalog.db", PRODUCT), ("data/vouchers.db", PRODUCT), ("log", "is open")];
+    search(shop.scratch(), &known, metrics, told);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn privacy_nothing_personal_can_be_read_in_files_logs_and_metrics() {
     let mut shop = Shop::start().await;
-    let person = live(&shop).await;
-    search_shop(&shop).await;
+    let (person, told) = live(&shop).await;
+    search_shop(&shop, &told).await;
     // E-mails that wait, because the mail server is away.
     let away = MailServer::prepare(Encryption::None);
     shop.stop().await;
@@ -188,19 +219,19 @@ async fn privacy_nothing_personal_can_be_read_in_files_logs_and_metrics() {
     for path in ["/auth/email-codes", "/auth/password-reset"] {
         shop.api().post(path).json(&json!({"email": OTHER_EMAIL})).want(202).await;
     }
-    search_shop(&shop).await;
+    search_shop(&shop, &told).await;
     person.delete("/me").want(204).await;
     person.get("/me").want(401).await;
     shop.audit().ok();
     shop.kill();
     shop.start_again().await;
-    search_shop(&shop).await;
+    search_shop(&shop, &told).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn privacy_keys_change_while_the_shop_runs() {
     let mut shop = Shop::start().await;
-    let person = live(&shop).await;
+    let (person, mut told) = live(&shop).await;
     let (me, devices) = (person.get("/me").want(200).await, person.sessions().await);
     let rotate = |shop: &Shop| shop.run(&["keys", "rotate", "--delay", "5"], "");
     assert!(rotate(&shop).ok().contains("data-2.key"));
@@ -220,6 +251,7 @@ async fn privacy_keys_change_while_the_shop_runs() {
     fs::remove_file(shop.data().join("keys/data-1.key")).expect("it is there");
     shop.start_again().await;
     assert_eq!((person.get("/me").want(200).await, person.sessions().await), (me, devices));
-    shop.api().log_in(OTHER_EMAIL, NEW_PASSWORD).await;
-    search_shop(&shop).await;
+    let body = json!({"email": OTHER_EMAIL, "password": NEW_PASSWORD, "code": told.unused()});
+    shop.api().post("/auth/login").json(&body).want(200).await;
+    search_shop(&shop, &told).await;
 }

@@ -95,46 +95,51 @@ pub(super) const LOAD_DOMAIN: &str = "load.example";
 /// How long a load tool's token holds.
 const DAY: Duration = Duration::from_hours(24);
 
-/// Makes new buyers with a verified e-mail address and an address for parcels, and gives an access token of each, in
-/// batches: valid for a day, and not rate-limited in development. They have no password, so nobody logs in as them.
+/// Makes new people who buy, and have this role beside that, with a verified e-mail address and an address for parcels, and
+/// gives an access token of each, in batches: valid for a day, and not rate-limited in development. They have no password,
+/// so nobody logs in as them.
 ///
 /// Poll it on a tokio runtime with blocking threads.
-pub fn dev_tokens(ports: &Ports, count: usize) -> impl Stream<Item = Result<Vec<String>, PortError>> + Send + use<> {
+pub fn dev_tokens(
+    ports: &Ports,
+    role: AccountRole,
+    count: usize,
+) -> impl Stream<Item = Result<Vec<String>, PortError>> + Send + use<> {
     let ports = ports.clone();
+    let roles = Roles::default().with(AccountRole::Buyer).with(role);
     let batches = (0..count).step_by(BATCH).map(move |start| BATCH.min(count - start));
     stream::iter(batches)
         .map(move |size| {
             let ports = ports.clone();
             async move {
                 let records = Arc::clone(&ports.records);
-                let made = tokio::task::spawn_blocking(move || make_buyers(&ports, size)).await;
+                let made = tokio::task::spawn_blocking(move || make_people(&ports, roles, size)).await;
                 let (unit, tokens) = made.map_err(|error| PortError::Unavailable(error.to_string()))?;
                 match records.commit(unit).await? {
                     Committed::Done => Ok(tokens),
-                    Committed::Conflict(_) => Err(PortError::Misused("a new buyer was there already".to_owned())),
+                    Committed::Conflict(_) => Err(PortError::Misused("somebody new was there already".to_owned())),
                 }
             }
         })
         .buffered(AHEAD)
 }
 
-fn make_buyers(ports: &Ports, count: usize) -> (Unit, Vec<String>) {
+fn make_people(ports: &Ports, roles: Roles, count: usize) -> (Unit, Vec<String>) {
     let mut unit = Unit::new();
     let tokens = (0..count)
         .map(|_| {
-            let (token, buyer) = make_buyer(ports);
-            unit.append(buyer);
+            let (token, person) = make_person(ports, roles);
+            unit.append(person);
             token
         })
         .collect();
     (unit, tokens)
 }
 
-fn make_buyer(ports: &Ports) -> (String, Unit) {
+fn make_person(ports: &Ports, roles: Roles) -> (String, Unit) {
     let (random, now) = (ports.random.as_ref(), ports.clock.now());
     let number = u64::from_be_bytes(random_bytes(random));
     let email = EmailAddress::try_from(format!("buyer-{number:016x}@{LOAD_DOMAIN}")).expect("it is an address");
-    let roles = Roles::default().with(AccountRole::Buyer);
     let person = NewPerson {
         email: &email,
         name: "Load Buyer",
@@ -214,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn tokens_of_load_tools_are_of_different_buyers_with_an_address() {
         let app = TestApp::new().await;
-        let tokens: Vec<Vec<String>> = dev_tokens(&ports(&app), 25).try_collect().await.unwrap();
+        let tokens: Vec<Vec<String>> = dev_tokens(&ports(&app), AccountRole::Buyer, 25).try_collect().await.unwrap();
         let tokens = tokens.concat();
         assert_eq!(tokens.len(), 25);
         let mut people = std::collections::HashSet::new();
@@ -232,8 +237,9 @@ mod tests {
     #[tokio::test]
     async fn a_load_tool_can_log_out_like_anyone() {
         let app = TestApp::new().await;
-        let tokens: Vec<Vec<String>> = dev_tokens(&ports(&app), 1).try_collect().await.unwrap();
+        let tokens: Vec<Vec<String>> = dev_tokens(&ports(&app), AccountRole::Merchant, 1).try_collect().await.unwrap();
         let token = &tokens[0][0];
+        assert_eq!(app.get("/api/v1/me", Some(token)).await.body["roles"], json!(["buyer", "merchant"]));
         assert_eq!(app.post("/api/v1/auth/logout", Some(token), &json!(null)).await.status, 204);
         app.get("/api/v1/me", Some(token)).await.is_problem(401, "unauthenticated");
     }

@@ -63,7 +63,7 @@ impl Granted {
         let link = options.public_url.as_ref().map(|shop| format!("{}/offers/{offer}", shop.trim_end_matches('/')));
         let mut unit = Unit::new();
         for user in ports.records.list::<User>(query).await? {
-            let to = user.record.email(&ports.keys);
+            let to = user.record.email(&ports.keys.sealer());
             let to = to.map_err(|error| HandleError::Port(PortError::Corrupt(format!("accounts: {error}"))))?;
             if !to.ends_with(&format!("@{LOAD_DOMAIN}")) {
                 unit.append(mails.queue_patiently(wording::wish(&to, product, link.as_deref())));

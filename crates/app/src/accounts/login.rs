@@ -30,17 +30,24 @@ pub(super) struct LogIn {
     #[schema(max_length = 100, example = "my phone")]
     #[garde(custom(optional_text::<100>), inner(custom(one_line)))]
     device: Option<String>,
+    /// With a second factor: six digits of the app, or a recovery code.
+    #[schema(max_length = 32, example = "287082")]
+    #[garde(inner(length(chars, max = 32)))]
+    code: Option<String>,
 }
 
 /// Logs in.
+///
+/// An account with a second factor is asked for a code: the same once more, with `code`. Each code works once.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "accounts",
     request_body = LogIn,
     responses(
         (status = 200, description = "Logged in", body = Tokens),
-        (status = 401, description = "`invalid_credentials`: no such account, or another password"),
+        (status = 401, description = "`invalid_credentials`: no such account, or another password; \
+            `second_factor_required`: send a `code` too; `second_factor_wrong`: not a code of about now, or used already"),
         (status = 422, description = "`invalid_body`"),
-        (status = 429, description = "`rate_limited`: too many wrong passwords; `retry_after` seconds"),
+        (status = 429, description = "`rate_limited`: too many wrong passwords or codes; `retry_after` seconds"),
         (status = 503, description = "`overloaded`: too many log-ins at the moment"),
     )
 )]
@@ -59,8 +66,16 @@ pub(super) async fn post(
             return Err(problem);
         }
     };
+    let has_proved = match accounts.prove_log_in(&user, value.code.as_deref(), address).await {
+        Ok(has_proved) => has_proved,
+        Err(problem) => {
+            // The password was right, which forgives nothing yet.
+            accounts.attempts.unchecked(attempt);
+            return Err(problem);
+        }
+    };
     accounts.attempts.succeeded(attempt, accounts.ports.clock.now());
-    Ok(Json(accounts.start_session(&user, value.device, address).await?))
+    Ok(Json(accounts.start_session(&user, value.device, address, has_proved).await?))
 }
 
 impl Accounts {

@@ -34,6 +34,8 @@ struct Received {
     to: String,
     subject: String,
     body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsubscribe: Option<String>,
     at: Time,
 }
 
@@ -58,6 +60,19 @@ impl DevMailbox {
     /// The text of the newest e-mail to an address.
     pub fn newest(&self, to: &str) -> Option<String> {
         self.list(Some(to)).into_iter().next().map(|mail| mail.body)
+    }
+
+    /// Subject, text and way out of the e-mails to an address.
+    #[cfg(test)]
+    pub(super) fn of(&self, to: &str) -> Vec<(String, String, Option<String>)> {
+        let parts = |mail: Received| (mail.subject, mail.body, mail.unsubscribe);
+        self.list(Some(to)).into_iter().map(parts).collect()
+    }
+
+    /// How many e-mails to an address there are.
+    #[cfg(test)]
+    pub(super) fn count(&self, to: &str) -> usize {
+        self.list(Some(to)).len()
     }
 
     /// The e-mails to an address; waits a moment for the first.
@@ -85,11 +100,11 @@ impl DevMailbox {
 #[async_trait]
 impl Mailer for DevMailbox {
     async fn send(&self, mail: &Mail) -> Result<Delivery, PortError> {
-        let Mail { to, subject, body, .. } = mail.clone();
+        let Mail { to, subject, body, unsubscribe, .. } = mail.clone();
         {
             let mut mails = self.mails.lock();
             mails.truncate(KEPT - 1);
-            mails.push_front(Received { to, subject, body, at: self.clock.now() });
+            mails.push_front(Received { to, subject, body, unsubscribe, at: self.clock.now() });
         }
         self.arrived.notify_waiters();
         Ok(Delivery::Accepted)
@@ -166,7 +181,8 @@ mod tests {
     }
 
     fn mail(to: &str, body: &str) -> Mail {
-        Mail { id: MailId([1; 16]), to: to.to_owned(), subject: "S".to_owned(), body: body.to_owned() }
+        let (id, to, subject, body) = (MailId([1; 16]), to.to_owned(), "S".to_owned(), body.to_owned());
+        Mail { id, to, subject, body, unsubscribe: None }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::UserId;
-use firstcome_core::records::RecordsExt as _;
+use firstcome_core::records::{RecordsExt as _, Stored};
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -49,9 +49,17 @@ pub(super) struct Profile {
 )]
 pub(super) async fn get(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<Json<Profile>> {
     let records = accounts.ports.records.as_ref();
-    let user = records.load::<User>(caller.user).await?.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?.record;
+    let user = accounts.user(caller.user).await?.record;
     let person = user.person(records, &accounts.ports.keys).await?;
     Ok(Json(Profile::new(&user, person)))
+}
+
+impl Accounts {
+    /// The account of somebody who is logged in; it may be gone already.
+    pub(super) async fn user(&self, id: UserId) -> Outcome<Stored<User>> {
+        let user = self.ports.records.load::<User>(id).await?;
+        user.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))
+    }
 }
 
 impl Profile {

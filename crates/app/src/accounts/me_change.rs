@@ -10,7 +10,7 @@ use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ports::Committed;
-use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Stored, Unit};
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -74,8 +74,7 @@ pub(super) async fn patch(
     let ports = &accounts.ports;
     let records = ports.records.as_ref();
     loop {
-        let user = records.load::<User>(caller.user).await?;
-        let user = user.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?;
+        let user = accounts.user(caller.user).await?;
         let person = user.record.person(records, &ports.keys).await?;
         let changed = value.changed(&person);
         if changed == person {

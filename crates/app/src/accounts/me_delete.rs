@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::UserId;
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
 
+use super::consents::ConsentState;
+use super::identity::IdentityCheck;
 use super::people::Person;
 use super::records::{Address, EmailCode, User};
+use super::second_factor::SecondFactor;
 use super::{Accounts, EmailAddress, wording};
-use crate::http::{Buyer, Outcome, Problem};
+use crate::http::{Buyer, Outcome};
 
 /// Rows that one commit removes.
 const BATCH: u32 = 500;
@@ -33,8 +35,7 @@ const BATCH: u32 = 500;
 pub(super) async fn delete(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<StatusCode> {
     let records = accounts.ports.records.as_ref();
     loop {
-        let user = records.load::<User>(caller.user).await?;
-        let user = user.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?;
+        let user = accounts.user(caller.user).await?;
         let person = user.record.person(records, &accounts.ports.keys).await?;
         if accounts.erase(user, &person).await? {
             return Ok(StatusCode::NO_CONTENT);
@@ -48,6 +49,9 @@ impl Accounts {
     async fn erase(&self, user: Stored<User>, person: &Person) -> Outcome<bool> {
         let (id, now) = (user.record.id, self.ports.clock.now());
         self.remove::<Address>(id).await?;
+        self.remove::<SecondFactor>(id).await?;
+        self.remove::<ConsentState>(id).await?;
+        self.remove::<IdentityCheck>(id).await?;
         // Updated before it is deleted: a change that came in between is noticed.
         let mut unit = Unit::new().update(&user).delete(&user.record).event(&RoleEvent::UserErased { user: id }, now);
         if let Ok(email) = EmailAddress::try_from(person.email.clone()) {
@@ -58,8 +62,10 @@ impl Accounts {
                 }
             }
         }
+        unit.append(self.identity_of_erased(id).await?);
+        unit.append(self.mails.withdrawn(id).await?);
         unit.append(self.mails.queue(wording::deleted(&person.email)));
-        if !self.end_all_sessions_with(id, unit).await? {
+        if !self.end_sessions_with(id, None, unit).await? {
             return Ok(false);
         }
         self.mails.wake();

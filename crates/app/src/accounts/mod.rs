@@ -5,20 +5,24 @@
 //!   and does not take the processor from those who buy.
 //! - A refresh token works once. One that comes a second time was stolen, by whoever sent it first or second: its
 //!   session ends.
+//! - Beside the password an account may have a second factor; every way to a session goes through it.
 //! - A log-out is effective in this process before it is answered, and in others within a second: by the mark that is made
 //!   at once (again and again until somebody takes it), by `session.revoked`, or because they ask.
 
 pub mod admin;
 mod attempts;
 mod codes;
+mod consents;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
 mod granted;
+mod identity;
 mod login;
 mod logout;
 mod logout_all;
 mod mailbox;
+mod mailings;
 mod marks;
 mod me;
 mod me_change;
@@ -32,14 +36,18 @@ mod people;
 mod records;
 mod refresh;
 mod resealer;
+mod second_factor;
 mod sessions;
 mod sessions_end;
 mod sessions_list;
 mod signup;
+mod staff;
+mod steps;
 mod sweeper;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod totp;
 mod wording;
 
 use std::sync::Arc;
@@ -48,12 +56,16 @@ use std::time::Duration;
 use axum::routing::get;
 use firstcome_core::ports::{Clock, EventLog, Mailer, PortError, Random, Records, RoleName};
 use firstcome_core::records::{Record, Table};
+use firstcome_core::step::Unwritten;
 use prometheus_client::registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use consents::Versions;
+pub use identity::{IdentityChecks, InvalidPortOneOptions, PortOne, PortOneOptions};
 pub use mailbox::DevMailbox;
+pub use mailings::{Advertising, Sender};
 pub use passwords::PasswordOptions;
 pub use people::EmailAddress;
 
@@ -65,8 +77,13 @@ use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
+use consents::{ConsentEntry, ConsentState};
+use identity::{Identified, IdentityCheck};
+use mailings::Mailing;
 use passwords::Passwords;
 use records::{Address, EmailCode, Session, User};
+use second_factor::SecondFactor;
+use steps::SoldName;
 
 /// The tables of the role's database.
 pub const TABLES: &[&Table] = &[
@@ -74,11 +91,18 @@ pub const TABLES: &[&Table] = &[
     Address::TABLE,
     Session::TABLE,
     EmailCode::TABLE,
+    SecondFactor::TABLE,
+    ConsentState::TABLE,
+    ConsentEntry::TABLE,
+    Mailing::TABLE,
+    IdentityCheck::TABLE,
+    Identified::TABLE,
     QueuedMail::TABLE,
+    SoldName::TABLE,
+    KeyCheck::TABLE,
     DeadLetter::TABLE,
     Action::TABLE,
     ActionHead::TABLE,
-    KeyCheck::TABLE,
 ];
 
 /// Which of them have sealed columns, and which column says by what key.
@@ -86,6 +110,7 @@ pub const SEALED: SealedTables = &[
     (User::TABLE, User::KEY),
     (Address::TABLE, Address::KEY),
     (Session::TABLE, Session::KEY),
+    (SecondFactor::TABLE, SecondFactor::KEY),
     (QueuedMail::TABLE, QueuedMail::KEY),
     (KeyCheck::TABLE, KeyCheck::KEY),
 ];
@@ -111,8 +136,18 @@ pub struct Options {
     pub verification_lifetime: Duration,
     /// How passwords are hashed.
     pub passwords: PasswordOptions,
+    /// Sellers and operators sell and operate nothing without a second factor.
+    pub second_factor_of_staff: bool,
+    /// What people agree to.
+    pub consents: Versions,
+    /// How advertising is sent.
+    pub advertising: Advertising,
+    /// How it is checked who people are.
+    pub identity: IdentityChecks,
     /// Loopback is not limited by address.
     pub development: bool,
+    /// What buyers are not written about.
+    pub unwritten: Unwritten,
     /// The address of the shop, as buyers see it, for links.
     pub public_url: Option<String>,
 }
@@ -129,7 +164,12 @@ impl Default for Options {
             code_window: Duration::from_mins(10),
             verification_lifetime: Duration::from_mins(30),
             passwords: PasswordOptions::default(),
+            second_factor_of_staff: false,
+            consents: Versions::default(),
+            advertising: Advertising::default(),
+            identity: IdentityChecks::default(),
             development: false,
+            unwritten: Unwritten::default(),
             public_url: None,
         }
     }
@@ -168,13 +208,15 @@ pub async fn create(options: Options, ports: Ports, metrics: &mut Registry) -> R
     require_keys(ports.records.as_ref(), &ports.keys).await?;
     let accounts = Accounts::new(options, ports, metrics);
     let mut letters = Letters::new(RoleName::Accounts, &accounts.ports.records, &accounts.ports.clock);
-    let workers = vec![
+    let mut workers = vec![
         sweeper::worker(Arc::clone(&accounts)),
         marks::worker(Arc::clone(&accounts)),
         Arc::clone(&accounts.mails).worker(),
         resealer::worker(Arc::clone(&accounts)),
         letters.follow(&granted::consumer(&accounts)),
+        mailings::worker(Arc::clone(&accounts)),
     ];
+    workers.extend(steps::workers(&accounts, &mut letters));
     let mut routes = routes();
     if accounts.ports.revocations.marks().is_some() {
         routes = routes.route(ENDED_SESSIONS, get(ended::get));
@@ -222,4 +264,10 @@ fn routes() -> OpenApiRouter<Arc<Accounts>> {
         .routes(routes!(password_change::put))
         .routes(routes!(sessions_list::get))
         .routes(routes!(sessions_end::delete))
+        .routes(routes!(staff::address))
+        .routes(routes!(staff::find_user))
+        .merge(second_factor::routes())
+        .merge(consents::routes())
+        .merge(mailings::routes())
+        .merge(identity::routes())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Stored, Unit};
 use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -47,25 +47,12 @@ pub(super) async fn put(
     address: ClientAddress,
     Body { value, .. }: Body<ChangePassword>,
 ) -> Outcome<StatusCode> {
-    let load = async || {
-        let user = accounts.ports.records.load::<User>(caller.user).await?;
-        user.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))
-    };
-    let user: Stored<User> = load().await?;
-    let attempt = accounts.attempts.begin(&user.record.email_index, address, accounts.ports.clock.now())?;
-    let checked = user.record.password.clone();
-    match accounts.passwords.verify(value.current_password.0, checked.clone()).await {
-        Ok(true) => accounts.attempts.succeeded(attempt, accounts.ports.clock.now()),
-        Ok(false) => return Err(Problem::new(ErrorCode::InvalidCredentials)),
-        Err(problem) => {
-            accounts.attempts.unchecked(attempt);
-            return Err(problem);
-        }
-    }
+    let checked = accounts.user(caller.user).await?.record;
+    accounts.require_password(&checked, value.current_password, address).await?;
     let hash = accounts.passwords.hash(value.new_password.0).await?;
     loop {
-        let user = load().await?;
-        if user.record.password != checked {
+        let user = accounts.user(caller.user).await?;
+        if user.record.password != checked.password {
             return Err(Problem::new(ErrorCode::InvalidCredentials));
         }
         if accounts.replace_password(user, hash.clone(), Unit::new()).await? {
@@ -75,6 +62,25 @@ pub(super) async fn put(
 }
 
 impl Accounts {
+    /// Refuses whoever does not know the password of the account; guesses are slowed down like those of a log-in.
+    pub(super) async fn require_password(
+        &self,
+        user: &User,
+        password: Password,
+        address: ClientAddress,
+    ) -> Outcome<()> {
+        let attempt = self.attempts.begin(&user.email_index, address, self.ports.clock.now())?;
+        match self.passwords.verify(password.0, user.password.clone()).await {
+            Ok(true) => self.attempts.succeeded(attempt, self.ports.clock.now()),
+            Ok(false) => return Err(Problem::new(ErrorCode::InvalidCredentials)),
+            Err(problem) => {
+                self.attempts.unchecked(attempt);
+                return Err(problem);
+            }
+        }
+        Ok(())
+    }
+
     /// Gives an account another password, ends all its sessions and tells the person, all in the same commit as `unit`;
     /// false when something has changed since it was read.
     pub(super) async fn replace_password(&self, mut user: Stored<User>, hash: String, mut unit: Unit) -> Outcome<bool> {
@@ -82,7 +88,7 @@ impl Accounts {
         user.record.password = Some(hash);
         unit = unit.update(&user);
         unit.append(self.mails.queue(wording::password_changed(&person.email)));
-        let done = self.end_all_sessions_with(user.record.id, unit).await?;
+        let done = self.end_sessions_with(user.record.id, None, unit).await?;
         self.mails.wake();
         Ok(done)
     }

@@ -1,22 +1,32 @@
 //! Password hashing with argon2id, which is slow and large on purpose, where it does not slow down anyone else: on a
-//! few threads of low priority, behind a short queue.
+//! few threads that get the processor when nobody else wants it, behind a short queue.
+//!
+//! Somebody always wants it while a sale is on and every core is busy. So that nobody is locked out by a crowd that buys,
+//! one more thread of low priority takes what has [waited for long](LATE), and [rests](REST) most of the time.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ports::{PortError, Random, random_bytes};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::http::Problem;
 
-/// How much nicer the threads are than those that serve: they get the processor when nobody else wants it, and about a
-/// tenth of it when everybody does.
+/// How much nicer the thread for what is late is than those that serve: it gets about a tenth of a core when everybody wants
+/// one.
 const NICENESS: i32 = 10;
+/// How long a request has waited that is late.
+const LATE: Duration = Duration::from_secs(1);
+/// How much longer than it has worked the thread for what is late rests.
+const REST: u32 = 4;
 
 /// How passwords are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,25 +88,75 @@ impl Hasher {
 
 type Job = Box<dyn FnOnce(&Hasher) + Send>;
 
+/// Requests that wait, the oldest first.
+struct Waiting {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+struct Queue {
+    jobs: VecDeque<(Instant, Job)>,
+    /// How many may wait.
+    room: usize,
+    is_closed: bool,
+}
+
+impl Waiting {
+    fn push(&self, job: Job) -> Result<(), Problem> {
+        let mut queue = self.queue.lock();
+        if queue.jobs.len() >= queue.room {
+            return Err(Problem::new(ErrorCode::Overloaded).detail("Too many log-ins at the moment"));
+        }
+        queue.jobs.push_back((Instant::now(), job));
+        drop(queue);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The oldest, as soon as it has waited for so long; none at the end.
+    fn next(&self, waited: Duration) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        while !queue.is_closed {
+            match queue.jobs.front().map(|(since, _)| waited.saturating_sub(since.elapsed())) {
+                Some(Duration::ZERO) => return queue.jobs.pop_front().map(|(_, job)| job),
+                Some(longer) => {
+                    self.changed.wait_for(&mut queue, longer);
+                }
+                None => self.changed.wait(&mut queue),
+            }
+        }
+        None
+    }
+
+    fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.is_closed = true;
+        queue.jobs.clear();
+        self.changed.notify_all();
+    }
+}
+
 /// The threads that hash.
 pub(super) struct Passwords {
-    jobs: SyncSender<Job>,
+    waiting: Arc<Waiting>,
 }
 
 impl Passwords {
     /// Starts the threads; they end when this is dropped.
     pub(super) fn start(options: &PasswordOptions, random: Arc<dyn Random>) -> Self {
-        let (jobs, waiting) = sync_channel(options.waiting);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let queue = Queue { jobs: VecDeque::new(), room: options.waiting, is_closed: false };
+        let waiting = Arc::new(Waiting { queue: Mutex::new(queue), changed: Condvar::new() });
         let hasher = Hasher::new(options, random);
-        for number in 0..options.threads.max(1) {
+        let start = |name: String, work: fn(&Waiting, &Hasher)| {
             let (waiting, hasher) = (Arc::clone(&waiting), hasher.clone());
-            thread::Builder::new()
-                .name(format!("passwords-{number}"))
-                .spawn(move || work(&waiting, &hasher))
-                .expect("the operating system starts a thread when the program starts");
+            let started = thread::Builder::new().name(name).spawn(move || work(&waiting, &hasher));
+            started.expect("the operating system starts a thread when the program starts");
+        };
+        for number in 0..options.threads.max(1) {
+            start(format!("passwords-{number}"), work);
         }
-        Self { jobs }
+        start("passwords-late".to_owned(), work_on_what_is_late);
+        Self { waiting }
     }
 
     /// The PHC string of a password.
@@ -117,24 +177,48 @@ impl Passwords {
                 let _ = reply.send(job(hasher));
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Problem::new(ErrorCode::Overloaded).detail("Too many log-ins at the moment"),
-            TrySendError::Disconnected(_) => Problem::new(ErrorCode::Unavailable),
-        })?;
+        self.waiting.push(job)?;
         answer.await.map_err(|_| Problem::new(ErrorCode::Unavailable))
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, hasher: &Hasher) {
-    // Without the right to be nicer the threads still work, only less politely.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-    loop {
-        let job = waiting.lock().recv();
-        match job {
-            Ok(job) => job(hasher),
-            Err(_) => return,
-        }
+impl Drop for Passwords {
+    fn drop(&mut self) {
+        self.waiting.close();
     }
+}
+
+fn work(waiting: &Waiting, hasher: &Hasher) {
+    if run_when_nobody_else_does().is_err() {
+        be_nice();
+    }
+    while let Some(job) = waiting.next(Duration::ZERO) {
+        job(hasher);
+    }
+}
+
+fn work_on_what_is_late(waiting: &Waiting, hasher: &Hasher) {
+    be_nice();
+    while let Some(job) = waiting.next(LATE) {
+        let begun = Instant::now();
+        job(hasher);
+        thread::sleep(begun.elapsed() * REST);
+    }
+}
+
+fn be_nice() {
+    // Without the right to be nicer the thread still works, only less politely.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}
+
+/// Lets this thread run only when no thread of another policy wants its core; one that wakes takes it away at once. A nice
+/// thread keeps it for milliseconds, in which a whole batch of a sale could have been written.
+#[expect(unsafe_code, reason = "rustix has no call for it")]
+fn run_when_nobody_else_does() -> io::Result<()> {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is this thread, and the parameter lives until the call returns.
+    let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameter) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -179,6 +263,33 @@ mod tests {
         release.send(()).unwrap();
         busy.await.unwrap();
         waits.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_long_is_served_though_a_thread_gets_no_processor() {
+        let passwords = passwords(8);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let stuck = passwords.run(move |_| held.recv().is_ok());
+        let (stuck, late) = tokio::join!(stuck, async {
+            let late = passwords.run(|_| ()).await;
+            release.send(()).unwrap();
+            late
+        });
+        assert!(stuck.unwrap());
+        late.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_the_end_is_told() {
+        let passwords = Arc::new(passwords(8));
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let waiting = Arc::clone(&passwords.waiting);
+        let mut both =
+            Box::pin(async { tokio::join!(passwords.run(move |_| held.recv().is_ok()), passwords.run(|_| ())) });
+        assert!(futures_util::poll!(&mut both).is_pending());
+        waiting.close();
+        let _ = release.send(());
+        assert!(both.await.1.is_err());
     }
 
     #[test]

@@ -174,16 +174,16 @@ impl User {
         Ok(Person { email, name, phone, address })
     }
 
-    /// Where e-mails to the person go.
-    pub(super) fn email(&self, keys: &Keys) -> Result<String, Unreadable> {
-        self.opened(&keys.sealer()).map(|(email, ..)| email)
+    /// The e-mail address.
+    pub(super) fn email(&self, sealer: &Sealer) -> Result<String, Unreadable> {
+        sealer.open(self.sealed_with, &[b"users.email", &self.id.0], &self.email)
     }
 
     /// E-mail address, name and phone.
     fn opened(&self, sealer: &Sealer) -> Result<(String, String, Option<String>), Unreadable> {
         let open = |column: &[u8], sealed: &[u8]| sealer.open(self.sealed_with, &[column, &self.id.0], sealed);
         let phone = self.phone.as_deref().map(|phone| open(b"users.phone", phone)).transpose()?;
-        Ok((open(b"users.email", &self.email)?, open(b"users.name", &self.name)?, phone))
+        Ok((self.email(sealer)?, open(b"users.name", &self.name)?, phone))
     }
 }
 
@@ -229,9 +229,14 @@ impl Sealed for Address {
 
 impl Address {
     fn text(&self, keys: &Keys) -> Result<String, Unreadable> {
+        self.label(keys).map(|(_, _, address)| address)
+    }
+
+    /// Name, phone and address.
+    pub(super) fn label(&self, keys: &Keys) -> Result<(String, Option<String>, String), Unreadable> {
         let text = keys.sealer().open(self.sealed_with, &[b"addresses.label", &self.id.0], &self.label)?;
-        let label: Label = serde_json::from_str(&text).map_err(|_| Unreadable)?;
-        Ok(label.address)
+        let Label { name, phone, address } = serde_json::from_str(&text).map_err(|_| Unreadable)?;
+        Ok((name, phone, address))
     }
 }
 

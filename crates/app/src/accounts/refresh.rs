@@ -74,7 +74,7 @@ pub(super) async fn post(
         };
         if accounts.ports.records.commit(Unit::new().update(&Stored { record, version })).await? == Committed::Done {
             accounts.attempts.seen(&user.record.email_index, address, now);
-            return Ok(Json(accounts.tokens(&user.record, &next, now)));
+            return Ok(Json(accounts.tokens(&user.record, &next, now).await?));
         }
     }
 }

@@ -6,6 +6,7 @@ use firstcome_core::ports::PortError;
 
 use super::Accounts;
 use super::records::{Address, Session, User};
+use super::second_factor::SecondFactor;
 use crate::mails::QueuedMail;
 use crate::role::Worker;
 use crate::secrets::{KeyCheck, Resealed, reseal, resealer};
@@ -17,12 +18,13 @@ impl Accounts {
         Ok(reseal::<User>(records, keys).await?
             + reseal::<Address>(records, keys).await?
             + reseal::<Session>(records, keys).await?
+            + reseal::<SecondFactor>(records, keys).await?
             + reseal::<QueuedMail>(records, keys).await?
             + reseal::<KeyCheck>(records, keys).await?)
     }
 }
 
-/// Looks every few seconds; where nothing is to be done that is five reads of an index.
+/// Looks every few seconds; where nothing is to be done that is six reads of an index.
 pub(super) fn worker(accounts: Arc<Accounts>) -> Worker {
     resealer("accounts-keys", move || {
         let accounts = Arc::clone(&accounts);
@@ -67,7 +69,7 @@ mod tests {
         }
         let (records, clock, random) = (app.records.clone(), Arc::new(app.clock.clone()), Arc::new(SystemRandom));
         let ports = admin::Ports { records, clock, random, keys: keys.clone() };
-        let more: Vec<_> = admin::dev_tokens(&ports, 140).try_collect().await.unwrap();
+        let more: Vec<_> = admin::dev_tokens(&ports, crate::http::AccountRole::Buyer, 140).try_collect().await.unwrap();
         assert_eq!(more.concat().len(), 140);
         let device = app.log_in_at("kim7@example.com", "my phone").await;
         let me = app.get("/api/v1/me", Some(&device.access)).await.body;

@@ -17,12 +17,13 @@ use crate::http::{ClientAddress, Identity, Outcome, Problem, expiry};
 const BATCH: u32 = 100;
 
 impl Accounts {
-    /// Logs a device in.
+    /// Logs a device in, of somebody whose password was right. `has_proved` says that a second factor was too.
     pub(super) async fn start_session(
         &self,
         user: &User,
         device: Option<String>,
         address: ClientAddress,
+        has_proved: bool,
     ) -> Outcome<Tokens> {
         let now = self.ports.clock.now();
         let random = self.ports.random.as_ref();
@@ -54,19 +55,25 @@ impl Accounts {
             self.end_session(user.id, refresh.session).await?;
             return Err(Problem::new(ErrorCode::InvalidCredentials));
         }
-        Ok(self.tokens(user, &refresh, now))
+        // Nor did a second factor that was turned on meanwhile.
+        if !has_proved && self.second_factor(user.id).await?.is_some() {
+            self.end_session(user.id, refresh.session).await?;
+            return Err(Problem::new(ErrorCode::SecondFactorRequired));
+        }
+        Ok(self.tokens(user, &refresh, now).await?)
     }
 
     /// What a device gets.
-    pub(super) fn tokens(&self, user: &User, refresh: &RefreshToken, now: Time) -> Tokens {
+    pub(super) async fn tokens(&self, user: &User, refresh: &RefreshToken, now: Time) -> Result<Tokens, PortError> {
         let lifetime = self.options.access_token_lifetime;
-        let identity = Identity { user: user.id, session: refresh.session, roles: user.roles, unlimited: false };
-        Tokens {
+        let roles = self.roles_of(user).await?;
+        let identity = Identity { user: user.id, session: refresh.session, roles, unlimited: false };
+        Ok(Tokens {
             access_token: self.ports.keys.tokens.sign(&identity, now, lifetime),
             refresh_token: refresh.text(),
             token_type: "Bearer",
             expires_in: expiry(now, lifetime).since(now).as_secs_f64().round() as u64,
-        }
+        })
     }
 
     /// Ends a session of this person, at once. False when they have no such session.
@@ -80,10 +87,10 @@ impl Accounts {
         }
     }
 
-    /// Ends every session of this person.
-    pub(super) async fn end_all_sessions(&self, owner: UserId) -> Result<(), PortError> {
+    /// Ends every session of this person, but for one that is to go on.
+    pub(super) async fn end_sessions(&self, owner: UserId, but: Option<SessionId>) -> Result<(), PortError> {
         loop {
-            let open = self.open_sessions(owner).await?;
+            let open = self.open_sessions(owner, but).await?;
             if open.is_empty() {
                 return Ok(());
             }
@@ -91,11 +98,15 @@ impl Accounts {
         }
     }
 
-    /// Ends every session of this person in the same commit as something else; false when something has changed since it
-    /// was read.
-    pub(super) async fn end_all_sessions_with(&self, owner: UserId, unit: Unit) -> Result<bool, PortError> {
+    /// The same, in the same commit as something else; false when something has changed since it was read.
+    pub(super) async fn end_sessions_with(
+        &self,
+        owner: UserId,
+        but: Option<SessionId>,
+        unit: Unit,
+    ) -> Result<bool, PortError> {
         let open = loop {
-            let open = self.open_sessions(owner).await?;
+            let open = self.open_sessions(owner, but).await?;
             if open.len() < BATCH as usize {
                 break open;
             }
@@ -105,13 +116,17 @@ impl Accounts {
             return Ok(false);
         }
         // One may have begun in between.
-        self.end_all_sessions(owner).await?;
+        self.end_sessions(owner, but).await?;
         Ok(true)
     }
 
-    async fn open_sessions(&self, owner: UserId) -> Result<Vec<Stored<Session>>, PortError> {
-        let open = Query::all(Session::TABLE, BATCH).is("owner", owner).filter("ended_at", Comparison::IsNull);
-        self.ports.records.list::<Session>(open).await
+    async fn open_sessions(&self, owner: UserId, but: Option<SessionId>) -> Result<Vec<Stored<Session>>, PortError> {
+        // One more, for the one that goes on.
+        let open = Query::all(Session::TABLE, BATCH + 1).is("owner", owner).filter("ended_at", Comparison::IsNull);
+        let mut open = self.ports.records.list::<Session>(open).await?;
+        open.retain(|session| Some(session.record.id) != but);
+        open.truncate(BATCH as usize);
+        Ok(open)
     }
 
     /// Ends sessions in one commit; false when one of them has changed since it was read.

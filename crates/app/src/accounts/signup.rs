@@ -13,6 +13,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::consents::ConsentsGiven;
 use super::people::{NewPerson, Password, find, optional_text, password_length, text};
 use super::records::EmailCode;
 use super::{Accounts, EmailAddress};
@@ -45,6 +46,8 @@ pub(super) struct SignUp {
     /// From `POST /auth/email-codes/verify`.
     #[schema(example = "vrf_mZ2y...")]
     verification_token: String,
+    /// What they agree to; `GET /auth/consents` says what is asked for.
+    consents: Option<ConsentsGiven>,
 }
 
 /// The new account.
@@ -63,7 +66,7 @@ pub(super) struct SignedUp {
         (status = 201, description = "The account is there; log in", body = SignedUp),
         (status = 400, description = "`invalid_code`: the verification token is wrong, used or expired"),
         (status = 409, description = "`account_exists`"),
-        (status = 422, description = "`invalid_body`"),
+        (status = 422, description = "`invalid_body`; `consent_missing`: the versions that are `required`"),
         (status = 503, description = "`overloaded`: too many sign-ups and log-ins at the moment"),
     )
 )]
@@ -72,6 +75,7 @@ pub(super) async fn post(
     Body { value, .. }: Body<SignUp>,
 ) -> Outcome<(StatusCode, Json<SignedUp>)> {
     let ports = &accounts.ports;
+    accounts.require_consents(value.consents.as_ref())?;
     // Looked at first, so that nobody without a code makes us hash; and again when it is used up.
     accounts.may_sign_up(&value).await?;
     let password = accounts.passwords.hash(value.password.0.clone()).await?;
@@ -86,9 +90,11 @@ pub(super) async fn post(
             password: Some(password.clone()),
             roles: Roles::default().with(AccountRole::Buyer),
         };
-        let (user_id, account) = person.unit(&ports.keys, ports.random.as_ref(), ports.clock.now());
+        let now = ports.clock.now();
+        let (user_id, account) = person.unit(&ports.keys, ports.random.as_ref(), now);
         let mut unit = Unit::new().update(&proof);
         unit.append(account);
+        unit.append(accounts.consents_of_new(user_id, value.consents.as_ref(), now));
         if ports.records.commit(unit).await? == Committed::Done {
             return Ok((StatusCode::CREATED, Json(SignedUp { user_id })));
         }

@@ -7,6 +7,7 @@ use firstcome_core::ports::PortError;
 use firstcome_core::records::{Comparison, Field as _, Query, Record, RecordsExt as _, Unit};
 
 use super::Accounts;
+use super::identity::IdentityCheck;
 use super::records::{EmailCode, Session};
 use crate::role::{Worker, WorkerFailed};
 
@@ -17,7 +18,10 @@ impl Accounts {
     /// Removes a batch of everything that has expired. Returns how many rows.
     pub(super) async fn sweep(&self) -> Result<usize, PortError> {
         self.attempts.clean();
-        Ok(self.sweep_table::<EmailCode>().await? + self.sweep_table::<Session>().await?)
+        Ok(self.sweep_table::<EmailCode>().await?
+            + self.sweep_table::<Session>().await?
+            + self.sweep_table::<IdentityCheck>().await?
+            + self.forget_identities(BATCH).await?)
     }
 
     async fn sweep_table<R: Record>(&self) -> Result<usize, PortError> {

@@ -1,22 +1,25 @@
 //! The role behind the gateway, with a clock that stands still and everything in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
-use firstcome_core::ports::Records as _;
-use firstcome_core::records::{Query, Value};
+use firstcome_core::ids::{SessionId, UserId};
+use firstcome_core::ports::{Clock as _, Records as _};
+use firstcome_core::records::{Query, Record as _, Value};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES};
+use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES, admin};
+use crate::consumer::DeadLetter;
 use crate::gateway::{self, Gateway};
-use crate::http::Revocations;
+use crate::http::{AccountRole, Identity, Revocations, Roles};
 use crate::secrets::{Keys, SystemRandom};
 
 /// Everyone's password.
@@ -57,7 +60,8 @@ pub(super) struct TestApp {
     pub(super) mailbox: Arc<DevMailbox>,
     pub(super) keys: Arc<Keys>,
     pub(super) gateway: Arc<Gateway>,
-    /// What the catalogue announces.
+    /// What the orders role and the catalogue announce.
+    pub(super) orders: Arc<MemoryRecords>,
     pub(super) catalog: Arc<MemoryRecords>,
     accounts: Arc<Accounts>,
     router: Router,
@@ -70,21 +74,28 @@ impl TestApp {
 
     pub(super) async fn with_keys(keys: Arc<Keys>) -> Self {
         let records = Arc::new(MemoryRecords::new(topics::ACCOUNTS, TABLES));
-        Self::over(TestClock::default(), [records, topic(topics::CATALOG)], keys).await
+        let [orders, catalog] = [topics::ORDERS, topics::CATALOG].map(topic);
+        Self::over(TestClock::default(), [records, orders, catalog], keys, Options::default()).await
+    }
+
+    /// A process on the same database that is configured in another way.
+    pub(super) async fn configured(&self, options: Options) -> Self {
+        self.process(self.keys.clone(), options).await
     }
 
     /// Another process, or the same after a restart, on the same database and keys.
     pub(super) async fn another_process(&self) -> Self {
-        self.process(self.keys.clone()).await
+        self.configured(Options::default()).await
     }
 
     /// Another process on the same database whose keys were lost and made anew.
     pub(super) async fn with_other_keys(&self) -> Self {
-        self.process(Arc::new(Keys::in_memory(&SystemRandom))).await
+        self.process(Arc::new(Keys::in_memory(&SystemRandom)), Options::default()).await
     }
 
-    async fn process(&self, keys: Arc<Keys>) -> Self {
-        Self::over(self.clock.clone(), [self.records.clone(), self.catalog.clone()], keys).await
+    async fn process(&self, keys: Arc<Keys>, options: Options) -> Self {
+        let databases = [&self.records, &self.orders, &self.catalog].map(Arc::clone);
+        Self::over(self.clock.clone(), databases, keys, options).await
     }
 
     /// The role itself.
@@ -92,7 +103,13 @@ impl TestApp {
         self.accounts.clone()
     }
 
-    async fn over(clock: TestClock, [records, catalog]: [Arc<MemoryRecords>; 2], keys: Arc<Keys>) -> Self {
+    async fn over(
+        clock: TestClock,
+        [records, orders, catalog]: [Arc<MemoryRecords>; 3],
+        keys: Arc<Keys>,
+        options: Options,
+    ) -> Self {
+        let log = MemoryLog(vec![records.clone(), orders.clone(), catalog.clone()]);
         let mailbox = DevMailbox::new(Arc::new(clock.clone()));
         let revocations = Arc::new(Revocations::default());
         let ports = Ports {
@@ -101,11 +118,11 @@ impl TestApp {
             random: Arc::new(SystemRandom),
             mailer: mailbox.clone(),
             keys: keys.clone(),
-            events: Arc::new(MemoryLog(vec![records.clone(), catalog.clone()])),
+            events: Arc::new(log),
             revocations: revocations.clone(),
         };
         let passwords = PasswordOptions { threads: 1, waiting: 64, memory_kib: 8, passes: 1 };
-        let options = Options { passwords, ..Options::default() };
+        let options = Options { passwords, ..options };
         let accounts = Accounts::new(options, ports, &mut Registry::default());
         let clock_port = Arc::new(clock.clone());
         let ports = gateway::Ports {
@@ -119,11 +136,39 @@ impl TestApp {
         let gateway = gateway::create(gateway::Options::default(), ports);
         gateway.load().await.unwrap();
         let router = gateway.protect(super::routes().with_state(accounts.clone()).split_for_parts().0).into_router();
-        Self { clock, records, mailbox, keys, gateway, catalog, accounts, router }
+        Self { clock, records, mailbox, keys, gateway, orders, catalog, accounts, router }
+    }
+
+    /// The access token of somebody of the shop, who has no account here.
+    pub(super) fn token_of_staff(&self, role: AccountRole) -> String {
+        let (user, session) = (UserId([7; 16]), SessionId([7; 16]));
+        let identity = Identity { user, session, roles: Roles::default().with(role), unlimited: false };
+        self.keys.tokens.sign(&identity, self.clock.now(), Duration::from_hours(1))
+    }
+
+    /// The address that the last event names.
+    pub(super) fn address_of_last_event(&self) -> String {
+        let events = self.records.events();
+        let data: serde_json::Value = serde_json::from_str(&events.last().expect("an event").data).expect("JSON");
+        data["address"].as_str().expect("an address").to_owned()
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        self.send_with(method, path, token, body, &[]).await
+    }
+
+    pub(super) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
         }
@@ -193,11 +238,34 @@ impl TestApp {
         Device::of(&self.post("/api/v1/auth/refresh", None, &json!({ "refresh_token": token })).await)
     }
 
+    /// Makes somebody with these roles, and logs them in.
+    pub(super) async fn staff(&self, email: &str, roles: Roles) -> Device {
+        let ports = admin::Ports {
+            records: self.records.clone(),
+            clock: Arc::new(self.clock.clone()),
+            random: Arc::new(SystemRandom),
+            keys: self.keys.clone(),
+        };
+        admin::add_account(&ports, roles, email, &PASSWORD.into()).await.expect("an account");
+        self.log_in(email).await
+    }
+
+    /// Whose device it is.
+    pub(super) async fn user_of(&self, device: &Device) -> UserId {
+        let me = self.get("/api/v1/me", Some(&device.access)).await;
+        me.body["user_id"].as_str().expect("an id").parse().expect("an id")
+    }
+
     /// The session's id of a device.
     pub(super) async fn session_of(&self, device: &Device) -> String {
         let list = self.get("/api/v1/me/sessions", Some(&device.access)).await;
         let mut items = list.body["items"].as_array().unwrap().iter();
         items.find(|item| item["current"] == true).unwrap()["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// What could not be handled.
+    pub(super) async fn dead_letters(&self) -> usize {
+        self.records.select(Query::all(DeadLetter::TABLE, u32::MAX)).await.unwrap().len()
     }
 
     /// How many rows there are.

@@ -1,5 +1,6 @@
 //! What people of the shop do: every request by a seller or an operator that changes something is written down, by whom it
-//! was, when, what, about what, and from which device. Nothing else about the person.
+//! was, when, what, about what, and from which device. Nothing else about the person. So is whoever looks up where a buyer
+//! lives, which changes nothing.
 //!
 //! - The door writes it down, not each endpoint ([`witness`]): a new endpoint cannot forget it. What is done in the role's
 //!   database is written down in the very commit that does it ([`Actions`] is that database); what is done elsewhere, in

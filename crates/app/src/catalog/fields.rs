@@ -21,6 +21,7 @@ pub(super) fn positive(money: &Money, (): &()) -> garde::Result {
 pub(super) fn condition(condition: &Condition, (): &()) -> garde::Result {
     match condition {
         Condition::EmailVerified(false) => Err(garde::Error::new("email_verified can only be true")),
+        Condition::IdentityVerified(false) => Err(garde::Error::new("identity_verified can only be true")),
         Condition::AccountOlderThanDays(days) if !(1..=36_500).contains(days) => {
             Err(garde::Error::new("account_older_than_days is 1 to 36500"))
         }

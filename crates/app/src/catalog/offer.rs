@@ -72,7 +72,7 @@ pub struct NewOffer {
     #[schema(value_type = String, example = "full_until_used")]
     pub refund_policy: RefundPolicy,
     /// What a buyer must be or have, all of these: `{"email_verified": true}`, `{"account_older_than_days": 7}`,
-    /// `{"owns_product": "prd_..."}`. They are checked when an order is placed.
+    /// `{"owns_product": "prd_..."}`, `{"identity_verified": true}`. They are checked when an order is placed.
     #[serde(default)]
     #[garde(length(max = MAX_CONDITIONS), inner(custom(fields::condition)))]
     #[schema(value_type = Vec<Object>)]

@@ -38,6 +38,12 @@ impl Roles {
         Self(self.0 | 1 << role as u8)
     }
 
+    /// The set without a role.
+    #[must_use]
+    pub fn without(self, role: AccountRole) -> Self {
+        Self(self.0 & !(1 << role as u8))
+    }
+
     /// Whether the role is in the set.
     pub fn contains(self, role: AccountRole) -> bool {
         self.0 & (1 << role as u8) != 0
@@ -149,6 +155,8 @@ pub enum Permission {
     Operate,
     /// Run the shop: products, offers, stock.
     Sell,
+    /// Act on the accounts of others.
+    Administer,
 }
 
 impl Permission {
@@ -160,6 +168,7 @@ impl Permission {
             Self::Redeem => &[AccountRole::Merchant],
             Self::Operate => &[AccountRole::Seller, AccountRole::Operator],
             Self::Sell => &[AccountRole::Seller],
+            Self::Administer => &[AccountRole::Operator],
         }
     }
 }
@@ -199,6 +208,8 @@ caller!(/// Someone who runs the shop.
     Seller: Sell);
 caller!(/// Someone who runs the program.
     Operator: Operate);
+caller!(/// Someone who looks after accounts.
+    Administrator: Administer);
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +225,7 @@ mod tests {
             assert_eq!(roles.may(Permission::Redeem), has(Merchant), "{roles:?}");
             assert_eq!(roles.may(Permission::Operate), has(Operator) || has(Seller), "{roles:?}");
             assert_eq!(roles.may(Permission::Sell), has(Seller), "{roles:?}");
+            assert_eq!(roles.may(Permission::Administer), has(Operator), "{roles:?}");
         }
     }
 }

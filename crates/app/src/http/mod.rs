@@ -16,7 +16,9 @@ mod token;
 
 pub use address::{Path, QueryString, named};
 pub use body::{Body, MAX_BODY_BYTES, MAX_UPLOAD_BYTES, NoBody, present, read_body, read_upload};
-pub use caller::{AccountRole, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller};
+pub use caller::{
+    AccountRole, Administrator, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller,
+};
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;

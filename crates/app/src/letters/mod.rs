@@ -39,7 +39,7 @@ pub(crate) const PATH: &str = "/api/v1/admin/dead-letters";
 /// Where one is replayed.
 pub(crate) const REPLAY: &str = "/api/v1/admin/dead-letters/{id}/replay";
 
-/// The roles that have consumers, and so dead letters.
+/// The roles that keep dead letters of their consumers, and what people of the shop did there.
 pub const ROLES: [RoleName; 6] = [
     RoleName::Catalog,
     RoleName::Orders,

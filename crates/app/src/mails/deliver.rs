@@ -119,8 +119,8 @@ impl Mails {
 
     fn open(&self, mail: &QueuedMail) -> Option<Mail> {
         let text = self.ports.keys.sealer().open(mail.sealed_with, &place(&mail.id), &mail.contents).ok()?;
-        let Contents { to, subject, body } = serde_json::from_str(&text).ok()?;
-        Some(Mail { id: mail.id, to, subject, body })
+        let Contents { to, subject, body, unsubscribe } = serde_json::from_str(&text).ok()?;
+        Some(Mail { id: mail.id, to, subject, body, unsubscribe })
     }
 
     async fn postpone(&self, mut mail: Stored<QueuedMail>, error: &PortError) -> Result<(), PortError> {

@@ -16,9 +16,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_core::ids::MailId;
-use firstcome_core::ports::{Clock, Mailer, Random, Records, random_bytes};
-use firstcome_core::records::Unit;
+use firstcome_core::ids::{MailId, UserId};
+use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, random_bytes};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use firstcome_core::{record, text_enum};
 use prometheus_client::registry::Registry;
@@ -29,6 +29,9 @@ use crate::secrets::{Keys, Sealed, Sealer, Unreadable};
 use crate::tries::Tries;
 
 pub use deliver::TRIES;
+
+/// E-mails to one person that are taken out of the queue at once; a person is sent fewer mailings than that.
+const WITHDRAWN: u32 = 500;
 
 text_enum! {
     /// Where an e-mail is.
@@ -66,8 +69,14 @@ record! {
         pub contents: Vec<u8>,
         /// When it was queued.
         pub created_at: Time,
+        /// Of advertising: to whom; it goes no more when they take their consent back.
+        pub advertised: Option<UserId>,
     }
-    indexes [index "mails_by_state" ("state", "due_at"), index "mails_by_key" ("sealed_with")]
+    indexes [
+        index "mails_by_state" ("state", "due_at"),
+        index "mails_by_key" ("sealed_with"),
+        index "mails_by_advertised" ("advertised"),
+    ]
 }
 
 /// What is sealed.
@@ -76,7 +85,12 @@ struct Contents {
     to: String,
     subject: String,
     body: String,
+    #[serde(default)]
+    unsubscribe: Option<String>,
 }
+
+/// What advertising is for.
+pub const ADVERTISING: &str = "advertising";
 
 /// An e-mail to be queued.
 pub struct NewMail<'a> {
@@ -122,19 +136,43 @@ impl Mails {
 
     /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
     pub fn queue(&self, mail: NewMail<'_>) -> Unit {
-        self.queue_as(MailState::Waiting, mail)
+        self.queue_as(MailState::Waiting, mail, None, None)
     }
 
     /// The same for one of many that nobody waits for: it goes out when no other is due.
     pub fn queue_patiently(&self, mail: NewMail<'_>) -> Unit {
-        self.queue_as(MailState::Patient, mail)
+        self.queue_as(MailState::Patient, mail, None, None)
     }
 
-    fn queue_as(&self, state: MailState, mail: NewMail<'_>) -> Unit {
+    /// The same for advertising to somebody, who takes their consent back under an address.
+    pub fn queue_advertising(&self, mail: NewMail<'_>, to: UserId, unsubscribe: String) -> Unit {
+        self.queue_as(MailState::Patient, mail, Some(to), Some(unsubscribe))
+    }
+
+    /// Whether as many patient e-mails for something wait.
+    pub async fn waiting(&self, purpose: &str, count: u32) -> Result<bool, PortError> {
+        let waiting = Query::all(QueuedMail::TABLE, count).is("state", MailState::Patient).is("purpose", purpose);
+        Ok(self.ports.records.select(waiting).await?.len() >= count as usize)
+    }
+
+    /// The unit of work that takes advertising to somebody out of the queue.
+    pub async fn withdrawn(&self, to: UserId) -> Result<Unit, PortError> {
+        let waiting = Query::all(QueuedMail::TABLE, WITHDRAWN).is("advertised", to).is("state", MailState::Patient);
+        let mails = self.ports.records.list::<QueuedMail>(waiting).await?;
+        Ok(mails.iter().fold(Unit::new(), |unit, mail| unit.delete(&mail.record)))
+    }
+
+    fn queue_as(
+        &self,
+        state: MailState,
+        mail: NewMail<'_>,
+        advertised: Option<UserId>,
+        unsubscribe: Option<String>,
+    ) -> Unit {
         let NewMail { purpose, to, subject, body, useful_for } = mail;
         let now = self.ports.clock.now();
         let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
-        let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body };
+        let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body, unsubscribe };
         let text = serde_json::to_string(&contents).expect("texts can be written");
         let sealer = self.ports.keys.sealer();
         let queued = QueuedMail {
@@ -147,6 +185,7 @@ impl Mails {
             reason: None,
             sealed_with: sealer.key(),
             contents: sealer.seal(&place(&id), &text),
+            advertised,
             created_at: now,
         };
         Unit::new().insert(&queued)

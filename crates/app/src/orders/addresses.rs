@@ -122,6 +122,12 @@ impl Orders {
         Ok(rows.into_iter().map(|row| (row.record.address, row.record.open(&sealer))).collect())
     }
 
+    /// An order's own address; none when it is erased, or nobody can read it.
+    pub(super) async fn own_address(&self, address: AddressId) -> Outcome<Option<ShipTo>> {
+        let stored = self.ports.records.load::<ShippingAddress>(address).await?;
+        Ok(stored.and_then(|stored| stored.record.open(&self.ports.keys.sealer())))
+    }
+
     /// Keeps an order's own address. The same order again keeps the same address.
     pub(super) async fn keep_address(&self, order: OrderId, user: UserId, ship_to: &ShipTo) -> Outcome<AddressId> {
         let address = AddressId::derived(&[&order.0]);

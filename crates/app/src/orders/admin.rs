@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{AddressId, OfferId, UserId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::OrderQuery;
+use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,7 +19,7 @@ use super::addresses::{ShipTo, address_of};
 use super::books::AfterSale;
 use super::shipping::ShippingView;
 use super::view::OrderView;
-use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString};
+use crate::http::{Items, Operator, Outcome, PageParameters, QueryString, named};
 
 /// Seconds in payment after which an order counts as stuck.
 const STUCK_AFTER_SECONDS: u64 = 300;
@@ -30,6 +31,8 @@ pub(super) struct Filters {
     user: Option<String>,
     offer: Option<String>,
     stuck: Option<bool>,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 /// An order as the seller sees it: with who placed it.
@@ -40,22 +43,24 @@ pub(super) struct SoldOrder {
     user_id: UserId,
     #[serde(flatten)]
     order: OrderView,
-    /// Where its goods go, when the order says so itself, null when that cannot be read; else to the address of the buyer's
-    /// account.
+    /// Where its goods go, when the order says so itself, null when that cannot be read; else to the address that the
+    /// buyer's account had, which `GET /admin/orders/{id}/address` leads to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ShipTo>)]
     ship_to: Option<Option<ShipTo>>,
 }
 
-/// Orders of all buyers, newest first.
+/// Orders of all buyers, newest first; every filter must hold. `POST /admin/users/find` gives the user of an e-mail address.
 #[utoipa::path(
     get, path = "/api/v1/admin/orders", tag = "admin",
     params(
         ("state" = Option<String>, Query), ("user" = Option<String>, Query), ("offer" = Option<String>, Query),
         ("stuck" = Option<bool>, Query, description = "Only those that have been in payment for more than five minutes"),
+        ("from" = Option<String>, Query, description = "Placed at this time or later (RFC 3339)"),
+        ("to" = Option<String>, Query, description = "Placed before this time"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<SoldOrder>)),
+    responses((status = 200, body = Items<SoldOrder>), (status = 400, description = "malformed_request")),
     security(("bearer" = [])),
 )]
 pub(super) async fn list(
@@ -64,28 +69,37 @@ pub(super) async fn list(
     QueryString(filters): QueryString<Filters>,
     page: PageParameters,
 ) -> Outcome<Json<Items<SoldOrder>>> {
-    let mut query = OrderQuery::default();
-    if let Some(state) = present(filters.state.as_ref()) {
-        query.state = Some(state.parse().map_err(|_| malformed("state"))?);
-    }
-    if let Some(user) = present(filters.user.as_ref()) {
-        query.person = Some(user.parse().map_err(|_| malformed("user"))?);
-    }
-    if let Some(offer) = present(filters.offer.as_ref()) {
-        query.offer = Some(offer.parse::<OfferId>().map_err(|_| malformed("offer"))?.number());
-    }
-    if filters.stuck == Some(true) {
-        if query.state.is_some_and(|state| state != OrderState::Paying) {
-            return Ok(Json(Items { items: Vec::new(), next_cursor: None }));
-        }
-        query.state = Some(OrderState::Paying);
-        query.granted_before = Some(orders.ports.clock.now() - std::time::Duration::from_secs(STUCK_AFTER_SECONDS));
-    }
+    let Some(query) = filters.query(orders.ports.clock.now())? else {
+        return Ok(Json(Items { items: Vec::new(), next_cursor: None }));
+    };
     let view = |hold: &Hold, after: Option<&AfterSale>| (hold.clone(), ShippingView::of(hold, after));
     let Items { items, next_cursor } = orders.page(&page, query, view).await?;
     let mut addresses = orders.addresses(items.iter().map(|(hold, _)| hold)).await?;
     let sold = items.into_iter().map(|(hold, shipping)| orders.sold(&hold, shipping, &mut addresses));
     Ok(Json(Items { items: sold.collect(), next_cursor }))
+}
+
+impl Filters {
+    /// What they select; none when that can be nothing.
+    fn query(&self, now: Time) -> Outcome<Option<OrderQuery>> {
+        let mut query = OrderQuery {
+            state: named("state", self.state.as_deref())?,
+            person: named("user", self.user.as_deref())?,
+            offer: named::<OfferId>("offer", self.offer.as_deref())?.map(OfferId::number),
+            granted_from: named("from", self.from.as_deref())?,
+            granted_before: named("to", self.to.as_deref())?,
+            ..OrderQuery::default()
+        };
+        if self.stuck == Some(true) {
+            if query.state.is_some_and(|state| state != OrderState::Paying) {
+                return Ok(None);
+            }
+            let stuck = now - Duration::from_secs(STUCK_AFTER_SECONDS);
+            query.state = Some(OrderState::Paying);
+            query.granted_before = Some(query.granted_before.map_or(stuck, |to| to.min(stuck)));
+        }
+        Ok(Some(query))
+    }
 }
 
 impl Orders {
@@ -106,12 +120,4 @@ impl Orders {
         let mut addresses = self.addresses(std::iter::once(hold)).await?;
         Ok(self.sold(hold, ShippingView::of(hold, Some(after)), &mut addresses))
     }
-}
-
-fn present(parameter: Option<&String>) -> Option<&str> {
-    parameter.map(String::as_str).filter(|text| !text.is_empty())
-}
-
-fn malformed(parameter: &str) -> Problem {
-    Problem::new(ErrorCode::MalformedRequest).detail(format!("{parameter} is not one that exists"))
 }

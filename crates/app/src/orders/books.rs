@@ -17,12 +17,14 @@ use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::{ProductKind, RefundPolicy};
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::step::Step;
 use firstcome_core::tax::{self, Tax};
 use firstcome_core::time::Time;
 
 use super::parts::{self, PartBack};
 use super::refunds::{Refund, Taken};
 use super::shipping::Parcel;
+use super::steps::told;
 use super::tax::kinds_of;
 
 /// Refunds of one order that are read; so many decisions about one order are not made.
@@ -86,6 +88,8 @@ pub(super) struct Books {
     refunds: Vec<Stored<Refund>>,
     /// A refund that is decided now.
     pub(super) decided: Option<Refund>,
+    /// What the buyer is told of it.
+    pub(super) told: Option<Step>,
     /// The row as it is stored.
     stored: Option<Stored<AfterSale>>,
     /// What went back at the provider's side.
@@ -106,7 +110,7 @@ impl Books {
         let elsewhere = parts::sent_elsewhere(records, hold.order).await?;
         let kinds = kinds_of(records, hold).await?;
         let tax = tax::of_order(hold, |offer| kinds.get(&offer).is_some_and(|kind| kind.is_untaxed()));
-        Ok(Self { hold: hold.clone(), after, refunds, decided: None, stored, elsewhere, tax, kinds })
+        Ok(Self { hold: hold.clone(), after, refunds, decided: None, told: None, stored, elsewhere, tax, kinds })
     }
 
     /// The books of an order of which nothing else is known.
@@ -115,12 +119,27 @@ impl Books {
         let after = AfterSale::new(&hold);
         let refunds = refunds.into_iter().map(|record| Stored { record, version: 1 }).collect();
         let tax = tax::of_order(&hold, |_| false);
-        Self { hold, after, refunds, decided: None, stored: None, elsewhere: Vec::new(), tax, kinds: HashMap::new() }
+        Self {
+            hold,
+            after,
+            refunds,
+            decided: None,
+            told: None,
+            stored: None,
+            elsewhere: Vec::new(),
+            tax,
+            kinds: HashMap::new(),
+        }
     }
 
     /// Refunds that were decided and not refused since.
     pub(super) fn standing(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.iter().map(|stored| &stored.record).filter(|refund| refund.state != RefundState::Refused)
+    }
+
+    /// Whether a refund was refused.
+    pub(super) fn any_refused(&self) -> bool {
+        self.refunds.iter().any(|stored| stored.record.state == RefundState::Refused)
     }
 
     /// The refund of this id, if it was decided before.
@@ -242,7 +261,8 @@ impl Books {
             reason,
             by_provider: false,
             created_at: now,
-            all_of: is_whole.then_some(self.hold.order),
+            // One that was refused may have left units beside the one that took all the others.
+            all_of: (is_whole && self.whole().is_none()).then_some(self.hold.order),
             tax_free: taken.tax_free,
             vat: None,
             shipping_fee: Some(fee).filter(|fee| *fee > 0),
@@ -281,10 +301,12 @@ impl Books {
         if self.decided.is_none() && self.after == unchanged {
             return Unit::new();
         }
-        match self.decided.take() {
+        let told = self.told.take().map(|step| told(&self.hold, step));
+        let unit = match self.decided.take() {
             Some(refund) => self.touch(now).insert(&refund).event(&refund.begins(), now),
             None => self.touch(now),
-        }
+        };
+        told.iter().fold(unit, |unit, told| unit.event(told, now))
     }
 
     /// Writes the order's row: who decides about the order at the same moment decides again.

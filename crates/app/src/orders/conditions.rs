@@ -59,6 +59,7 @@ impl Orders {
                 Ok(buyer.created_at().is_some_and(|at| now.since(at) >= DAY * days))
             }
             Condition::OwnsProduct(product) => self.owns(buyer, product).await,
+            Condition::IdentityVerified(_) => Ok(self.facts.is_identified(buyer).await?),
         }
     }
 
@@ -109,5 +110,6 @@ fn explained(condition: Condition) -> String {
         Condition::EmailVerified(_) => "Only for accounts with a verified e-mail".to_owned(),
         Condition::AccountOlderThanDays(days) => format!("Only for accounts that are {days} days old or older"),
         Condition::OwnsProduct(product) => format!("Only for those who have bought {product}"),
+        Condition::IdentityVerified(_) => "Only for accounts of which it is verified whose they are".to_owned(),
     }
 }

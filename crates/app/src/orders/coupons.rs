@@ -31,6 +31,8 @@ record! {
         pub(super) minimum_amount: Option<i64>,
         /// When it expires.
         pub(super) valid_until: Time,
+        /// Whether it was canceled; missing in rows from before that was told.
+        pub(super) voided: Option<bool>,
     }
     indexes [unique "coupons_by_code" ("code")]
 }
@@ -52,6 +54,9 @@ impl Orders {
     pub(super) async fn coupon(&self, buyer: UserId, code: &str, total: Money) -> Outcome<(Coupon, i64)> {
         let found = self.own_vouchers.find::<Coupon>(code).await?.filter(|coupon| coupon.user == buyer);
         let coupon = found.ok_or_else(|| not_applicable("unknown", "You have no coupon with this code"))?;
+        if coupon.voided == Some(true) {
+            return Err(not_applicable("voided", "It has been canceled"));
+        }
         if self.ports.clock.now() >= coupon.valid_until {
             return Err(not_applicable("expired", "It has expired").with("valid_until", coupon.valid_until));
         }

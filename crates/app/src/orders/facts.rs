@@ -10,6 +10,7 @@ use firstcome_core::ports::{LoggedEvent, PortError, Records, StockLedger};
 use firstcome_core::product::{Condition, ProductKind, RefundPolicy};
 use firstcome_core::record;
 use firstcome_core::records::{Json, Query, Record as _, RecordsExt, Unit};
+use firstcome_core::time::Time;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
@@ -56,6 +57,18 @@ record! {
         pub user: UserId,
         /// Where goods are sent unless the order says otherwise.
         pub address: Option<AddressId>,
+    }
+    indexes []
+}
+
+record! {
+    /// A buyer of whom it is verified who they are.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct IdentifiedBuyer in "identified_buyers" {
+        /// Who.
+        pub user: UserId,
+        /// Since when.
+        pub at: Time,
     }
     indexes []
 }
@@ -177,6 +190,15 @@ impl Facts {
         Ok(self.buyer(user).await?.is_some())
     }
 
+    /// Whether it is announced that it is verified who somebody is.
+    pub(super) async fn is_identified(&self, user: UserId) -> Result<bool, PortError> {
+        if self.records.load::<IdentifiedBuyer>(user).await?.is_some() {
+            return Ok(true);
+        }
+        self.accounts.catch_up().await?;
+        Ok(self.records.load::<IdentifiedBuyer>(user).await?.is_some())
+    }
+
     async fn buyer(&self, user: UserId) -> Result<Option<BuyerFacts>, PortError> {
         let mut known = self.records.load::<BuyerFacts>(user).await?;
         if known.is_none() {
@@ -259,8 +281,12 @@ impl Handler<LoggedEvent> for AccountFacts {
                 RoleEvent::UserRegistered { user, address } | RoleEvent::UserChanged { user, address } => {
                     unit = unit.advance(&BuyerFacts { user, address }, event.position);
                 }
+                RoleEvent::UserIdentified { user } => {
+                    unit = unit.advance(&IdentifiedBuyer { user, at: event.at }, event.position);
+                }
                 RoleEvent::UserErased { user } => {
                     unit = unit.advance(&BuyerFacts { user, address: None }, event.position);
+                    unit = unit.delete(&IdentifiedBuyer { user, at: event.at });
                     unit.append(forget(&*self.records, user).await?);
                 }
                 _ => {}

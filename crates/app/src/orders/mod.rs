@@ -16,6 +16,7 @@
 
 mod addresses;
 mod admin;
+mod admin_address;
 mod admin_refund;
 mod audit;
 mod basket;
@@ -42,10 +43,13 @@ mod projection;
 mod quote;
 mod receipt;
 mod refunds;
+mod resend;
 mod returns;
 mod shipping;
+mod steps;
 mod stream;
 mod sweep;
+mod taken_back;
 mod tax;
 mod terms;
 #[cfg(test)]
@@ -58,6 +62,7 @@ use firstcome_core::events::topics;
 use firstcome_core::lag::Lag;
 use firstcome_core::ports::{Clock, EventLog, OrderArchive, PortError, Records, RoleName, StockLedger};
 use firstcome_core::records::{Record, Table};
+use firstcome_core::step::Unwritten;
 use jiff::tz::TimeZone;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -83,6 +88,7 @@ pub use view::OrderView;
 pub const TABLES: &[&Table] = &[
     facts::OfferFacts::TABLE,
     facts::BuyerFacts::TABLE,
+    facts::IdentifiedBuyer::TABLE,
     addresses::ShippingAddress::TABLE,
     refunds::Refund::TABLE,
     parts::PartBack::TABLE,
@@ -120,6 +126,8 @@ pub struct Ports {
     pub keys: Arc<Keys>,
     /// Where the days begin that refunds count.
     pub time_zone: TimeZone,
+    /// What buyers are not told.
+    pub unwritten: Unwritten,
     /// What the shop is on receipts, and what it counts with.
     pub shop: ShopTerms,
 }
@@ -180,6 +188,8 @@ pub async fn create(ports: Ports, metrics: &mut Registry) -> Result<Role, PortEr
         workers.push(letters.follow(&refunds::consumer(&ports, topic)));
     }
 
+    workers.extend(steps::worker(&ports, &mut letters));
+
     let router = routes().with_state(orders);
     Ok(Role { name: "orders", router, workers, letters: Some(letters) })
 }
@@ -202,8 +212,10 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(returns::post))
         .routes(routes!(admin::list))
         .routes(routes!(admin_refund::post))
+        .routes(routes!(admin_address::get))
         .routes(routes!(shipping::ship))
         .routes(routes!(shipping::deliver))
+        .routes(routes!(resend::post))
         .routes(routes!(returns::approve))
         .routes(routes!(returns::refuse))
         .routes(routes!(returns::receive))

@@ -20,6 +20,10 @@ use crate::voucher_code::normal_code;
 
 /// How long a voucher that was issued in this moment may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
+/// How long they may gather while many are issued: whoever uses one earlier has them read at once.
+const GATHERING: Duration = Duration::from_millis(200);
+/// As many as are read in one commit.
+const BATCH: usize = 8_192;
 
 /// The vouchers, and the consumer that follows them.
 pub(super) struct OwnVouchers {
@@ -30,11 +34,18 @@ pub(super) struct OwnVouchers {
 impl OwnVouchers {
     pub(super) fn new(ports: &Ports) -> Self {
         let consumer = Consumer::new(topic(ports, topics::VOUCHERS), &ports.records, &ports.clock, Follow);
+        let consumer = consumer.in_batches_of(BATCH).gathering(GATHERING);
         Self { records: ports.records.clone(), consumer: Arc::new(consumer) }
     }
 
     pub(super) fn worker(&self, letters: &mut Letters) -> Worker {
         letters.follow(&self.consumer)
+    }
+
+    /// Hears what was announced up to now.
+    #[cfg(test)]
+    pub(super) async fn catch_up(&self) {
+        self.consumer.catch_up().await.expect("heard");
     }
 
     /// The coupon or gift card with this code, however it is typed.
@@ -63,9 +74,18 @@ impl Handler<LoggedEvent> for Follow {
         let mut unit = Unit::new();
         for event in items {
             match parse(event)? {
-                RoleEvent::CouponIssued { voucher, code, user, offer, discount, minimum_amount, valid_until } => {
-                    let discount = Json(discount);
-                    let coupon = Coupon { voucher, code, user, offer, discount, minimum_amount, valid_until };
+                RoleEvent::CouponIssued {
+                    voucher,
+                    code,
+                    user,
+                    offer,
+                    discount,
+                    minimum_amount,
+                    valid_until,
+                    voided,
+                } => {
+                    let (discount, voided) = (Json(discount), Some(voided));
+                    let coupon = Coupon { voucher, code, user, offer, discount, minimum_amount, valid_until, voided };
                     unit = unit.advance(&coupon, event.position);
                 }
                 RoleEvent::GiftCardSaved { voucher, code, user, offer, face, valid_until, voided } => {

@@ -4,7 +4,8 @@
 //!    took all of the money back by itself).
 //! 2. The vouchers role takes back what it delivered: `vouchers.voided`. Or it was just used: `vouchers.in_use`, and the
 //!    refund is REFUSED, which `refund.refused` tells.
-//! 3. The units go back to the ledger (`Return`, once per refund id): `order.canceled`; then `refund.approved`.
+//! 3. The units go back to the ledger (`Return`, once per refund id), and with the last of them the order's coupon
+//!    ([`super::taken_back`]): `order.canceled`; then `refund.approved`.
 //! 4. The payments role sends the money back, to the charge and what the charge does not have to the gift card that had paid
 //!    the rest: `refund.done`, and only now does the refund look done.
 //!
@@ -26,6 +27,7 @@ use firstcome_core::ports::{LoggedEvent, PortError};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::record;
 use firstcome_core::records::{Json, RecordsExt, Stored, Unit};
+use firstcome_core::step::Step;
 use firstcome_core::tax::Tax;
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,8 @@ use serde::{Deserialize, Serialize};
 use super::books::{Books, SoldLine, sold_lines};
 use super::parts::{PartBack, tax_of};
 use super::policy::{self, GivenUp};
-use super::{Ports, topic};
+use super::steps::told;
+use super::{Ports, taken_back, topic};
 use crate::consumer::{Consumer, HandleError, Handler, parse};
 
 /// Why money goes back, when nobody wrote why.
@@ -179,6 +182,17 @@ impl Refund {
         RoleEvent::RefundApproved { refund, order, amount, to_card, reason, policy: Some(policy), tax_free }
     }
 
+    /// What its buyer is told.
+    fn told(&self, step: Step) -> RoleEvent {
+        RoleEvent::OrderStep { order: self.order, user: self.user, step }
+    }
+
+    /// What its buyer is told when the money is back; nothing while it is not, nor when there was none.
+    fn money_is_back(&self) -> Option<RoleEvent> {
+        let is_back = self.state == RefundState::Done && self.amount > 0;
+        is_back.then(|| self.told(Step::Refunded { amount: self.from_charge(), to_card: self.to_card() }))
+    }
+
     /// The event that ends it without money.
     fn was_refused(&self) -> RoleEvent {
         let Self { refund, order, policy, .. } = *self;
@@ -270,7 +284,8 @@ impl Refunds {
         let (now, tax) = (self.ports.clock.now(), books.tax_of(refund, amount.amount, None));
         let (tax_free, vat) = (Some(tax.tax_free), Some(tax.vat));
         let part = PartBack { refund, order, amount: amount.amount, at: now, tax_free, vat };
-        Ok(books.touch(now).advance(&part, 1))
+        let told = told(&hold, Step::Refunded { amount, to_card: 0 });
+        Ok(books.touch(now).advance(&part, 1).event(&told, now))
     }
 
     /// What was delivered is taken back: give the units back, then let the money go.
@@ -282,10 +297,12 @@ impl Refunds {
         let (order, now) = (stored.record.order, self.ports.clock.now());
         let mut unit = Unit::new();
         if let Some(hold) = self.ports.ledger.find(order).await? {
-            let (lines, whole) = (stored.record.lines(&hold), stored.record.is_whole());
+            let lines = stored.record.lines(&hold);
             self.take_back(&stored.record, &lines).await?;
-            unit = unit.event(&RoleEvent::OrderCanceled { refund, order, lines, whole }, now);
             let books = Books::read(&*self.ports.records, &hold).await?;
+            let whole = taken_back::note(&*self.ports.ledger, &books, refund).await?;
+            let told = told(&hold, Step::TakenBack { lines: lines.clone(), whole });
+            unit = unit.event(&RoleEvent::OrderCanceled { refund, order, lines, whole }, now).event(&told, now);
             let left = books.left_beside(refund);
             if !stored.record.by_provider && left < stored.record.amount {
                 // What this one leaves is for the others. What went back elsewhere went back of the charge.
@@ -297,7 +314,8 @@ impl Refunds {
         }
         if stored.record.to_card() == 0 && (stored.record.by_provider || stored.record.amount == 0) {
             stored.record.state = RefundState::Done;
-            return Ok(unit.update(&stored));
+            let told = stored.record.money_is_back();
+            return Ok(told.iter().fold(unit, |unit, told| unit.event(told, now)).update(&stored));
         }
         let approved = stored.record.approved();
         Ok(unit.update(&stored).event(&approved, now))
@@ -332,17 +350,22 @@ impl Refunds {
         // Less than was wanted, when a part had gone back before.
         let went_back = went_back.filter(|_| !stored.record.by_provider);
         let to_card = stored.record.to_card();
+        let now = self.ports.clock.now();
         let amount = went_back.map_or(stored.record.amount, |money| money.amount + to_card);
         if amount != stored.record.amount {
             stored.record.amount = amount;
-            return self.counted_again(stored).await;
+            let told = stored.record.money_is_back();
+            let unit = self.counted_again(stored).await?;
+            return Ok(told.iter().fold(unit, |unit, told| unit.event(told, now)));
         }
         if state != RefundState::Refused {
-            return Ok(Unit::new().update(&stored));
+            let told = stored.record.money_is_back();
+            return Ok(told.iter().fold(Unit::new().update(&stored), |unit, told| unit.event(told, now)));
         }
         // Another may take all that is left.
         stored.record.all_of = None;
-        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), self.ports.clock.now()))
+        let told = stored.record.told(Step::RefundRefused);
+        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), now).event(&told, now))
     }
 
     /// A refund became less than it was: so does its part of the order's tax.

@@ -11,6 +11,7 @@ use firstcome_core::ids::{EventId, OfferNumber, RefundId};
 use firstcome_core::ledger::Hold;
 use firstcome_core::order::{OrderState, ShippingState};
 use firstcome_core::product::RefundPolicy;
+use firstcome_core::step::Step;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,7 @@ impl Orders {
             ended_at: None,
             refusal: None,
         });
+        books.told = Some(Step::ReturnRequested);
         Ok(())
     }
 
@@ -135,13 +137,14 @@ impl Orders {
     async fn on_return(
         &self,
         hold: &Hold,
-        to: ShippingState,
+        (to, told): (ShippingState, Step),
         change: impl Fn(&mut Books, Returning, Time) -> Outcome<Returning>,
     ) -> Outcome<Json<SoldOrder>> {
         self.step(hold, |books, now| {
             books.moves(ShippingState::ReturnRequested, to)?;
             let returning = books.after.parcel.0.returning.clone().ok_or_else(|| books.not_there())?;
             books.after.parcel.0.returning = Some(change(books, returning, now)?);
+            books.told = Some(told.clone());
             Ok(())
         })
         .await
@@ -170,7 +173,7 @@ pub(super) async fn approve(
         None => Ok(Returning { approved_at: Some(now), ..returning }),
         Some(_) => Err(books.not_there()),
     };
-    orders.on_return(&hold, ShippingState::ReturnRequested, agree).await
+    orders.on_return(&hold, (ShippingState::ReturnRequested, Step::ReturnApproved), agree).await
 }
 
 /// Why goods are not taken back.
@@ -206,7 +209,7 @@ pub(super) async fn refuse(
         let refusal = Some(body.value.reason.clone());
         Ok(Returning { ended_at: Some(now), refusal, ..returning })
     };
-    orders.on_return(&hold, ShippingState::ReturnRefused, refuse).await
+    orders.on_return(&hold, (ShippingState::ReturnRefused, Step::ReturnRefused), refuse).await
 }
 
 /// What is done with goods that came back.
@@ -261,5 +264,5 @@ pub(super) async fn receive(
         }
         Ok(Returning { ended_at: Some(now), ..returning })
     };
-    orders.on_return(&hold, ShippingState::Returned, receive).await
+    orders.on_return(&hold, (ShippingState::Returned, Step::ReturnReceived), receive).await
 }

@@ -11,8 +11,9 @@ use axum::extract::State;
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::{EventId, OrderId};
 use firstcome_core::ledger::{Hold, HoldState};
-use firstcome_core::order::ShippingState;
+use firstcome_core::order::{OrderState, ShippingState};
 use firstcome_core::records::{Field as _, Record as _, Value};
+use firstcome_core::step::Step;
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -117,11 +118,16 @@ pub(super) fn has_goods(hold: &Hold) -> bool {
     is_sold && hold.facts.as_ref().is_some_and(|facts| facts.address.is_some())
 }
 
+/// Whether nothing is left of an order that was sold, on any of its lines.
+fn is_over(hold: &Hold) -> bool {
+    matches!(OrderState::of(hold), OrderState::Canceled | OrderState::Returned)
+}
+
 impl ShippingView {
     /// Where the goods of an order are, by its row; none when there are none, or when they never left.
     pub(super) fn of(hold: &Hold, after: Option<&AfterSale>) -> Option<Self> {
         let shipping = after.and_then(|after| after.shipping);
-        if !has_goods(hold) || hold.state == HoldState::Returned && shipping.is_none() {
+        if !has_goods(hold) || is_over(hold) && shipping.is_none() {
             return None;
         }
         let parcel = after.map(|after| after.parcel.0.clone()).unwrap_or_default();
@@ -174,7 +180,8 @@ pub(super) async fn ship(
     let hold = orders.any(&id).await?;
     orders
         .step(&hold, |books, now| {
-            if hold.state != HoldState::Sold || !has_goods(&hold) || books.whole().is_some() {
+            let is_goods = |line: &TakenLine| orders.facts.is_goods(line.offer);
+            if !has_goods(&hold) || !books.lines_left().iter().any(is_goods) {
                 return Err(wrong_state(&hold, "There is nothing to ship for it"));
             }
             books.moves(ShippingState::Preparing, ShippingState::Shipping)?;
@@ -182,6 +189,8 @@ pub(super) async fn ship(
             parcel.carrier = Some(body.value.carrier.clone());
             parcel.tracking = Some(body.value.tracking.clone());
             parcel.shipped_at = Some(now);
+            let Request { carrier, tracking } = &body.value;
+            books.told = Some(Step::Shipped { carrier: carrier.clone(), tracking: tracking.clone() });
             Ok(())
         })
         .await
@@ -209,6 +218,7 @@ pub(super) async fn deliver(
         .step(&hold, |books, now| {
             books.moves(ShippingState::Shipping, ShippingState::Delivered)?;
             books.after.parcel.0.delivered_at = Some(now);
+            books.told = Some(Step::Delivered);
             Ok(())
         })
         .await

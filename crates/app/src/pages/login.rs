@@ -3,12 +3,13 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
+use firstcome_core::codes::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::Call;
 use super::failure::Failure;
-use super::fields::{Fields, Parameters};
+use super::fields::{Fields, Parameters, filled};
 use super::problem::Problem;
 use super::respond::{html, local_path, redirect};
 use super::session::Tokens;
@@ -20,6 +21,8 @@ struct Page<'a> {
     page: &'a Visitor,
     email: &'a str,
     next: &'a str,
+    /// Whether the account has a second factor.
+    asks_for_code: bool,
     refusal: Option<String>,
 }
 
@@ -34,27 +37,37 @@ pub(super) async fn show(visitor: Visitor, Parameters(Next { next }): Parameters
     if visitor.is_signed_in() {
         return redirect(if next.is_empty() { "/" } else { next });
     }
-    html(&visitor, StatusCode::OK, &Page { page: &visitor, email: "", next, refusal: None })
+    html(&visitor, StatusCode::OK, &Page { page: &visitor, email: "", next, asks_for_code: false, refusal: None })
 }
 
 #[derive(Deserialize)]
 pub(super) struct Form {
     email: String,
     password: String,
+    #[serde(default)]
+    code: String,
     next: Option<String>,
 }
 
 /// `POST /login`
 pub(super) async fn submit(visitor: Visitor, Fields(form): Fields<Form>) -> Result<Response, Failure> {
-    match begin(&visitor, form.email.trim(), &form.password, form.next.as_deref()).await {
+    let code = filled(&form.code);
+    match begin(&visitor, form.email.trim(), &form.password, code, form.next.as_deref()).await {
         Ok(response) => Ok(response),
         Err(problem) if problem.status.is_server_error() => Err(problem.into()),
         Err(problem) => {
             let refusal = Some(problem.message(&visitor));
             let next = local_path(form.next.as_deref()).unwrap_or_default();
-            Ok(html(&visitor, problem.status, &Page { page: &visitor, email: &form.email, next, refusal }))
+            let asks_for_code = asks_for_code(&problem) || code.is_some();
+            let page = Page { page: &visitor, email: &form.email, next, asks_for_code, refusal };
+            Ok(html(&visitor, problem.status, &page))
         }
     }
+}
+
+/// Whether the password was right, and a code is missing or wrong.
+fn asks_for_code(problem: &Problem) -> bool {
+    problem.is(ErrorCode::SecondFactorRequired) || problem.is(ErrorCode::SecondFactorWrong)
 }
 
 /// Logs in and goes on to where the visitor wanted, the seller to their own part of the shop.
@@ -62,9 +75,13 @@ pub(super) async fn begin(
     visitor: &Visitor,
     email: &str,
     password: &str,
+    code: Option<&str>,
     next: Option<&str>,
 ) -> Result<Response, Problem> {
     let mut body = json!({ "email": email, "password": password });
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
     if !visitor.device.is_empty() {
         body["device"] = json!(visitor.device);
     }
@@ -79,10 +96,11 @@ pub(super) async fn begin(
 /// [`begin`] for whoever has just set their password. That is done, and its code used up: if the log-in has to wait, it is all
 /// that is left to do.
 pub(super) async fn begin_with_new(visitor: &Visitor, email: &str, password: &str, next: Option<&str>) -> Response {
-    begin(visitor, email, password, next).await.unwrap_or_else(|problem| {
+    begin(visitor, email, password, None, next).await.unwrap_or_else(|problem| {
         let refusal = Some(visitor.say("login-left", problem.message(visitor)));
         let next = local_path(next).unwrap_or_default();
-        html(visitor, StatusCode::OK, &Page { page: visitor, email, next, refusal })
+        let asks_for_code = asks_for_code(&problem);
+        html(visitor, StatusCode::OK, &Page { page: visitor, email, next, asks_for_code, refusal })
     })
 }
 

@@ -5,7 +5,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::{Call, escape, query};
 use super::cookies::{Lifetime, decode, encode};
@@ -33,7 +33,21 @@ struct Page<'a> {
     name: String,
     phone: String,
     address: String,
+    asked: Vec<Asked>,
     problem: Option<Problem>,
+}
+
+/// Something that the visitor is asked to agree to.
+#[derive(Deserialize)]
+struct Asked {
+    what: String,
+    version: String,
+    required: bool,
+}
+
+#[derive(Deserialize)]
+struct AllAsked {
+    items: Vec<Asked>,
 }
 
 impl<'a> Page<'a> {
@@ -48,6 +62,7 @@ impl<'a> Page<'a> {
             name: String::new(),
             phone: String::new(),
             address: String::new(),
+            asked: Vec::new(),
             problem: None,
         }
     }
@@ -153,11 +168,18 @@ pub(super) async fn check_code(visitor: Visitor, Fields(form): Fields<Code>) -> 
 }
 
 /// `GET /signup/details`
-pub(super) async fn details(visitor: Visitor, Parameters(Next { next }): Parameters<Next>) -> Response {
+pub(super) async fn details(
+    visitor: Visitor,
+    Parameters(Next { next }): Parameters<Next>,
+) -> Result<Response, Failure> {
     match visitor.cookies.get(VERIFIED) {
-        Some(_) => Page::step(&visitor, 3, next.as_deref()).answer(),
-        None => to_step("/signup", next.as_deref()),
+        Some(_) => Ok(Page { asked: asked(&visitor).await?, ..Page::step(&visitor, 3, next.as_deref()) }.answer()),
+        None => Ok(to_step("/signup", next.as_deref())),
     }
+}
+
+async fn asked(visitor: &Visitor) -> Result<Vec<Asked>, Problem> {
+    Ok(visitor.ask::<AllAsked>(Call::get("/auth/consents")).await?.items)
 }
 
 #[derive(Deserialize)]
@@ -168,7 +190,26 @@ pub(super) struct Details {
     phone: String,
     #[serde(default)]
     address: String,
+    terms: Option<String>,
+    privacy: Option<String>,
+    advertising: Option<String>,
+    advertising_at_night: Option<String>,
     next: Option<String>,
+}
+
+impl Details {
+    /// What the visitor has ticked; none when that is nothing.
+    fn consents(&self) -> Option<Value> {
+        let mut given = Map::new();
+        for (name, version) in [("terms", &self.terms), ("privacy", &self.privacy)] {
+            given.extend(version.as_ref().map(|version| (name.to_owned(), json!(version))));
+        }
+        let ticked = [("advertising", &self.advertising), ("advertising_at_night", &self.advertising_at_night)];
+        given.extend(
+            ticked.into_iter().filter(|(_, tick)| tick.is_some()).map(|(name, _)| (name.to_owned(), json!(true))),
+        );
+        (!given.is_empty()).then_some(Value::Object(given))
+    }
 }
 
 /// `POST /signup/details`: makes the account and logs in.
@@ -185,9 +226,13 @@ pub(super) async fn create(visitor: Visitor, Fields(form): Fields<Details>) -> R
             body[name] = json!(text);
         }
     }
+    if let Some(consents) = form.consents() {
+        body["consents"] = consents;
+    }
     if let Err(problem) = visitor.ask::<Value>(Call::post("/auth/signup", &body)).await {
+        let asked = asked(&visitor).await?;
         let Details { name, phone, address, next, .. } = form;
-        return Page { name, phone, address, ..Page::step(&visitor, 3, next.as_deref()) }.refused(problem);
+        return Page { name, phone, address, asked, ..Page::step(&visitor, 3, next.as_deref()) }.refused(problem);
     }
     let mut response = login::begin_with_new(&visitor, &email, &form.password, form.next.as_deref()).await;
     for name in [EMAIL, VERIFIED] {

@@ -22,6 +22,7 @@ mod confirm;
 mod follow;
 mod metrics;
 mod notice;
+mod quarantine;
 mod receipts;
 mod reconcile;
 mod refunds;
@@ -69,6 +70,7 @@ pub const TABLES: &[&Table] = &[
     rows::Refund::TABLE,
     transfer::VirtualAccount::TABLE,
     receipts::CashReceipt::TABLE,
+    quarantine::QuarantineRequest::TABLE,
     settlement::Settlement::TABLE,
     settlement::Finding::TABLE,
     DeadLetter::TABLE,
@@ -237,6 +239,9 @@ fn routes() -> OpenApiRouter<Arc<Payments>> {
         .routes(routes!(transfer::request::post))
         .routes(routes!(show::get))
         .routes(routes!(notice::post))
+        .routes(routes!(quarantine::list::get))
+        .routes(routes!(quarantine::ask_again::post))
+        .routes(routes!(quarantine::resolve::post))
         .routes(routes!(settlement::post, settlement::list))
         .routes(routes!(settlement::get))
         .routes(routes!(settlement::findings))

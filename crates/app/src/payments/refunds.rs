@@ -164,7 +164,7 @@ impl Payments {
         all(refunds.into_iter().map(|refund| self.send_back(refund)), self.options.calls).await
     }
 
-    async fn send_back(&self, refund: Stored<Refund>) -> Result<(), PortError> {
+    pub(super) async fn send_back(&self, refund: Stored<Refund>) -> Result<(), PortError> {
         let Some(payment) = self.ports.records.load::<Payment>(refund.record.payment_id).await? else {
             return self.quarantine(refund, "there is no such payment".to_owned()).await;
         };
@@ -235,18 +235,9 @@ impl Payments {
         let ProviderAnswer::Payment(said) = self.ports.provider.lookup(&payment.record.payment_key).await else {
             return self.try_again(refund, words).await;
         };
-        if let Some(transaction) = movement(&said, &refund.record) {
-            return self.sent_back(refund, payment, transaction).await;
-        }
-        // Someone sent the same amount back in the provider's console, and nobody has booked it yet: the buyer has it.
         let known = refunds_of(&*self.ports.records, refund.record.order_id).await?;
-        let unbooked = said.cancels.iter().find(|cancel| {
-            cancel.amount == refund.record.amount
-                && cancel.refund.is_none()
-                && !known.iter().any(|row| row.record.transaction.as_ref() == Some(&cancel.transaction))
-        });
-        if let Some(cancel) = unbooked {
-            return self.sent_back(refund, payment, cancel.transaction.clone()).await;
+        if let Some(transaction) = moved(&said, &refund.record, &known) {
+            return self.sent_back(refund, payment, transaction).await;
         }
         let of_payment = known.iter().filter(|row| row.record.payment_id == refund.record.payment_id);
         let done = of_payment.filter(|row| row.record.state == RefundState::Done);
@@ -258,12 +249,27 @@ impl Payments {
 
     /// All of the money went back by other refunds, which are booked: the buyer has it, and this one is for nothing.
     async fn nothing_left(&self, refund: Stored<Refund>) -> Result<(), PortError> {
-        let event = refund.record.was_done();
-        let unit = Unit::new().update(&refund).delete(&refund.record).event(&event, self.now());
+        let now = self.now();
+        let unit = if refund.record.to_card.is_none() {
+            let event = refund.record.was_done();
+            Unit::new().update(&refund).delete(&refund.record).event(&event, now)
+        } else {
+            // A gift card has got its part by this one, which stays in the books for that.
+            let nothing = Refund {
+                amount: 0,
+                state: RefundState::Done,
+                message: None,
+                due_at: None,
+                updated_at: now,
+                ..refund.record
+            };
+            let event = nothing.was_done();
+            Unit::new().update(&Stored { record: nothing, version: refund.version }).event(&event, now)
+        };
         self.ports.records.commit(unit).await.map(|_| ())
     }
 
-    async fn sent_back(
+    pub(super) async fn sent_back(
         &self,
         refund: Stored<Refund>,
         payment: Stored<Payment>,
@@ -323,6 +329,17 @@ impl Payments {
         }
         Ok(())
     }
+}
+
+/// The same; or someone sent the same amount back in the provider's console, and nobody has booked it yet: the buyer has it.
+pub(super) fn moved(said: &ProviderPayment, refund: &Refund, known: &[Stored<Refund>]) -> Option<String> {
+    let is_unbooked =
+        |transaction: &String| !known.iter().any(|row| row.record.transaction.as_ref() == Some(transaction));
+    let in_console = || {
+        let same = said.cancels.iter().filter(|cancel| cancel.amount == refund.amount && cancel.refund.is_none());
+        same.map(|cancel| &cancel.transaction).find(|transaction| is_unbooked(transaction)).cloned()
+    };
+    movement(said, refund).or_else(in_console)
 }
 
 /// The provider's name for the movement of a refund, if it is in the provider's list.

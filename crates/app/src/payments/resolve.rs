@@ -87,7 +87,7 @@ impl Payments {
         all(attempts.into_iter().map(|attempt| self.resolve(attempt)), self.options.calls).await
     }
 
-    async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
+    pub(super) async fn resolve(&self, attempt: Stored<Payment>) -> Result<(), PortError> {
         if attempt.record.is_transfer() {
             return self.look_after_account(attempt).await;
         }
@@ -99,7 +99,7 @@ impl Payments {
     }
 
     /// What the provider says about an attempt. A payment that it cannot find by its key is looked for by its order.
-    async fn look_up(&self, attempt: &Payment) -> Verdict {
+    pub(super) async fn look_up(&self, attempt: &Payment) -> Verdict {
         let provider = &self.ports.provider;
         let by_key = provider.lookup(&attempt.payment_key).await;
         let verdict = judge(Asked::Lookup, &by_key, |payment| attempt.is(payment));

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::ids::{OrderId, PaymentId, RefundId};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId, UserId};
+use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::money::Money;
 use firstcome_core::payment::{PaymentMethod, PaymentState, RefundState};
 use firstcome_core::product::RefundPolicy;
@@ -58,6 +59,10 @@ pub(super) struct View {
     /// The cash receipt of a bank transfer, if one is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     cash_receipt: Option<ReceiptView>,
+    /// What a gift card paid beside it. An order that it paid whole has an amount of 0 here, and no attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MoneySchema>)]
+    gift_card: Option<Money>,
     /// Every attempt, oldest first.
     attempts: Vec<AttemptView>,
     /// Every refund, oldest first.
@@ -143,29 +148,65 @@ pub(super) async fn get(
     let records = &*payments.ports.records;
     let mut attempts: Vec<Payment> =
         payments_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
-    attempts.retain(|attempt| may_see(&caller, attempt));
+    attempts.retain(|attempt| may_see(&caller, attempt.person));
     attempts.sort_by_key(|attempt| attempt.created_at);
-    let waits = || attempts.iter().find(|attempt| attempt.state.is_undecided());
-    let counts = attempts.iter().find(|attempt| attempt.live.is_some()).or_else(waits).or(attempts.last());
-    let payment = counts.ok_or_else(Problem::not_found)?;
+    let hold = payments.ports.ledger.find(order).await?.filter(|hold| may_see(&caller, hold.person));
     let mut refunds: Vec<Refund> = refunds_of(records, order).await?.into_iter().map(|stored| stored.record).collect();
     refunds.sort_by_key(|refund| refund.created_at);
+    let waits = || attempts.iter().find(|attempt| attempt.state.is_undecided());
+    let counts = attempts.iter().find(|attempt| attempt.live.is_some()).or_else(waits).or(attempts.last());
+    let (virtual_account, cash_receipt) = match counts {
+        Some(payment) => (payments.account_view(payment).await?, payments.receipt_view(payment).await?),
+        None => (None, None),
+    };
+    let sums = counts.map(Sums::of_attempt).or_else(|| hold.as_ref().and_then(|hold| Sums::of_card(hold, &refunds)));
+    let Sums { payment_id, state, amount, refunded } = sums.ok_or_else(Problem::not_found)?;
+    let by_card = |hold: &Hold| Some(Money::new(hold.by_card()?.amount, hold.unit_price.currency));
     Ok(Json(View {
-        payment_id: payment.payment_id,
+        payment_id,
         order_id: order,
-        state: payment.state,
-        amount: payment.money(),
-        refunded: Money::new(payment.refunded, payment.currency),
-        method: payment.method(),
-        virtual_account: payments.account_view(payment).await?,
-        cash_receipt: payments.receipt_view(payment).await?,
+        state,
+        amount,
+        refunded,
+        gift_card: hold.as_ref().and_then(by_card),
+        method: counts.map_or(PaymentMethod::Checkout, Payment::method),
+        virtual_account,
+        cash_receipt,
         refunds: refunds.into_iter().map(RefundView::from).collect(),
         attempts: attempts.into_iter().map(AttemptView::from).collect(),
     }))
 }
 
-fn may_see(caller: &Identity, attempt: &Payment) -> bool {
-    attempt.person == caller.user || caller.roles.may(Permission::Operate)
+/// What a payment comes to.
+struct Sums {
+    payment_id: PaymentId,
+    state: PaymentState,
+    amount: Money,
+    refunded: Money,
+}
+
+impl Sums {
+    fn of_attempt(payment: &Payment) -> Self {
+        let refunded = Money::new(payment.refunded, payment.currency);
+        Self { payment_id: payment.payment_id, state: payment.state, amount: payment.money(), refunded }
+    }
+
+    /// Of an order that a gift card has paid whole, for which nobody asked the provider.
+    fn of_card(hold: &Hold, refunds: &[Refund]) -> Option<Self> {
+        let paid = hold.by_card().filter(|_| hold.due().amount == 0)?.amount;
+        if !matches!(hold.state, HoldState::Sold | HoldState::Returned) {
+            return None;
+        }
+        let done = refunds.iter().filter(|refund| refund.state == RefundState::Done);
+        let back = done.filter_map(|refund| refund.to_card).sum();
+        let nothing = Money::new(0, hold.unit_price.currency);
+        let state = PaymentState::after_refunds(paid, back);
+        Some(Self { payment_id: hold.attempt, state, amount: nothing, refunded: nothing })
+    }
+}
+
+fn may_see(caller: &Identity, person: UserId) -> bool {
+    person == caller.user || caller.roles.may(Permission::Operate)
 }
 
 impl From<Payment> for AttemptView {

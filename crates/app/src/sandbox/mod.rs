@@ -2,13 +2,15 @@
 //!
 //! A role of its own that knows nothing of the shop: it is reached over HTTP only, with the secret key, like the real
 //! one, and keeps what it believes in its own database. Faults can be scripted (see [`faults`]); notices go to the
-//! shop's webhook (see [`webhooks`]). Amounts are whole units of their currency.
+//! shop's webhook (see [`webhooks`]). Amounts are whole units of their currency. Beside it, it checks who people are
+//! ([`identity`]).
 
 mod api;
 mod checkout;
 mod controls;
 mod error;
 mod faults;
+pub mod identity;
 mod masked;
 mod object;
 mod rows;
@@ -29,12 +31,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::role::Role;
 use faults::Faults;
+use identity::SandboxIdentity;
 use rows::{SandboxPayment, SandboxReceipt, SandboxTransaction};
 use store::Store;
 use webhooks::Webhooks;
 
 /// The tables of the role's database.
-pub const TABLES: &[&Table] = &[SandboxPayment::TABLE, SandboxTransaction::TABLE, SandboxReceipt::TABLE];
+pub const TABLES: &[&Table] =
+    &[SandboxPayment::TABLE, SandboxTransaction::TABLE, SandboxReceipt::TABLE, SandboxIdentity::TABLE];
 /// The secret key of a sandbox in development.
 pub const DEVELOPMENT_SECRET_KEY: &str = "test_sk_firstcome_sandbox";
 /// Where the sandbox is mounted: the provider's address, as the client takes it, ends with this.
@@ -73,6 +77,7 @@ pub struct Ports {
 /// The sandbox, shared by its endpoints.
 struct Sandbox {
     store: Store,
+    records: Arc<dyn Records>,
     faults: Faults,
     webhooks: Webhooks,
     secret_key: SecretString,
@@ -85,7 +90,8 @@ struct Sandbox {
 pub fn create(options: Options, ports: Ports) -> Role {
     let (webhooks, worker) = Webhooks::new(options.webhook_url, Arc::clone(&ports.clock));
     let sandbox = Arc::new(Sandbox {
-        store: Store::new(ports.records),
+        store: Store::new(Arc::clone(&ports.records)),
+        records: ports.records,
         faults: Faults::new(Arc::clone(&ports.random)),
         webhooks,
         secret_key: options.secret_key,
@@ -114,6 +120,6 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/checkout/style.css", get(checkout::page::style))
         .route("/checkout/deposit", get(checkout::deposit::show).post(checkout::deposit::pay))
         .route("/checkout/{decision}", post(checkout::decide::decide))
-        .with_state(sandbox);
-    Router::new().nest(PREFIX, routes)
+        .with_state(Arc::clone(&sandbox));
+    Router::new().nest(PREFIX, routes).merge(identity::router(sandbox))
 }

@@ -15,7 +15,8 @@ use firstcome_core::records::{Field as _, Record as _, Unit, Value};
 use firstcome_core::time::Time;
 
 use super::products::Products;
-use super::store::{Movement, TakenBack, Voucher};
+use super::store::{TakenBack, Voucher};
+use super::tills::Tills;
 use super::{Ports, follow};
 use crate::consumer::{HandleError, Handler};
 use crate::voucher_account::code_hash;
@@ -39,7 +40,10 @@ struct Sale {
 pub(super) struct Delivery {
     pub(super) ports: Ports,
     pub(super) products: Arc<Products>,
+    pub(super) tills: Arc<Tills>,
     pub(super) time_zone: jiff::tz::TimeZone,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub(super) valid_again: Duration,
 }
 
 #[async_trait]
@@ -64,14 +68,15 @@ impl Handler<JournalEntry> for Delivery {
         let mut issued = Vec::new();
         for sale in sales.iter().filter(|sale| !taken_back.contains(&sale.order)) {
             for voucher in self.vouchers(sale).await? {
-                unit = unit.insert(&Movement::issued(&voucher));
-                let announced = self.announced(sale.offer, &voucher).await?;
+                let announced = self.announced(&voucher).await?;
                 unit = announced.into_iter().fold(unit, |unit, event| unit.event(&event, sale.at));
                 issued.push(voucher);
             }
         }
         if !changes.is_empty() {
-            unit.append(follow::written(&*self.ports.records, changes, &mut issued).await?);
+            let (tills, now) = (&*self.tills, self.ports.clock.now());
+            let writing = follow::Writing { tills, now, valid_again: self.valid_again };
+            unit.append(follow::written(&*self.ports.records, writing, changes, &mut issued).await?);
         }
         Ok(issued.iter().fold(unit, Unit::insert))
     }
@@ -96,7 +101,8 @@ impl Delivery {
     }
 
     /// What the orders role must know of a coupon or a gift card.
-    async fn announced(&self, offer: OfferNumber, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+    pub(super) async fn announced(&self, voucher: &Voucher) -> Result<Option<RoleEvent>, HandleError> {
+        let offer = voucher.sold_by();
         if let Some(saved) = voucher.saved() {
             return Ok(Some(saved));
         }
@@ -110,6 +116,7 @@ impl Delivery {
                 discount: product.discount?,
                 minimum_amount: product.minimum_amount,
                 valid_until: voucher.valid_until,
+                voided: voucher.voided,
             })
         }))
     }

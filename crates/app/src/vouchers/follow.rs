@@ -13,12 +13,13 @@ use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt 
 use firstcome_core::time::Time;
 
 use super::store::{Movement, MovementKind, Voucher};
+use super::tills::Tills;
 use crate::consumer::HandleError;
 use crate::voucher_account::{given_up_for, used_by};
 
 /// From the moment that the ledger knows of a redemption until the till has written it, where all is well.
 const BEING_WRITTEN: Duration = Duration::from_millis(20);
-/// Names that are looked for together.
+/// Names, and vouchers, that are looked for together.
 const NAMES: usize = 256;
 /// Movements of so many names: each is a use, and what came back of it in parts.
 const MOVEMENTS: u32 = 10_000;
@@ -42,8 +43,19 @@ enum What {
     UsedForOrder,
     /// Given up by its owner, for so many percent.
     GivenUp(u8),
-    /// It came back with a refund.
-    CameBack(RefundId),
+    /// It came back: with the order that it had paid, or because a till undid what it took.
+    CameBack { refund: RefundId, of_order: bool },
+}
+
+/// What changes are written with.
+#[derive(Clone, Copy)]
+pub(super) struct Writing<'a> {
+    /// The tills of this process.
+    pub(super) tills: &'a Tills,
+    /// The time.
+    pub(super) now: Time,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub(super) valid_again: Duration,
 }
 
 /// What the events of an entry on an account say.
@@ -65,7 +77,8 @@ pub(super) async fn changes(ledger: &dyn StockLedger, entry: &JournalEntry) -> R
             }
             Event::Returned { order, return_id, quantity, .. } => {
                 let voucher = spent(ledger, *order, account).await?.map(|(voucher, _)| voucher);
-                changes.push(change(voucher, *order, i64::from(*quantity), What::CameBack(*return_id)));
+                let what = What::CameBack { refund: *return_id, of_order: voucher.is_some() };
+                changes.push(change(voucher, *order, i64::from(*quantity), what));
             }
             _ => {}
         }
@@ -93,7 +106,7 @@ impl Change {
     /// The row that it is on the voucher, which it changes.
     fn movement(&self, voucher: &mut Voucher) -> Movement {
         let (id, kind) = match self.what {
-            What::CameBack(refund) => (came_back_as(refund), MovementKind::Returned),
+            What::CameBack { refund, .. } => (came_back_as(refund), MovementKind::Returned),
             What::UsedForOrder if voucher.kind == ProductKind::GiftCard => {
                 (use_id(voucher.id, self.name), MovementKind::Spent)
             }
@@ -114,6 +127,19 @@ impl Change {
         }
     }
 
+    /// Money that comes back to a gift card can be spent: the card is valid for some time yet, also when it expired while
+    /// its money was elsewhere. Whether that changes anything.
+    fn prolongs(&self, voucher: &mut Voucher, valid_again: Duration) -> bool {
+        let until = self.at + valid_again;
+        let of_order = matches!(self.what, What::CameBack { of_order: true, .. });
+        let is_longer =
+            of_order && voucher.kind == ProductKind::GiftCard && !voucher.voided && voucher.valid_until < until;
+        if is_longer {
+            voucher.valid_until = until;
+        }
+        is_longer
+    }
+
     /// What the orders role must know of it.
     fn told(&self, voucher: &Voucher) -> Option<RoleEvent> {
         let What::GivenUp(percent) = self.what else { return None };
@@ -130,13 +156,13 @@ impl Change {
     /// Of a coupon that was taken back by force nothing can be taken any more.
     fn applies(&self, voucher: &Voucher) -> bool {
         let is_gone = voucher.kind == ProductKind::Coupon && (voucher.voided || voucher.balance == 0);
-        !is_gone || matches!(self.what, What::CameBack(_))
+        !is_gone || matches!(self.what, What::CameBack { .. })
     }
 
     /// Whether a row of the same name says the same. An order uses two vouchers when it has a coupon and a gift card.
     fn is(&self, movement: &Movement) -> bool {
         match self.what {
-            What::CameBack(refund) => movement.id == came_back_as(refund),
+            What::CameBack { refund, .. } => movement.id == came_back_as(refund),
             What::Redeemed | What::UsedForOrder | What::GivenUp(_) => {
                 movement.kind != MovementKind::Returned && self.voucher.is_none_or(|own| own == movement.voucher)
             }
@@ -166,22 +192,24 @@ pub(super) async fn named(records: &dyn Records, names: &[OrderId]) -> Result<Ve
 /// What is still to be written of these changes. Vouchers that are `issued` in the same unit are changed there.
 pub(super) async fn written(
     records: &dyn Records,
+    writing: Writing<'_>,
     mut changes: Vec<Change>,
     issued: &mut [Voucher],
 ) -> Result<Unit, PortError> {
+    let by_tills = |change: &Change| change.what == What::Redeemed && writing.tills.has_written(change.name);
+    changes.retain(|change| !by_tills(change));
     leave_out_known(records, &mut changes).await?;
-    if changes.iter().any(|change| change.what == What::Redeemed) {
-        // A till is about to.
-        tokio::time::sleep(BEING_WRITTEN).await;
+    // What a till has taken in this moment it is about to write; what it took before it would have.
+    let age = |change: &Change| writing.now.since(change.at);
+    let youngest = changes.iter().filter(|change| change.what == What::Redeemed).map(age).min();
+    if let Some(wait) = youngest.and_then(|age| BEING_WRITTEN.checked_sub(age)) {
+        tokio::time::sleep(wait).await;
+        changes.retain(|change| !by_tills(change));
     }
     let places: HashMap<VoucherId, usize> =
         issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();
-    let mut changed: BTreeMap<VoucherId, Stored<Voucher>> = BTreeMap::new();
-    for id in changes.iter().filter_map(|change| change.voucher) {
-        if !places.contains_key(&id) && !changed.contains_key(&id) {
-            changed.extend(records.load::<Voucher>(id).await?.map(|stored| (id, stored)));
-        }
-    }
+    let used: BTreeSet<VoucherId> = changes.iter().filter_map(|change| change.voucher).collect();
+    let mut changed = loaded(records, used.into_iter().filter(|id| !places.contains_key(id))).await?;
     // Asked after the rows were read: what a till writes from now on meets what is written here.
     leave_out_known(records, &mut changes).await?;
     let (mut unit, mut touched) = (Unit::new(), BTreeSet::new());
@@ -193,9 +221,29 @@ pub(super) async fn written(
             touched.insert(id);
             unit = unit.insert(&change.movement(voucher));
             unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
+            if change.prolongs(voucher, writing.valid_again) {
+                unit = voucher.saved().iter().fold(unit, |unit, saved| unit.event(saved, change.at));
+            }
         }
     }
     Ok(changed.iter().filter(|(id, _)| touched.contains(id)).fold(unit, |unit, (_, stored)| unit.update(stored)))
+}
+
+/// These vouchers, as they are stored.
+async fn loaded(
+    records: &dyn Records,
+    vouchers: impl Iterator<Item = VoucherId>,
+) -> Result<BTreeMap<VoucherId, Stored<Voucher>>, PortError> {
+    let keys: Vec<_> = vouchers.map(|id| id.to_value()).collect();
+    let mut loaded = BTreeMap::new();
+    for keys in keys.chunks(NAMES) {
+        for row in records.get_many(Voucher::TABLE, keys.to_vec()).await? {
+            let version = row.version;
+            let record = Voucher::from_values(row.values).map_err(|error| PortError::Corrupt(error.to_string()))?;
+            loaded.insert(record.id, Stored { record, version });
+        }
+    }
+    Ok(loaded)
 }
 
 /// Leaves out what rows say already, and learns from them whose it is that came back.

@@ -48,7 +48,11 @@ pub(super) async fn get(
     let query = page.within(
         Query::all(Movement::TABLE, page.limit + 1).is("voucher", voucher.id).order_by("at", Direction::Descending),
     )?;
-    let rows = vouchers.ports.records.list::<Movement>(query).await?;
+    let mut rows = vouchers.ports.records.list::<Movement>(query).await?;
+    let is_issue = |row: &Stored<Movement>| row.record.kind == MovementKind::Issued;
+    if rows.len() <= page.limit as usize && !rows.iter().any(is_issue) {
+        rows.push(Stored { record: Movement::issued(&voucher), version: 1 });
+    }
     let place = |row: &Stored<Movement>| (row.record.at.to_value(), row.record.key());
     Ok(Json(page.page(rows, place, |row| MovementView {
         kind: row.record.kind,

@@ -16,9 +16,11 @@ mod store;
 mod take_back;
 #[cfg(test)]
 mod tests;
+mod tills;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_core::events::topics;
 use firstcome_core::ports::{
@@ -59,6 +61,8 @@ pub struct Options {
     pub time_zone: jiff::tz::TimeZone,
     /// When money is paid back for gift cards.
     pub money_back: MoneyBack,
+    /// For how long at least a gift card is valid when money has come back to it.
+    pub valid_again: Duration,
 }
 
 /// What the role needs.
@@ -80,35 +84,50 @@ pub struct Ports {
 struct Vouchers {
     ports: Ports,
     money_back: MoneyBack,
+    tills: Arc<tills::Tills>,
+}
+
+impl Vouchers {
+    fn new(ports: Ports, money_back: MoneyBack, tills: &Arc<tills::Tills>) -> Self {
+        Self { ports, money_back, tills: Arc::clone(tills) }
+    }
 }
 
 /// What the role does by itself.
 struct Workers {
     products: Arc<products::Products>,
+    tills: Arc<tills::Tills>,
     delivery: Arc<Consumer<JournalEntry, deliver::Delivery>>,
     taking_back: Arc<Consumer<LoggedEvent, take_back::TakeBack>>,
 }
 
 impl Workers {
     async fn create(options: Options, ports: &Ports) -> Result<Self, PortError> {
+        let Options { time_zone, valid_again, .. } = options;
         let products = Arc::new(products::Products::create(ports).await?);
-        let handler =
-            deliver::Delivery { ports: ports.clone(), products: products.clone(), time_zone: options.time_zone };
+        let tills = tills::Tills::new(ports.records.clone());
+        let handler = deliver::Delivery {
+            ports: ports.clone(),
+            products: products.clone(),
+            tills: tills.clone(),
+            time_zone,
+            valid_again,
+        };
         let journal = Journal(ports.ledger.clone());
         let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));
         let handler = take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() };
         let decided = Topic { log: ports.events.clone(), name: topics::ORDERS };
         let taking_back = Arc::new(Consumer::new(decided, &ports.records, &ports.clock, handler));
-        Ok(Self { products, delivery, taking_back })
+        Ok(Self { products, tills, delivery, taking_back })
     }
 }
 
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
     let money_back = options.money_back;
-    let Workers { products, delivery, taking_back } = Workers::create(options, &ports).await?;
+    let Workers { products, tills, delivery, taking_back } = Workers::create(options, &ports).await?;
     let mut letters = Letters::new(RoleName::Vouchers, &ports.records, &ports.clock);
-    let router = routes().with_state(Arc::new(Vouchers { ports, money_back }));
+    let router = routes().with_state(Arc::new(Vouchers::new(ports, money_back, &tills)));
     let workers = vec![letters.follow(&delivery), letters.follow(&taking_back), letters.follow(products.consumer())];
     Ok(Role { name: "vouchers", router, workers, letters: Some(letters) })
 }

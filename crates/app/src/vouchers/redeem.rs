@@ -25,8 +25,8 @@ use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 /// How often a redemption is decided anew because another one of the same voucher was faster.
 const TRIES: u32 = 100;
 
-/// Until money that came back is looked for again.
-const COMES_BACK: Duration = Duration::from_millis(10);
+/// Until a row is looked at again that does not know yet what the ledger knows.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What to take off.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -165,16 +165,15 @@ impl Vouchers {
             let done = records.commit(unit).await? == Committed::Done;
             return Ok(done.then_some(movement.balance));
         }
-        let mut changed = stored.clone();
-        if stored.record.in_ledger().is_none() {
-            changed.record.set(redeemed(&stored.record, &movement)?);
-        } else if stored.record.balance < amount {
-            // The ledger knows of something that came back, and the row does not yet.
-            tokio::time::sleep(COMES_BACK).await;
-            return Ok(None);
-        } else {
-            changed.record.balance -= amount;
+        if stored.record.in_ledger().is_some() {
+            let left = self.tills.write(stored.clone(), movement).await?;
+            if left.is_none() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            return Ok(left);
         }
+        let mut changed = stored.clone();
+        changed.record.set(redeemed(&stored.record, &movement)?);
         movement.balance = changed.record.balance;
         let done = records.commit(Unit::new().update(&changed).insert(&movement)).await? == Committed::Done;
         Ok(done.then_some(movement.balance))
@@ -188,7 +187,13 @@ impl Vouchers {
         if let Err(problem) =
             redeemed(&Voucher { balance: voucher.face.max(movement.amount), ..voucher.clone() }, movement)
         {
-            return if self.mark(movement).await?.is_some() { Ok(true) } else { Err(problem) };
+            return match self.mark(movement).await? {
+                Some(_) => Ok(true),
+                None if voucher.balance == 0 && problem.code() == ErrorCode::Expired => {
+                    Err(Problem::new(ErrorCode::AlreadyUsed))
+                }
+                None => Err(problem),
+            };
         }
         match account.take(&*self.ports.ledger, movement.amount, name, Purpose::Use).await? {
             Taken::Now => {

@@ -62,7 +62,7 @@ text_enum! {
         Redeemed = "redeemed",
         /// A gift card paid an order, or a part of it.
         Spent = "spent",
-        /// Money of a gift card came back with the order that it had paid.
+        /// Money of a gift card, or the use of a coupon, came back with the order that it was for.
         Returned = "returned",
         /// Its owner gave up what was left, for money.
         Refunded = "refunded",
@@ -168,7 +168,7 @@ impl Voucher {
 }
 
 impl Movement {
-    /// A voucher was issued.
+    /// A voucher was issued: what its row says of that. Rows of it are kept only by old versions.
     pub(super) fn issued(voucher: &Voucher) -> Self {
         Self {
             id: EventId::derived(&[b"issued", &voucher.id.0]),

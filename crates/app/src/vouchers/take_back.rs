@@ -63,7 +63,7 @@ impl TakeBack {
                 Voiding::InUse => return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now)),
                 Voiding::Done(account) if account != stored.record.account() => {
                     stored.record.set(account);
-                    unit.append(voided(&stored, now));
+                    unit.append(self.voided(&stored, now).await?);
                 }
                 Voiding::Done(_) => {}
             }
@@ -72,7 +72,7 @@ impl TakeBack {
         // meets these rows, and one that comes later sees that the order was taken back.
         let due = self.delivery.handler.due(order, now).await?;
         for mut voucher in due.into_iter().filter(|voucher| !known.contains(&voucher.id)) {
-            unit = unit.insert(&Movement::issued(&voucher)).insert(&Movement::voided(&voucher, now));
+            unit = unit.insert(&Movement::voided(&voucher, now));
             voucher.voided = true;
             unit = unit.insert(&voucher);
         }
@@ -146,9 +146,16 @@ impl TakeBack {
                 return Ok(Unit::new().event(&RoleEvent::VouchersInUse { refund, order }, now));
             };
             stored.record.set(account);
-            unit.append(voided(&stored, now));
+            unit.append(self.voided(&stored, now).await?);
         }
         Ok(unit.event(&RoleEvent::VouchersVoided { refund, order }, now))
+    }
+
+    /// A voucher that can be used no more.
+    async fn voided(&self, stored: &Stored<Voucher>, now: Time) -> Result<Unit, HandleError> {
+        let unit = Unit::new().update(stored).insert(&Movement::voided(&stored.record, now));
+        let announced = self.delivery.handler.announced(&stored.record).await?;
+        Ok(announced.iter().fold(unit, |unit, event| unit.event(event, now)))
     }
 
     async fn vouchers(&self, order: OrderId) -> Result<Vec<Stored<Voucher>>, HandleError> {
@@ -174,12 +181,6 @@ async fn take_rest(
         };
     }
     Ok(())
-}
-
-/// A voucher that can be used no more.
-fn voided(stored: &Stored<Voucher>, now: Time) -> Unit {
-    let unit = Unit::new().update(stored).insert(&Movement::voided(&stored.record, now));
-    stored.record.saved().iter().fold(unit, |unit, saved| unit.event(saved, now))
 }
 
 /// The name under which a refund takes a voucher.

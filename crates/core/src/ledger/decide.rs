@@ -331,7 +331,9 @@ impl Offer {
             return Outcome::NotSold;
         }
         let left = hold.units();
-        if quantity == 0 || quantity > left {
+        // Of an order over several offers the home also notes, with no units, what came back of the others.
+        let is_note = quantity == 0 && !hold.other_lines().is_empty();
+        if (quantity == 0 && !is_note) || quantity > left {
             return Outcome::TooManyReturned { left };
         }
         events.push(Event::Returned { order, return_id, quantity, restock });

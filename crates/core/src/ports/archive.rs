@@ -54,6 +54,8 @@ pub struct OrderQuery {
     pub offer: Option<OfferNumber>,
     /// In which state.
     pub state: Option<OrderState>,
+    /// Granted at this moment or later.
+    pub granted_from: Option<Time>,
     /// Granted before this moment.
     pub granted_before: Option<Time>,
     /// Listed after this place, that is, granted earlier.

@@ -16,6 +16,8 @@ pub struct Mail {
     pub subject: String,
     /// Its text.
     pub body: String,
+    /// Of advertising: where a POST ends it, which mail programs offer as a button (RFC 8058).
+    pub unsubscribe: Option<String>,
 }
 
 /// What became of an e-mail.

@@ -6,6 +6,7 @@
 mod archive;
 mod clock;
 mod event_log;
+mod identity;
 mod ledger;
 mod limits;
 mod mailer;
@@ -20,6 +21,7 @@ mod transfer;
 pub use archive::{ArchiveHead, HoldArchive, ListedOrder, OrderArchive, OrderQuery};
 pub use clock::{Clock, SystemClock};
 pub use event_log::{EventLog, LoggedEvent};
+pub use identity::{IdentityAnswer, IdentityProvider};
 pub use ledger::{JournalEntry, LedgerState, LiveCounters, RefusedCounts, StockLedger};
 pub use limits::{SharedLimits, Taken};
 pub use mailer::{Delivery, Mail, Mailer};

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Kind, Value};
 use crate::ids::{
-    ActionId, AddressId, CategoryId, DeliveryId, EventId, ImageId, MailId, NoticeId, OfferId, OfferNumber, OrderId,
-    PaymentId, ProductId, RefundId, SessionId, SettlementId, UserId, VoucherId, WebhookId,
+    ActionId, AddressId, CategoryId, ConsentId, DeliveryId, EventId, IdentityCheckId, ImageId, MailId, MailingId,
+    NoticeId, OfferId, OfferNumber, OrderId, PaymentId, ProductId, RefundId, SessionId, SettlementId, UserId,
+    VoucherId, WebhookId,
 };
 use crate::money::Currency;
 use crate::time::Time;
@@ -165,10 +166,13 @@ id_field!(
     ActionId,
     AddressId,
     CategoryId,
+    ConsentId,
     DeliveryId,
     EventId,
+    IdentityCheckId,
     ImageId,
     MailId,
+    MailingId,
     NoticeId,
     OfferId,
     OrderId,

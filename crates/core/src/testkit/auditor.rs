@@ -397,7 +397,9 @@ impl Line {
                 let expired = self.state == Released && self.reason == ReleaseReason::Expired;
                 expired || (self.state == Held && at >= self.expires_at)
             }
-            Event::Returned { quantity, .. } => self.state == Sold && *quantity > 0 && *quantity <= self.left(),
+            // The home of an order over several offers notes that units of the others came back.
+            Event::Returned { quantity: 0, .. } => matches!(self.state, Sold | HoldState::Returned),
+            Event::Returned { quantity, .. } => self.state == Sold && *quantity <= self.left(),
             _ => true,
         };
         (!allowed).then_some(Breach::Impossible { order, state: self.state })

@@ -106,6 +106,7 @@ impl OrderArchive for MemoryArchive {
         let selected = places.filter(|ListedOrder { place, hold }| {
             query.offer.is_none_or(|offer| hold.quantity_on(offer) > 0)
                 && query.state.is_none_or(|state| state == OrderState::of(hold))
+                && query.granted_from.is_none_or(|time| hold.created_at >= time)
                 && query.granted_before.is_none_or(|time| hold.created_at < time)
                 && query.after.is_none_or(|after| *place < after)
         });

@@ -395,7 +395,8 @@ impl Model {
             return unchanged(Outcome::NotSold);
         }
         let left = left(hold);
-        if quantity == 0 || quantity > left {
+        let is_note = quantity == 0 && !hold.other_lines().is_empty();
+        if (quantity == 0 && !is_note) || quantity > left {
             return unchanged(Outcome::TooManyReturned { left });
         }
         self.seq += 1;

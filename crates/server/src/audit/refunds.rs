@@ -122,11 +122,9 @@ impl Decided {
         }
         // What comes back to the account of a voucher is compared with its row: a till undoes what it took without a refund.
         for ((order, _), hold) in journal.holds.iter().filter(|((_, offer), _)| !offer.is_account()) {
-            for back in hold
-                .returns()
-                .iter()
-                .filter(|back| self.refunds.get(&back.id).is_none_or(|known| known.order != *order))
-            {
+            for back in hold.returns().iter().filter(|back| {
+                back.quantity > 0 && self.refunds.get(&back.id).is_none_or(|known| known.order != *order)
+            }) {
                 report.differ(place(back.id, *order), "its units came back, but nobody decided it".to_owned());
             }
         }

@@ -20,11 +20,14 @@ const ZONE_STEP_MICROSECONDS: i64 = 900_000_000;
 /// What the movements of a voucher say.
 #[derive(Clone, Copy, Default)]
 struct Moved {
-    issued: i64,
+    /// What was on it at first; only old versions have written that down beside its row.
+    issued: Option<i64>,
     /// What was taken off, less what came back.
     spent: i64,
     /// What of that was for orders; a voucher that was taken back by force may see more of it.
     for_orders: bool,
+    /// Whether something came back; a gift card is valid for longer then.
+    came_back: bool,
     /// What the journal does not know of it.
     ahead: i64,
     /// What was on it when it was taken back.
@@ -51,13 +54,17 @@ impl<'a> Sold<'a> {
             let entry = moved.entry(movement.voucher).or_default();
             entry.ahead += spent.ahead(&movement);
             match movement.kind {
-                MovementKind::Issued => entry.issued += movement.amount,
+                MovementKind::Issued => entry.issued = Some(movement.amount),
                 MovementKind::Redeemed | MovementKind::Refunded => entry.spent += movement.amount,
                 MovementKind::Spent => {
                     entry.spent += movement.amount;
                     entry.for_orders = true;
                 }
-                MovementKind::Returned => entry.spent -= movement.amount,
+                MovementKind::Returned => {
+                    entry.spent -= movement.amount;
+                    entry.for_orders = true;
+                    entry.came_back = true;
+                }
                 MovementKind::Voided => entry.voided = Some(movement.amount),
             }
         })
@@ -90,6 +97,7 @@ impl<'a> Sold<'a> {
     /// What is wrong with a voucher, if anything. Each is judged once.
     pub(super) fn judge(&mut self, voucher: &Voucher) -> Option<String> {
         let moved = self.moved.remove(&voucher.id).unwrap_or_default();
+        let came_back = moved.came_back;
         moved.judge(voucher).or_else(|| {
             let Some((order, offer)) = self.units.get(&voucher.id) else {
                 return Some("it is none of the units that the journal says were sold".to_owned());
@@ -105,7 +113,7 @@ impl<'a> Sold<'a> {
             } else if !voucher.has_code() {
                 Some("its code is none that was ever issued".to_owned())
             } else {
-                promised_otherwise(voucher, product).map(str::to_owned)
+                promised_otherwise(voucher, product, came_back).map(str::to_owned)
             }
         })
     }
@@ -115,6 +123,7 @@ impl Moved {
     fn judge(self, voucher: &Voucher) -> Option<String> {
         let Self { issued, spent, for_orders, voided, .. } = self;
         let Voucher { face, balance, .. } = *voucher;
+        let issued = issued.unwrap_or(face);
         if issued != face || issued - spent != balance || balance < 0 {
             return Some(format!("issued with {issued}, {spent} taken off, but its row says {balance} of {face}"));
         }
@@ -131,7 +140,7 @@ impl Moved {
 
 /// What a voucher that can be used says other than its product. Of one that was taken back nobody was promised anything any
 /// more, so its product may have changed.
-fn promised_otherwise(voucher: &Voucher, product: &Product) -> Option<&'static str> {
+fn promised_otherwise(voucher: &Voucher, product: &Product, came_back: bool) -> Option<&'static str> {
     if voucher.kind != product.kind {
         return Some("its kind is not that of what was sold");
     }
@@ -141,7 +150,14 @@ fn promised_otherwise(voucher: &Voucher, product: &Product) -> Option<&'static s
     if (voucher.face, voucher.currency) != face(product) {
         return Some("what was put on it is not what was sold");
     }
-    (!expires_rightly(voucher, product)).then_some("it expires at another time than what was sold")
+    let prolonged = came_back && is_prolonged(voucher, product);
+    (!prolonged && !expires_rightly(voucher, product)).then_some("it expires at another time than what was sold")
+}
+
+/// Whether a gift card is valid for longer than its product says.
+fn is_prolonged(voucher: &Voucher, product: &Product) -> bool {
+    let meant = valid_until(product, voucher.issued_at, &jiff::tz::TimeZone::UTC);
+    voucher.kind == ProductKind::GiftCard && meant.is_ok_and(|meant| voucher.valid_until > meant)
 }
 
 /// Whether it expires when its product says; for a visit date, at the end of that day in any time zone, as the shop's may

@@ -25,11 +25,11 @@ pub fn run(arguments: &TokensArguments) -> Result<(), CommandError> {
         let ports = account::ports(&place).await?;
         let progress = ProgressBar::new(u64::from(arguments.count));
         // A template that does not parse would only cost the look of the bar.
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} buyers") {
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} people") {
             progress.set_style(style);
         }
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        let mut batches = pin!(dev_tokens(&ports, arguments.count as usize));
+        let mut batches = pin!(dev_tokens(&ports, arguments.role.into(), arguments.count as usize));
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             progress.inc(batch.len() as u64);

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use confique::Config as _;
+use firstcome_core::step::{StepKind, Unwritten};
 
-use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, known, ranges, roles, smtp};
+use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, accounts, known, ranges, roles, smtp};
 
 /// What the command line says; it goes over everything else.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +88,10 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     if config.payments.provider_url.is_none() && !config.sandbox.enabled {
         return refused("without sandbox.enabled, payments.provider_url must say where payments are collected");
     }
+    if config.mails.off.as_deref().unwrap_or_default().parse::<Unwritten>().is_err() {
+        let kinds = StepKind::ALL.map(StepKind::as_str).join(", ");
+        return Err(ConfigError::Refused(format!("mails.off: names of {kinds}, separated by commas, or all")));
+    }
     if config.payments.settlement_time.parse::<jiff::civil::Time>().is_err() {
         return refused("payments.settlement_time must be a time of day such as 04:00");
     }
@@ -95,6 +100,7 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     }
     ranges::check(config)?;
     smtp::check(config)?;
+    accounts::check(config)?;
     roles::check(config)
 }
 

@@ -3,6 +3,7 @@
 //! Every setting is documented where it is declared; `firstcome config` prints those words, the value in force and where
 //! it came from.
 
+mod accounts;
 mod cluster;
 mod known;
 mod load;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Accounts, Advertising, Consents, Identity, SecondFactor};
 pub use cluster::{Cluster, Databases, Forwarding, Kafka, Redis};
 pub use load::{Overrides, load};
 pub use roles::Mode;
@@ -35,6 +37,18 @@ pub struct Config {
     /// Access and refresh tokens.
     #[config(nested)]
     pub tokens: Tokens,
+    /// What the shop asks of people with an account.
+    #[config(nested)]
+    pub accounts: Accounts,
+    /// What people agree to at sign-up.
+    #[config(nested)]
+    pub consents: Consents,
+    /// Advertising by e-mail.
+    #[config(nested)]
+    pub advertising: Advertising,
+    /// Checking who people are.
+    #[config(nested)]
+    pub identity: Identity,
     /// How many requests are accepted.
     #[config(nested)]
     pub limits: Limits,
@@ -56,6 +70,9 @@ pub struct Config {
     /// Sending e-mail.
     #[config(nested)]
     pub smtp: Smtp,
+    /// What buyers are written about.
+    #[config(nested)]
+    pub mails: Mails,
     /// What is written to standard error.
     #[config(nested)]
     pub log: Log,
@@ -164,6 +181,14 @@ pub struct Tokens {
     pub refresh_days: u64,
 }
 
+/// What buyers are written about.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Mails {
+    /// Steps of an order that buyers get no e-mail about, separated by commas: `completed`, `vouchers`, `unpaid`, `canceled`, `refunded`, `refund_refused`, `shipped`, `delivered`, `return_requested`, `return_approved`, `return_refused`, `return_received`; or `all` of them.
+    #[config(env = "FIRSTCOME_MAILS_OFF")]
+    pub off: Option<String>,
+}
+
 /// When buyers get money back for gift cards.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 pub struct GiftCards {
@@ -185,6 +210,9 @@ pub struct GiftCards {
     /// Minor units up to which a card is small.
     #[config(default = 10000, env = "FIRSTCOME_GIFT_CARDS_SMALL_VALUE")]
     pub small_value: i64,
+    /// Days for which a card is valid at least when money comes back to it, also when it expired while an order had it.
+    #[config(default = 30, env = "FIRSTCOME_GIFT_CARDS_VALID_AGAIN_DAYS")]
+    pub valid_again_days: u32,
 }
 
 /// Pictures that sellers upload.

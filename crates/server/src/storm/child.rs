@@ -37,6 +37,8 @@ impl Process {
         for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FIRSTCOME_")) {
             command.env_remove(variable);
         }
+        // Nobody reads e-mails to the buyers that a storm makes up.
+        command.env("FIRSTCOME_MAILS_OFF", "all");
         // Its last words are shown in the midst of others.
         command.env("NO_COLOR", "1");
         command.stdin(if input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,13 +1,12 @@
 //! A scenario measured several times, each time between two measurements of the floor: the machine's mood changes, and a ratio to a
 //! floor of another minute says little.
 
-use std::future::Future;
 use std::time::Duration;
 
 use super::StormError;
 use super::arguments::{LoadOptions, Scenario};
 use super::drive::{Plan, Run};
-use super::machine;
+use super::meter::{Cost, Meter};
 use super::progress::Progress;
 use super::report::{Check, Latencies, Row};
 use super::scenario::rehearsal::{self, Timing};
@@ -36,8 +35,7 @@ pub(crate) struct Stage<'a> {
 #[derive(Default)]
 struct Measured {
     runs: Vec<Run>,
-    server_micros: Option<u64>,
-    generator_micros: u64,
+    cost: Cost,
 }
 
 impl Stage<'_> {
@@ -49,28 +47,30 @@ impl Stage<'_> {
         checks: &mut Vec<Check>,
     ) -> Result<(), StormError> {
         if scenario != Scenario::Mixed {
-            return self.measure(scenario, rows).await;
+            return self.measure(scenario, rows, checks).await;
         }
         self.rehearse(rows, checks).await
     }
 
     /// Measures one scenario. Its row is there, and better, after each round.
-    async fn measure(&self, scenario: Scenario, rows: &mut Vec<Row>) -> Result<(), StormError> {
+    async fn measure(
+        &self,
+        scenario: Scenario,
+        rows: &mut Vec<Row>,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), StormError> {
         let place = rows.len();
         let rounds = self.options.rounds;
         let (mut shop, mut floor) = (Measured::default(), Measured::default());
         let mut note = None;
-        self.measure_floor(&mut floor).await?;
+        self.measure_floor(scenario, &mut floor).await?;
         for number in 1..=rounds {
             self.progress.begin(&format!("{} {number}/{rounds}", scenario.name()));
-            let round = async {
-                let Round { run, note: said } =
-                    scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
-                note = note.take().or(said);
-                Ok(run)
-            };
-            shop.add(self.shop.pid(), round).await?;
-            self.measure_floor(&mut floor).await?;
+            let round = scenario::round(scenario, self.shop, self.options.plan, self.progress).await?;
+            shop.add(round.run, round.cost);
+            note = round.note.or(note);
+            round.checks.into_iter().for_each(|check| add_check(checks, check));
+            self.measure_floor(scenario, &mut floor).await?;
             let mut row = Row { books: self.books, note: note.clone(), ..row(scenario, &shop) };
             compare(&mut row, scenario, &shop, &floor);
             rows.truncate(place);
@@ -82,47 +82,48 @@ impl Stage<'_> {
     /// Rehearses a sale, once and without a floor: it is about what is right. Its row is there before it is settled.
     async fn rehearse(&self, rows: &mut Vec<Row>, checks: &mut Vec<Check>) -> Result<(), StormError> {
         let mut measured = Measured::default();
-        let mut sold = None;
-        let sale = async {
-            let held = rehearsal::sell(self.shop, self.options, Timing::default(), self.progress).await?;
-            let run = held.run.clone();
-            sold = Some(held);
-            Ok(run)
-        };
-        measured.add(self.shop.pid(), sale).await?;
+        let meter = Meter::start(self.shop.pid());
+        let sold = rehearsal::sell(self.shop, self.options, Timing::default(), self.progress).await?;
+        measured.add(sold.run.clone(), meter.stop());
+        let place = rows.len();
         rows.push(row(Scenario::Mixed, &measured));
-        if let (Some(sold), Some(row)) = (sold, rows.last_mut()) {
-            let (certificate, note) = sold.settle(self.shop).await;
-            checks.extend(certificate);
-            row.note = Some(note);
-        }
+        let (certificate, note) = sold.settle(self.shop).await;
+        checks.extend(certificate);
+        rows[place].note = Some(note);
         Ok(())
     }
 
-    async fn measure_floor(&self, floor: &mut Measured) -> Result<(), StormError> {
+    /// Measures what a scenario is set against: the floor, or the same sale without what happens beside it.
+    async fn measure_floor(&self, scenario: Scenario, floor: &mut Measured) -> Result<(), StormError> {
+        if scenario == Scenario::LogIns {
+            self.progress.begin("the sale alone");
+            let Round { run, cost, .. } =
+                scenario::round(Scenario::Accepted, self.shop, self.options.plan, self.progress).await?;
+            floor.add(run, cost);
+            return Ok(());
+        }
         self.progress.begin("floor");
         let plan = Plan { duration: self.options.plan.duration.min(FLOOR), ..self.options.plan };
-        let run = async { Ok(scenario::floor::run(self.floor.address, &self.shop.buyers, plan, self.progress).await) };
-        floor.add(self.floor.pid(), run).await
+        let meter = Meter::start(self.floor.pid());
+        let run = scenario::floor::run(self.floor.address, &self.shop.buyers, plan, self.progress).await;
+        floor.add(run, meter.stop());
+        Ok(())
     }
 }
 
+/// Adds what was checked; in the place of the same of an earlier round if that held.
+fn add_check(checks: &mut Vec<Check>, check: Check) {
+    checks.retain(|known| known.what != check.what || !known.holds);
+    checks.push(check);
+}
+
 impl Measured {
-    /// Adds a run against a process.
-    async fn add(
-        &mut self,
-        pid: Option<u32>,
-        run: impl Future<Output = Result<Run, StormError>>,
-    ) -> Result<(), StormError> {
-        let own = || machine::processor_time(std::process::id()).unwrap_or(0);
-        let server = || pid.and_then(machine::processor_time);
-        let before = (server(), own());
-        self.runs.push(run.await?);
-        if let (Some(before), Some(after)) = (before.0, server()) {
-            *self.server_micros.get_or_insert(0) += after.saturating_sub(before);
+    fn add(&mut self, run: Run, cost: Cost) {
+        self.runs.push(run);
+        if let Some(server) = cost.server {
+            *self.cost.server.get_or_insert(0) += server;
         }
-        self.generator_micros += own().saturating_sub(before.1);
-        Ok(())
+        self.cost.generator += cost.generator;
     }
 
     fn per_request(&self, micros: u64) -> f64 {
@@ -151,8 +152,8 @@ fn row(scenario: Scenario, measured: &Measured) -> Row {
         seconds: total.elapsed.as_secs_f64(),
         per_second: rate(successes, &total),
         latency: Latencies::of(&total.tally.latency),
-        shop_micros: measured.server_micros.map(|micros| measured.per_request(micros)),
-        generator_micros: measured.per_request(measured.generator_micros),
+        shop_micros: measured.cost.server.map(|micros| measured.per_request(micros)),
+        generator_micros: measured.per_request(measured.cost.generator),
         requests: total.tally.requests,
         ok: total.tally.ok,
         refused: total.tally.refused,
@@ -175,7 +176,7 @@ fn compare(row: &mut Row, scenario: Scenario, shop: &Measured, floor: &Measured)
         per_second: floors.iter().sum::<f64>() / floors.len().max(1) as f64,
         ratio: ratios.iter().sum::<f64>() / ratios.len().max(1) as f64,
         ratios,
-        server_micros: floor.server_micros.map_or(0.0, |micros| floor.per_request(micros)),
-        generator_micros: floor.per_request(floor.generator_micros),
+        server_micros: floor.cost.server.map_or(0.0, |micros| floor.per_request(micros)),
+        generator_micros: floor.per_request(floor.cost.generator),
     });
 }

@@ -13,6 +13,7 @@ mod floor;
 mod histogram;
 mod machine;
 mod measure;
+mod meter;
 mod progress;
 mod report;
 mod scenario;

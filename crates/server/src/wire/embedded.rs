@@ -104,7 +104,8 @@ pub(super) async fn open(config: &Config, folder: &Folder, address: SocketAddr) 
     let (mailer, mailbox) = roles::mailer(config, &parts)?;
     let payments = databases.payments.clone();
     let mut all = vec![
-        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &mut metrics).await?,
+        roles::accounts_role(config, &parts, databases.accounts.clone(), &revocations, mailer, &shop, &mut metrics)
+            .await?,
         roles::catalog_role(config, &parts, databases.catalog.clone(), ledger.clone()).await?,
         roles::orders_role(config, &parts, databases.orders.clone(), ledger.clone(), archive, &mut metrics).await?,
         roles::payments_role(config, &parts, payments, ledger.clone(), roles::sandbox_url(&shop), &mut metrics).await?,

@@ -41,6 +41,9 @@ pub enum StartError {
     /// The payment provider's settings.
     #[error(transparent)]
     Provider(#[from] InvalidTossOptions),
+    /// The settings of the provider that checks identities.
+    #[error(transparent)]
+    Identity(#[from] firstcome_app::accounts::InvalidPortOneOptions),
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

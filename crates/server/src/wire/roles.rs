@@ -15,13 +15,18 @@ use firstcome_app::role::Role;
 use firstcome_app::secrets::Keys;
 use firstcome_app::{catalog, notices, orders, payments, sandbox, vouchers};
 use firstcome_core::ports::{
-    Clock, EventLog, Mailer, OrderArchive, PortError, Random, Records, RoleName, SharedLimits, StockLedger,
+    Clock, EventLog, IdentityProvider, Mailer, OrderArchive, PortError, Random, Records, RoleName, SharedLimits,
+    StockLedger,
 };
+use firstcome_core::step::Unwritten;
 use firstcome_store::smtp::Smtp;
 use prometheus_client::registry::Registry;
 
 use super::StartError;
-use crate::config::{Config, Mode, SANDBOX_SECRET_KEY};
+use crate::config::{Advertising, Config, Identity, Mode, SANDBOX_SECRET_KEY, SecondFactor};
+
+/// Where the sandbox checks who people are: on the site that they are on.
+const SANDBOX_IDENTITY_PAGE: &str = "/sandbox/identity/check";
 
 /// What every role is given.
 pub(super) struct Parts {
@@ -94,6 +99,7 @@ pub(super) async fn orders_role(
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
         time_zone: time_zone(config),
+        unwritten: unwritten(config),
         shop: shop_terms(config),
     };
     Ok(witnessed(orders::create(ports, metrics).await?, actions))
@@ -121,7 +127,8 @@ pub(super) async fn vouchers_role(
         small_spent_percent: config.gift_cards.small_spent_percent,
         small_value: config.gift_cards.small_value,
     };
-    let options = vouchers::Options { time_zone: time_zone(config), money_back };
+    let valid_again = Duration::from_hours(24) * config.gift_cards.valid_again_days;
+    let options = vouchers::Options { time_zone: time_zone(config), money_back, valid_again };
     Ok(witnessed(vouchers::create(options, ports).await?, actions))
 }
 
@@ -145,14 +152,16 @@ pub(super) async fn notices_role(
     Ok(witnessed(role, actions))
 }
 
+/// `shop` is the address of the shop, where the configuration names none that buyers see.
 pub(super) async fn accounts_role(
     config: &Config,
     parts: &Parts,
     records: Arc<dyn Records>,
     revocations: &Arc<Revocations>,
     mailer: Arc<dyn Mailer>,
+    shop: &str,
     metrics: &mut Registry,
-) -> Result<Role, PortError> {
+) -> Result<Role, StartError> {
     let options = accounts::Options {
         access_token_lifetime: Duration::from_secs(config.tokens.access_minutes * 60),
         session_lifetime: Duration::from_secs(config.tokens.refresh_days * 24 * 60 * 60),
@@ -160,7 +169,16 @@ pub(super) async fn accounts_role(
             threads: config.limits.password_threads,
             ..accounts::PasswordOptions::default()
         },
+        consents: accounts::Versions {
+            terms: config.consents.terms_version.clone(),
+            privacy: config.consents.privacy_version.clone(),
+            advertising: config.consents.advertising_version.clone(),
+        },
+        advertising: advertising(config, shop),
+        identity: identity(config, shop)?,
+        second_factor_of_staff: config.accounts.second_factor == SecondFactor::Staff,
         development: config.development(),
+        unwritten: unwritten(config),
         public_url: config.server.public_url.clone(),
         ..accounts::Options::default()
     };
@@ -175,6 +193,40 @@ pub(super) async fn accounts_role(
         revocations: revocations.clone(),
     };
     Ok(witnessed(accounts::create(options, ports, metrics).await?, actions))
+}
+
+/// The provider that the configuration names, or the sandbox where there is one.
+fn identity(config: &Config, shop: &str) -> Result<accounts::IdentityChecks, StartError> {
+    let Identity { provider_url, page_url, secret_key, rest_days } = config.identity.clone();
+    let named = provider_url.zip(page_url).zip(secret_key);
+    // A process of a cluster that does not know the gateway does not reach the sandbox either.
+    let sandbox = (config.sandbox.enabled && !shop.is_empty()).then(|| {
+        let base_url = format!("{shop}{}", sandbox::identity::PREFIX);
+        ((base_url, SANDBOX_IDENTITY_PAGE.to_owned()), SANDBOX_SECRET_KEY.to_owned())
+    });
+    let provider = named.or(sandbox).map(|((base_url, page_url), secret)| {
+        let deadline = Duration::from_secs(config.payments.deadline_seconds);
+        accounts::PortOne::new(&accounts::PortOneOptions { base_url, page_url, secret: secret.into(), deadline })
+    });
+    let provider = provider.transpose()?.map(|provider| Arc::new(provider) as Arc<dyn IdentityProvider>);
+    Ok(accounts::IdentityChecks { provider, rest: Duration::from_secs(rest_days * 24 * 60 * 60) })
+}
+
+fn advertising(config: &Config, shop: &str) -> accounts::Advertising {
+    let Advertising { sender, contact, quiet_from, quiet_until } = config.advertising.clone();
+    accounts::Advertising {
+        sender: sender.zip(contact).map(|(name, contact)| accounts::Sender { name, contact }),
+        base: config.server.public_url.clone().unwrap_or_else(|| shop.to_owned()),
+        quiet_from: quiet_from.cast_signed(),
+        quiet_until: quiet_until.cast_signed(),
+        time_zone: time_zone(config),
+    }
+}
+
+/// What buyers are not written about.
+fn unwritten(config: &Config) -> Unwritten {
+    // Checked when the configuration was loaded.
+    config.mails.off.as_deref().unwrap_or_default().parse().unwrap_or_default()
 }
 
 /// The mail server that the configuration names.

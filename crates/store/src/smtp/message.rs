@@ -19,7 +19,11 @@ impl Letter {
     pub(super) fn write(mail: &Mail, from: &str, domain: &str) -> Result<Option<Self>, PortError> {
         let Ok(to) = mail.to.parse::<Address>() else { return Ok(None) };
         let sender: Mailbox = from.parse().map_err(|_| PortError::Misused("smtp.from is no address".to_owned()))?;
-        let message: Result<Whole, _> = Message::builder()
+        let mut builder = Message::builder();
+        if let Some(address) = &mail.unsubscribe {
+            builder = builder.header(ListUnsubscribe(format!("<{address}>"))).header(ListUnsubscribePost);
+        }
+        let message: Result<Whole, _> = builder
             .from(sender)
             .to(Mailbox::new(None, to.clone()))
             .subject(&mail.subject)
@@ -32,20 +36,38 @@ impl Letter {
     }
 }
 
+/// A header that is written and never read.
+macro_rules! header {
+    ($type:ident = $name:literal, |$header:pat_param| $value:expr) => {
+        impl Header for $type {
+            fn name() -> HeaderName {
+                HeaderName::new_from_ascii_str($name)
+            }
+
+            fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+                Err("it is only written".into())
+            }
+
+            fn display(&self) -> HeaderValue {
+                let $header = self;
+                HeaderValue::new(Self::name(), $value)
+            }
+        }
+    };
+}
+
 /// Tells holiday responders to be quiet (RFC 3834).
 #[derive(Clone)]
 struct AutoSubmitted;
 
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
+/// Where whoever gets advertising ends it (RFC 2369).
+#[derive(Clone)]
+struct ListUnsubscribe(String);
 
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
+/// Says that one POST there is enough (RFC 8058).
+#[derive(Clone)]
+struct ListUnsubscribePost;
 
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
+header!(AutoSubmitted = "Auto-Submitted", |_| "auto-generated".to_owned());
+header!(ListUnsubscribe = "List-Unsubscribe", |Self(address)| address.clone());
+header!(ListUnsubscribePost = "List-Unsubscribe-Post", |_| "List-Unsubscribe=One-Click".to_owned());

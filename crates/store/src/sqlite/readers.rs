@@ -34,7 +34,7 @@ impl Readers {
         };
         let answer = action(&connection).map_err(|error| port_error(&self.path, &error));
         let mut idle = self.idle.lock();
-        if idle.len() < KEPT {
+        if idle.len() < KEPT && connection.is_autocommit() {
             idle.push(connection);
         }
         answer
@@ -44,4 +44,16 @@ impl Readers {
     pub(super) fn close(&self) {
         self.idle.lock().clear();
     }
+}
+
+/// Several statements at once: they see the file as of the moment of the first, and it is locked and let go once, not for each
+/// of them.
+pub(super) fn at_once<T>(
+    connection: &Connection,
+    action: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let answer = action(connection);
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    answer
 }

@@ -26,7 +26,7 @@ async fn letters_of_a_cluster() {
     a_delivery_is_buried_mended_and_replayed(&cluster, &*catalog, last).await;
     let operator = cluster.account("operator", "day@shop.test").await;
     let letters = nobody_can_read(&operator, &*catalog).await;
-    pages_are_the_list(&operator, 4).await;
+    pages_are_the_list(&operator, 5).await;
 
     // A role that is away is not one without letters, and keeps nobody from the others'.
     tokio::task::block_in_place(|| cluster.control(&["stop", "vouchers-1"]));
@@ -51,6 +51,6 @@ async fn letters_of_a_cluster() {
         if answer.status == 503 { Err(answer) } else { Ok(()) }
     })
     .await;
-    pages_are_the_list(&operator, 4).await;
+    pages_are_the_list(&operator, 5).await;
     tokio::task::block_in_place(|| cluster.audit()).ok();
 }

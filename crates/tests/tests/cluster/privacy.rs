@@ -26,7 +26,7 @@ const KNOWN: [(&str, &str); 13] = [
 async fn privacy_nothing_personal_can_be_read_on_the_servers() {
     let readable = [("FIRSTCOME_KAFKA_READABLE", "1")];
     let cluster = tokio::task::block_in_place(|| Cluster::up_with(&readable));
-    let person = live(&cluster).await;
+    let (person, told) = live(&cluster).await;
     person.delete("/me").want(204).await;
     tokio::task::block_in_place(|| cluster.audit()).ok();
     let metrics = metrics(&cluster.api()).await;
@@ -34,5 +34,5 @@ async fn privacy_nothing_personal_can_be_read_on_the_servers() {
     for server in ["kafka", "mariadb", "postgres", "redis"] {
         tokio::task::block_in_place(|| cluster.control(&["stop", server]));
     }
-    search(cluster.data(), &KNOWN, metrics);
+    search(cluster.data(), &KNOWN, metrics, &told);
 }

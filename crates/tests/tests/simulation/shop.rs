@@ -49,6 +49,8 @@ fn order_ports(parts: &Parts) -> orders::Ports {
         clock: parts.clock.clone(),
         keys: parts.keys.clone(),
         time_zone: jiff::tz::TimeZone::UTC,
+        // Nobody is there who would read it.
+        unwritten: "all".parse().expect("every kind"),
         shop: firstcome_app::orders::ShopTerms::default(),
     }
 }
@@ -91,7 +93,11 @@ pub(super) async fn open(parts: &Parts) -> Result<(Router, Vec<Worker>), PortErr
         orders::create(order_ports(parts), &mut metrics).await?,
         payments::create(payment_options(), payment_ports(parts), &mut metrics).await?,
         vouchers::create(
-            vouchers::Options { time_zone: jiff::tz::TimeZone::UTC, money_back: vouchers::MoneyBack::default() },
+            vouchers::Options {
+                time_zone: jiff::tz::TimeZone::UTC,
+                money_back: vouchers::MoneyBack::default(),
+                valid_again: Duration::from_hours(24),
+            },
             voucher_ports(parts),
         )
         .await?,

@@ -12,7 +12,11 @@ const BODY: &str = "한글 본문 with a line\n.\n.. that begins with dots\n\n04
 
 fn mail(to: &str) -> Mail {
     Mail {
-        id: MailId([7; 16]), to: to.to_owned(), subject: "인증 코드 · Your code".to_owned(), body: BODY.to_owned()
+        id: MailId([7; 16]),
+        to: to.to_owned(),
+        subject: "인증 코드 · Your code".to_owned(),
+        body: BODY.to_owned(),
+        unsubscribe: None,
     }
 }
 

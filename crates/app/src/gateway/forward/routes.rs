@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 23] = [
+const ROUTES: [(&str, RoleName); 29] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -28,6 +28,12 @@ const ROUTES: [(&str, RoleName); 23] = [
     ("/api/v1/admin/settlement", RoleName::Payments),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
+    ("/api/v1/admin/accounts", RoleName::Accounts),
+    ("/api/v1/admin/mailings", RoleName::Accounts),
+    ("/api/v1/unsubscribe", RoleName::Accounts),
+    ("/api/v1/admin/addresses", RoleName::Accounts),
+    ("/api/v1/admin/users", RoleName::Accounts),
+    ("/api/v1/admin/quarantine", RoleName::Payments),
     ("/api/v1/orders", RoleName::Orders),
     ("/api/v1/admin", RoleName::Orders),
     ("/api/v1/payments", RoleName::Payments),
@@ -148,6 +154,11 @@ mod tests {
             ("/images/img_1", Some(RoleName::Catalog)),
             ("/api/v1/admin/webhooks/whk_1/test", Some(RoleName::Notices)),
             ("/api/v1/admin/webhook-deliveries", Some(RoleName::Notices)),
+            ("/api/v1/admin/accounts/usr_1/second-factor/reset", Some(RoleName::Accounts)),
+            ("/api/v1/admin/addresses/adr_1", Some(RoleName::Accounts)),
+            ("/api/v1/admin/orders/ord_1/address", Some(RoleName::Orders)),
+            ("/api/v1/admin/users/find", Some(RoleName::Accounts)),
+            ("/api/v1/admin/quarantine/pay_1/resolve", Some(RoleName::Payments)),
             ("/sandbox/toss/checkout", Some(RoleName::Sandbox)),
             ("/dev/mailbox", Some(RoleName::Accounts)),
             ("/api/v1/mee", None),

@@ -13,7 +13,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Checkout, TRIES, busy};
+use super::{Cart, Checkout, TRIES, busy, put, without};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
 use crate::orders::Orders;
 use crate::orders::addresses::ShipTo;
@@ -61,7 +61,7 @@ pub(in crate::orders) async fn post(
     IdempotencyKey(key): IdempotencyKey,
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<OrderView>)> {
-    let checkout = orders.freeze(buyer.user, &key, body.digest).await?;
+    let Frozen { checkout, cart } = orders.freeze(buyer.user, &key, body.digest).await?;
     let basket = orders.basket_of(&checkout.record).await;
     let placed = match basket {
         Ok(basket) => {
@@ -72,7 +72,7 @@ pub(in crate::orders) async fn post(
     };
     match placed {
         Ok(view) => {
-            orders.finish_checkout(&checkout.record).await?;
+            orders.finish_frozen(checkout, cart).await?;
             Ok((StatusCode::CREATED, Json(view)))
         }
         Err(problem) => {
@@ -82,29 +82,51 @@ pub(in crate::orders) async fn post(
     }
 }
 
+/// A checkout that has begun.
+pub(in crate::orders) struct Frozen {
+    pub(in crate::orders) checkout: Stored<Checkout>,
+    /// The cart that it orders; none of a request that came before.
+    pub(in crate::orders) cart: Option<Stored<Cart>>,
+}
+
 impl Orders {
     /// What the key stands for: the lines of the first request under it, or the cart as it is now.
-    pub(in crate::orders) async fn freeze(
-        &self,
-        user: UserId,
-        key: &str,
-        body: BodyDigest,
-    ) -> Outcome<Stored<Checkout>> {
+    pub(in crate::orders) async fn freeze(&self, user: UserId, key: &str, body: BodyDigest) -> Outcome<Frozen> {
         for _ in 0..TRIES {
             let first = self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?;
-            if let Some(first) = first {
-                return if first.record.body == body.to_be_bytes() { Ok(first) } else { Err(reused()) };
+            if let Some(checkout) = first {
+                let is_same = checkout.record.body == body.to_be_bytes();
+                return if is_same { Ok(Frozen { checkout, cart: None }) } else { Err(reused()) };
             }
-            let items = self.cart(user).await?.map(|stored| stored.record.items.0).unwrap_or_default();
-            if items.is_empty() {
+            let cart = self.cart(user).await?.filter(|cart| !cart.record.items.0.is_empty());
+            let Some(cart) = cart else {
                 return Err(Problem::new(ErrorCode::WrongState).detail("The cart is empty"));
-            }
-            let checkout = Checkout::new(user, key, body, items, self.ports.clock.now());
+            };
+            let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), self.ports.clock.now());
             if self.ports.records.commit(Unit::new().insert(&checkout)).await? == Committed::Done {
-                return Ok(Stored { record: checkout, version: 1 });
+                return Ok(Frozen { checkout: Stored { record: checkout, version: 1 }, cart: Some(cart) });
             }
         }
         Err(busy())
+    }
+
+    /// Takes what was ordered out of the cart. As a rule nothing has changed since the checkout began, so that nothing is
+    /// read again for it.
+    pub(in crate::orders) async fn finish_frozen(
+        &self,
+        checkout: Stored<Checkout>,
+        cart: Option<Stored<Cart>>,
+    ) -> Outcome<()> {
+        if let Some(cart) = cart {
+            let (user, left) = (cart.record.user, without(&cart.record.items.0, &checkout.record.items.0));
+            let done = Stored { record: Checkout { done: true, ..checkout.record.clone() }, ..checkout };
+            let mut unit = Unit::new().update(&done);
+            unit.append(put(Some(cart), user, left));
+            if self.ports.records.commit(unit).await? == Committed::Done {
+                return Ok(());
+            }
+        }
+        self.finish_checkout(&checkout.record).await
     }
 
     /// After a refusal the key is free again: the next request under it orders what is in the cart then. While nobody

@@ -2,9 +2,10 @@
 
 use firstcome_core::codes::ErrorCode;
 
-use super::shop::{BUYER, HOME, Shop, offer_id};
+use super::shop::{BUYER, HOME, SECOND, Shop, offer_id};
 use crate::http::Problem;
 use crate::orders::cart::CartItem;
+use crate::orders::cart::checkout::Frozen;
 
 #[tokio::test]
 async fn a_twin_that_was_refused_forgets_no_order() {
@@ -16,7 +17,7 @@ async fn a_twin_that_was_refused_forgets_no_order() {
         Ok(())
     };
     orders.change_cart(BUYER, put).await.expect("put");
-    let freeze = async || orders.freeze(BUYER, "key", 1).await.expect("frozen");
+    let freeze = async || orders.freeze(BUYER, "key", 1).await.expect("frozen").checkout;
     let (placed, refused, late) = (freeze().await, freeze().await, freeze().await);
     let sold_out = Problem::new(ErrorCode::SoldOut);
     orders.thaw(refused, &sold_out).await.expect("thawed");
@@ -28,4 +29,30 @@ async fn a_twin_that_was_refused_forgets_no_order() {
         "the key stands for the order that was placed: {again:?}"
     );
     orders.finish_checkout(&placed.record).await.expect("finished");
+}
+
+#[tokio::test]
+async fn a_checkout_takes_out_what_it_ordered_also_when_another_device_adds_something() {
+    let shop = Shop::open([1_000, 300, 50]).await;
+    let orders = &shop.orders;
+    let add = async |offer| {
+        let item = CartItem { offer: offer_id(offer), quantity: 1 };
+        let put = |items: &mut Vec<CartItem>| {
+            items.push(item);
+            Ok(())
+        };
+        orders.change_cart(BUYER, put).await.expect("put");
+    };
+    for (key, meanwhile) in [("one", false), ("two", true)] {
+        add(HOME).await;
+        let Frozen { checkout, cart } = orders.freeze(BUYER, key, 1).await.expect("frozen");
+        if meanwhile {
+            add(SECOND).await;
+        }
+        orders.finish_frozen(checkout, cart).await.expect("finished");
+        let again = orders.freeze(BUYER, key, 1).await.expect("frozen");
+        assert!(again.checkout.record.done && again.cart.is_none(), "the key stands for what was ordered");
+    }
+    let left = orders.freeze(BUYER, "three", 1).await.expect("frozen").checkout.record.items.0;
+    assert_eq!(left, [CartItem { offer: offer_id(SECOND), quantity: 1 }]);
 }

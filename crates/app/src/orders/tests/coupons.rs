@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OfferNumber, PaymentId, UserId, VoucherId};
+use firstcome_core::events::{RoleEvent, TakenLine, topics};
+use firstcome_core::ids::{OfferNumber, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{Command, Hold, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::order::OrderState;
@@ -15,6 +15,7 @@ use firstcome_core::records::Unit;
 use super::shop::{BUYER, HOME, SECOND, Shop};
 use crate::harm::Harm;
 use crate::http::Problem;
+use crate::orders::refunds::consumer;
 use crate::orders::view::OrderView;
 use crate::stock::{Pinned, Stock as Lines};
 use crate::voucher_account::{VoucherAccount, code_hash};
@@ -35,6 +36,7 @@ async fn shop(discount: Discount, minimum_amount: Option<i64>, user: UserId) -> 
         discount,
         minimum_amount,
         valid_until: shop.clock.now() + Duration::from_secs(86_400),
+        voided: false,
     };
     shop.vouchers.commit(Unit::new().event(&issued, shop.clock.now())).await.expect("announced");
     shop.coupon = Some(CODE.to_ascii_lowercase());
@@ -188,4 +190,108 @@ async fn the_account_of_coupons_is_no_offer() {
     account.open(&*shop.ports.ledger).await.expect("opened");
     let account = account.id();
     assert!(shop.orders.facts.offer(account).await.expect("readable").is_none());
+}
+
+/// Pays an order whole.
+async fn paid(shop: &mut Shop, key: &str) -> Hold {
+    let view = order(shop, key).await;
+    let (first, attempt) = (hold(shop, &view).await, PaymentId([1; 16]));
+    let lines = Lines(shop.ports.ledger.clone());
+    assert_eq!(lines.begin(&first, attempt).await.expect("pinned"), Pinned::Yes);
+    assert!(lines.commit(first.order, Some(&first), attempt).await.expect("sold"));
+    hold(shop, &view).await
+}
+
+/// Takes units of an order back, as far as the vouchers role allows. Returns what went back.
+async fn take_back(shop: &Shop, hold: &Hold, refund: RefundId, lines: Vec<TakenLine>, allowed: bool) -> i64 {
+    let terms = shop.orders.terms_of(hold).await.expect("terms");
+    let decided = shop.orders.decide(hold, |books, now| {
+        let reason = "too many".to_owned();
+        shop.orders.by_policy(books, &terms, refund, lines.clone(), reason, now)
+    });
+    let amount = decided.await.expect("decided").amount;
+    judge(shop, hold, refund, allowed).await;
+    amount
+}
+
+async fn judge(shop: &Shop, hold: &Hold, refund: RefundId, allowed: bool) {
+    let order = hold.order;
+    let event =
+        if allowed { RoleEvent::VouchersVoided { refund, order } } else { RoleEvent::VouchersInUse { refund, order } };
+    shop.vouchers.commit(Unit::new().event(&event, shop.clock.now())).await.expect("announced");
+    consumer(&shop.ports, topics::VOUCHERS).catch_up().await.expect("handled");
+}
+
+fn of(offer: OfferNumber, quantity: u32, of: u32) -> Vec<TakenLine> {
+    vec![TakenLine { offer, quantity, of }]
+}
+
+async fn state(shop: &Shop, order: &Hold) -> OrderState {
+    OrderState::of(&shop.ports.ledger.find(order.order).await.expect("readable").expect("an order"))
+}
+
+#[tokio::test]
+async fn the_coupon_comes_back_with_the_last_unit_and_not_before() {
+    let mut shop = percent(10).await;
+    let first = paid(&mut shop, "key").await;
+    assert_eq!(reason(&refusal(&mut shop, "other").await), "used");
+    let mut back = take_back(&shop, &first, RefundId([1; 16]), of(SECOND, 1, 2), true).await;
+    assert_eq!((state(&shop, &first).await, account(&shop).await.sold), (OrderState::PartiallyCanceled, 1));
+    back += take_back(&shop, &first, RefundId([2; 16]), of(HOME, 1, 1), true).await;
+    assert_eq!(
+        (state(&shop, &first).await, account(&shop).await.sold),
+        (OrderState::PartiallyCanceled, 1),
+        "home is back"
+    );
+    back += take_back(&shop, &first, RefundId([3; 16]), of(SECOND, 1, 2), true).await;
+    assert_eq!((state(&shop, &first).await, account(&shop).await.sold), (OrderState::Canceled, 0));
+    assert_eq!(back, first.total().amount, "the parts add up to what it had cost with the discount");
+    // It works for another order, once.
+    let view = order(&mut shop, "other").await;
+    assert_eq!(view.discount.map(|money| money.amount), Some(166));
+    judge(&shop, &first, RefundId([3; 16]), true).await;
+    assert_eq!(reason(&refusal(&mut shop, "third").await), "used", "a repeat gives nothing back again");
+}
+
+#[tokio::test]
+async fn the_coupon_stays_spent_while_something_was_used() {
+    let mut shop = percent(10).await;
+    let first = paid(&mut shop, "key").await;
+    let (part, rest) = (RefundId([1; 16]), RefundId([2; 16]));
+    let terms = shop.orders.terms_of(&first).await.expect("terms");
+    for (refund, lines) in [(part, of(SECOND, 2, 2)), (rest, of(HOME, 1, 1))] {
+        let decided = shop.orders.decide(&first, |books, now| {
+            shop.orders.by_policy(books, &terms, refund, lines.clone(), "too many".to_owned(), now)
+        });
+        decided.await.expect("decided");
+    }
+    judge(&shop, &first, rest, true).await;
+    assert_eq!(
+        (state(&shop, &first).await, account(&shop).await.sold),
+        (OrderState::PartiallyCanceled, 1),
+        "undecided"
+    );
+    judge(&shop, &first, part, false).await;
+    assert_eq!((state(&shop, &first).await, account(&shop).await.sold), (OrderState::PartiallyCanceled, 1), "used");
+    take_back(&shop, &first, RefundId([3; 16]), of(SECOND, 2, 2), true).await;
+    assert_eq!((state(&shop, &first).await, account(&shop).await.sold), (OrderState::Canceled, 0));
+}
+
+#[tokio::test]
+async fn a_coupon_that_was_canceled_helps_no_more() {
+    let mut shop = percent(10).await;
+    let voided = RoleEvent::CouponIssued {
+        voucher: VoucherId([5; 16]),
+        code: code_hash(CODE),
+        user: BUYER,
+        offer: COUPONS,
+        discount: Discount::Percent { percent: 10, max_amount: None },
+        minimum_amount: None,
+        valid_until: shop.clock.now() + Duration::from_secs(86_400),
+        voided: true,
+    };
+    order(&mut shop, "first").await;
+    shop.vouchers.commit(Unit::new().event(&voided, shop.clock.now())).await.expect("announced");
+    shop.orders.own_vouchers.catch_up().await;
+    assert_eq!(reason(&refusal(&mut shop, "key").await), "voided");
 }

@@ -11,6 +11,7 @@ use firstcome_core::order::ShippingState;
 use firstcome_core::ports::{Clock as _, JournalEntry, LedgerState, PortError, Records as _, StockLedger};
 use firstcome_core::product::{OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::records::Unit;
+use firstcome_core::step::Unwritten;
 use firstcome_core::testkit::{MemoryArchive, MemoryJournal, MemoryLedger, MemoryLog, MemoryRecords, TestClock};
 use firstcome_core::time::Time;
 
@@ -96,6 +97,7 @@ impl Shop {
             events: Arc::new(MemoryLog(others.into_iter().chain([records]).collect())),
             clock: Arc::new(clock.clone()),
             time_zone: jiff::tz::TimeZone::UTC,
+            unwritten: Unwritten::default(),
             shop: ShopTerms::default(),
             keys: Arc::new(Keys::in_memory(&SystemRandom)),
         };

@@ -32,6 +32,19 @@ async fn a_wrong_password_is_told() {
 }
 
 #[tokio::test]
+async fn an_account_with_a_second_factor_is_asked_for_a_code() {
+    let mut browser = Browser::new("en");
+    let form = [("email", "careful@example.com"), ("password", "good enough")];
+    assert!(!browser.get("/login").await.body.contains("name=\"code\""));
+    let got = browser.submit("/login", "/login", &form).await;
+    assert!(got.status == StatusCode::UNAUTHORIZED && got.body.contains("name=\"code\""), "{}", got.body);
+    let wrong = browser.submit("/login", "/login", &[form[0], form[1], ("code", "000000")]).await;
+    assert!(wrong.body.contains("name=\"code\"") && wrong.body.contains("wrong or was used"), "{}", wrong.body);
+    let right = browser.submit("/login", "/login", &[form[0], form[1], ("code", "287082")]).await;
+    assert_eq!((right.status, right.location()), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
 async fn sellers_begin_in_their_own_part() {
     let mut browser = Browser::new("en");
     let form = [("email", "seller@example.com"), ("password", "good enough")];
@@ -202,11 +215,18 @@ async fn signing_up_in_three_steps() {
     let details = [("name", "Kim"), ("password", "weak-password"), ("phone", ""), ("address", "Seoul")];
     let weak = browser.submit("/signup/details", "/signup/details", &details).await;
     assert!(weak.body.contains("Please check: Password.") && weak.body.contains("value=\"Seoul\""));
-    let details = [("name", "Kim"), ("password", "good enough"), ("phone", ""), ("address", "Seoul"), next];
+    let page = browser.get("/signup/details").await;
+    assert!(
+        page.body.contains("name=\"terms\" value=\"2026-11\" required") && page.body.contains("Advertising by e-mail")
+    );
+    let (terms, advertising) = (("terms", "2026-11"), ("advertising", "1"));
+    let (name, password, address) = (("name", "Kim"), ("password", "good enough"), ("address", "Seoul"));
+    let details = [name, password, ("phone", ""), address, terms, advertising, next];
     let got = browser.submit("/signup/details", "/signup/details", &details).await;
     assert_eq!(got.location(), "/offers/ofr_open");
     let (_, sent) = browser.memory.asked_of("/auth/signup").pop().expect("sent");
     assert!(sent.get("phone").is_none() && sent["address"] == "Seoul");
+    assert_eq!(sent["consents"], serde_json::json!({ "terms": "2026-11", "advertising": true }));
     assert!(browser.cookie("fc_email").is_none() && browser.cookie("fc_access").is_some());
 }
 

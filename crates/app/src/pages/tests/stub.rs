@@ -307,6 +307,10 @@ async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>
     if body["password"] == "wrong" {
         return problem(401, "invalid_credentials", json!({}));
     }
+    if body["email"] == "careful@example.com" && body["code"] != "287082" {
+        let code = if body.get("code").is_some() { "second_factor_wrong" } else { "second_factor_required" };
+        return problem(401, code, json!({}));
+    }
     let seller = body["email"].as_str().is_some_and(|email| email.starts_with("seller"));
     let roles: &[&str] = if seller { &["buyer", "merchant", "seller"] } else { &["buyer"] };
     Json(memory.tokens(roles)).into_response()
@@ -555,6 +559,15 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/auth/signup", post(sign_up))
         .route("/auth/password-reset", post(forgot))
         .route("/auth/password-reset/confirm", post(reset))
+        .route(
+            "/auth/consents",
+            get(async || {
+                Json(json!({ "items": [
+            { "what": "terms", "version": "2026-11", "required": true },
+            { "what": "advertising", "version": "1", "required": false },
+        ] }))
+            }),
+        )
         .route("/auth/login", post(log_in))
         .route("/auth/refresh", post(renew))
         .route("/auth/logout", post(nothing))

@@ -3,6 +3,7 @@
 mod ladder;
 mod ledger;
 mod provider;
+mod quarantine;
 mod races;
 mod records;
 mod refunding;

@@ -174,3 +174,20 @@ async fn a_refund_that_was_refused_is_kept_and_moves_nothing() {
     assert_eq!(shop.provider.kept(order), PRICE.amount);
     assert_eq!(shop.attempts(order).await[0].state, PaymentState::Done);
 }
+
+#[tokio::test]
+async fn what_a_gift_card_got_stays_in_the_books_when_nothing_is_left_for_the_charge() {
+    let mut shop = Shop::open_beside_card(1).await;
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    shop.provider.cancel_in_console("key", PRICE.amount);
+    shop.notice("key").await;
+    shop.approve_with_card(RefundId([1; 16]), order, PRICE.amount, 70).await;
+    shop.rest().await;
+    let refunds = shop.refunds(order).await;
+    let ours = refunds.iter().find(|refund| refund.refund_id == RefundId([1; 16])).expect("it is kept");
+    assert_eq!((ours.state, ours.amount, ours.to_card), (RefundState::Done, 0, Some(70)));
+    assert_eq!(shop.announced("refund.done"), 1);
+    assert_eq!(refunds.iter().map(|refund| refund.amount).sum::<i64>(), PRICE.amount, "booked once");
+}

@@ -160,6 +160,15 @@ impl Shop {
         Payments::new(Options::default(), self.ports.clone(), &mut Registry::default())
     }
 
+    /// Somebody else gets so many units.
+    pub(super) fn sell_to_another(&self, quantity: u32) {
+        let order = self.order_of("another");
+        let request =
+            HoldRequest { order, person: BUYER, quantity, unit_price: None, digest: 0, discount: 0, facts: None };
+        let outcome = self.ledger.now(OFFER, &Command::Hold(request));
+        assert!(matches!(outcome, Outcome::Held(_)), "{outcome:?}");
+    }
+
     /// The units of an order are given back.
     pub(super) fn release(&self, order: OrderId) {
         let outcome = self.ledger.now(OFFER, &Command::Release { order, reason: ReleaseReason::Canceled });

@@ -3,5 +3,5 @@
 pub(super) mod decide;
 pub(super) mod deposit;
 pub(super) mod page;
-mod return_url;
+pub(super) mod return_url;
 mod words;

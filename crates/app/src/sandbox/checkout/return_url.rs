@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, Uri, header};
 
 /// The address, if the checkout may send a buyer there: a path of this site, or the same site with its name.
-pub(super) fn checked<'a>(address: &'a str, headers: &HeaderMap) -> Option<&'a str> {
+pub(in crate::sandbox) fn checked<'a>(address: &'a str, headers: &HeaderMap) -> Option<&'a str> {
     let is_text = address.len() <= 1000 && !address.chars().any(|letter| letter.is_control() || letter == '\\');
     if !is_text {
         return None;
@@ -19,7 +19,7 @@ pub(super) fn checked<'a>(address: &'a str, headers: &HeaderMap) -> Option<&'a s
 }
 
 /// The address with more parameters in its query, before its fragment.
-pub(super) fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
+pub(in crate::sandbox) fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
     let (front, fragment) = address.split_once('#').map_or((address, None), |(front, rest)| (front, Some(rest)));
     let mut text = front.to_owned();
     for (name, value) in parameters {

@@ -1,15 +1,19 @@
 //! Gift cards: what their accounts and their rows say, whoever takes from them.
 
+use std::time::Duration;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome};
 use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::voucher::VoucherState;
 
-use super::{BUYER, OFFER, PRICE, Shop};
+use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 use crate::vouchers::redeem::Redemption;
+use crate::vouchers::tills::Tills;
 use crate::vouchers::{MoneyBack, Movement, Voucher, Vouchers, take_back};
 
 impl Shop {
@@ -82,6 +86,7 @@ impl Shop {
         let query = Query::all(Movement::TABLE, 100).is("voucher", card.id);
         let rows = self.books.list::<Movement>(query).await.expect("movements");
         let mut moved: Vec<_> = rows.iter().map(|row| (row.record.kind.as_str(), row.record.amount)).collect();
+        moved.push(("issued", card.face));
         moved.sort_unstable();
         moved
     }
@@ -228,7 +233,7 @@ async fn a_card_that_was_used_before_there_were_accounts_is_used_by_its_row() {
     let mut old = shop.stored(&cards[0]).await;
     (old.record.offer, old.record.balance) = (None, 300);
     assert_eq!(shop.books.commit(Unit::new().update(&old)).await.expect("an answer"), Committed::Done);
-    let vouchers = Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
     let request = |key: &str| Redemption { merchant: UserId([4; 16]), key: key.to_owned(), digest: 1, taken: None };
     let too_much = vouchers.redeem(&mut request("one"), &shop.stored(&cards[0]).await, 301).await;
     assert_eq!(too_much.expect_err("300 are left").code(), ErrorCode::InsufficientBalance);
@@ -246,7 +251,7 @@ async fn a_card_that_was_used_before_there_were_accounts_is_used_by_its_row() {
 async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
     let request = |digest| Redemption { merchant: UserId([4; 16]), key: "key".to_owned(), digest, taken: None };
     let name = request(1).name(&cards[0]).expect("a card has an account");
     assert_eq!(of(&cards[0]).take(&*shop.ledger, 300, name, Purpose::Use).await.expect("taken"), Taken::Now);
@@ -270,7 +275,7 @@ async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
 async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() {
     let shop = Shop::open().await;
     let (bought, cards) = shop.cards().await;
-    let vouchers = Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
     let give_up = async |key: &str| vouchers.give_up(&shop.stored(&cards[0]).await.record, key).await;
     // It is a small card: four fifths must be spent.
     let much = shop.order_beside(&cards[0], "much", 799, true).await;
@@ -307,7 +312,7 @@ async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() 
 async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers { ports: shop.ports.clone(), money_back: MoneyBack::default() };
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
     shop.order_beside(&cards[1], "some", 10, true).await;
     shop.workers.delivery.catch_up().await.expect("read");
     let card = shop.stored(&cards[0]).await.record;
@@ -326,13 +331,82 @@ async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
     assert_eq!((units, percent), (1_000, 90));
 }
 
+/// What is left of a card after a till has used it, however often its row must be looked at.
+async fn used(shop: &Shop, vouchers: &Vouchers, card: &Voucher, key: String, amount: i64) -> i64 {
+    let mut request = Redemption { merchant: UserId([4; 16]), key, digest: 1, taken: None };
+    loop {
+        let stored = shop.stored(card).await;
+        if let Some(left) = vouchers.redeem(&mut request, &stored, amount).await.expect("there is enough") {
+            return left;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_tills_of_two_processes_use_one_card_at_once() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let other_process = Tills::new(shop.ports.records.clone());
+    let processes = [&shop.workers.tills, &other_process]
+        .map(|tills| Vouchers::new(shop.ports.clone(), MoneyBack::default(), tills));
+    // Every key comes twice, to both.
+    let requests = (0..100).flat_map(|number| processes.iter().map(move |process| (number / 2, process)));
+    let uses = requests.map(|(key, process)| used(&shop, process, &cards[0], format!("key {key}"), 9));
+    let left = futures_util::future::join_all(uses).await;
+    let distinct: std::collections::BTreeSet<i64> = left.iter().copied().collect();
+    assert_eq!(distinct, (1..=50).map(|uses| 1_000 - 9 * uses).collect(), "one after the other, each once");
+    let row = shop.stored(&cards[0]).await.record;
+    assert_eq!((row.balance, shop.left(&cards[0]).await, shop.moved(&cards[0]).await.len()), (550, 550, 51));
+    shop.workers.delivery.catch_up().await.expect("read");
+    assert_eq!((shop.stored(&cards[0]).await.record, shop.moved(&cards[0]).await.len()), (row, 51), "all was written");
+}
+
+#[tokio::test]
+async fn a_card_that_expired_while_an_order_had_its_money_is_valid_again() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let paid = shop.order_beside(&cards[0], "paid", 1_000, true).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let before = shop.stored(&cards[0]).await.record.valid_until;
+    shop.clock.advance(before.since(shop.clock.now()) + Duration::from_hours(1));
+    shop.give_back(&cards[0], paid, RefundId([1; 16]), 400).await;
+    shop.workers.delivery.catch_up().await.expect("read");
+    let card = shop.stored(&cards[0]).await.record;
+    let now = shop.clock.now();
+    assert_eq!((card.balance, card.account().state(now)), (400, VoucherState::Using));
+    assert_eq!(card.valid_until, now + VALID_AGAIN);
+    let saved = shop.books.events().into_iter().rfind(|event| event.kind == "gift_card.saved").expect("announced");
+    let saved = RoleEvent::parse(&saved.kind, &saved.data).expect("readable");
+    assert!(matches!(saved, RoleEvent::GiftCardSaved { valid_until, .. } if valid_until == card.valid_until));
+    // One that is valid for longer anyway stays as it was.
+    let other = shop.stored(&cards[1]).await.record;
+    assert_eq!(other.valid_until, before);
+}
+
+#[tokio::test]
+async fn a_card_that_is_used_up_says_so_also_when_it_has_expired() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let redeem = async |key: &str, amount| {
+        let mut redemption = Redemption { merchant: BUYER, key: key.to_owned(), digest: 1, taken: None };
+        vouchers.redeem(&mut redemption, &shop.stored(&cards[0]).await, amount).await
+    };
+    redeem("all", 1_000).await.expect("redeemed");
+    shop.clock.advance(Duration::from_hours(24 * 10_000));
+    assert_eq!(redeem("more", 1).await.expect_err("refused").code(), ErrorCode::AlreadyUsed);
+    let mut redemption = Redemption { merchant: BUYER, key: "other".to_owned(), digest: 1, taken: None };
+    let other = vouchers.redeem(&mut redemption, &shop.stored(&cards[1]).await, 1).await;
+    assert_eq!(other.expect_err("refused").code(), ErrorCode::Expired);
+}
+
 #[tokio::test]
 async fn of_a_large_card_that_expired_unused_more_is_paid_back() {
     for (large_value, percent) in [(999, 95), (1_000, 90)] {
         let shop = Shop::open().await;
         let (_, cards) = shop.cards().await;
         let money_back = MoneyBack { large_value, ..MoneyBack::default() };
-        let vouchers = Vouchers { ports: shop.ports.clone(), money_back };
+        let vouchers = Vouchers::new(shop.ports.clone(), money_back, &shop.workers.tills);
         let card = shop.stored(&cards[0]).await.record;
         shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
         let given_up = vouchers.give_up(&card, "late").await.expect("given up");

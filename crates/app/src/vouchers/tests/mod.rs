@@ -4,6 +4,7 @@ mod gift_cards;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, TakenLine, topics};
@@ -24,6 +25,8 @@ use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 const OFFER: OfferNumber = OfferNumber(1);
 const BUYER: UserId = UserId([9; 16]);
+/// For how long at least a card is valid when money has come back to it.
+const VALID_AGAIN: Duration = Duration::from_hours(30 * 24);
 const PRICE: Money = Money::new(1000, Currency::KRW);
 
 /// A ledger whose journal is behind what it says of an order, as another process' may be.
@@ -87,7 +90,8 @@ impl Shop {
             clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
         };
-        let options = Options { time_zone: jiff::tz::TimeZone::UTC, money_back: MoneyBack::default() };
+        let options =
+            Options { time_zone: jiff::tz::TimeZone::UTC, money_back: MoneyBack::default(), valid_again: VALID_AGAIN };
         let workers = Workers::create(options, &ports).await.expect("the role");
         let shop = Self { ledger, books, orders, catalog, clock, workers, ports };
         shop.announce("Card", None).await;

@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) buyers: Vec<String>,
     /// Its seller's token.
     pub(crate) seller: String,
+    /// Its merchants' tokens, if they are needed.
+    pub(crate) merchants: Vec<String>,
 }
 
 /// What to do, checked.
@@ -69,6 +71,7 @@ impl TryFrom<StormArguments> for StormOptions {
                 buyers: words_of(tokens, "firstcome dev tokens --count 1000 > FILE")?,
                 seller: words_of(seller, "POST /api/v1/auth/login as a seller, and save the access_token")?
                     .swap_remove(0),
+                merchants: merchants(&arguments, &scenarios)?,
             }),
             _ => None,
         };
@@ -104,6 +107,20 @@ fn scenarios(arguments: &StormArguments) -> Result<Vec<Scenario>, StormError> {
         ([], Some(_)) => vec![Scenario::Accepted],
         (named, _) => named.to_vec(),
     })
+}
+
+/// The merchants' tokens, without which nothing can be redeemed.
+fn merchants(arguments: &StormArguments, scenarios: &[Scenario]) -> Result<Vec<String>, StormError> {
+    const MADE_BY: &str = "firstcome dev tokens --count 8 --role merchant > FILE";
+    match &arguments.merchant_tokens {
+        Some(file) => words_of(file, MADE_BY),
+        None if scenarios.iter().any(|scenario| matches!(scenario, Scenario::Redeem | Scenario::RedeemOne)) => {
+            let why =
+                format!("--target: only merchants redeem: name a file with --merchant-tokens; make it with: {MADE_BY}");
+            Err(StormError::Usage(why))
+        }
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The address of a target's URL; on another machine only when that is allowed.
@@ -172,6 +189,20 @@ mod tests {
             let error = words_of(path, "some command").expect_err("refused").to_string();
             assert!(error.starts_with(&path.display().to_string()) && error.contains("some command"), "{error}");
         }
+    }
+
+    #[test]
+    fn tills_of_a_target_need_merchants() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "token").expect("written");
+        let file = file.path().to_str().expect("text");
+        let target = ["--target", "http://127.0.0.1:1", "--no-audit", "--tokens", file, "--seller-token", file];
+        let line = |words: &[&str]| load(&[words, &target].concat());
+        assert!(line(&["storm", "accepted"]).is_ok());
+        let refused = line(&["storm", "redeem"]).expect_err("nobody may redeem").to_string();
+        assert!(refused.contains("--merchant-tokens"), "{refused}");
+        let options = line(&["storm", "redeem", "--merchant-tokens", file]).expect("valid");
+        assert_eq!(options.target.expect("a target").merchants, ["token"]);
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub struct StormArguments {
     /// Units on sale in `mixed`; five times as many visitors want one, and all come within a second unless --rate says otherwise
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     stock: u32,
-    /// Measure on empty books and again with so many orders in the books, and print the ratio; also how long the program starts on them
+    /// Measure on empty books and again with so many orders in the books, some of them the buyers', and print the ratio; also how long the
+    /// program starts on them
     ///
     /// For each million orders it needs about 0.6 GB of disk, and 0.8 GB of memory for the audit.
     #[arg(long, value_name = "ORDERS", conflicts_with = "target", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
@@ -61,6 +62,9 @@ pub struct StormArguments {
     /// File with a seller's access token, to put the offers on sale
     #[arg(long, value_name = "FILE", requires = "target")]
     seller_token: Option<PathBuf>,
+    /// File with a merchant's access token on each line, for `redeem` and `redeem-one`
+    #[arg(long, value_name = "FILE", requires = "target")]
+    merchant_tokens: Option<PathBuf>,
     /// Allow a target on another machine. It must be yours: this is a load tool
     #[arg(long, requires = "target")]
     allow_remote: bool,
@@ -81,13 +85,17 @@ Examples:
   firstcome storm accepted -c 256        the opening second with 256 connections
   firstcome storm sold-out --rate 20000  20,000 arrivals a second at a sold-out offer
   firstcome storm --books 10000000       is an opening slower with 10 million orders in the books?
+  firstcome storm own-orders --books 1000000 --rounds 1
+                                         is looking at one's orders, with a million in the books?
+  firstcome storm campaign checkout redeem redeem-one log-ins --rounds 1
+                                         coupons, carts, tills, and people who sign up in mid-sale
   firstcome storm mixed --stock 500      rehearse a sale: late payers, declined cards, people who
                                          walk away, a provider that fails
 
 The result:
   requests  pieces of work that were begun and ended; ok, refused, errors: what came of them
   per s     successes a second (for `sold-out` refusals), the work behind the answers included
-  floor/s   the same request to the floor
+  floor/s   an order for one unit to the floor; for `log-ins` the same sale without them
   ratio     per s to floor/s, the mean of all rounds
   aim       what the project wants of a release build on an idle machine, a rate on 2 cores;
             nothing fails when it is missed
@@ -116,6 +124,18 @@ pub(crate) enum Scenario {
     SoldOut,
     /// Whole purchases: order, pay at the sandbox, until the voucher can be read
     Purchase,
+    /// Free coupons, one per person; the clock stops when the last voucher can be read
+    Campaign,
+    /// Carts with three offers each, ordered whole; the clock stops when the last order's rows are written
+    Checkout,
+    /// Gift cards used in parts at tills, each time another card
+    Redeem,
+    /// One gift card that all tills use at once
+    RedeemOne,
+    /// The first page of one's own orders, twenty of them
+    OwnOrders,
+    /// Orders as in `accepted`, while as many people sign up and log in as there are connections
+    LogIns,
     /// A rehearsal: open-loop arrivals, late payers, decliners, walk-aways and provider faults; then everything is read back
     Mixed,
 }
@@ -127,6 +147,12 @@ impl Scenario {
             Self::Accepted => "accepted",
             Self::SoldOut => "sold-out",
             Self::Purchase => "purchase",
+            Self::Campaign => "campaign",
+            Self::Checkout => "checkout",
+            Self::Redeem => "redeem",
+            Self::RedeemOne => "redeem-one",
+            Self::OwnOrders => "own-orders",
+            Self::LogIns => "log-ins",
             Self::Mixed => "mixed",
         }
     }
@@ -135,7 +161,11 @@ impl Scenario {
     pub(crate) fn aim(self) -> Option<&'static str> {
         match self {
             Self::Accepted => Some("ratio 0.50"),
-            Self::SoldOut => Some("ratio 0.80"),
+            Self::SoldOut | Self::LogIns => Some("ratio 0.80"),
+            Self::Campaign | Self::OwnOrders => Some("ratio 0.30"),
+            Self::Checkout => Some("ratio 0.15"),
+            Self::Redeem => Some("ratio 0.20"),
+            Self::RedeemOne => Some("ratio 0.05"),
             Self::Purchase => Some("5000 per s"),
             Self::Mixed => None,
         }

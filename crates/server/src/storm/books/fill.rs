@@ -20,8 +20,25 @@ use crate::storm::progress::Progress;
 
 /// Orders under way at the same time: enough for full batches, fewer than the lane's queue takes.
 const UNDER_WAY: usize = 4_096;
-/// Orders of each person.
-const EACH: u64 = 10;
+/// Orders of each person: a first page of them.
+const EACH: u64 = 20;
+
+/// Who placed the orders.
+struct Persons<'a> {
+    /// The first of them.
+    buyers: &'a [UserId],
+    /// All of them.
+    count: u64,
+}
+
+impl Persons<'_> {
+    /// Whose order this is: everybody's are from all times.
+    fn of(&self, number: u64) -> UserId {
+        let person = number % self.count;
+        let derived = || UserId::derived(&[b"books", &person.to_be_bytes()]);
+        self.buyers.get(person as usize).copied().unwrap_or_else(derived)
+    }
+}
 
 /// What became of an offer's orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,8 +66,7 @@ impl Shelf {
     }
 
     /// The order of this number.
-    fn request(&self, number: u64, persons: u64) -> HoldRequest {
-        let person = UserId::derived(&[b"books", &(number % persons).to_be_bytes()]);
+    fn request(&self, number: u64, person: UserId) -> HoldRequest {
         let order = OrderId::of_request(person, &format!("books-{number}"), self.digest, self.number);
         let facts = match self.kind {
             Kind::Canceled => None,
@@ -60,23 +76,24 @@ impl Shelf {
     }
 }
 
-/// Places so many orders and brings each to its end. No shop may run on the folder.
+/// Places so many orders, the buyers' among them, and brings each to its end. No shop may run on the folder.
 pub(super) async fn fill(
     folder: &Path,
     shelves: &[Shelf],
+    buyers: &[UserId],
     orders: u64,
     progress: &Progress,
 ) -> Result<Books, StormError> {
     let begun = Instant::now();
     let ledger = open(folder).await.map_err(failed)?;
-    let persons = orders.div_ceil(EACH);
+    let persons = Persons { buyers, count: orders.div_ceil(EACH) };
     let canceled = Cell::new(0);
     let place = |number: u64| {
         // One round for each shelf in turn, and no person always at the same shelf.
-        let shelf = shelves[((number + number / persons) % shelves.len() as u64) as usize];
-        let (ledger, canceled) = (&*ledger, &canceled);
+        let shelf = shelves[((number + number / persons.count) % shelves.len() as u64) as usize];
+        let (ledger, canceled, person) = (&*ledger, &canceled, persons.of(number));
         async move {
-            place(ledger, shelf, shelf.request(number, persons)).await?;
+            place(ledger, shelf, shelf.request(number, person)).await?;
             canceled.set(canceled.get() + u64::from(shelf.kind == Kind::Canceled));
             progress.one();
             Ok::<_, StormError>(())
@@ -87,7 +104,7 @@ pub(super) async fn fill(
     tokio::task::spawn_blocking(move || ledger.close()).await.map_err(std::io::Error::other)?;
     Ok(Books {
         orders,
-        persons,
+        persons: persons.count,
         offers: shelves.len(),
         canceled: canceled.get(),
         events,

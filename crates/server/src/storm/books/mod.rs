@@ -5,7 +5,8 @@
 //! everything in its place.
 //!
 //! Half of the orders were held and canceled, half were granted for nothing, as goods. So every order is settled and the books agree in
-//! units, money and deliveries, without ten million payments and vouchers that a measurement of orders is not about.
+//! units, money and deliveries, without ten million payments and vouchers that a measurement of orders is not about. The buyers of the
+//! storm are among those who placed them, so that they have orders of their own to look at, from all times.
 
 mod fill;
 #[cfg(test)]
@@ -92,6 +93,7 @@ impl Books {
                 shelves.push(shelf(shop, kind).await?);
             }
         }
+        let buyers = shop.buyer_ids().await?;
         shop.close().await?;
         let Some(folder) = shop.data().map(ToOwned::to_owned) else {
             return Err(StormError::Usage(
@@ -99,7 +101,7 @@ impl Books {
             ));
         };
         progress.begin("filling the books");
-        fill::fill(&folder, &shelves, orders, progress).await
+        fill::fill(&folder, &shelves, &buyers, orders, progress).await
     }
 
     /// Starts the shop twice on these books and leaves it running.
@@ -110,7 +112,7 @@ impl Books {
         shop.close().await?;
         progress.begin("the second start on these books");
         self.again = Some(start(shop, patience).await?);
-        shop.greet_buyers().await
+        shop.greet(&shop.buyers).await
     }
 }
 

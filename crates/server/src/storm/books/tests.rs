@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use firstcome_core::ids::{OfferId, OfferNumber};
-use firstcome_core::ledger::{Command, Outcome, Stock, Terms};
+use firstcome_core::ids::{OfferId, OfferNumber, UserId};
+use firstcome_core::ledger::{Command, Event, Outcome, Stock, Terms};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{StockLedger as _, SystemClock};
 use firstcome_core::testkit::MemoryArchive;
@@ -36,6 +36,11 @@ fn terms(number: OfferNumber, price: i64) -> Terms {
     }
 }
 
+/// Whether an event grants units to a person.
+fn is_of(event: &Event, person: UserId) -> bool {
+    matches!(event, Event::Held(granted) | Event::Sold(granted) if granted.person == person)
+}
+
 #[tokio::test]
 async fn a_filled_journal_is_whole_and_has_what_it_is_said_to_have() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -47,11 +52,18 @@ async fn a_filled_journal_is_whole_and_has_what_it_is_said_to_have() {
         shelves.push(Shelf::new(&terms.offer.to_string(), kind).expect("an offer"));
     }
     drop(ledger);
-    let books = fill(folder.path(), &shelves, 5_000, &Progress::new(false)).await.expect("filled");
-    assert_eq!((books.orders, books.persons, books.canceled), (5_000, 500, 2_500));
+    let buyer = UserId([7; 16]);
+    let books = fill(folder.path(), &shelves, &[buyer], 5_000, &Progress::new(false)).await.expect("filled");
+    assert_eq!((books.orders, books.persons, books.canceled), (5_000, 250, 2_500));
     // A hold and a release each, one event each, and the terms of both.
     assert_eq!(books.events, 2_500 * 2 + 2_500);
-    assert_eq!(verify_journal(folder.path(), |_| Ok(())).expect("whole").events, books.events + 2);
+    let mut bought = 0;
+    let journal = verify_journal(folder.path(), |entry| {
+        bought += entry.record.events.iter().filter(|event| is_of(event, buyer)).count();
+        Ok(())
+    });
+    assert_eq!(journal.expect("whole").events, books.events + 2);
+    assert_eq!(bought, 20, "the buyer's own");
     let ledger = open(folder.path());
     for (offer, sold, released) in [(PAID, 0, 2_500), (FREE, 2_500, 0)] {
         let stock = ledger.snapshot(offer).await.expect("read").expect("known").offer.stock;

@@ -6,6 +6,7 @@ use super::orders::Orders;
 use super::{HOLD, Round};
 use crate::storm::StormError;
 use crate::storm::drive::{Plan, drive};
+use crate::storm::meter::Meter;
 use crate::storm::progress::Progress;
 use crate::storm::shop::{Offering, Shop};
 
@@ -19,10 +20,10 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
     let offering = Offering { stock: STOCK, limit_per_person: Some(LIMIT), hold_for_seconds: HOLD, opens_in: None };
     let offer = shop.sell(offering).await?;
     shop.rows_written().await?;
-    let start = Instant::now();
+    let (meter, start) = (Meter::start(shop.pid()), Instant::now());
     let mut run = drive(Orders::of(shop, &offer), shop.address, plan, progress).await;
     let written = shop.rows_written().await?;
     run.elapsed = written.unwrap_or_else(Instant::now) - start;
     let note = written.is_none().then(|| "the shop does not tell when its rows are written".to_owned());
-    Ok(Round { run, note })
+    Ok(Round { note, ..Round::new(run, meter.stop()) })
 }

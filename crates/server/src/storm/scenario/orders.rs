@@ -56,7 +56,7 @@ impl Work for Orders {
 }
 
 /// Idempotency keys that no other run has used: the time a run began above, the request's number below.
-fn keys() -> u128 {
+pub(super) fn keys() -> u128 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     (now.as_micros() & 0xffff_ffff_ffff) << 40
 }

@@ -14,6 +14,7 @@ use crate::storm::StormError;
 use crate::storm::client::request;
 use crate::storm::client::{ClientError, Connection, text_after};
 use crate::storm::drive::{Plan, Work, drive};
+use crate::storm::meter::Meter;
 use crate::storm::progress::Progress;
 use crate::storm::shop::{Offering, PRICE, Shop};
 use crate::storm::tally::Tally;
@@ -119,6 +120,7 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
         shop.sell(Offering { stock: STOCK, limit_per_person: None, hold_for_seconds: HOLD, opens_in: None }).await?;
     let work =
         Purchases { orders: Orders::of(shop, &offer), buyers: Rc::clone(&shop.buyers), delivery: Cell::default() };
+    let meter = Meter::start(shop.pid());
     let run = drive(work, shop.address, plan, progress).await;
-    Ok(Round { run, note: None })
+    Ok(Round::new(run, meter.stop()))
 }

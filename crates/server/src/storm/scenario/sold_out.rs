@@ -7,6 +7,7 @@ use super::{HOLD, Round};
 use crate::storm::StormError;
 use crate::storm::client::Connection;
 use crate::storm::drive::{Plan, Work as _, drive};
+use crate::storm::meter::Meter;
 use crate::storm::progress::Progress;
 use crate::storm::shop::{Offering, Shop};
 use crate::storm::tally::Tally;
@@ -20,6 +21,7 @@ pub(super) async fn round(shop: &Shop, plan: Plan, progress: &Progress) -> Resul
     if first.borrow().ok != 1 {
         return Err(StormError::Shop(format!("the only unit could not be bought: {:?}", first.borrow())));
     }
+    let meter = Meter::start(shop.pid());
     let run = drive(Orders::of(shop, &offer), shop.address, plan, progress).await;
-    Ok(Round { run, note: None })
+    Ok(Round::new(run, meter.stop()))
 }

@@ -1,6 +1,7 @@
 //! The shop under load: started, stocked and given buyers, or found running.
 
 mod data;
+mod people;
 mod rows;
 mod start;
 
@@ -29,6 +30,8 @@ pub(crate) struct Shop {
     /// Bytes in memory before anyone came.
     pub(crate) idle: Option<u64>,
     seller: String,
+    /// Its merchants' access tokens, of a shop that was named.
+    merchants: Rc<[String]>,
     server: Option<Server>,
     data: Option<Data>,
 }
@@ -58,33 +61,14 @@ impl Shop {
                 buyers: target.buyers.clone().into(),
                 idle: None,
                 seller: target.seller.clone(),
+                merchants: target.merchants.clone().into(),
                 server: None,
                 data: options.data.clone().map(Data::Given),
             },
             None => start::start(Data::new(folder, options.measures())?, options.buyers).await?,
         };
-        shop.greet_buyers().await?;
+        shop.greet(&shop.buyers).await?;
         Ok(shop)
-    }
-
-    /// Shows the shop every token once, as browsing before the opening would.
-    pub(crate) async fn greet_buyers(&self) -> Result<(), StormError> {
-        let mut connection = Connection::new(self.address);
-        for token in &*self.buyers {
-            let answer = Call::get("/api/v1/orders?limit=1").by(token).send(&mut connection).await;
-            let answer = answer.map_err(|error| {
-                StormError::Shop(format!("no shop answers at http://{}: {error}; is it running there?", self.address))
-            })?;
-            if answer.status == 401 && self.server.is_none() {
-                let why =
-                    "the shop does not take a token of --tokens; make new ones with `firstcome dev tokens` on its data";
-                return Err(StormError::Usage(why.to_owned()));
-            }
-            if answer.status != 200 {
-                return Err(StormError::answer("reading a buyer's orders", &answer));
-            }
-        }
-        Ok(())
     }
 
     /// Puts a gift card on sale and gives the offer's id.
@@ -101,11 +85,22 @@ impl Shop {
         price: i64,
         offering: Offering,
     ) -> Result<String, StormError> {
+        let product = self.product(product).await?;
+        self.offer(&product, price, offering).await
+    }
+
+    /// Creates a product and gives its id.
+    pub(crate) async fn product(&self, product: &Value) -> Result<String, StormError> {
         let created = self.seller_posts("/api/v1/admin/products", product).await?;
         let product_id =
             created.text("product_id").ok_or_else(|| StormError::answer("creating a product", &created))?;
+        Ok(product_id.to_owned())
+    }
+
+    /// Puts a product that was created on sale at a price in won and gives the offer's id.
+    pub(crate) async fn offer(&self, product: &str, price: i64, offering: Offering) -> Result<String, StormError> {
         let mut offer = json!({
-            "product_id": product_id,
+            "product_id": product,
             "price": { "amount": price, "currency": "KRW" },
             "stock": offering.stock,
             "hold_for_seconds": offering.hold_for_seconds,
@@ -134,6 +129,12 @@ impl Shop {
             return Err(StormError::Usage(why.to_owned()));
         }
         Ok(answer)
+    }
+
+    /// The offer as everybody sees it.
+    pub(crate) async fn look_at(&self, offer: &str) -> Result<Value, StormError> {
+        let answer = Call::get(&format!("/api/v1/offers/{offer}")).send(&mut Connection::new(self.address)).await?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(StormError::answer("reading an offer", &answer)) }
     }
 
     /// Nothing while a shop of our own runs; after its end, an error with its last words.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::Shop;
 use super::data::Data;
+use super::{Shop, people};
 use crate::storm::client::Connection;
 use crate::storm::client::json::Call;
 use crate::storm::server::Server;
@@ -29,8 +29,9 @@ pub(super) async fn start(data: Data, buyers: u32) -> Result<Shop, StormError> {
     let add = ["account", "add", "--role", "seller", "--email", SELLER, "--password-stdin", "--data", &folder];
     child::printed(&add, Some(SELLER_PASSWORD)).await?;
     let seller = log_in(&server).await?;
-    let buyers = new_buyers(&data, buyers.into()).await?;
-    Ok(Shop { address: server.address, buyers, idle, seller, server: Some(server), data: Some(data) })
+    let buyers = people::new_people(&data, "buyer", buyers.into()).await?;
+    let merchants = Rc::default();
+    Ok(Shop { address: server.address, buyers, idle, seller, merchants, server: Some(server), data: Some(data) })
 }
 
 impl Shop {
@@ -52,14 +53,6 @@ impl Shop {
         self.seller = log_in(&server).await?;
         self.server = Some(server);
         Ok(took)
-    }
-
-    /// So many buyers who have bought nothing yet; of a shop that is not ours, those that were named.
-    pub(crate) async fn more_buyers(&self, count: u64) -> Result<Rc<[String]>, StormError> {
-        match (&self.server, &self.data) {
-            (Some(_), Some(data)) => new_buyers(data, count).await,
-            _ => Ok(Rc::clone(&self.buyers)),
-        }
     }
 }
 
@@ -86,11 +79,4 @@ async fn log_in(server: &Server) -> Result<String, StormError> {
     let answer = Call::post("/api/v1/auth/login", &login).send(&mut Connection::new(server.address)).await?;
     let token = answer.text("access_token").ok_or_else(|| StormError::answer("logging the seller in", &answer))?;
     Ok(token.to_owned())
-}
-
-/// Signs buyers up and gives their tokens.
-async fn new_buyers(data: &Data, count: u64) -> Result<Rc<[String]>, StormError> {
-    let (count, folder) = (count.to_string(), data.path().to_string_lossy());
-    let tokens = child::printed(&["dev", "tokens", "--count", &count, "--data", &folder], None).await?;
-    Ok(tokens.split_whitespace().map(ToOwned::to_owned).collect())
 }

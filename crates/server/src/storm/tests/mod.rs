@@ -1,5 +1,6 @@
 //! The generator against the floor and against a shop that is only pretended.
 
+mod figures;
 mod pretended;
 mod rehearsal;
 

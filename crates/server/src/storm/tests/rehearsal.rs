@@ -24,7 +24,8 @@ async fn rehearse(flaw: Flaw) -> Vec<Check> {
 
 async fn rehearse_for(flaw: Flaw, settled_within: Duration) -> Vec<Check> {
     let buyers = (0..100).map(|number| format!("buyer-{number}")).collect();
-    let target = Target { address: pretended::open(flaw).await, buyers, seller: "seller".to_owned() };
+    let target =
+        Target { address: pretended::open(flaw).await, buyers, seller: "seller".to_owned(), merchants: vec![] };
     let options = LoadOptions {
         scenarios: vec![Scenario::Mixed],
         plan: Plan { connections: 16, duration: Duration::from_secs(1), limit: u64::MAX, rate: None },

@@ -107,7 +107,8 @@ async fn open_role(
     let role = match name {
         RoleName::Accounts => {
             let (mailer, mailbox) = roles::mailer(config, parts)?;
-            return Ok((roles::accounts_role(config, parts, records, revocations, mailer, metrics).await?, mailbox));
+            let role = roles::accounts_role(config, parts, records, revocations, mailer, gateway, metrics).await?;
+            return Ok((role, mailbox));
         }
         RoleName::Catalog => roles::catalog_role(config, parts, records, servers.ledger()).await?,
         RoleName::Orders => {

@@ -87,9 +87,8 @@ impl Indexes {
         key: KeyHash,
         wanted: impl Fn(&ArchivedRow) -> bool,
     ) -> SqlResult<Option<ArchivedRow>> {
-        let sql = format!("SELECT {} FROM holds WHERE row = ?", table::COLUMNS);
         for row in self.keys.find(connection, key.0, u64::MAX, LINES)? {
-            let row = connection.prepare_cached(&sql)?.query_row([row as i64], table::archived).optional()?;
+            let row = connection.prepare_cached(table::ROW)?.query_row([row as i64], table::archived).optional()?;
             if let Some(row) = row.filter(&wanted) {
                 return Ok(Some(row));
             }

@@ -107,12 +107,12 @@ impl Run {
         }
         let behind = self.first_keys.partition_point(|first| *first <= key);
         for number in (0..behind).rev() {
-            let page = self.page(connection, number)?;
-            let end = page.partition_point(|entry| *entry < (key, before));
-            for (found, row) in page[..end].iter().rev() {
-                if *found != key || !each(*row) {
-                    return Ok(());
-                }
+            let ended = self.page(connection, number, |page| {
+                let end = page.partition_point(|bytes| entry(bytes) < (key, before));
+                page[..end].iter().rev().map(entry).any(|(found, row)| found != key || !each(row))
+            })?;
+            if ended {
+                break;
             }
         }
         Ok(())
@@ -121,22 +121,26 @@ impl Run {
     /// All entries, in order.
     pub(super) fn read(&self, connection: &Connection, out: &mut Vec<Entry>) -> Result<()> {
         for number in 0..self.first_keys.len() {
-            out.extend(self.page(connection, number)?);
+            self.page(connection, number, |page| out.extend(page.iter().map(entry)))?;
         }
         Ok(())
     }
 
-    fn page(&self, connection: &Connection, number: usize) -> Result<Vec<Entry>> {
+    /// Reads a page where it lies.
+    fn page<T>(&self, connection: &Connection, number: usize, read: impl FnOnce(&[[u8; ENTRY]]) -> T) -> Result<T> {
         let mut select = connection.prepare_cached("SELECT entries FROM run_pages WHERE id = ?")?;
         let id = self.id * MOST_PAGES + number as i64;
         let found = select.query_row([id], |row| {
             let (entries, rest) = row.get_ref(0)?.as_blob()?.as_chunks::<ENTRY>();
-            let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
-            let entry = |bytes: &[u8; ENTRY]| (number(&bytes[..8]), number(&bytes[8..]));
-            if rest.is_empty() { Ok(entries.iter().map(entry).collect()) } else { Err(damaged()) }
+            if rest.is_empty() { Ok(read(entries)) } else { Err(damaged()) }
         });
         found.optional()?.ok_or_else(damaged)
     }
+}
+
+fn entry(bytes: &[u8; ENTRY]) -> Entry {
+    let halves = bytes.as_chunks::<8>().0;
+    (u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1]))
 }
 
 fn remove(connection: &Connection, id: i64) -> Result<()> {

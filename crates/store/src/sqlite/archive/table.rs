@@ -12,12 +12,17 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS holds (row INTEGER PRIMARY KEY, offer INTEGER NOT NULL, state TEXT NOT NULL,
         open_on INTEGER, hold BLOB NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS open_holds ON holds (open_on, row) WHERE open_on IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS rare_holds ON holds (state, row)
+        WHERE state IN ('CANCELED', 'FAILED', 'PARTIALLY_CANCELED', 'RETURNED');
     CREATE TABLE IF NOT EXISTS offers (number INTEGER PRIMARY KEY, stock INTEGER NOT NULL, held INTEGER NOT NULL,
         paying INTEGER NOT NULL, sold INTEGER NOT NULL, released INTEGER NOT NULL, frozen INTEGER NOT NULL,
         seq INTEGER NOT NULL, last_at INTEGER NOT NULL, terms BLOB NOT NULL, adjustments BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL,
         hash BLOB NOT NULL, indexed INTEGER NOT NULL) STRICT;
     INSERT OR IGNORE INTO progress (one, position, hash, indexed) VALUES (1, 0, x'', 0);";
+
+/// What the index of rare states says of its rows; a query must say the same to use it.
+pub(super) const IS_RARE: &str = "state IN ('CANCELED', 'FAILED', 'PARTIALLY_CANCELED', 'RETURNED')";
 
 /// A row of the archive.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +38,8 @@ pub struct ArchivedRow {
 }
 
 pub(super) const COLUMNS: &str = "row, offer, state, hold";
+/// One row by its number.
+pub(super) const ROW: &str = "SELECT row, offer, state, hold FROM holds WHERE row = ?";
 
 pub(super) fn archived(row: &Row<'_>) -> Result<ArchivedRow> {
     let hold = minicbor::decode(row.get_ref(3)?.as_blob()?).map_err(|error| undecodable(3, error))?;

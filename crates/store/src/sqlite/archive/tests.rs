@@ -191,6 +191,7 @@ fn lists(archive: &SqliteArchive, memory: &MemoryArchive, orders: &[OrderId]) {
             query.person.is_none_or(|person| hold.person == person)
                 && query.offer.is_none_or(|offer| order.home() == offer)
                 && query.state.is_none_or(|state| OrderState::of(&hold) == state)
+                && query.granted_from.is_none_or(|time| hold.created_at >= time)
                 && query.granted_before.is_none_or(|time| hold.created_at < time)
         });
         let wanted: Vec<_> = wanted.copied().collect();
@@ -204,6 +205,14 @@ fn lists(archive: &SqliteArchive, memory: &MemoryArchive, orders: &[OrderId]) {
         filtered(OrderQuery { offer, ..OrderQuery::default() }),
         filtered(OrderQuery { state: Some(OrderState::Pending), offer, ..OrderQuery::default() }),
         filtered(OrderQuery { granted_before: Some(hold(&all[all.len() / 2]).created_at), ..OrderQuery::default() }),
+        filtered(OrderQuery { granted_from: Some(hold(&all[all.len() / 2]).created_at), ..OrderQuery::default() }),
+        filtered(OrderQuery {
+            granted_from: Some(hold(&all[all.len() * 3 / 4]).created_at),
+            granted_before: Some(hold(&all[all.len() / 4]).created_at),
+            offer,
+            ..OrderQuery::default()
+        }),
+        filtered(OrderQuery { state: Some(OrderState::PartiallyCanceled), ..OrderQuery::default() }),
     ];
     for number in 0..PERSONS {
         let person = Some(person(number));

@@ -7,14 +7,16 @@ use rusqlite::{OptionalExtension as _, Result};
 use super::statements::Statements;
 use crate::sqlite::connection::is_taken;
 
-/// Runs a unit. It leaves either all of its effects or none, whatever the others in the transaction do.
+/// Runs a unit. It leaves either all of its effects or none, whatever the others in the transaction do. One that is alone in
+/// its transaction may leave some when it meets a conflict: the transaction is to be taken back then. To be able to go back
+/// to its beginning costs a copy of every page that it changes.
 ///
 /// `Err` means that the transaction as a whole is lost.
-pub(super) fn judge(statements: &mut Statements<'_>, unit: &Unit) -> Result<Committed> {
+pub(super) fn judge(statements: &mut Statements<'_>, unit: &Unit, is_alone: bool) -> Result<Committed> {
     if !position_fits(statements, unit)? {
         return Ok(Committed::Conflict(unit.writes.len()));
     }
-    let guarded = needs_savepoint(statements, unit);
+    let guarded = !is_alone && needs_savepoint(statements, unit);
     if guarded {
         statements.savepoint.raw_execute()?;
     }

@@ -3,23 +3,24 @@
 
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Row, Table, Value};
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::select::Selection;
 use super::table::Bound;
-use crate::sqlite::readers::Readers;
+use crate::sqlite::readers::{Readers, at_once};
 
 impl Readers {
     /// The rows with these keys.
     pub(super) fn rows(&self, table: &Table, sql: &str, keys: &[Value]) -> Result<Vec<Row>, PortError> {
-        self.read(|connection| {
+        let read = |connection: &Connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = Vec::with_capacity(keys.len());
             for key in keys {
                 rows.extend(statement.query_row([Bound(key)], |row| row_of(table, row)).optional()?);
             }
             Ok(rows)
-        })
+        };
+        if keys.len() > 1 { self.read(|connection| at_once(connection, read)) } else { self.read(read) }
     }
 
     /// The rows of a selection.

@@ -149,11 +149,15 @@ impl Writer<'_> {
     /// Returns the position of the last event, if there was any.
     fn commit_all(&mut self, jobs: &[Job]) -> rusqlite::Result<Option<i64>> {
         self.statements.begin.raw_execute()?;
-        let mut announces = false;
+        let (mut announces, is_alone) = (false, jobs.len() == 1);
         for job in jobs {
-            let committed = judge(&mut self.statements, &job.unit)?;
+            let committed = judge(&mut self.statements, &job.unit, is_alone)?;
             announces |= committed == Committed::Done && !job.unit.events.is_empty();
             self.outcomes.push(committed);
+        }
+        if is_alone && self.outcomes != [Committed::Done] {
+            self.statements.rollback.raw_execute()?;
+            return Ok(None);
         }
         let last = announces.then(|| self.statements.last_event.query_row([], |row| row.get(0))).transpose()?;
         #[cfg(test)]

@@ -1,5 +1,8 @@
 //! A shop that is only pretended: it answers as the real one does, for as long as a test lasts, and forgets nothing but has no books.
 
+mod people;
+mod tills;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -19,15 +22,27 @@ struct Order {
     state: &'static str,
 }
 
+/// One offer.
+#[derive(Clone, Copy)]
+struct Offer {
+    stock: u64,
+    taken: u64,
+    is_free: bool,
+}
+
 #[derive(Default)]
 struct Shop {
-    offers: Vec<(u64, u64)>,
+    offers: Vec<Offer>,
     orders: Vec<Order>,
     by_key: HashMap<String, usize>,
     /// Order, amount.
     charges: Vec<(String, i64)>,
     /// Keys that came before.
     asked: HashSet<String>,
+    /// Offers in the cart of each buyer.
+    carts: HashMap<String, Vec<String>>,
+    /// What was taken off the voucher of each order.
+    taken: HashMap<usize, i64>,
     flaw: Flaw,
     closed: bool,
 }
@@ -52,6 +67,10 @@ pub(super) enum Flaw {
     Dawdles,
     /// Does not let the books be read after the sale.
     FallsSilent,
+    /// Sells what is in a cart without its last line.
+    Halves,
+    /// Takes nothing off a card that a till uses.
+    Gives,
 }
 
 /// Opens one.
@@ -70,7 +89,17 @@ pub(super) async fn open(flaw: Flaw) -> SocketAddr {
         .route("/sandbox/toss/v1/test/payments", post(charge).get(charges))
         .route("/sandbox/toss/v1/test/faults", put(async || StatusCode::OK))
         .route("/api/v1/payments/confirm", post(confirm))
-        .route("/api/v1/me/vouchers", get(vouchers))
+        .route("/api/v1/me/vouchers", get(tills::vouchers))
+        .route("/api/v1/vouchers/{code}", get(tills::voucher))
+        .route("/api/v1/vouchers/{code}/redeem", post(tills::redeem))
+        .route("/api/v1/me/cart/items/{offer}", put(tills::put_in_cart))
+        .route("/api/v1/me/cart/checkout", post(tills::check_out))
+        .route("/api/v1/me", get(people::me))
+        .route("/api/v1/auth/email-codes", post(async || StatusCode::ACCEPTED))
+        .route("/dev/mailbox", get(people::mailbox))
+        .route("/api/v1/auth/email-codes/verify", post(people::verify))
+        .route("/api/v1/auth/signup", post(people::sign_up))
+        .route("/api/v1/auth/login", post(people::log_in))
         .route("/metrics", get(async || "firstcome_orders_projection_lag_entries 0\n"))
         .with_state(Arc::new(Mutex::new(shop)));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -86,7 +115,8 @@ fn problem(status: StatusCode, code: &str) -> Reply {
 }
 
 fn shown(number: usize, order: &Order) -> Value {
-    json!({ "order_id": format!("ord_{number}"), "state": order.state })
+    let lines = [json!({ "offer_id": order.offer, "seq": number + 1 })];
+    json!({ "order_id": format!("ord_{number}"), "state": order.state, "lines": lines })
 }
 
 fn number(id: &str) -> usize {
@@ -95,7 +125,8 @@ fn number(id: &str) -> usize {
 
 async fn create_offer(State(shop): State<Shared>, Json(body): Json<Value>) -> Reply {
     let mut shop = shop.lock().expect("whole");
-    shop.offers.push((body["stock"].as_u64().expect("stock"), 0));
+    let (stock, is_free) = (body["stock"].as_u64().expect("stock"), body["price"]["amount"] == 0);
+    shop.offers.push(Offer { stock, taken: 0, is_free });
     (StatusCode::CREATED, Json(json!({ "offer_id": format!("ofr_{}", shop.offers.len() - 1) })))
 }
 
@@ -113,7 +144,7 @@ async fn offer(State(shop): State<Shared>, Path(id): Path<String>) -> Reply {
     let shop = shop.lock().expect("whole");
     let count =
         |state: &str| shop.orders.iter().filter(|order| order.offer == id && order.state == state).count() as u64;
-    let stock = shop.offers[number(&id)].0;
+    let stock = shop.offers[number(&id)].stock;
     let (held, sold) = (count("PENDING"), count("COMPLETED"));
     (StatusCode::OK, Json(json!({ "stock": stock, "held": held, "sold": sold })))
 }
@@ -131,15 +162,23 @@ async fn order(State(shop): State<Shared>, headers: HeaderMap, Json(body): Json<
     }
     let offer = body["offer_id"].as_str().expect("an offer").to_owned();
     let extra = if shop.flaw == Flaw::Oversells { 30 } else { 0 };
-    let (stock, taken) = &mut shop.offers[number(&offer)];
-    if *taken >= *stock + extra {
+    let wanted = &mut shop.offers[number(&offer)];
+    if wanted.taken >= wanted.stock + extra {
         return problem(StatusCode::CONFLICT, "sold_out");
     }
-    *taken += 1;
-    shop.orders.push(Order { buyer, offer, state: "PENDING" });
-    let number = shop.orders.len() - 1;
+    wanted.taken += 1;
+    let number = shop.take(buyer, offer);
     shop.by_key.insert(key, number);
     (StatusCode::CREATED, Json(shown(number, &shop.orders[number])))
+}
+
+impl Shop {
+    /// Writes an order down and gives its number.
+    fn take(&mut self, buyer: String, offer: String) -> usize {
+        let state = if self.offers[number(&offer)].is_free { "COMPLETED" } else { "PENDING" };
+        self.orders.push(Order { buyer, offer, state });
+        self.orders.len() - 1
+    }
 }
 
 async fn orders(State(shop): State<Shared>, headers: HeaderMap) -> Reply {
@@ -168,7 +207,7 @@ async fn cancel(State(shop): State<Shared>, Path(id): Path<String>) -> Reply {
     order.state = "CANCELED";
     let offer = order.offer.clone();
     shop.charges.iter_mut().filter(|(order, _)| *order == id).for_each(|(_, balance)| *balance = 0);
-    shop.offers[number(&offer)].1 -= 1;
+    shop.offers[number(&offer)].taken -= 1;
     (StatusCode::OK, Json(json!({ "order_id": id, "state": "CANCELED" })))
 }
 
@@ -194,13 +233,4 @@ async fn confirm(State(shop): State<Shared>, Json(body): Json<Value>) -> Reply {
     }
     shop.orders[number(&id)].state = if forgets { "EXPIRED" } else { "COMPLETED" };
     (StatusCode::OK, Json(json!({ "payment_id": "pay_1", "state": "DONE" })))
-}
-
-async fn vouchers(State(shop): State<Shared>, headers: HeaderMap) -> Reply {
-    let shop = shop.lock().expect("whole");
-    let buyer = buyer(&headers);
-    let own = shop.orders.iter().enumerate().filter(|(_, order)| order.buyer == buyer && order.state == "COMPLETED");
-    let items: Vec<Value> =
-        own.map(|(number, _)| json!({ "state": "ACTIVE", "order_id": format!("ord_{number}") })).collect();
-    (StatusCode::OK, Json(json!({ "items": items, "next_cursor": null })))
 }
