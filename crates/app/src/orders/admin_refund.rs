@@ -18,7 +18,7 @@ use super::Orders;
 use super::books::Books;
 use super::cancel::{Response, wrong_state};
 use super::decide::{Decision, policy_of};
-use super::refunds::{Refund, Taken};
+use super::refund::{Refund, Taken};
 use crate::http::{Body, IdempotencyKey, Operator, Outcome, Path, Problem, one_line};
 
 /// Money that the operator sends back.

@@ -22,7 +22,7 @@ use firstcome_core::tax::{self, Tax};
 use firstcome_core::time::Time;
 
 use super::parts::{self, PartBack};
-use super::refunds::{Refund, Taken};
+use super::refund::{Refund, Taken};
 use super::shipping::Parcel;
 use super::steps::told;
 use super::tax::kinds_of;

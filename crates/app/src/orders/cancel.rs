@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
-use super::refunds::{CANCELED, Refund};
+use super::refund::{CANCELED, Refund};
 use super::tax::TaxView;
 use super::view::{MoneySchema, OrderStateSchema};
 use crate::actions::aside;

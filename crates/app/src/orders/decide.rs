@@ -18,7 +18,7 @@ use super::books::Books;
 use super::cancel::wrong_state;
 use super::facts::Facts;
 use super::policy::{self, Due};
-use super::refunds::{Refund, Taken};
+use super::refund::{Refund, Taken};
 use super::terms::RefundTerms;
 use crate::http::{Outcome, Problem};
 

@@ -7,7 +7,7 @@ use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
 use super::addresses::forget_addresses;
 use super::books::AfterSale;
 use super::cart::forget_cart;
-use super::refunds::Refund;
+use super::refund::Refund;
 
 /// Rows read at a time.
 const PAGE: u32 = 500;

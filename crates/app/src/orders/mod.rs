@@ -42,6 +42,7 @@ mod policy;
 mod projection;
 mod quote;
 mod receipt;
+mod refund;
 mod refunds;
 mod resend;
 mod returns;
@@ -80,7 +81,7 @@ pub use books::AfterSale;
 pub use facts::OfferFacts;
 pub use fee::Shipping;
 pub use parts::PartBack;
-pub use refunds::{Refund, Taken};
+pub use refund::{Refund, Taken};
 pub use tax::ShopTerms;
 pub use view::OrderView;
 
@@ -90,7 +91,7 @@ pub const TABLES: &[&Table] = &[
     facts::BuyerFacts::TABLE,
     facts::IdentifiedBuyer::TABLE,
     addresses::ShippingAddress::TABLE,
-    refunds::Refund::TABLE,
+    refund::Refund::TABLE,
     parts::PartBack::TABLE,
     books::AfterSale::TABLE,
     terms::RefundTerms::TABLE,

@@ -125,7 +125,7 @@ mod tests {
     use firstcome_core::money::{Currency, Money};
     use firstcome_core::payment::RefundState;
 
-    use super::super::refunds::{Refund, Taken};
+    use super::super::refund::{Refund, Taken};
     use super::*;
 
     const OFFER: OfferNumber = OfferNumber(1);

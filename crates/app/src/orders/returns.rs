@@ -23,7 +23,7 @@ use super::books::{AfterSale, Books};
 use super::cancel::{CancelRequest, Response as Canceled, wrong_state};
 use super::decide::{LineRequest, policy_of, some_lines};
 use super::policy::{self, DAYS_TO_RETURN};
-use super::refunds::{SENT_BACK, Taken};
+use super::refund::{SENT_BACK, Taken};
 use super::shipping::{Returning, ShippingView};
 use super::terms::RefundTerms;
 use crate::http::{Body, Buyer, IdempotencyKey, NoBody, Operator, Outcome, Path, one_line};

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::shop::{BUYER, HOME, SECOND, Shop};
 use crate::orders::books::AfterSale;
 use crate::orders::decide::Decision;
-use crate::orders::refunds::{Refund, Taken};
+use crate::orders::refund::{Refund, Taken};
 use crate::orders::returns::Request;
 
 const WORDS: &str = "too small for my son Zebulon";

@@ -14,7 +14,8 @@ use firstcome_core::testkit::MemoryRecords;
 use super::shop::{HOME, Shop};
 use crate::consumer::{HandleError, Handler as _};
 use crate::orders::parts::PartBack;
-use crate::orders::refunds::{Refund, consumer};
+use crate::orders::refund::Refund;
+use crate::orders::refunds::consumer;
 
 /// Begins a refund of so many units.
 async fn decide(shop: &Shop, hold: &Hold, refund: RefundId, quantity: u32) -> Refund {
