@@ -41,6 +41,7 @@ problem-replay_failed = The event cannot be handled yet. Nothing has changed.
 problem-hold_expired = The time to pay has run out, and no units are left to set aside again. If you were charged, the money comes back by itself.
 problem-payment_in_progress = Another payment of this order is under way. Please wait for its result.
 problem-already_paid = This order is paid already.
+problem-virtual_account_issued = There is an account to pay this order into already. Pay there, or wait until it has expired.
 problem-insufficient_balance = The balance is not enough for that.
 problem-already_used = It has been used already.
 problem-expired = It has expired.

@@ -32,6 +32,7 @@ problem-replay_failed = 아직 이 이벤트를 처리할 수 없습니다. 변�
 problem-hold_expired = 결제 시간이 지났고 다시 확보할 수량이 없습니다. 혹시 청구되었다면 자동으로 환불됩니다.
 problem-payment_in_progress = 이 주문의 다른 결제가 진행 중입니다. 결과를 기다려 주세요.
 problem-already_paid = 이미 결제된 주문입니다.
+problem-virtual_account_issued = 이 주문에는 이미 입금 계좌가 발급되었습니다. 해당 계좌로 입금하시거나 만료될 때까지 기다려 주세요.
 problem-insufficient_balance = 잔액이 부족합니다.
 problem-already_used = 이미 사용되었습니다.
 problem-expired = 유효 기간이 지났습니다.
