@@ -10,8 +10,10 @@ use firstcome_core::payment::{Asked, PaymentState, RefundState, Verdict, judge};
 use firstcome_core::ports::{Committed, PortError, ProviderAnswer, ProviderCancel, ProviderPayment, ProviderStatus};
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::time::Time;
 
 use super::Payments;
+use super::quarantine::resolve::MOVED_BY_HAND;
 use super::rows::{Origin, Payment, Refund, attempt_of, refunds_of};
 
 impl Payments {
@@ -103,8 +105,17 @@ impl Payments {
                 cancel.refund == Some(refund.refund_id) || refund.transaction.as_ref() == Some(&cancel.transaction)
             })
         };
-        let foreign: Vec<&ProviderCancel> = said.cancels.iter().filter(|cancel| !is_ours(cancel)).collect();
-        if foreign.is_empty() {
+        let unknown = said.cancels.iter().filter(|cancel| !is_ours(cancel));
+        let mut waiting: Vec<&Stored<Refund>> = known.iter().filter(|refund| is_waited_for(refund, &payment)).collect();
+        let (mut meant, mut foreign) = (Vec::new(), Vec::new());
+        for cancel in unknown {
+            let fits = |refund: &&Stored<Refund>| cancel.refund.is_none() && refund.record.amount == cancel.amount;
+            match waiting.iter().position(fits) {
+                Some(place) => meant.push((waiting.swap_remove(place), cancel)),
+                None => foreign.push(cancel),
+            }
+        }
+        if meant.is_empty() && foreign.is_empty() {
             return Ok(());
         }
         let (now, currency) = (self.now(), payment.record.currency);
@@ -119,12 +130,24 @@ impl Payments {
             let event = RoleEvent::CanceledByProvider { refund: refund.refund_id, order, amount, whole, attempt };
             unit = unit.insert(&refund).event(&event, now);
         }
-        // A refund of ours that was stuck is for nothing when all of the money is back.
-        let of_payment = known.iter().filter(|refund| refund.record.payment_id == payment.record.payment_id);
-        for stuck in of_payment.filter(|refund| whole && refund.record.state == RefundState::Quarantined) {
-            unit = unit.update(stuck).delete(&stuck.record);
+        let mut went_back: i64 = foreign.iter().map(|cancel| cancel.amount).sum();
+        for (refund, cancel) in meant {
+            let done = refund.record.clone().found(cancel, now);
+            if refund.record.state == RefundState::Quarantined {
+                went_back += cancel.amount;
+                unit = unit.event(&done.was_done(), now);
+            }
+            unit = unit.update(&Stored { record: done, version: refund.version });
         }
-        let went_back = foreign.iter().map(|cancel| cancel.amount).sum();
+        // A refund of ours that was stuck is for nothing when all of the money is back.
+        let stuck = waiting.into_iter().filter(|refund| whole && refund.record.state == RefundState::Quarantined);
+        for refund in stuck {
+            let nothing = Refund { amount: 0, state: RefundState::Done, updated_at: now, ..refund.record.clone() };
+            unit = unit.event(&nothing.was_done(), now);
+            let updated = unit.update(&Stored { record: nothing, version: refund.version });
+            // A gift card has got its part by it, which stays in the books for that.
+            unit = if refund.record.to_card.is_none() { updated.delete(&refund.record) } else { updated };
+        }
         let next = self.after_refund(&payment.record, went_back);
         tracing::warn!(%order, payment = %next.payment_id, amount = went_back, "canceled at the provider's side");
         let unit = move |update: Unit| {
@@ -151,7 +174,22 @@ impl Payments {
     }
 }
 
-fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: firstcome_core::time::Time) -> Refund {
+/// Whether somebody may send a refund back in the provider's console, or has said that it went back by whatever way.
+fn is_waited_for(refund: &Stored<Refund>, payment: &Stored<Payment>) -> bool {
+    let by_hand = || refund.record.transaction.as_ref().is_some_and(|name| name.starts_with(MOVED_BY_HAND));
+    refund.record.payment_id == payment.record.payment_id
+        && (refund.record.state == RefundState::Quarantined || by_hand())
+}
+
+impl Refund {
+    /// The same, with the movement at the provider that it is.
+    fn found(self, cancel: &ProviderCancel, now: Time) -> Self {
+        let transaction = Some(cancel.transaction.clone());
+        Self { state: RefundState::Done, transaction, message: None, due_at: None, updated_at: now, ..self }
+    }
+}
+
+fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: Time) -> Refund {
     Refund {
         refund_id: RefundId::derived(&[&payment.payment_id.0, cancel.transaction.as_bytes()]),
         payment_id: payment.payment_id,

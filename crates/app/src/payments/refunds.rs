@@ -106,8 +106,8 @@ impl Payments {
         reason: String,
         policy: Option<RefundPolicy>,
     ) -> Result<Unit, HandleError> {
-        if self.ports.records.load::<Refund>(refund).await?.is_some() {
-            return Ok(Unit::new());
+        if let Some(known) = self.ports.records.load::<Refund>(refund).await? {
+            return self.beside_a_cancel(known, to_card).await;
         }
         if to_card > 0 {
             self.give_back_to_card(refund, order, to_card).await?;
@@ -130,6 +130,21 @@ impl Payments {
         };
         row.amount = self.at_most_the_rest(&payment, row.amount).await?;
         Ok(Unit::new().insert(&row))
+    }
+
+    /// The provider has sent back what it had charged before anybody decided that: what a gift card had paid beside goes back
+    /// now. Of any other refund that is known everything is done or on its way.
+    async fn beside_a_cancel(&self, known: Stored<Refund>, to_card: i64) -> Result<Unit, HandleError> {
+        if known.record.origin != Origin::Provider || known.record.to_card.is_some() || to_card <= 0 {
+            return Ok(Unit::new());
+        }
+        let (order, refund, now) = (known.record.order_id, known.record.refund_id, self.now());
+        self.give_back_to_card(refund, order, to_card).await?;
+        // That the charge went back is told already.
+        let amount = Money::new(0, known.record.currency);
+        let event = RoleEvent::RefundDone { refund, order, amount, to_card: Some(to_card) };
+        let record = Refund { to_card: Some(to_card), updated_at: now, ..known.record };
+        Ok(Unit::new().update(&Stored { record, version: known.version }).event(&event, now))
     }
 
     /// What a gift card gets back is on it again at once.

@@ -20,6 +20,8 @@ use crate::payments::rows::{Payment, Refund, refunds_of};
 
 /// The code of a payment that a person found not charged.
 const BY_HAND: &str = "RESOLVED_BY_HAND";
+/// What the name of a movement begins with that the provider does not list.
+pub(in crate::payments) const MOVED_BY_HAND: &str = "by hand";
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -125,7 +127,10 @@ impl Payments {
         let there = self.is_there(&refund.record).await?;
         let payment = self.ports.records.load::<Payment>(refund.record.payment_id).await?;
         let payment = payment.ok_or_else(Problem::not_found)?;
-        let transaction = there.unwrap_or_else(|| format!("by hand {id}"));
+        if payment.record.refunded.saturating_add(refund.record.amount) > payment.record.amount {
+            return Err(Case::Refund(refund).is_not("With it more would have gone back than was charged; ask again"));
+        }
+        let transaction = there.unwrap_or_else(|| format!("{MOVED_BY_HAND} {id}"));
         self.sent_back(refund, payment, transaction).await?;
         let now = self.case(&id.to_string()).await?;
         match &now {

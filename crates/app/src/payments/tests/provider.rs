@@ -150,7 +150,8 @@ impl TestProvider {
 
     /// Cancels in the console.
     pub(super) fn cancel_in_console(&self, key: &str, amount: i64) {
-        self.cancel_now(key, amount, None, &format!("console {amount}"));
+        let before = self.payment(key).cancels.len();
+        self.cancel_now(key, amount, None, &format!("console {before} {amount}"));
     }
 
     fn cancel_now(&self, key: &str, amount: i64, refund: Option<RefundId>, transaction: &str) -> ProviderAnswer {

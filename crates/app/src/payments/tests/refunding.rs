@@ -1,16 +1,18 @@
 //! Refunds.
 
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::RefundId;
+use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::ledger::HoldState;
 use firstcome_core::payment::{PaymentState, RefundState};
-use firstcome_core::ports::{Clock as _, Records as _};
+use firstcome_core::ports::{Clock as _, Committed, Records as _};
 use firstcome_core::product::RefundPolicy;
-use firstcome_core::records::Unit;
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 
 use super::shop::{PRICE, Shop};
+use crate::payments::quarantine::resolve::Found;
+use crate::payments::rows::Refund;
 
-async fn paid() -> (Shop, firstcome_core::ids::OrderId) {
+async fn paid() -> (Shop, OrderId) {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
@@ -190,4 +192,94 @@ async fn what_a_gift_card_got_stays_in_the_books_when_nothing_is_left_for_the_ch
     assert_eq!((ours.state, ours.amount, ours.to_card), (RefundState::Done, 0, Some(70)));
     assert_eq!(shop.announced("refund.done"), 1);
     assert_eq!(refunds.iter().map(|refund| refund.amount).sum::<i64>(), PRICE.amount, "booked once");
+}
+
+/// A part of an order that was to go back and that the provider refused.
+async fn stuck() -> (Shop, OrderId) {
+    let (mut shop, order) = paid().await;
+    shop.provider.silent(true);
+    shop.approve(RefundId([1; 16]), order, 300).await;
+    shop.rest().await;
+    let refund = shop.books.load::<Refund>(RefundId([1; 16])).await.expect("readable").expect("approved");
+    let record = Refund { state: RefundState::Quarantined, due_at: None, ..refund.record };
+    let unit = Unit::new().update(&Stored { record, version: refund.version });
+    assert_eq!(shop.books.commit(unit).await.expect("in memory"), Committed::Done);
+    shop.provider.silent(false);
+    (shop, order)
+}
+
+/// State, amount and what names the movement of each refund; and how much of the payment went back.
+async fn booked(shop: &Shop, order: OrderId) -> (Vec<(RefundState, i64, bool)>, i64) {
+    let by_hand = |refund: &Refund| refund.transaction.as_ref().is_some_and(|name| name.starts_with("by hand"));
+    let refunds = shop.refunds(order).await;
+    let rows = refunds.iter().map(|refund| (refund.state, refund.amount, by_hand(refund))).collect();
+    (rows, shop.attempts(order).await[0].refunded)
+}
+
+#[tokio::test]
+async fn what_is_stuck_and_sent_back_in_the_console_is_booked_once() {
+    let (mut shop, order) = stuck().await;
+    shop.provider.cancel_in_console("key", 300);
+    for _ in 0..2 {
+        shop.notice("key").await;
+        assert_eq!(booked(&shop, order).await, (vec![(RefundState::Done, 300, false)], 300));
+    }
+    assert_eq!((told(&shop), shop.announced("refund.done")), (vec![], 1));
+    // Something else of the same amount is another matter.
+    shop.provider.cancel_in_console("key", 300);
+    shop.notice("key").await;
+    assert_eq!((told(&shop), shop.attempts(order).await[0].refunded), (vec![(300, false)], 600));
+}
+
+#[tokio::test]
+async fn what_a_person_found_sent_back_and_the_console_shows_later_is_booked_once() {
+    let (mut shop, order) = stuck().await;
+    let case = shop.payments.case(&RefundId([1; 16]).to_string()).await.expect("there");
+    shop.payments.found(case, Found::Refunded).await.expect("resolved");
+    assert_eq!(booked(&shop, order).await, (vec![(RefundState::Done, 300, true)], 300));
+    shop.provider.cancel_in_console("key", 300);
+    shop.notice("key").await;
+    assert_eq!(booked(&shop, order).await, (vec![(RefundState::Done, 300, false)], 300));
+    assert_eq!((told(&shop), shop.announced("refund.done")), (vec![], 1));
+}
+
+#[tokio::test]
+async fn what_is_stuck_is_over_when_all_went_back_in_the_console() {
+    let (mut shop, order) = stuck().await;
+    shop.provider.cancel_in_console("key", PRICE.amount);
+    shop.notice("key").await;
+    assert_eq!(booked(&shop, order).await, (vec![(RefundState::Done, PRICE.amount, false)], PRICE.amount));
+    assert_eq!((told(&shop), done(&shop)), (vec![(PRICE.amount, true)], vec![(0, None)]));
+}
+
+/// What was announced as back: to the charge and to a gift card.
+fn done(shop: &Shop) -> Vec<(i64, Option<i64>)> {
+    let events = shop.books.events();
+    let told = events.iter().filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok());
+    told.filter_map(|event| match event {
+        RoleEvent::RefundDone { amount, to_card, .. } => Some((amount.amount, to_card)),
+        _ => None,
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_gift_card_gets_its_part_when_the_provider_has_sent_back_the_rest() {
+    let mut shop = Shop::open_beside_card(1).await;
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    shop.provider.cancel_in_console("key", PRICE.amount);
+    shop.notice("key").await;
+    let adopted = shop.refunds(order).await[0].refund_id;
+    for _ in 0..2 {
+        shop.approve_with_card(adopted, order, PRICE.amount, 70).await;
+        shop.rest().await;
+    }
+    let refunds = shop.refunds(order).await;
+    assert_eq!(
+        refunds.iter().map(|refund| (refund.amount, refund.to_card)).collect::<Vec<_>>(),
+        [(PRICE.amount, Some(70))]
+    );
+    assert_eq!(done(&shop), [(0, Some(70))]);
 }
