@@ -112,6 +112,8 @@ impl OfferRow {
 
 /// How often a commit is tried again when someone else was faster.
 pub(super) const TRIES: u32 = 16;
+/// Pictures that may arrive at the same time.
+const UPLOADS: usize = 16;
 
 /// Products and offers.
 pub struct Catalog {
@@ -119,6 +121,8 @@ pub struct Catalog {
     /// One search at a time: those who look for what is not there go through everything, and must not take the processor
     /// from those who buy.
     pub(super) searches: Semaphore,
+    /// Pictures that arrive at the same time: so many are in the memory.
+    pub(super) uploads: Semaphore,
     /// One picture is read at a time.
     pub(super) pictures: Semaphore,
 }
@@ -138,7 +142,8 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, searches: Semaphore::new(1), pictures: Semaphore::new(1) }
+        let (searches, pictures) = (Semaphore::new(1), Semaphore::new(1));
+        Self { ports, searches, uploads: Semaphore::new(UPLOADS), pictures }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
