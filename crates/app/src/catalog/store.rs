@@ -9,7 +9,7 @@ use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::Ports;
 use super::images;
@@ -125,6 +125,8 @@ pub struct Catalog {
     pub(super) uploads: Semaphore,
     /// One picture is read at a time.
     pub(super) pictures: Semaphore,
+    /// Who changes the categories, which are one row.
+    pub(super) tree_changes: Mutex<()>,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -143,7 +145,7 @@ impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
         let (searches, pictures) = (Semaphore::new(1), Semaphore::new(1));
-        Self { ports, searches, uploads: Semaphore::new(UPLOADS), pictures }
+        Self { ports, searches, uploads: Semaphore::new(UPLOADS), pictures, tree_changes: Mutex::new(()) }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {

@@ -1,5 +1,7 @@
 //! Two levels of categories, and the products in them.
 
+use std::sync::Arc;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::CategoryId;
 use firstcome_core::product::Product;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use super::tree::{Category, Names};
 use crate::catalog::products_public::Filters;
 use crate::catalog::store::ProductRow;
-use crate::catalog::tests::Shop;
+use crate::catalog::tests::{Far, Shop};
 use crate::http::{Outcome, PageParameters};
 
 impl Shop {
@@ -150,6 +152,17 @@ async fn what_would_be_a_third_level_or_a_twin_is_refused() {
     assert_eq!(code(shop.catalog.change_tree(|tree| tree.put(into_itself.clone())).await), ErrorCode::InvalidBody);
     // There is one of this name at the top already.
     assert_eq!(code(shop.catalog.change_tree(|tree| tree.remove(outer)).await), ErrorCode::WrongState);
+}
+
+#[tokio::test]
+async fn many_are_made_at_once() {
+    let mut shop = Shop::open();
+    shop.catalog.ports.records = Arc::new(Far(shop.records.clone()));
+    let made = (0..40).map(async |number| shop.category(Names::of(&format!("C{number}")), None).await);
+    for made in futures_util::future::join_all(made).await {
+        made.expect("made");
+    }
+    assert_eq!(shop.catalog.tree().await.expect("readable").all().len(), 40);
 }
 
 #[tokio::test]
