@@ -111,7 +111,7 @@ error_codes! {
     /// The body is larger than 64 KiB.
     BodyTooLarge = "body_too_large", 413, "The request body is too large";
     /// The body is not sent as JSON.
-    UnsupportedMediaType = "unsupported_media_type", 415, "Send the body as application/json";
+    UnsupportedMediaType = "unsupported_media_type", 415, "Send the body in a form that is taken here";
     /// The body is JSON but does not have the right fields.
     InvalidBody = "invalid_body", 422, "Some fields are not right";
     /// The key was used for another request.

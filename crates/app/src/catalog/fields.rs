@@ -44,11 +44,14 @@ pub(super) fn time(time: &Time, (): &()) -> garde::Result {
 }
 
 pub(super) fn image(url: &str, (): &()) -> garde::Result {
-    let known = ["https://", "/"].iter().any(|start| url.starts_with(start));
-    if known && !url.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+    // What follows two slashes, of either kind, browsers take for another server.
+    let is_own = url.strip_prefix('/').is_some_and(|path| !path.starts_with(['/', '\\']));
+    if (is_own || url.starts_with("https://"))
+        && !url.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+    {
         return Ok(());
     }
-    Err(garde::Error::new("must be a URL that begins with https:// (https only) or with /"))
+    Err(garde::Error::new("must be a URL that begins with https:// (https only) or with one /"))
 }
 
 #[cfg(test)]
@@ -59,7 +62,13 @@ mod tests {
     fn pictures_come_over_https_or_from_here() {
         assert!(image("https://pictures.example/1.png", &()).is_ok());
         assert!(image("/assets/1.png", &()).is_ok());
-        for bad in ["http://pictures.example/1.png", "javascript:alert(1)", "https://pictures.example/a b"] {
+        for bad in [
+            "http://pictures.example/1.png",
+            "javascript:alert(1)",
+            "https://pictures.example/a b",
+            "//pictures.example/1.png",
+            "/\\pictures.example/1.png",
+        ] {
             assert!(image(bad, &()).is_err(), "{bad}");
         }
     }

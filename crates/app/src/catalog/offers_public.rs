@@ -19,6 +19,8 @@ use crate::http::{Items, Outcome, PageParameters, Path, Problem, QueryString, en
 
 /// Rows read at a time when a state is asked for.
 const SCAN: u32 = 200;
+/// How often rows are read for one page.
+const MOST_SCANS: u32 = 10;
 
 /// Which offers are asked for.
 #[derive(Debug, Deserialize)]
@@ -41,7 +43,11 @@ pub(super) struct Filters {
         ("sort" = Option<String>, Query, description = "-opens_at, opens_at, newest, name, -name, price, -price"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<OfferView>), (status = 400, description = "malformed_request")),
+    responses(
+        (status = 200, body = Items<OfferView>, description = "With `state` it may be short, or empty, and have a `next_cursor`: much was looked through"),
+        (status = 400, description = "malformed_request"),
+        (status = 503, description = "overloaded: others search at the moment"),
+    ),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,
@@ -99,7 +105,8 @@ fn perhaps_in(query: Query, states: &[OfferState], now: Time) -> Query {
 }
 
 impl Catalog {
-    /// A page of offers. States follow from the clock and the ledger, so rows are read until the page is full.
+    /// A page of offers. States follow from the clock and the ledger, so rows are read until the page is full, or many
+    /// were read: whoever wants more has a cursor then.
     pub(super) async fn offers(
         &self,
         filters: &Filters,
@@ -118,10 +125,10 @@ impl Catalog {
         }
         query = self.in_category(query, filters.category.as_deref()).await?;
         query = self.with_words(query, filters.q.as_deref()).await?;
-        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
+        let _turn = self.turn(&query).await?;
         let mut items = Vec::new();
         let mut last = None;
-        loop {
+        for _ in 0..MOST_SCANS {
             let mut rows = self.ports.records.list::<OfferRow>(query.clone()).await?;
             self.drop_gone(rows.iter_mut().map(|row| &mut row.record.offer.0.product)).await?;
             let full = rows.len() == query.limit as usize;
@@ -139,6 +146,7 @@ impl Catalog {
                 return Ok(Items { items, next_cursor: None });
             }
         }
+        Ok(Items { items, next_cursor: last.map(|place| encode_cursor(&place)) })
     }
 
     async fn view_with_state(&self, row: OfferRow) -> Outcome<(OfferState, OfferView)> {

@@ -34,7 +34,7 @@ pub(super) struct Filters {
         ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request")),
+    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request"), (status = 503, description = "overloaded: others search at the moment")),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,
@@ -70,7 +70,7 @@ impl Catalog {
         let query = of_kinds(query, filters.kind.as_deref())?;
         let query = self.in_category(query, filters.category.as_deref()).await?;
         let query = self.with_words(query, filters.q.as_deref()).await?;
-        let _turn = self.turn([filters.q.as_deref(), filters.category.as_deref()]).await?;
+        let _turn = self.turn(&query).await?;
         let mut rows = self.ports.records.list::<ProductRow>(query).await?;
         self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
         Ok(page.page(rows, |row| sort.place(&row.record), |row| row.record.product.0.into()))

@@ -22,11 +22,16 @@ use crate::http::{Outcome, Problem};
 /// Letters that a question may have.
 const MOST_LETTERS: usize = 100;
 /// Words that a question may have.
-const MOST_WORDS: usize = 8;
+const MOST_WORDS: usize = 6;
+/// Categories that are looked for at once: each of them is in every row. A word that more of them are called by finds none
+/// of them, and who wants what is in more waits for a turn.
+const FEW_CATEGORIES: usize = 20;
 /// Letters of a description that are looked through: what a product is called stands at its beginning.
 const DESCRIPTION: usize = 2_000;
 /// Letters of a name that decide its place in a list.
 const SORTED_BY: usize = 200;
+/// What a token begins with; no word has it.
+const BEFORE_TOKEN: char = '\t';
 /// How long somebody waits for those who search before.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Rows that are brought up to date in one commit.
@@ -74,7 +79,7 @@ pub(super) fn of_product(product: &Product) -> String {
 /// What stands in the column for a category: capitals, which no folded word has, so that none is found in it.
 pub(super) fn token(category: CategoryId) -> String {
     let letters = category.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(b'A' + half));
-    std::iter::once('\t').chain(letters).collect()
+    std::iter::once(BEFORE_TOKEN).chain(letters).collect()
 }
 
 /// What an offer is found by.
@@ -99,19 +104,21 @@ fn words(question: &str) -> Outcome<Vec<String>> {
 }
 
 impl Catalog {
-    /// Waits for a turn to search, if a request has words or a category; too many who search are refused.
-    pub(super) async fn turn(&self, filters: [Option<&str>; 2]) -> Outcome<Option<SemaphorePermit<'_>>> {
-        if filters.into_iter().flatten().all(str::is_empty) {
+    /// Waits for a turn to search, if a query has words or many categories; too many who search are refused.
+    pub(super) async fn turn(&self, query: &Query) -> Outcome<Option<SemaphorePermit<'_>>> {
+        if !is_search(query) {
             return Ok(None);
         }
-        match tokio::time::timeout(PATIENCE, self.searches.acquire()).await {
-            Ok(Ok(turn)) => Ok(Some(turn)),
-            _ => Err(Problem::new(ErrorCode::Overloaded)),
-        }
+        let waited = tokio::time::timeout(PATIENCE, self.searches.acquire()).await;
+        let Ok(Ok(turn)) = waited else {
+            let detail = "Others search at the moment; ask again, or for a category without words";
+            return Err(Problem::new(ErrorCode::Overloaded).detail(detail));
+        };
+        Ok(Some(turn))
     }
 
-    /// Only what has every word of a question in it, or is in a category that has it in its name; everything when there
-    /// are no words.
+    /// Only what has every word of a question in it, or is in one of few categories that have it in their names; everything
+    /// when there are no words.
     pub(super) async fn with_words(&self, query: Query, question: Option<&str>) -> Outcome<Query> {
         let words = words(question.unwrap_or_default())?;
         if words.is_empty() {
@@ -119,11 +126,24 @@ impl Catalog {
         }
         let tree = self.tree().await?;
         Ok(words.into_iter().fold(query, |query, word| {
-            let mut parts: Vec<_> = tree.called(&word).into_iter().map(token).collect();
-            parts.push(word);
+            let called = tree.called(&word);
+            let mut parts = vec![word];
+            if called.len() <= FEW_CATEGORIES {
+                parts.extend(called.into_iter().map(token));
+            }
             query.filter("search", Comparison::HasOneOf(parts))
         }))
     }
+}
+
+/// Whether a query looks for words, which no token is, or for many categories.
+fn is_search(query: &Query) -> bool {
+    query.filters.iter().any(|filter| match &filter.comparison {
+        Comparison::HasOneOf(parts) => {
+            parts.len() > FEW_CATEGORIES || parts.iter().any(|part| !part.starts_with(BEFORE_TOKEN))
+        }
+        _ => false,
+    })
 }
 
 /// Writes down what rows are found by that are from before it was, and when they are on sale.
@@ -194,7 +214,7 @@ mod tests {
         for empty in ["", " \u{3000}\n", "\u{200b}"] {
             assert!(words(empty).expect("taken").is_empty());
         }
-        assert_eq!(words("a b c d e f g h").expect("taken").len(), MOST_WORDS);
+        assert_eq!(words("a b c d e f").expect("taken").len(), MOST_WORDS);
         for long in ["a ".repeat(MOST_WORDS + 1), "가".repeat(MOST_LETTERS + 1)] {
             assert_eq!(words(&long).expect_err("refused").code(), ErrorCode::MalformedRequest);
         }

@@ -9,7 +9,7 @@ use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::Ports;
 use super::images;
@@ -112,6 +112,8 @@ impl OfferRow {
 
 /// How often a commit is tried again when someone else was faster.
 pub(super) const TRIES: u32 = 16;
+/// Pictures that may arrive at the same time.
+const UPLOADS: usize = 16;
 
 /// Products and offers.
 pub struct Catalog {
@@ -119,8 +121,12 @@ pub struct Catalog {
     /// One search at a time: those who look for what is not there go through everything, and must not take the processor
     /// from those who buy.
     pub(super) searches: Semaphore,
+    /// Pictures that arrive at the same time: so many are in the memory.
+    pub(super) uploads: Semaphore,
     /// One picture is read at a time.
     pub(super) pictures: Semaphore,
+    /// Who changes the categories, which are one row.
+    pub(super) tree_changes: Mutex<()>,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -138,7 +144,8 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, searches: Semaphore::new(1), pictures: Semaphore::new(1) }
+        let (searches, pictures) = (Semaphore::new(1), Semaphore::new(1));
+        Self { ports, searches, uploads: Semaphore::new(UPLOADS), pictures, tree_changes: Mutex::new(()) }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {

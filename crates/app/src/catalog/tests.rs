@@ -238,7 +238,7 @@ async fn a_draft_takes_its_stock_from_the_file() {
 }
 
 /// The rows of a database that is far away: others come in between any two calls.
-struct Far(Arc<MemoryRecords>);
+pub(super) struct Far(pub(super) Arc<MemoryRecords>);
 
 #[async_trait::async_trait]
 impl Records for Far {

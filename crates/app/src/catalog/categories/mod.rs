@@ -54,6 +54,8 @@ impl Catalog {
 
     /// Changes the categories; what comes of it is decided again when somebody else was faster.
     async fn change_tree<T>(&self, change: impl Fn(&mut Tree) -> Outcome<T>) -> Outcome<T> {
+        // Those in this process come one after the other; only other processes are faster.
+        let _turn = self.tree_changes.lock().await;
         for _ in 0..TRIES {
             let stored = self.stored_tree().await?;
             let before = stored.as_ref().map(|stored| stored.record.tree.0.clone()).unwrap_or_default();

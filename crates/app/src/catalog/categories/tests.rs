@@ -1,5 +1,7 @@
 //! Two levels of categories, and the products in them.
 
+use std::sync::Arc;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::CategoryId;
 use firstcome_core::product::Product;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use super::tree::{Category, Names};
 use crate::catalog::products_public::Filters;
 use crate::catalog::store::ProductRow;
-use crate::catalog::tests::Shop;
+use crate::catalog::tests::{Far, Shop};
 use crate::http::{Outcome, PageParameters};
 
 impl Shop {
@@ -69,6 +71,45 @@ async fn what_is_in_an_inner_category_is_in_the_outer_one_too() {
 }
 
 #[tokio::test]
+async fn a_word_that_many_categories_are_called_by_finds_none_of_them() {
+    let shop = Shop::open();
+    let mut last = CategoryId([0; 16]);
+    for number in 0..20 {
+        last = shop.category(Names::of(&format!("Shelf {number}")), None).await.expect("made");
+    }
+    shop.in_categories("Vase", &[last]).await.expect("created");
+    shop.in_categories("Shelf", &[]).await.expect("created");
+    assert_eq!(shop.shown(json!({ "q": "shelf" })).await.0, ["Shelf", "Vase"]);
+    shop.category(Names::of("Shelf 20"), None).await.expect("made");
+    assert_eq!(shop.shown(json!({ "q": "shelf" })).await.0, ["Shelf"]);
+    assert_eq!(shop.shown(json!({ "q": "shelf19" })).await.0, [""; 0]);
+    assert_eq!(shop.shown(json!({ "q": "19" })).await.0, ["Vase"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_into_a_category_does_not_wait_for_those_who_search() {
+    let shop = Shop::open();
+    let outer = shop.category(both("가전", "Appliances"), None).await.expect("made");
+    shop.in_categories("Toaster", &[outer]).await.expect("created");
+    let _searching = shop.catalog.searches.acquire().await.expect("open");
+    let page = PageParameters { limit: 10, after: None };
+    let asked = async |filters: Value| {
+        let filters: Filters = serde_json::from_value(filters).expect("filters");
+        shop.catalog.products(&filters, &page).await.map(|page| page.items.len())
+    };
+    for plain in [json!({}), json!({ "category": outer }), json!({ "category": outer, "q": " " })] {
+        assert_eq!(asked(plain.clone()).await.expect("a page"), 1, "{plain}");
+    }
+    for words in [json!({ "q": "toast" }), json!({ "q": "toast", "category": outer })] {
+        assert_eq!(code(asked(words).await), ErrorCode::Overloaded);
+    }
+    for number in 0..20 {
+        shop.category(Names::of(&format!("C{number}")), Some(outer)).await.expect("made");
+    }
+    assert_eq!(code(asked(json!({ "category": outer })).await), ErrorCode::Overloaded, "it is many by now");
+}
+
+#[tokio::test]
 async fn a_renamed_category_finds_by_its_new_name_and_one_that_is_gone_by_none() {
     let shop = Shop::open();
     let outer = shop.category(both("가전", "Appliances"), None).await.expect("made");
@@ -111,6 +152,17 @@ async fn what_would_be_a_third_level_or_a_twin_is_refused() {
     assert_eq!(code(shop.catalog.change_tree(|tree| tree.put(into_itself.clone())).await), ErrorCode::InvalidBody);
     // There is one of this name at the top already.
     assert_eq!(code(shop.catalog.change_tree(|tree| tree.remove(outer)).await), ErrorCode::WrongState);
+}
+
+#[tokio::test]
+async fn many_are_made_at_once() {
+    let mut shop = Shop::open();
+    shop.catalog.ports.records = Arc::new(Far(shop.records.clone()));
+    let made = (0..40).map(async |number| shop.category(Names::of(&format!("C{number}")), None).await);
+    for made in futures_util::future::join_all(made).await {
+        made.expect("made");
+    }
+    assert_eq!(shop.catalog.tree().await.expect("readable").all().len(), 40);
 }
 
 #[tokio::test]

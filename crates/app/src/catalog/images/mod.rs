@@ -19,6 +19,7 @@ use firstcome_core::time::Time;
 use self::picture::Picture;
 use super::Catalog;
 use super::store::{TRIES, busy};
+use crate::actions::about;
 use crate::http::{Outcome, Problem};
 
 pub(super) use routes::{__path_get, __path_upload, get, upload};
@@ -101,6 +102,7 @@ impl Catalog {
     async fn keep(&self, picture: Picture) -> Outcome<ImageRow> {
         let Picture { media, bytes, width, height } = picture;
         let image_id = ImageId::derived(&[media.as_bytes(), &bytes]);
+        about(image_id);
         let (size, uploaded_at) = (bytes.len() as u64, self.ports.clock.now());
         let row = ImageRow { image_id, media: media.to_owned(), size, width, height, uploaded_at, unused_since: None };
         let contents = ImageBytes { image_id, contents: bytes };

@@ -1,6 +1,7 @@
 //! Pictures as they are sent and as they are kept: decoded and written anew, so that nothing of a file is kept but what can
 //! be seen. Where and when it was taken, and whatever else hides in it, is gone.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -12,6 +13,9 @@ const LONGEST_SIDE: u32 = 8_000;
 const MOST_PIXELS: u64 = 24_000_000;
 /// Bytes that decoding may take.
 const MOST_MEMORY: u64 = 160 << 20;
+/// Bytes before the chunks of a PNG; those of a chunk around its data: length, kind and sum.
+const SIGNATURE: usize = 8;
+const AROUND: usize = 12;
 /// Quality of a photo: no eye sees what is lost.
 const QUALITY: u8 = 90;
 
@@ -44,6 +48,23 @@ pub(super) fn read(sent: &[u8]) -> Result<Picture, String> {
     Ok(Picture { media: "image/jpeg", bytes: bytes.into_inner(), width, height })
 }
 
+/// The chunks of a PNG that say what can be seen, and how the camera was held. The others, which may be packed and huge, are
+/// not unpacked at all.
+fn drawn(png: &[u8]) -> Vec<u8> {
+    let (signature, mut rest) = png.split_at(SIGNATURE.min(png.len()));
+    let mut kept = signature.to_vec();
+    while let Some((length, data)) = rest.split_first_chunk::<4>() {
+        let is_drawn = |kind: &[u8; 4]| kind[0].is_ascii_uppercase() || [b"tRNS", b"eXIf"].contains(&kind);
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (chunk, behind) = rest.split_at(length.saturating_add(AROUND).min(rest.len()));
+        if data.first_chunk().is_none_or(is_drawn) {
+            kept.extend_from_slice(chunk);
+        }
+        rest = behind;
+    }
+    kept
+}
+
 fn decoded(sent: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
     let unreadable = |error: ImageError| match error {
         ImageError::Limits(_) => format!("has sides of {LONGEST_SIDE} pixels at most"),
@@ -52,6 +73,7 @@ fn decoded(sent: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
     limits.max_alloc = Some(MOST_MEMORY);
+    let sent = if format == ImageFormat::Png { Cow::from(drawn(sent)) } else { Cow::from(sent) };
     let mut reader = ImageReader::with_format(Cursor::new(sent), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(unreadable)?;
@@ -98,6 +120,28 @@ mod tests {
         let mut hidden = written(RgbImage::new(3, 3), ImageFormat::Png);
         hidden.extend(b"<script>alert(1)</script>");
         assert!(!has(&read(&hidden).expect("a picture").bytes, b"script"));
+    }
+
+    #[test]
+    fn what_is_packed_in_a_png_stays_packed() {
+        let plain = written(RgbaImage::new(3, 3), ImageFormat::Png);
+        let chunk = |kind: &[u8; 4], data: &[u8]| {
+            let length = u32::try_from(data.len()).expect("short").to_be_bytes();
+            [&length, kind.as_slice(), data, &[0; 4]].concat()
+        };
+        // The header, which is a chunk of 13 bytes, comes first.
+        let (header, behind) = plain.split_at(SIGNATURE + AROUND + 13);
+        for kind in [b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"acTL"] {
+            let sent = [header, &chunk(kind, b"name\0\0packed"), behind, &chunk(kind, b"")].concat();
+            assert_eq!(drawn(&sent), plain, "{}", String::from_utf8_lossy(kind));
+        }
+        let held = [header, &chunk(b"eXIf", b"MM"), &chunk(b"tRNS", b""), behind].concat();
+        assert_eq!(drawn(&held), held);
+        let mut false_length = chunk(b"IDAT", b"1");
+        false_length[..4].fill(0xff);
+        for cut in [&plain[..3], &plain[..30], &plain[..plain.len() - 2], &[header, &false_length].concat()] {
+            assert_eq!(drawn(cut), cut);
+        }
     }
 
     #[test]

@@ -11,16 +11,16 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::ImageId;
 use firstcome_core::records::RecordsExt as _;
 use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::ToSchema;
 
 use super::{ImageBytes, ImageRow, PATH, picture};
-use crate::actions::about;
 use crate::catalog::Catalog;
 use crate::http::{Outcome, Path, Problem, Seller, read_upload};
 
 /// What may be sent.
 const MEDIA: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
-/// How long somebody waits for those who came before: pictures are read one at a time.
+/// How long somebody waits for those who came before.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is found under an address never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -55,9 +55,11 @@ impl From<ImageRow> for ImageView {
     responses(
         (status = 201, body = ImageView),
         (status = 409, description = "images_full"),
+        (status = 408, description = "request_timeout: the picture did not arrive in time"),
         (status = 413, description = "body_too_large"),
         (status = 415, description = "unsupported_media_type"),
         (status = 422, description = "invalid_body: no picture that can be read, or one with too many pixels"),
+        (status = 503, description = "overloaded: too many pictures are sent at the moment"),
     ),
     security(("bearer" = [])),
 )]
@@ -67,20 +69,34 @@ pub(in crate::catalog) async fn upload(
     request: Request,
 ) -> Outcome<(StatusCode, Json<ImageView>)> {
     check_media_type(request.headers())?;
-    let waited = tokio::time::timeout(PATIENCE, catalog.pictures.acquire()).await;
-    let Ok(Ok(_turn)) = waited else { return Err(Problem::new(ErrorCode::Overloaded)) };
-    let sent = read_upload(request, catalog.ports.images.most_bytes).await?;
-    let read = tokio::task::spawn_blocking(move || picture::read(&sent)).await;
-    let read = read.map_err(|_| Problem::field("body", "cannot be read"))?;
-    let picture = read.map_err(|why| Problem::field("body", why))?;
-    if picture.bytes.len() > catalog.ports.images.most_bytes {
-        let detail = "Written anew it is larger than a picture may be; send a smaller one, or a JPEG";
-        let most = catalog.ports.images.most_bytes;
-        return Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", most));
-    }
-    let row = catalog.keep(picture).await?;
-    about(row.image_id);
+    let row = catalog.take(request).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+impl Catalog {
+    /// Reads the picture that is sent, and keeps it.
+    pub(super) async fn take(&self, request: Request) -> Outcome<ImageRow> {
+        let most = self.ports.images.most_bytes;
+        // Who sends slowly keeps one of many places, and nobody whose picture is here from its turn.
+        let _place = waited(&self.uploads).await?;
+        let sent = read_upload(request, most).await?;
+        let _turn = waited(&self.pictures).await?;
+        let read = tokio::task::spawn_blocking(move || picture::read(&sent)).await;
+        let read = read.map_err(|_| Problem::field("body", "cannot be read"))?;
+        let picture = read.map_err(|why| Problem::field("body", why))?;
+        if picture.bytes.len() > most {
+            let detail = "Written anew it is larger than a picture may be; send a smaller one, or a JPEG";
+            return Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", most));
+        }
+        self.keep(picture).await
+    }
+}
+
+async fn waited(places: &Semaphore) -> Outcome<SemaphorePermit<'_>> {
+    match tokio::time::timeout(PATIENCE, places.acquire()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => Err(Problem::new(ErrorCode::Overloaded)),
+    }
 }
 
 /// What it really is is looked at; this only tells who sends something else what to send.
@@ -111,9 +127,7 @@ pub(in crate::catalog) async fn get(
     let records = &*catalog.ports.records;
     let row = records.load::<ImageRow>(id).await?.ok_or_else(Problem::not_found)?.record;
     let tag = format!("\"{id}\"");
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|tags| tags.split(',')).any(|known| matches!(known.trim(), "*") || known.trim() == tag);
-    let mut response = if known {
+    let mut response = if is_known(&headers, &tag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -131,4 +145,34 @@ pub(in crate::catalog) async fn get(
         response.headers_mut().insert(name, HeaderValue::from_str(value).expect("plain letters"));
     }
     Ok(response)
+}
+
+/// Whether `If-None-Match` names what is there. A tag that is weak counts as well: whoever keeps pictures for others may make
+/// it so.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|tags| tags.split(',')).map(str::trim);
+    known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_known_by_its_tag_weak_or_not() {
+        for (tags, known) in [
+            (r#""a""#, true),
+            (r#"W/"a""#, true),
+            (r#""b", W/"a""#, true),
+            ("*", true),
+            (r#""b""#, false),
+            (r#"w/"a""#, false),
+            ("a", false),
+        ] {
+            let headers = [(header::IF_NONE_MATCH, HeaderValue::from_static(tags))].into_iter().collect();
+            assert_eq!(is_known(&headers, r#""a""#), known, "{tags}");
+        }
+        assert!(!is_known(&HeaderMap::new(), r#""a""#));
+    }
 }

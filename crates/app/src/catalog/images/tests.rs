@@ -1,16 +1,30 @@
 //! Pictures that are kept, used and removed.
 
+use std::io::{Cursor, Error};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::routing::post;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::ImageId;
+use firstcome_core::ids::{ImageId, SessionId, UserId};
+use firstcome_core::ports::RoleName;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
+use futures_util::stream;
+use image::{DynamicImage, ImageFormat};
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use super::picture::Picture;
 use super::{ImageBytes, ImageRow, ImageSpace, SPACE};
+use crate::actions::{Action, Actions, witness};
 use crate::catalog::product::ProductEdit;
 use crate::catalog::tests::Shop;
+use crate::http::{AccountRole, Identity, Roles};
+use crate::secrets::{Keys, SystemRandom};
 
 impl Shop {
     async fn keep(&self, fill: u8, size: usize) -> crate::http::Outcome<ImageId> {
@@ -82,4 +96,44 @@ async fn what_no_product_shows_goes_after_a_while() {
     assert_eq!(sweep(1).await, [used]);
     assert!(sweep(24 * 7).await.is_empty());
     assert_eq!(shop.kept().await, (vec![], 0, 0));
+}
+
+/// A picture as it is sent.
+fn sent() -> Request {
+    let mut png = Cursor::new(Vec::new());
+    DynamicImage::new_rgb8(1, 1).write_to(&mut png, ImageFormat::Png).expect("written");
+    let request = Request::post("/api/v1/admin/images").header(header::CONTENT_TYPE, "image/png");
+    request.body(Body::from(png.into_inner())).expect("a request")
+}
+
+#[tokio::test]
+async fn who_sends_slowly_keeps_nobody_waiting() {
+    let shop = Shop::open();
+    let slow = Body::from_stream(stream::pending::<Result<Bytes, Error>>());
+    tokio::select! {
+        biased;
+        _ = shop.catalog.take(Request::new(slow)) => panic!("it never arrives"),
+        taken = shop.catalog.take(sent()) => assert!(taken.is_ok(), "{taken:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_action_of_an_upload_names_the_picture() {
+    let mut shop = Shop::open();
+    let (clock, keys) = (Arc::new(shop.clock.clone()), Arc::new(Keys::in_memory(&SystemRandom)));
+    let actions = Actions::over(RoleName::Catalog, shop.records.clone(), clock, Arc::new(SystemRandom), keys);
+    shop.catalog.ports.records = actions.clone();
+    let router = Router::new()
+        .route("/api/v1/admin/images", post(super::upload))
+        .layer(axum::middleware::from_fn_with_state(Some(actions), witness))
+        .with_state(Arc::new(shop.catalog));
+    let roles = Roles::default().with(AccountRole::Seller);
+    let identity = Identity { user: UserId([1; 16]), session: SessionId([7; 16]), roles, unlimited: false };
+    let mut request = sent();
+    request.extensions_mut().insert(identity);
+    assert_eq!(router.oneshot(request).await.expect("an answer").status(), StatusCode::CREATED);
+    let images = shop.records.list::<ImageRow>(Query::all(ImageRow::TABLE, 10)).await.expect("readable");
+    let written = shop.records.list::<Action>(Query::all(Action::TABLE, 10)).await.expect("readable");
+    let objects: Vec<_> = written.into_iter().map(|action| action.record.object).collect();
+    assert_eq!(objects, [Some(images[0].record.image_id.to_string())]);
 }
