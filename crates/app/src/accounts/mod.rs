@@ -81,7 +81,7 @@ use consents::{ConsentEntry, ConsentState};
 use identity::{Identified, IdentityCheck};
 use mailings::Mailing;
 use passwords::Passwords;
-use records::{Address, EmailCode, Session, User};
+use records::{Address, EmailCode, Erasure, Session, User};
 use second_factor::SecondFactor;
 use steps::SoldName;
 
@@ -89,6 +89,7 @@ use steps::SoldName;
 pub const TABLES: &[&Table] = &[
     User::TABLE,
     Address::TABLE,
+    Erasure::TABLE,
     Session::TABLE,
     EmailCode::TABLE,
     SecondFactor::TABLE,

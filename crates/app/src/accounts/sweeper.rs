@@ -21,7 +21,8 @@ impl Accounts {
         Ok(self.sweep_table::<EmailCode>().await?
             + self.sweep_table::<Session>().await?
             + self.sweep_table::<IdentityCheck>().await?
-            + self.forget_identities(BATCH).await?)
+            + self.forget_identities(BATCH).await?
+            + self.sweep_erased(BATCH).await?)
     }
 
     async fn sweep_table<R: Record>(&self) -> Result<usize, PortError> {
@@ -97,7 +98,8 @@ mod tests {
         let check = IdentityCheck { owner, check: IdentityCheckId([1; 16]), expires_at: now };
         app.records.commit(Unit::new().insert(&check)).await.unwrap();
         let read = app.records.list::<IdentityCheck>(Query::all(IdentityCheck::TABLE, 10)).await.unwrap();
-        let anew = IdentityCheck { check: IdentityCheckId([2; 16]), expires_at: now + Duration::from_hours(1), ..check };
+        let anew =
+            IdentityCheck { check: IdentityCheckId([2; 16]), expires_at: now + Duration::from_hours(1), ..check };
         let changed = Stored { record: anew.clone(), version: read[0].version };
         app.records.commit(Unit::new().update(&changed)).await.unwrap();
         let accounts = app.accounts();
