@@ -66,7 +66,7 @@ impl Granted {
             let to = user.record.email(&ports.keys.sealer());
             let to = to.map_err(|error| HandleError::Port(PortError::Corrupt(format!("accounts: {error}"))))?;
             if !to.ends_with(&format!("@{LOAD_DOMAIN}")) {
-                unit.append(mails.queue_patiently(wording::wish(&to, product, link.as_deref())));
+                unit.append(mails.queue_patiently(user.record.id, wording::wish(&to, product, link.as_deref())));
             }
         }
         Ok(unit)

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::UserId;
 use firstcome_core::ports::PortError;
 use firstcome_core::records::{Field as _, Query, Record as _, RecordsExt as _, Stored, Unit, Write};
 
@@ -64,14 +63,14 @@ impl Accounts {
             }
         }
         unit.append(self.identity_of_erased(id).await?);
-        unit.append(self.mails.withdrawn(id).await?);
+        unit.append(self.mails.withdrawn_wholly(id).await?);
         unit.append(self.mails.queue(wording::deleted(&person.email)));
         if !self.end_sessions_with(id, None, unit).await? {
             return Ok(false);
         }
         self.mails.wake();
         if let Err(error) = self.remove_rest(&erasure).await {
-            tracing::warn!(%error, "where parcels to a deleted account went is removed later");
+            tracing::warn!(%error, "what is left of a deleted account is removed later");
         }
         Ok(true)
     }
@@ -86,6 +85,14 @@ impl Accounts {
                 break;
             }
             records.commit(rows.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record))).await?;
+        }
+        // What was queued while the account went, too.
+        loop {
+            let mails = self.mails.withdrawn_wholly(erasure.owner).await?;
+            if mails.is_empty() {
+                break;
+            }
+            records.commit(mails).await?;
         }
         records.commit(Unit::new().delete(erasure)).await?;
         Ok(())
@@ -105,11 +112,13 @@ impl Accounts {
 mod tests {
     use std::time::Duration;
 
+    use firstcome_core::ids::UserId;
     use firstcome_core::ports::{Clock as _, Records as _};
     use serde_json::json;
 
     use super::*;
     use crate::accounts::testing::{Device, PASSWORD, TestApp};
+    use crate::mails::QueuedMail;
 
     const PATH: &str = "/api/v1/me";
     const KIM: &str = "kim@example.com";
@@ -210,5 +219,21 @@ mod tests {
             assert!(app.records.select(Query::all(table, 10)).await.unwrap().is_empty());
         }
         assert_eq!(app.accounts().sweep_erased(10).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_to_be_written_about_them_is_not() {
+        let app = TestApp::new().await;
+        let (_, user) = kim(&app).await;
+        let accounts = app.accounts();
+        let mut unit = accounts.mails.queue_about(user, wording::password_changed(KIM));
+        unit.append(accounts.mails.queue_patiently(user, wording::wish(KIM, "재즈의 밤", None)));
+        app.records.commit(unit).await.unwrap();
+        let read = accounts.user(user).await.unwrap();
+        let person = read.record.person(app.records.as_ref(), &app.keys).await.unwrap();
+        assert!(accounts.erase(read, &person).await.unwrap());
+        let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
+        let left: Vec<_> = left.iter().map(|mail| mail.record.purpose.as_str()).collect();
+        assert_eq!(left, ["account-deleted"]);
     }
 }

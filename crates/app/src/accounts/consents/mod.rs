@@ -101,7 +101,9 @@ impl Accounts {
         if told(&before) != told(after) {
             let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
             let day = now.date(&self.options.advertising.time_zone).map(|day| day.to_string()).unwrap_or_default();
-            unit.append(self.mails.queue(wording::advertising_consent(&person.email, told(after), &day)));
+            unit.append(
+                self.mails.queue_about(after.owner, wording::advertising_consent(&person.email, told(after), &day)),
+            );
         }
         let no_nights = before.advertising_at_night.is_some() && after.advertising_at_night.is_none();
         if !after.is_advertised || no_nights {

@@ -136,7 +136,8 @@ impl Write {
         let names = self.names_of(step).await?;
         let Letter { subject, body } = Letter::about(order, step, &names, options.public_url.as_deref());
         let purpose = step.kind().as_str();
-        Ok(mails.queue(NewMail { purpose, to: &to, subject: &subject, body, useful_for: NEWS }))
+        let mail = NewMail { purpose, to: &to, subject: &subject, body, useful_for: NEWS };
+        Ok(mails.queue_about(user.record.id, mail))
     }
 
     /// What the offers of a step sell. What was sold was announced before, so it is known or on its way.
