@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use firstcome_core::ids::{MailId, UserId};
 use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, random_bytes};
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use firstcome_core::{record, text_enum};
 use prometheus_client::registry::Registry;
@@ -159,9 +159,11 @@ impl Mails {
         Unit::new().insert(&QueuedMail { state, advertised: Some(to), ..self.sealed(mail, Some(unsubscribe)) })
     }
 
-    /// Whether as many patient e-mails for something wait.
+    /// Whether as many patient e-mails for something are due: those that are tried again later hold nobody up.
     pub async fn waiting(&self, purpose: &str, count: u32) -> Result<bool, PortError> {
+        let now = Comparison::AtMost(self.ports.clock.now().to_value());
         let waiting = Query::all(QueuedMail::TABLE, count).is("state", MailState::Patient).is("purpose", purpose);
+        let waiting = waiting.filter("due_at", now);
         Ok(self.ports.records.select(waiting).await?.len() >= count as usize)
     }
 

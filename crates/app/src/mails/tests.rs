@@ -210,8 +210,13 @@ async fn who_waits_for_a_mail_does_not_wait_for_those_of_many() {
 async fn what_is_about_somebody_is_taken_out_in_whatever_way_it_waits() {
     let post = Post::new();
     let (kim, lee) = (UserId([1; 16]), UserId([2; 16]));
-    let mail =
-        |purpose| NewMail { purpose, to: TO, subject: "Hello", body: String::new(), useful_for: Duration::from_mins(5) };
+    let mail = |purpose| NewMail {
+        purpose,
+        to: TO,
+        subject: "Hello",
+        body: String::new(),
+        useful_for: Duration::from_mins(5),
+    };
     for (purpose, owner) in [("kim", kim), ("lee", lee)] {
         let mut unit = post.mails.queue_about(owner, mail(purpose));
         unit.append(post.mails.queue_patiently(owner, mail(purpose)));
@@ -228,4 +233,19 @@ async fn what_is_about_somebody_is_taken_out_in_whatever_way_it_waits() {
     left.sort();
     assert_eq!(left, ["lee", "lee", "lee", "test"]);
     assert!(post.mails.withdrawn_wholly(kim).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_tried_again_later_holds_nobody_up() {
+    let post = Post::new();
+    let body = String::new();
+    let news = NewMail { purpose: "news", to: TO, subject: "News", body, useful_for: Duration::from_hours(1) };
+    post.records.commit(post.mails.queue_patiently(UserId([1; 16]), news)).await.unwrap();
+    assert!(post.mails.waiting("news", 1).await.unwrap());
+    assert!(!post.mails.waiting("news", 2).await.unwrap() && !post.mails.waiting("other", 1).await.unwrap());
+    post.server.answers.lock().push_back(Err(away()));
+    post.mails.deliver_due().await.unwrap();
+    assert!(post.rows().await.len() == 1 && !post.mails.waiting("news", 1).await.unwrap());
+    post.clock.advance(Duration::from_mins(1));
+    assert!(post.mails.waiting("news", 1).await.unwrap(), "it is due again");
 }
