@@ -49,6 +49,7 @@ mod testing;
 mod tokens;
 mod totp;
 mod wording;
+mod written_to;
 
 use std::sync::Arc;
 use std::time::Duration;
