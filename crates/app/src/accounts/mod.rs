@@ -16,6 +16,7 @@ mod consents;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
+mod endings;
 mod granted;
 mod identity;
 mod login;

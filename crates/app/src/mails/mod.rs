@@ -199,13 +199,12 @@ impl Mails {
 }
 
 impl QueuedMail {
-    fn sealed(
-        mail: NewMail<'_>,
-        unsubscribe: Option<String>,
-        keys: &Keys,
-        random: &dyn Random,
-        now: Time,
-    ) -> Self {
+    /// One about somebody with an account, queued by a process that is none of the role: the role's worker finds it.
+    pub fn about(owner: UserId, mail: NewMail<'_>, keys: &Keys, random: &dyn Random, now: Time) -> Self {
+        Self { owner: Some(owner), ..Self::sealed(mail, None, keys, random, now) }
+    }
+
+    fn sealed(mail: NewMail<'_>, unsubscribe: Option<String>, keys: &Keys, random: &dyn Random, now: Time) -> Self {
         let NewMail { purpose, to, subject, body, useful_for } = mail;
         let id = MailId::at(now, random_bytes(random));
         let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body, unsubscribe };
