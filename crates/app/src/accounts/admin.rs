@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use firstcome_core::ids::{SessionId, UserId};
 use firstcome_core::ports::{Clock, Committed, PortError, Random, Records, random_bytes};
-use firstcome_core::records::Unit;
+use firstcome_core::records::{Stored, Unit};
 use futures_util::{Stream, StreamExt as _, stream};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::endings::Endings;
 use super::passwords::{Hasher, PasswordOptions};
 use super::people::{EmailAddress, InvalidEmail, NewPerson, find};
-use super::records::Session;
+use super::records::{Session, User};
 use super::tokens::RefreshToken;
-use crate::http::{AccountRole, Identity, Roles, expiry};
+use super::wording;
+use crate::http::{AccountRole, Identity, Revocations, Roles, expiry};
+use crate::mails::QueuedMail;
 use crate::secrets::Keys;
 
 /// What these functions need.
@@ -48,12 +51,12 @@ pub enum AddAccountError {
 pub struct AddedAccount {
     /// The account.
     pub user: UserId,
-    /// Whether it is new; else it was there, and now has the roles and the password too.
+    /// Whether it is new; else it was there, now has the roles and the password too, and is logged out everywhere.
     pub created: bool,
 }
 
-/// Makes an account with these roles, or adds them to the one that the e-mail address has and sets its password. Takes
-/// the processor for as long as a hash takes.
+/// Makes an account with these roles, or adds them to the one that the e-mail address has and sets its password, which ends
+/// its sessions and is told to its owner. Takes the processor for as long as a hash takes.
 pub async fn add_account(
     ports: &Ports,
     roles: Roles,
@@ -68,22 +71,42 @@ pub async fn add_account(
     let hash = Hasher::new(&PasswordOptions::default(), Arc::clone(&ports.random)).hash(password)?;
     let roles = roles.with(AccountRole::Buyer);
     loop {
-        let known = find(ports.records.as_ref(), email.index(&ports.keys.index)).await?;
-        let created = known.is_none();
-        let (user, unit) = if let Some(mut user) = known {
-            user.record.roles = user.record.roles.iter().chain(roles.iter()).collect();
-            user.record.password = Some(hash.clone());
-            (user.record.id, Unit::new().update(&user))
+        let done = if let Some(user) = find(ports.records.as_ref(), email.index(&ports.keys.index)).await? {
+            let added = AddedAccount { user: user.record.id, created: false };
+            change(ports, user, roles, &email, hash.clone()).await?.then_some(added)
         } else {
             let name = email.as_str().split('@').next().unwrap_or_default();
             let password = Some(hash.clone());
             let person = NewPerson { email: &email, name, phone: None, address: None, password, roles };
-            person.unit(&ports.keys, ports.random.as_ref(), ports.clock.now())
+            let (user, unit) = person.unit(&ports.keys, ports.random.as_ref(), ports.clock.now());
+            let added = AddedAccount { user, created: true };
+            (ports.records.commit(unit).await? == Committed::Done).then_some(added)
         };
-        if ports.records.commit(unit).await? == Committed::Done {
-            return Ok(AddedAccount { user, created });
+        if let Some(added) = done {
+            return Ok(added);
         }
     }
+}
+
+/// Gives an account more roles and another password, which ends its sessions as [`super::password_change`] does; false when
+/// something has changed since it was read.
+async fn change(
+    ports: &Ports,
+    mut user: Stored<User>,
+    roles: Roles,
+    email: &EmailAddress,
+    hash: String,
+) -> Result<bool, PortError> {
+    let Ports { records, clock, random, keys } = ports;
+    let id = user.record.id;
+    user.record.roles = user.record.roles.iter().chain(roles.iter()).collect();
+    user.record.password = Some(hash);
+    let told = wording::password_changed(email.as_str());
+    let told = QueuedMail::about(id, told, keys, random.as_ref(), clock.now());
+    // Nobody asks this process whose session has ended: all others read it in the database, or in the event.
+    let revocations = Revocations::default();
+    let endings = Endings { records: records.as_ref(), clock: clock.as_ref(), revocations: &revocations };
+    endings.all_with(id, None, Unit::new().update(&user).insert(&told)).await
 }
 
 /// Buyers that are made in one commit.
@@ -214,6 +237,22 @@ mod tests {
         assert!(matches!(short, Err(AddAccountError::Password)));
         let email = add_account(&ports(&app), merchant, "kim", &"long enough".into()).await;
         assert!(matches!(email, Err(AddAccountError::Email(_))));
+    }
+
+    #[tokio::test]
+    async fn another_password_ends_every_session_and_is_told() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        let devices = [app.log_in("kim@example.com").await, app.log_in("kim@example.com").await];
+        let seller = Roles::default().with(AccountRole::Seller);
+        add_account(&ports(&app), seller, "kim@example.com", &"another one".into()).await.unwrap();
+        // What the gateway of every process hears of.
+        let other = app.another_process().await;
+        for device in &devices {
+            other.get("/api/v1/me", Some(&device.access)).await.is_problem(401, "unauthenticated");
+            assert!(other.refresh(&device.refresh).await.is_none());
+        }
+        assert!(other.mailbox.newest("kim@example.com").unwrap().contains("password was changed"));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! E-mails about what people wish for. The catalogue says who is to be told; here is where to.
 //!
 //! They are queued in the commit of the place up to which was read, so that nobody gets one twice, and go out when no other
-//! waits. Whose account is gone gets none, nor do the buyers of load tools.
+//! waits. Whose account is gone gets none, nor do the buyers of load tools, nor whose address cannot be opened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, UserId};
-use firstcome_core::ports::{LoggedEvent, PortError};
+use firstcome_core::ports::LoggedEvent;
 use firstcome_core::records::{Comparison, Field, Query, Record as _, RecordsExt as _, Unit};
 
-use super::admin::LOAD_DOMAIN;
 use super::records::User;
 use super::{Accounts, wording};
 use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
@@ -63,10 +62,8 @@ impl Granted {
         let link = options.public_url.as_ref().map(|shop| format!("{}/offers/{offer}", shop.trim_end_matches('/')));
         let mut unit = Unit::new();
         for user in ports.records.list::<User>(query).await? {
-            let to = user.record.email(&ports.keys.sealer());
-            let to = to.map_err(|error| HandleError::Port(PortError::Corrupt(format!("accounts: {error}"))))?;
-            if !to.ends_with(&format!("@{LOAD_DOMAIN}")) {
-                unit.append(mails.queue_patiently(wording::wish(&to, product, link.as_deref())));
+            if let Some(to) = self.0.written_to(&user.record) {
+                unit.append(mails.queue_patiently(user.record.id, wording::wish(&to, product, link.as_deref())));
             }
         }
         Ok(unit)
@@ -116,5 +113,20 @@ mod tests {
         app.clock.advance(NEWS);
         write(&other).await;
         assert_eq!(other.mailbox.newest("kim@example.com"), None, "what is old is no news");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_opened_stops_nobody_else() {
+        let app = TestApp::new().await;
+        let mut users = Vec::new();
+        for email in ["kim@example.com", "lee@example.com"] {
+            app.sign_up(email).await;
+            users.push(app.user_of(&app.log_in(email).await).await);
+        }
+        app.break_email(users[0]).await;
+        announce(&app, users).await;
+        write(&app).await;
+        let text = app.mailbox.newest("lee@example.com").expect("a mail");
+        assert!(text.contains("wish list"), "{text}");
     }
 }

@@ -121,6 +121,7 @@ impl Accounts {
             for proof in self.proofs(&user.record, &email, wanted).await? {
                 unit = unit.update(&proof);
             }
+            // Not about the account: who is told here hears of it also when the account is deleted then.
             unit.append(self.mails.queue(wording::email_changed(&before.email)));
             user.record.email_index = email.index(&keys.index);
         }

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::UserId;
 use firstcome_core::ports::PortError;
-use firstcome_core::records::{Query, Record, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Field as _, Query, Record as _, RecordsExt as _, Stored, Unit, Write};
 
 use super::consents::ConsentState;
 use super::identity::IdentityCheck;
 use super::people::Person;
-use super::records::{Address, EmailCode, User};
+use super::records::{Address, EmailCode, Erasure, User};
 use super::second_factor::SecondFactor;
 use super::{Accounts, EmailAddress, wording};
 use crate::http::{Buyer, Outcome};
@@ -44,16 +43,17 @@ pub(super) async fn delete(State(accounts): State<Arc<Accounts>>, Buyer(caller):
 }
 
 impl Accounts {
-    /// Removes everything about a person; false when something has changed since it was read. The account itself goes
-    /// last but for the sessions, so that who is cut off can be asked to do it again.
+    /// Removes everything about a person; false, and all is as it was, when something has changed since it was read. One
+    /// commit takes the account and all by which it is protected; what there may be much of goes after it.
     async fn erase(&self, user: Stored<User>, person: &Person) -> Outcome<bool> {
         let (id, now) = (user.record.id, self.ports.clock.now());
-        self.remove::<Address>(id).await?;
-        self.remove::<SecondFactor>(id).await?;
-        self.remove::<ConsentState>(id).await?;
-        self.remove::<IdentityCheck>(id).await?;
+        let erasure = Erasure { owner: id, erased_at: now };
         // Updated before it is deleted: a change that came in between is noticed.
         let mut unit = Unit::new().update(&user).delete(&user.record).event(&RoleEvent::UserErased { user: id }, now);
+        unit = unit.insert(&erasure);
+        for table in [SecondFactor::TABLE, ConsentState::TABLE, IdentityCheck::TABLE] {
+            unit.writes.push(Write::Delete(table, id.to_value()));
+        }
         if let Ok(email) = EmailAddress::try_from(person.email.clone()) {
             let index = &self.ports.keys.index;
             for index in [email.index(index), email.reset_index(index)] {
@@ -63,25 +63,48 @@ impl Accounts {
             }
         }
         unit.append(self.identity_of_erased(id).await?);
-        unit.append(self.mails.withdrawn(id).await?);
+        unit.append(self.mails.withdrawn_wholly(id).await?);
         unit.append(self.mails.queue(wording::deleted(&person.email)));
         if !self.end_sessions_with(id, None, unit).await? {
             return Ok(false);
         }
         self.mails.wake();
+        if let Err(error) = self.remove_rest(&erasure).await {
+            tracing::warn!(%error, "what is left of a deleted account is removed later");
+        }
         Ok(true)
     }
 
-    /// Removes the rows of a table that a person owns.
-    async fn remove<R: Record>(&self, owner: UserId) -> Result<(), PortError> {
+    /// Removes what is left of somebody whose account is gone.
+    async fn remove_rest(&self, erasure: &Erasure) -> Result<(), PortError> {
+        let records = self.ports.records.as_ref();
         loop {
-            let rows = self.ports.records.list::<R>(Query::all(R::TABLE, BATCH).is("owner", owner)).await?;
+            let rows = Query::all(Address::TABLE, BATCH).is("owner", erasure.owner);
+            let rows = records.list::<Address>(rows).await?;
             if rows.is_empty() {
-                return Ok(());
+                break;
             }
-            let unit = rows.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record));
-            self.ports.records.commit(unit).await?;
+            records.commit(rows.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record))).await?;
         }
+        // What was queued while the account went, too.
+        loop {
+            let mails = self.mails.withdrawn_wholly(erasure.owner).await?;
+            if mails.is_empty() {
+                break;
+            }
+            records.commit(mails).await?;
+        }
+        records.commit(Unit::new().delete(erasure)).await?;
+        Ok(())
+    }
+
+    /// The same for those whose process died before. Returns how many.
+    pub(super) async fn sweep_erased(&self, batch: u32) -> Result<usize, PortError> {
+        let left = self.ports.records.list::<Erasure>(Query::all(Erasure::TABLE, batch)).await?;
+        for erasure in &left {
+            self.remove_rest(&erasure.record).await?;
+        }
+        Ok(left.len())
     }
 }
 
@@ -89,9 +112,13 @@ impl Accounts {
 mod tests {
     use std::time::Duration;
 
+    use firstcome_core::ids::UserId;
+    use firstcome_core::ports::{Clock as _, Records as _};
     use serde_json::json;
 
-    use crate::accounts::testing::{PASSWORD, TestApp};
+    use super::*;
+    use crate::accounts::testing::{Device, PASSWORD, TestApp};
+    use crate::mails::QueuedMail;
 
     const PATH: &str = "/api/v1/me";
     const KIM: &str = "kim@example.com";
@@ -152,5 +179,61 @@ mod tests {
         assert!(one.status == 204 || two.status == 204, "{} {}", one.status, two.status);
         other.gateway.load().await.unwrap();
         other.get(PATH, Some(&device.access)).await.is_problem(401, "unauthenticated");
+    }
+
+    /// Somebody who has begun to set up a second factor, and agreed to advertising.
+    async fn kim(app: &TestApp) -> (Device, UserId) {
+        app.sign_up(KIM).await;
+        let device = app.log_in(KIM).await;
+        let begun = app.post("/api/v1/me/second-factor", Some(&device.access), &json!({ "password": PASSWORD })).await;
+        assert_eq!(begun.status, 201, "{}", begun.text);
+        app.send("PUT", "/api/v1/me/consents", Some(&device.access), r#"{"advertising": true}"#).await;
+        let user = app.user_of(&device).await;
+        (device, user)
+    }
+
+    #[tokio::test]
+    async fn who_is_too_late_to_erase_takes_nothing_away() {
+        let app = TestApp::new().await;
+        let (device, user) = kim(&app).await;
+        let accounts = app.accounts();
+        let read = accounts.user(user).await.unwrap();
+        let person = read.record.person(app.records.as_ref(), &app.keys).await.unwrap();
+        app.send("PATCH", PATH, Some(&device.access), r#"{"name": "Kim Minsu"}"#).await;
+        let before = app.all_bytes().await;
+        assert!(!accounts.erase(read, &person).await.unwrap());
+        assert!(app.all_bytes().await == before, "nothing is another");
+        assert_eq!(app.delete(PATH, Some(&device.access)).await.status, 204);
+        assert!(app.records.load::<SecondFactor>(user).await.unwrap().is_none());
+        assert!(app.records.load::<ConsentState>(user).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_a_process_left_that_died_is_swept() {
+        let app = TestApp::new().await;
+        let (_, user) = kim(&app).await;
+        let erasure = Erasure { owner: user, erased_at: app.clock.now() };
+        app.records.commit(Unit::new().insert(&erasure)).await.unwrap();
+        assert_eq!(app.accounts().sweep_erased(10).await.unwrap(), 1);
+        for table in [Address::TABLE, Erasure::TABLE] {
+            assert!(app.records.select(Query::all(table, 10)).await.unwrap().is_empty());
+        }
+        assert_eq!(app.accounts().sweep_erased(10).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_to_be_written_about_them_is_not() {
+        let app = TestApp::new().await;
+        let (_, user) = kim(&app).await;
+        let accounts = app.accounts();
+        let mut unit = accounts.mails.queue_about(user, wording::password_changed(KIM));
+        unit.append(accounts.mails.queue_patiently(user, wording::wish(KIM, "재즈의 밤", None)));
+        app.records.commit(unit).await.unwrap();
+        let read = accounts.user(user).await.unwrap();
+        let person = read.record.person(app.records.as_ref(), &app.keys).await.unwrap();
+        assert!(accounts.erase(read, &person).await.unwrap());
+        let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
+        let left: Vec<_> = left.iter().map(|mail| mail.record.purpose.as_str()).collect();
+        assert_eq!(left, ["account-deleted"]);
     }
 }

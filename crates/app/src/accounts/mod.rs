@@ -16,6 +16,7 @@ mod consents;
 mod email_codes;
 mod email_codes_verify;
 mod ended;
+mod endings;
 mod granted;
 mod identity;
 mod login;
@@ -49,6 +50,7 @@ mod testing;
 mod tokens;
 mod totp;
 mod wording;
+mod written_to;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +83,7 @@ use consents::{ConsentEntry, ConsentState};
 use identity::{Identified, IdentityCheck};
 use mailings::Mailing;
 use passwords::Passwords;
-use records::{Address, EmailCode, Session, User};
+use records::{Address, EmailCode, Erasure, Session, User};
 use second_factor::SecondFactor;
 use steps::SoldName;
 
@@ -89,6 +91,7 @@ use steps::SoldName;
 pub const TABLES: &[&Table] = &[
     User::TABLE,
     Address::TABLE,
+    Erasure::TABLE,
     Session::TABLE,
     EmailCode::TABLE,
     SecondFactor::TABLE,

@@ -87,7 +87,7 @@ impl Accounts {
         let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
         user.record.password = Some(hash);
         unit = unit.update(&user);
-        unit.append(self.mails.queue(wording::password_changed(&person.email)));
+        unit.append(self.mails.queue_about(user.record.id, wording::password_changed(&person.email)));
         let done = self.end_sessions_with(user.record.id, None, unit).await?;
         self.mails.wake();
         Ok(done)

@@ -53,6 +53,18 @@ record! {
 }
 
 record! {
+    /// Somebody whose account is gone, as long as rows of theirs are to be removed.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub(super) struct Erasure in "erasures" {
+        /// Whose rows.
+        pub(super) owner: UserId,
+        /// When the account went.
+        pub(super) erased_at: Time,
+    }
+    indexes []
+}
+
+record! {
     /// A device that is logged in.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub(super) struct Session in "sessions" {

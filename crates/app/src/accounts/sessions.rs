@@ -1,20 +1,17 @@
 //! Starting and ending sessions.
 
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{SessionId, UserId};
 use firstcome_core::ports::{Committed, PortError, random_bytes};
-use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 
-use super::Accounts;
+use super::endings::Endings;
 use super::origin::Origin;
 use super::records::{Session, User};
 use super::tokens::{RefreshToken, Tokens};
+use super::{Accounts, Ports};
 use crate::http::{ClientAddress, Identity, Outcome, Problem, expiry};
-
-/// Sessions that are ended in one commit.
-const BATCH: u32 = 100;
 
 impl Accounts {
     /// Logs a device in, of somebody whose password was right. `has_proved` says that a second factor was too.
@@ -87,76 +84,28 @@ impl Accounts {
         }
     }
 
-    /// Ends every session of this person, but for one that is to go on.
+    /// See [`Endings::all`].
     pub(super) async fn end_sessions(&self, owner: UserId, but: Option<SessionId>) -> Result<(), PortError> {
-        loop {
-            let open = self.open_sessions(owner, but).await?;
-            if open.is_empty() {
-                return Ok(());
-            }
-            self.end(open).await?;
-        }
+        self.endings().all(owner, but).await
     }
 
-    /// The same, in the same commit as something else; false when something has changed since it was read.
+    /// See [`Endings::all_with`].
     pub(super) async fn end_sessions_with(
         &self,
         owner: UserId,
         but: Option<SessionId>,
         unit: Unit,
     ) -> Result<bool, PortError> {
-        let open = loop {
-            let open = self.open_sessions(owner, but).await?;
-            if open.len() < BATCH as usize {
-                break open;
-            }
-            self.end(open).await?;
-        };
-        if !self.end_with(unit, open).await? {
-            return Ok(false);
-        }
-        // One may have begun in between.
-        self.end_sessions(owner, but).await?;
-        Ok(true)
+        self.endings().all_with(owner, but, unit).await
     }
 
-    async fn open_sessions(&self, owner: UserId, but: Option<SessionId>) -> Result<Vec<Stored<Session>>, PortError> {
-        // One more, for the one that goes on.
-        let open = Query::all(Session::TABLE, BATCH + 1).is("owner", owner).filter("ended_at", Comparison::IsNull);
-        let mut open = self.ports.records.list::<Session>(open).await?;
-        open.retain(|session| Some(session.record.id) != but);
-        open.truncate(BATCH as usize);
-        Ok(open)
-    }
-
-    /// Ends sessions in one commit; false when one of them has changed since it was read.
+    /// See [`Endings::these`].
     pub(super) async fn end(&self, sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
-        self.end_with(Unit::new(), sessions).await
+        self.endings().these(sessions).await
     }
 
-    /// Of an ended session nothing is kept but that it ended, for as long as one of its tokens could be used: gateways ask.
-    async fn end_with(&self, mut unit: Unit, mut sessions: Vec<Stored<Session>>) -> Result<bool, PortError> {
-        let now = self.ports.clock.now();
-        for session in &mut sessions {
-            let row = &mut session.record;
-            row.ended_at = Some(now);
-            row.expires_at = row.expires_at.min(row.tokens_until);
-            (row.device, row.origin, row.sealed_with) = (String::new(), None, None);
-            let Session { id, owner, tokens_until, .. } = session.record;
-            unit =
-                unit.update(session).event(&RoleEvent::SessionRevoked { session: id, user: owner, tokens_until }, now);
-        }
-        if self.ports.records.commit(unit).await? != Committed::Done {
-            return Ok(false);
-        }
-        for session in &sessions {
-            self.ports.revocations.revoke(session.record.id, session.record.tokens_until, now);
-        }
-        let told = sessions.iter().map(|session| {
-            let Session { id, tokens_until, .. } = session.record;
-            self.ports.revocations.tell(id, tokens_until)
-        });
-        futures_util::future::join_all(told).await;
-        Ok(true)
+    fn endings(&self) -> Endings<'_> {
+        let Ports { records, clock, revocations, .. } = &self.ports;
+        Endings { records: records.as_ref(), clock: clock.as_ref(), revocations }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::ids::{AddressId, UserId};
-use firstcome_core::records::RecordsExt as _;
+use firstcome_core::records::{RecordsExt as _, Unit};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,17 +90,33 @@ pub(super) async fn find_user(
     body: Body<Request>,
 ) -> Outcome<Json<Found>> {
     let index = body.value.email.index(&accounts.ports.keys.index);
-    let user = find(accounts.ports.records.as_ref(), index).await?.ok_or_else(Problem::not_found)?;
+    let records = accounts.ports.records.as_ref();
+    let Some(user) = find(records, index).await? else {
+        // What is refused is not written down, but that nobody has an address is an answer too: the commit is the action.
+        records.commit(Unit::new()).await?;
+        return Err(Problem::not_found());
+    };
     about(user.record.id);
     Ok(Json(Found { user_id: user.record.id }))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+    use axum::middleware::from_fn_with_state;
+    use firstcome_core::ids::SessionId;
+    use firstcome_core::ports::RoleName;
+    use firstcome_core::records::{Query, Record as _};
+    use prometheus_client::registry::Registry;
     use serde_json::json;
+    use tower::ServiceExt as _;
 
+    use super::*;
     use crate::accounts::testing::TestApp;
-    use crate::http::AccountRole;
+    use crate::accounts::{Options, Ports};
+    use crate::actions::{Action, Actions, witness};
+    use crate::http::{AccountRole, Identity, Roles};
+    use crate::secrets::SystemRandom;
 
     const KIM: &str = "kim@example.com";
 
@@ -141,5 +157,33 @@ mod tests {
         read(&seller, "adr_00000000000000000000000000").await.is_problem(404, "not_found");
         assert_eq!(app.delete("/api/v1/me", Some(&buyer)).await.status, 204);
         read(&seller, &ids[1]).await.is_problem(404, "not_found");
+    }
+
+    #[tokio::test]
+    async fn who_looked_for_whom_is_written_down_also_when_it_was_nobody() {
+        let app = TestApp::new().await;
+        app.sign_up(KIM).await;
+        let clock = Arc::new(app.clock.clone());
+        let actions =
+            Actions::over(RoleName::Accounts, app.records.clone(), clock, Arc::new(SystemRandom), app.keys.clone());
+        let ports = Ports { records: actions.clone(), ..app.accounts().ports.clone() };
+        let accounts = Accounts::new(Options::default(), ports, &mut Registry::default());
+        let router = crate::accounts::routes().with_state(accounts).split_for_parts().0;
+        let router = router.layer(from_fn_with_state(Some(actions), witness));
+        let roles = Roles::default().with(AccountRole::Seller);
+        let seller = Identity { user: UserId([7; 16]), session: SessionId([7; 16]), roles, unlimited: false };
+        for (email, status) in [(KIM, 200), ("nobody@example.com", 404), ("nobody", 422)] {
+            let request = Request::post("/api/v1/admin/users/find")
+                .header("content-type", "application/json")
+                .extension(seller)
+                .body(axum::body::Body::from(json!({ "email": email }).to_string()))
+                .unwrap();
+            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
+        }
+        let written = app.records.list::<Action>(Query::all(Action::TABLE, 10)).await.unwrap();
+        let mut about: Vec<_> = written.iter().map(|action| action.record.object.is_some()).collect();
+        about.sort_unstable();
+        assert_eq!(about, [false, true]);
+        assert!(written.iter().all(|action| action.record.action == "POST /admin/users/find"));
     }
 }

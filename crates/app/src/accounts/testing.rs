@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, Request};
 use firstcome_core::events::topics;
 use firstcome_core::ids::{SessionId, UserId};
 use firstcome_core::ports::{Clock as _, Records as _};
-use firstcome_core::records::{Query, Record as _, Value};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit, Value};
 use firstcome_core::testkit::{MemoryLog, MemoryRecords, TestClock};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use super::records::User;
 use super::{Accounts, DevMailbox, Options, PasswordOptions, Ports, TABLES, admin};
 use crate::consumer::DeadLetter;
 use crate::gateway::{self, Gateway};
@@ -254,6 +255,13 @@ impl TestApp {
     pub(super) async fn user_of(&self, device: &Device) -> UserId {
         let me = self.get("/api/v1/me", Some(&device.access)).await;
         me.body["user_id"].as_str().expect("an id").parse().expect("an id")
+    }
+
+    /// Makes the e-mail address of somebody unreadable, as a broken disk does.
+    pub(super) async fn break_email(&self, user: UserId) {
+        let mut stored = self.records.load::<User>(user).await.unwrap().expect("an account");
+        stored.record.email = vec![0; 40];
+        self.records.commit(Unit::new().update(&stored)).await.unwrap();
     }
 
     /// The session's id of a device.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use firstcome_core::ids::{MailId, UserId};
 use firstcome_core::ports::{Clock, Mailer, PortError, Random, Records, random_bytes};
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use firstcome_core::{record, text_enum};
 use prometheus_client::registry::Registry;
@@ -71,11 +71,14 @@ record! {
         pub created_at: Time,
         /// Of advertising: to whom; it goes no more when they take their consent back.
         pub advertised: Option<UserId>,
+        /// Of what else is about somebody with an account: whom; it goes no more when the account goes.
+        pub owner: Option<UserId>,
     }
     indexes [
         index "mails_by_state" ("state", "due_at"),
         index "mails_by_key" ("sealed_with"),
         index "mails_by_advertised" ("advertised"),
+        index "mails_by_owner" ("owner"),
     ]
 }
 
@@ -136,48 +139,80 @@ impl Mails {
 
     /// The unit of work that queues an e-mail; call [`Mails::wake`] once it is committed.
     pub fn queue(&self, mail: NewMail<'_>) -> Unit {
-        self.queue_as(MailState::Waiting, mail, None, None)
+        Unit::new().insert(&self.sealed(mail, None))
+    }
+
+    /// The same about somebody with an account: it goes no more when that goes.
+    pub fn queue_about(&self, owner: UserId, mail: NewMail<'_>) -> Unit {
+        Unit::new().insert(&QueuedMail { owner: Some(owner), ..self.sealed(mail, None) })
     }
 
     /// The same for one of many that nobody waits for: it goes out when no other is due.
-    pub fn queue_patiently(&self, mail: NewMail<'_>) -> Unit {
-        self.queue_as(MailState::Patient, mail, None, None)
+    pub fn queue_patiently(&self, owner: UserId, mail: NewMail<'_>) -> Unit {
+        let state = MailState::Patient;
+        Unit::new().insert(&QueuedMail { state, owner: Some(owner), ..self.sealed(mail, None) })
     }
 
     /// The same for advertising to somebody, who takes their consent back under an address.
     pub fn queue_advertising(&self, mail: NewMail<'_>, to: UserId, unsubscribe: String) -> Unit {
-        self.queue_as(MailState::Patient, mail, Some(to), Some(unsubscribe))
+        let state = MailState::Patient;
+        Unit::new().insert(&QueuedMail { state, advertised: Some(to), ..self.sealed(mail, Some(unsubscribe)) })
     }
 
-    /// Whether as many patient e-mails for something wait.
+    /// Whether as many patient e-mails for something are due: those that are tried again later hold nobody up.
     pub async fn waiting(&self, purpose: &str, count: u32) -> Result<bool, PortError> {
+        let now = Comparison::AtMost(self.ports.clock.now().to_value());
         let waiting = Query::all(QueuedMail::TABLE, count).is("state", MailState::Patient).is("purpose", purpose);
+        let waiting = waiting.filter("due_at", now);
         Ok(self.ports.records.select(waiting).await?.len() >= count as usize)
     }
 
     /// The unit of work that takes advertising to somebody out of the queue.
     pub async fn withdrawn(&self, to: UserId) -> Result<Unit, PortError> {
-        let waiting = Query::all(QueuedMail::TABLE, WITHDRAWN).is("advertised", to).is("state", MailState::Patient);
+        self.taken_out("advertised", to, MailState::Patient).await
+    }
+
+    /// The same for everything about somebody; empty when nothing of that waits.
+    pub async fn withdrawn_wholly(&self, owner: UserId) -> Result<Unit, PortError> {
+        let mut unit = self.withdrawn(owner).await?;
+        for state in [MailState::Waiting, MailState::Patient] {
+            unit.append(self.taken_out("owner", owner, state).await?);
+        }
+        Ok(unit)
+    }
+
+    async fn taken_out(&self, column: &'static str, user: UserId, state: MailState) -> Result<Unit, PortError> {
+        let waiting = Query::all(QueuedMail::TABLE, WITHDRAWN).is(column, user).is("state", state);
         let mails = self.ports.records.list::<QueuedMail>(waiting).await?;
         Ok(mails.iter().fold(Unit::new(), |unit, mail| unit.delete(&mail.record)))
     }
 
-    fn queue_as(
-        &self,
-        state: MailState,
-        mail: NewMail<'_>,
-        advertised: Option<UserId>,
-        unsubscribe: Option<String>,
-    ) -> Unit {
+    fn sealed(&self, mail: NewMail<'_>, unsubscribe: Option<String>) -> QueuedMail {
+        let Ports { keys, clock, random, .. } = &self.ports;
+        QueuedMail::sealed(mail, unsubscribe, keys, random.as_ref(), clock.now())
+    }
+
+    /// Has the worker look at once.
+    pub fn wake(&self) {
+        self.queued.notify_one();
+    }
+}
+
+impl QueuedMail {
+    /// One about somebody with an account, queued by a process that is none of the role: the role's worker finds it.
+    pub fn about(owner: UserId, mail: NewMail<'_>, keys: &Keys, random: &dyn Random, now: Time) -> Self {
+        Self { owner: Some(owner), ..Self::sealed(mail, None, keys, random, now) }
+    }
+
+    fn sealed(mail: NewMail<'_>, unsubscribe: Option<String>, keys: &Keys, random: &dyn Random, now: Time) -> Self {
         let NewMail { purpose, to, subject, body, useful_for } = mail;
-        let now = self.ports.clock.now();
-        let id = MailId::at(now, random_bytes(self.ports.random.as_ref()));
+        let id = MailId::at(now, random_bytes(random));
         let contents = Contents { to: to.to_owned(), subject: subject.to_owned(), body, unsubscribe };
         let text = serde_json::to_string(&contents).expect("texts can be written");
-        let sealer = self.ports.keys.sealer();
-        let queued = QueuedMail {
+        let sealer = keys.sealer();
+        Self {
             id,
-            state,
+            state: MailState::Waiting,
             purpose: purpose.to_owned(),
             due_at: now,
             until: now + useful_for,
@@ -185,15 +220,10 @@ impl Mails {
             reason: None,
             sealed_with: sealer.key(),
             contents: sealer.seal(&place(&id), &text),
-            advertised,
             created_at: now,
-        };
-        Unit::new().insert(&queued)
-    }
-
-    /// Has the worker look at once.
-    pub fn wake(&self) {
-        self.queued.notify_one();
+            advertised: None,
+            owner: None,
+        }
     }
 }
 

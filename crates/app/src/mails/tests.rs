@@ -191,7 +191,7 @@ async fn who_waits_for_a_mail_does_not_wait_for_those_of_many() {
     for number in 0..20 {
         let body = format!("news {number}");
         let news = NewMail { purpose: "test", to: TO, subject: "News", body, useful_for: Duration::from_hours(1) };
-        post.records.commit(post.mails.queue_patiently(news)).await.unwrap();
+        post.records.commit(post.mails.queue_patiently(UserId([1; 16]), news)).await.unwrap();
     }
     post.mails.deliver_due().await.unwrap();
     let first = post.sent();
@@ -204,4 +204,48 @@ async fn who_waits_for_a_mail_does_not_wait_for_those_of_many() {
         post.mails.deliver_due().await.unwrap();
     }
     assert_eq!((post.sent(), post.rows().await.len()), (21, 0), "and all of them go out");
+}
+
+#[tokio::test]
+async fn what_is_about_somebody_is_taken_out_in_whatever_way_it_waits() {
+    let post = Post::new();
+    let (kim, lee) = (UserId([1; 16]), UserId([2; 16]));
+    let mail = |purpose| NewMail {
+        purpose,
+        to: TO,
+        subject: "Hello",
+        body: String::new(),
+        useful_for: Duration::from_mins(5),
+    };
+    for (purpose, owner) in [("kim", kim), ("lee", lee)] {
+        let mut unit = post.mails.queue_about(owner, mail(purpose));
+        unit.append(post.mails.queue_patiently(owner, mail(purpose)));
+        unit.append(post.mails.queue_advertising(mail(purpose), owner, String::new()));
+        post.records.commit(unit).await.unwrap();
+    }
+    post.queue(Duration::from_mins(5)).await;
+    // One that a process has taken and failed to deliver waits as well.
+    let mut tried = post.rows().await.into_iter().find(|row| row.record.owner == Some(kim)).unwrap();
+    (tried.record.tries, tried.record.due_at) = (1, post.clock.now() + Duration::from_mins(1));
+    post.records.commit(Unit::new().update(&tried)).await.unwrap();
+    post.records.commit(post.mails.withdrawn_wholly(kim).await.unwrap()).await.unwrap();
+    let mut left: Vec<_> = post.rows().await.into_iter().map(|row| row.record.purpose).collect();
+    left.sort();
+    assert_eq!(left, ["lee", "lee", "lee", "test"]);
+    assert!(post.mails.withdrawn_wholly(kim).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_tried_again_later_holds_nobody_up() {
+    let post = Post::new();
+    let body = String::new();
+    let news = NewMail { purpose: "news", to: TO, subject: "News", body, useful_for: Duration::from_hours(1) };
+    post.records.commit(post.mails.queue_patiently(UserId([1; 16]), news)).await.unwrap();
+    assert!(post.mails.waiting("news", 1).await.unwrap());
+    assert!(!post.mails.waiting("news", 2).await.unwrap() && !post.mails.waiting("other", 1).await.unwrap());
+    post.server.answers.lock().push_back(Err(away()));
+    post.mails.deliver_due().await.unwrap();
+    assert!(post.rows().await.len() == 1 && !post.mails.waiting("news", 1).await.unwrap());
+    post.clock.advance(Duration::from_mins(1));
+    assert!(post.mails.waiting("news", 1).await.unwrap(), "it is due again");
 }

@@ -51,7 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Accounts>> {
 
 impl Accounts {
     /// How it is now, and the version to change it at; none when nothing was agreed to yet.
-    async fn consents(&self, owner: UserId) -> Result<Option<Stored<ConsentState>>, PortError> {
+    pub(super) async fn consents(&self, owner: UserId) -> Result<Option<Stored<ConsentState>>, PortError> {
         self.ports.records.load::<ConsentState>(owner).await
     }
 
@@ -85,8 +85,8 @@ impl Accounts {
     }
 
     /// Changes it for somebody who has an account, and tells them what became of advertising, as the law says. What was queued of
-    /// it goes no more.
-    async fn change_consents(
+    /// it goes no more: of who agrees to days only from now on, none, since it may be for the night.
+    pub(super) async fn change_consents(
         &self,
         known: Option<Stored<ConsentState>>,
         after: &ConsentState,
@@ -101,9 +101,12 @@ impl Accounts {
         if told(&before) != told(after) {
             let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
             let day = now.date(&self.options.advertising.time_zone).map(|day| day.to_string()).unwrap_or_default();
-            unit.append(self.mails.queue(wording::advertising_consent(&person.email, told(after), &day)));
+            unit.append(
+                self.mails.queue_about(after.owner, wording::advertising_consent(&person.email, told(after), &day)),
+            );
         }
-        if !after.is_advertised {
+        let no_nights = before.advertising_at_night.is_some() && after.advertising_at_night.is_none();
+        if !after.is_advertised || no_nights {
             unit.append(self.mails.withdrawn(after.owner).await?);
         }
         let committed = self.ports.records.commit(unit).await?;

@@ -103,10 +103,7 @@ impl Accounts {
         let due = Comparison::AtMost(self.ports.clock.now().to_value());
         let rested = Query::all(Identified::TABLE, batch).filter("free_at", due);
         let rested = self.ports.records.list::<Identified>(rested).await?;
-        if !rested.is_empty() {
-            let unit = rested.iter().fold(Unit::new(), |unit, row| unit.delete(&row.record));
-            self.ports.records.commit(unit).await?;
-        }
+        self.remove_unchanged(&rested).await?;
         Ok(rested.len())
     }
 }

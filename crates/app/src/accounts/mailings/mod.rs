@@ -2,7 +2,7 @@
 //!
 //! - A mailing goes over them in the order of their ids, a batch at a time: the batch is queued in the commit that moves its place
 //!   on, so a crash, or another process, queues nobody twice. The commit conflicts with whoever takes their consent back meanwhile.
-//! - The next batch waits until the one before has gone, so codes and news of orders never wait behind advertising.
+//! - The next batch waits until the one before has gone or was put off, so codes and news of orders never wait behind advertising.
 //! - Between the hours at which the shop is quiet nothing goes to those who did not agree to nights: a mailing is for days, or for
 //!   those who agreed to nights. What could not be delivered before the quiet begins is given up.
 

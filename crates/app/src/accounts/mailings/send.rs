@@ -76,7 +76,7 @@ impl Accounts {
         Ok(true)
     }
 
-    /// The e-mail to one person; none when the account is gone.
+    /// The e-mail to one person; none when the account is gone, or its address cannot be opened.
     async fn advertisement(
         &self,
         mailing: &Mailing,
@@ -86,7 +86,7 @@ impl Accounts {
     ) -> Result<Option<Unit>, PortError> {
         let owner = person.record.owner;
         let Some(user) = self.ports.records.load::<User>(owner).await? else { return Ok(None) };
-        let Ok(email) = user.record.email(&self.ports.keys.sealer()) else { return Ok(None) };
+        let Some(email) = self.written_to(&user.record) else { return Ok(None) };
         let way_out = address_to_unsubscribe(&self.options.advertising.base, owner, &self.ports.keys.index);
         let mail = NewMail {
             purpose: ADVERTISING,

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use firstcome_core::ports::{Clock as _, Records as _};
+use firstcome_core::ports::{Clock as _, Committed, Records as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
 use serde_json::{Value, json};
 
 use super::super::Options;
+use super::super::consents::ConsentWay;
 use super::super::testing::{Answer, Device, TestApp};
 use super::{Advertising, Sender};
 use crate::http::{AccountRole, Roles};
@@ -151,6 +152,25 @@ async fn what_is_taken_back_goes_no_more_also_when_it_was_queued() {
     app.accounts().stop_advertising(person).await.unwrap();
     let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
     assert_eq!(left.iter().filter(|mail| mail.record.purpose == "advertising").count(), 2);
+}
+
+#[tokio::test]
+async fn what_was_queued_for_the_night_goes_no_more_to_who_took_nights_back() {
+    let (app, ..) = shop(3).await;
+    app.clock.advance(Duration::from_hours(10));
+    let seller = app.log_in("seller@example.com").await;
+    let night = json!({ "subject": "At night", "text": "For the owls.", "at_night": true });
+    app.mailing(&seller, "night", &night).await;
+    let person = app.user_of(&app.log_in("buyer-0@example.com").await).await;
+    app.accounts().send_step().await.unwrap();
+    assert_eq!(app.queued().await, 2);
+    // Not by a request, after which these tests deliver.
+    let accounts = app.accounts();
+    let known = accounts.consents(person).await.unwrap().unwrap();
+    let after = known.record.clone().advertised("", true, false);
+    assert_eq!(accounts.change_consents(Some(known), &after, ConsentWay::Account).await.unwrap(), Committed::Done);
+    let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
+    assert_eq!(left.iter().filter(|mail| mail.record.purpose == "advertising").count(), 1);
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ pub(super) async fn post(
         let used = used.ok_or_else(|| Problem::new(ErrorCode::SecondFactorWrong))?;
         let record = SecondFactor { recovery: recovery.clone(), enabled_at: Some(clock.now()), ..used };
         let mut unit = Unit::new().update(&Stored { record, version });
-        unit.append(accounts.mails.queue(wording::second_factor_on(&person.email)));
+        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_on(&person.email)));
         if accounts.end_sessions_with(user.id, Some(caller.session), unit).await? {
             accounts.mails.wake();
             return Ok(Json(codes));

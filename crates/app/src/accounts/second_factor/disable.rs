@@ -40,7 +40,7 @@ pub(super) async fn post(
     // Updated before it is deleted: of twins with one code one is refused.
     let removed = |used: &Stored<SecondFactor>| {
         let mut unit = Unit::new().update(used).delete(&used.record);
-        unit.append(accounts.mails.queue(wording::second_factor_off(&person.email)));
+        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_off(&person.email)));
         unit
     };
     accounts.prove(&user, &value.code, address, removed).await?;

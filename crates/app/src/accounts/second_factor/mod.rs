@@ -121,7 +121,7 @@ impl Accounts {
             let mut unit = Unit::new().update(&Stored { record: record.clone(), version });
             if record.wrong == TOLD_AT {
                 let person = user.person(self.ports.records.as_ref(), &self.ports.keys).await?;
-                unit.append(self.mails.queue(wording::second_factor_guessed(&person.email)));
+                unit.append(self.mails.queue_about(user.id, wording::second_factor_guessed(&person.email)));
             }
             if self.ports.records.commit(unit).await? == Committed::Done {
                 self.mails.wake();

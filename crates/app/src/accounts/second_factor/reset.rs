@@ -43,7 +43,7 @@ pub(super) async fn post(
     loop {
         let factor = accounts.second_factor(id).await?.ok_or_else(is_off)?;
         let mut unit = Unit::new().update(&factor).delete(&factor.record);
-        unit.append(accounts.mails.queue(wording::second_factor_reset(&person.email)));
+        unit.append(accounts.mails.queue_about(id, wording::second_factor_reset(&person.email)));
         if accounts.end_sessions_with(id, None, unit).await? {
             accounts.mails.wake();
             return Ok(StatusCode::NO_CONTENT);

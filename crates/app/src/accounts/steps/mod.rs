@@ -2,7 +2,7 @@
 //! here, when the e-mail is queued: in the commit of the consumer's place, so each step is written about once, however often
 //! a process dies. No request waits for it.
 //!
-//! Nobody is written to whose account was deleted, nor the buyers of load tools; and what happened long ago, before this
+//! Nobody is written to whose account was deleted or whose address cannot be opened, nor the buyers of load tools; and what happened long ago, before this
 //! program or this setting was there, is no news.
 
 #[cfg(test)]
@@ -22,7 +22,6 @@ use firstcome_core::records::{Field, Record as _, RecordsExt as _, Unit};
 use firstcome_core::step::{NEWS, Step};
 
 use super::Accounts;
-use super::admin::LOAD_DOMAIN;
 use super::records::User;
 use crate::consumer::{Consumer, HandleError, Handler, Topic, parse};
 use crate::letters::Letters;
@@ -128,15 +127,12 @@ impl Write {
             return Ok(Unit::new());
         }
         let Some(user) = ports.records.load::<User>(user).await? else { return Ok(Unit::new()) };
-        let email = user.record.email(&ports.keys.sealer());
-        let to = email.map_err(|error| HandleError::Port(PortError::Corrupt(format!("accounts: {error}"))))?;
-        if to.ends_with(&format!("@{LOAD_DOMAIN}")) {
-            return Ok(Unit::new());
-        }
+        let Some(to) = self.accounts.written_to(&user.record) else { return Ok(Unit::new()) };
         let names = self.names_of(step).await?;
         let Letter { subject, body } = Letter::about(order, step, &names, options.public_url.as_deref());
         let purpose = step.kind().as_str();
-        Ok(mails.queue(NewMail { purpose, to: &to, subject: &subject, body, useful_for: NEWS }))
+        let mail = NewMail { purpose, to: &to, subject: &subject, body, useful_for: NEWS };
+        Ok(mails.queue_about(user.record.id, mail))
     }
 
     /// What the offers of a step sell. What was sold was announced before, so it is known or on its way.

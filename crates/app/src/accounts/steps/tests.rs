@@ -150,6 +150,20 @@ async fn nobody_is_written_to_who_is_gone_or_long_after() {
 }
 
 #[tokio::test]
+async fn an_address_that_cannot_be_opened_stops_nobody_else() {
+    let (app, me) = shop().await;
+    app.sign_up("lee@example.com").await;
+    let lee = app.user_of(&app.log_in("lee@example.com").await).await;
+    let before = app.mailbox.count("lee@example.com");
+    app.break_email(me).await;
+    announce(&app, me, Step::Delivered).await;
+    announce(&app, lee, Step::Delivered).await;
+    write(&app).await;
+    assert_eq!(app.mailbox.count("lee@example.com"), before + 1);
+    assert_eq!(app.dead_letters().await, 0);
+}
+
+#[tokio::test]
 async fn what_is_switched_off_is_not_written_about() {
     let (app, me) = shop().await;
     let off = app.configured(Options { unwritten: "shipped".parse().expect("names"), ..Options::default() }).await;
