@@ -96,15 +96,27 @@ async fn a_refund_after_all_went_back_is_done_and_moves_nothing() {
     assert_eq!(refunds.iter().map(|refund| refund.amount).sum::<i64>(), PRICE.amount, "booked once");
 }
 
+/// What was announced.
+fn events(shop: &Shop) -> Vec<RoleEvent> {
+    shop.books.events().iter().filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok()).collect()
+}
+
 /// What was announced of money that went back at the provider's side: how much, and whether nothing is left.
 fn told(shop: &Shop) -> Vec<(i64, bool)> {
-    let events = shop.books.events();
-    let told = events.iter().filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok());
-    told.filter_map(|event| match event {
+    let told = events(shop).into_iter().filter_map(|event| match event {
         RoleEvent::CanceledByProvider { amount, whole, .. } => Some((amount.amount, whole)),
         _ => None,
-    })
-    .collect()
+    });
+    told.collect()
+}
+
+/// What was announced as back: to the charge and to a gift card.
+fn done(shop: &Shop) -> Vec<(i64, Option<i64>)> {
+    let done = events(shop).into_iter().filter_map(|event| match event {
+        RoleEvent::RefundDone { amount, to_card, .. } => Some((amount.amount, to_card)),
+        _ => None,
+    });
+    done.collect()
 }
 
 #[tokio::test]
@@ -250,17 +262,6 @@ async fn what_is_stuck_is_over_when_all_went_back_in_the_console() {
     shop.notice("key").await;
     assert_eq!(booked(&shop, order).await, (vec![(RefundState::Done, PRICE.amount, false)], PRICE.amount));
     assert_eq!((told(&shop), done(&shop)), (vec![(PRICE.amount, true)], vec![(0, None)]));
-}
-
-/// What was announced as back: to the charge and to a gift card.
-fn done(shop: &Shop) -> Vec<(i64, Option<i64>)> {
-    let events = shop.books.events();
-    let told = events.iter().filter_map(|event| RoleEvent::parse(&event.kind, &event.data).ok());
-    told.filter_map(|event| match event {
-        RoleEvent::RefundDone { amount, to_card, .. } => Some((amount.amount, to_card)),
-        _ => None,
-    })
-    .collect()
 }
 
 #[tokio::test]
