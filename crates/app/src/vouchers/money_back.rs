@@ -135,10 +135,9 @@ impl Vouchers {
 impl Vouchers {
     /// Minor units of a card that were given up before: gone, but not spent.
     async fn given_up(&self, card: &Voucher) -> Outcome<i64> {
-        let movements = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id);
-        let movements = self.ports.records.every::<Movement>(movements).await?;
-        let given_up = movements.iter().filter(|row| row.record.kind == MovementKind::Refunded);
-        Ok(given_up.map(|row| row.record.amount).sum())
+        let given_up = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id).is("kind", MovementKind::Refunded);
+        let given_up = self.ports.records.every::<Movement>(given_up).await?;
+        Ok(given_up.iter().map(|row| row.record.amount).sum())
     }
 }
 
