@@ -11,9 +11,11 @@ use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
+use parking_lot::RwLock;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::Ports;
+use super::categories::Tree;
 use super::images;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
@@ -129,6 +131,8 @@ pub struct Catalog {
     pub(super) pictures: Arc<Semaphore>,
     /// Who changes the categories, which are one row.
     pub(super) tree_changes: Mutex<()>,
+    /// The categories as they were read last, with the version of their row.
+    pub(super) tree: RwLock<Option<(i64, Arc<Tree>)>>,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -147,7 +151,7 @@ impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
         let [searches, uploads, pictures] = [1, UPLOADS, 1].map(|places| Arc::new(Semaphore::new(places)));
-        Self { ports, searches, uploads, pictures, tree_changes: Mutex::new(()) }
+        Self { ports, searches, uploads, pictures, tree_changes: Mutex::new(()), tree: RwLock::default() }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
