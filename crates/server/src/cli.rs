@@ -99,7 +99,7 @@ paid, are not in the ledger. No names, addresses or e-mails, and no codes of vou
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ServeArguments {
     /// The folder of all data [default: ./firstcome-data].
     #[arg(long, value_name = "DIR")]
