@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{fields, visit};
-use crate::http::{Outcome, Problem, one_line};
+use crate::http::{MoneySchema, Outcome, Problem, one_line};
 
 const DEFAULT_MAX_PER_ORDER: u32 = 10;
 const DEFAULT_HOLD_SECONDS: u32 = 900;
@@ -37,7 +37,7 @@ pub struct NewOffer {
     pub product_id: ProductId,
     /// Price of one unit; amount 0 is free.
     #[garde(custom(fields::price))]
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     pub price: Money,
     /// Units.
     #[garde(range(max = MAX_STOCK))]
@@ -69,7 +69,7 @@ pub struct NewOffer {
     /// `none` (not for goods). An order keeps the policy that it was sold under.
     #[serde(default = "default_refund_policy")]
     #[garde(skip)]
-    #[schema(value_type = String, example = "full_until_used")]
+    #[schema(value_type = String, example = "withdrawal")]
     pub refund_policy: RefundPolicy,
     /// What a buyer must be or have, all of these: `{"email_verified": true}`, `{"account_older_than_days": 7}`,
     /// `{"owns_product": "prd_..."}`, `{"identity_verified": true}`. They are checked when an order is placed.
@@ -166,7 +166,7 @@ pub(super) fn terms(info: &OfferInfo, initial_stock: u64) -> Terms {
 pub(super) struct OfferEdit {
     #[serde(default)]
     #[garde(inner(custom(fields::price)))]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     price: Option<Money>,
     #[serde(default)]
     #[garde(inner(custom(fields::time)))]
@@ -188,7 +188,7 @@ pub(super) struct OfferEdit {
     /// As of a new offer. Orders that were sold keep the policy that they were sold under.
     #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = Option<String>, example = "full_until_used")]
+    #[schema(value_type = Option<String>, example = "withdrawal")]
     refund_policy: Option<RefundPolicy>,
     /// In place of those that were there. Orders that were placed stay.
     #[serde(default)]

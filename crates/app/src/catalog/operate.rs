@@ -28,7 +28,7 @@ pub(super) struct Adjustment {
     delta: i64,
     /// Why, for the books.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
-    #[schema(example = "ten more seats")]
+    #[schema(example = "fifty more came")]
     reason: String,
 }
 

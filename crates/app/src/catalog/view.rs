@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::adjustments::AdjustmentView;
+use crate::http::MoneySchema;
 
 text_enum! {
     /// Where an offer stands.
@@ -53,7 +54,7 @@ pub(super) struct ProductView {
     product_id: ProductId,
     #[serde(skip_serializing_if = "Option::is_none")]
     sku: Option<String>,
-    #[schema(value_type = String, example = "gift_card")]
+    #[schema(value_type = String, example = "goods")]
     kind: ProductKind,
     name: String,
     description: String,
@@ -61,7 +62,7 @@ pub(super) struct ProductView {
     image_url: Option<String>,
     tax_free: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     face_value: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_for_days: Option<u32>,
@@ -108,7 +109,7 @@ pub(super) struct OfferView {
     #[schema(value_type = String)]
     product_id: ProductId,
     product: ProductView,
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     price: Money,
     stock: u64,
     available: u64,
