@@ -6,7 +6,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
 use firstcome_core::money::Money;
-use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy, zone_or};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::tz::TimeZone;
@@ -71,6 +71,12 @@ pub struct NewOffer {
     #[garde(skip)]
     #[schema(value_type = String, example = "withdrawal")]
     pub refund_policy: RefundPolicy,
+    /// The time zone in which the day of a ticket begins and ends, for `by_visit_date` and for its last day on sale, such as
+    /// `Asia/Seoul`; the shop's if left out. An order keeps the time zone that it was sold under.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time_zone)))]
+    #[schema(example = "Asia/Seoul")]
+    pub time_zone: Option<String>,
     /// What a buyer must be or have, all of these: `{"email_verified": true}`, `{"account_older_than_days": 7}`,
     /// `{"owns_product": "prd_..."}`, `{"identity_verified": true}`. They are checked when an order is placed.
     #[serde(default)]
@@ -101,6 +107,8 @@ impl NewOffer {
         if self.price.times(self.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
+        let own = self.time_zone.or_else(|| time_zone.iana_name().map(str::to_owned));
+        visit::is_to_come(&product, &zone_or(own.as_deref(), time_zone), now)?;
         let mut info = OfferInfo {
             offer_id,
             sku: self.sku,
@@ -112,6 +120,7 @@ impl NewOffer {
             max_per_order: self.max_per_order,
             hold_for_seconds: self.hold_for_seconds,
             refund_policy: self.refund_policy,
+            time_zone: own,
             conditions: self.conditions,
             draft: self.draft,
             version: 1,
@@ -190,6 +199,11 @@ pub(super) struct OfferEdit {
     #[garde(skip)]
     #[schema(value_type = Option<String>, example = "withdrawal")]
     refund_policy: Option<RefundPolicy>,
+    /// As of a new offer. What closed with the day of a ticket closes with it there.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time_zone)))]
+    #[schema(example = "Asia/Seoul")]
+    time_zone: Option<String>,
     /// In place of those that were there. Orders that were placed stay.
     #[serde(default)]
     #[garde(inner(length(max = MAX_CONDITIONS), inner(custom(fields::condition))))]
@@ -213,6 +227,7 @@ impl OfferEdit {
             max_per_order: has("max_per_order").then_some(offer.max_per_order),
             hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
             refund_policy: has("refund_policy").then_some(offer.refund_policy),
+            time_zone: offer.time_zone.clone().filter(|_| has("time_zone")),
             conditions: has("conditions").then(|| offer.conditions.clone()),
             // A file that says something else of it was refused before.
             draft: None,
@@ -256,6 +271,9 @@ impl OfferEdit {
         }
         if let Some(policy) = self.refund_policy {
             info.refund_policy = policy;
+        }
+        if let Some(name) = self.time_zone {
+            visit::moves_to(info, name, time_zone)?;
         }
         if let Some(conditions) = self.conditions {
             info.conditions = conditions;
@@ -323,6 +341,7 @@ mod tests {
             max_per_order: 1,
             hold_for_seconds: 1,
             refund_policy: RefundPolicy::FullUntilUsed,
+            time_zone: None,
             conditions: Vec::new(),
             draft: false,
             version: 1,

@@ -180,7 +180,7 @@ impl Catalog {
         Ok(self.ports.ledger.snapshot(offer.number()).await?)
     }
 
-    /// Refuses a product whose day is over.
+    /// Refuses a product whose day is over where the shop is.
     pub(super) fn is_to_come(&self, product: &Product) -> Outcome<()> {
         visit::is_to_come(product, &self.ports.time_zone, self.ports.clock.now())
     }
@@ -208,7 +208,6 @@ impl Catalog {
             let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
             let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
             self.check_owned(&new.conditions).await?;
-            self.is_to_come(&product.record.product.0)?;
             let sold = product.record.product.0.clone();
             let mut info = new.clone().into_info(OfferId::NIL, sold, now, &self.ports.time_zone)?;
             let number = self.next_number().await?;

@@ -58,7 +58,6 @@ impl Together<'_> {
             let stored = self.catalog.ports.records.load::<ProductRow>(product.product_id).await?;
             unit = unit.update(&stored.filter(|stored| stored.record.product.0 == product).ok_or_else(busy)?);
         }
-        self.catalog.is_to_come(&product)?;
         let initial_stock = new.stock;
         let random = random_bytes(&*self.catalog.ports.random);
         let id = OfferId::numbered(self.now, self.next, random);

@@ -125,6 +125,10 @@ pub(super) struct OfferView {
     hold_for_seconds: u32,
     #[schema(value_type = String)]
     refund_policy: RefundPolicy,
+    /// The time zone in which the day of a ticket begins and ends; the shop's if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Asia/Seoul")]
+    time_zone: Option<String>,
     /// What a buyer must be or have, all of these; an order of anyone else is `not_eligible`.
     #[schema(value_type = Vec<Object>)]
     conditions: Vec<Condition>,
@@ -166,6 +170,7 @@ impl OfferView {
             max_per_order: info.max_per_order,
             hold_for_seconds: info.hold_for_seconds,
             refund_policy: info.refund_policy,
+            time_zone: info.time_zone,
             conditions: info.conditions,
             server_time: now,
         }
