@@ -9,7 +9,7 @@ use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
-use crate::discount::spread;
+use crate::discount::{share, spread};
 use crate::ids::OfferNumber;
 use crate::ledger::Hold;
 
@@ -87,12 +87,6 @@ impl std::iter::Sum for Tax {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.fold(Self::default(), Add::add)
     }
-}
-
-/// `part` of `whole` of an amount, rounded down.
-fn share(amount: i64, part: i64, whole: i64) -> i64 {
-    let product = i128::from(amount) * i128::from(part);
-    i64::try_from(product / i128::from(whole.max(1))).unwrap_or(0)
 }
 
 /// A line of an order, and what it costs after its share of the discount.

@@ -76,7 +76,7 @@ pub(super) fn order_name(order: OrderId) -> String {
     format!("주문 {order}")
 }
 
-/// A moment as the provider reads it: whole seconds of Korean time, never later than it is.
+/// A moment as the provider reads it: whole seconds of Korean time, without an offset, never later than it is.
 pub(super) fn korean_time(time: Time) -> String {
     let second = jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default();
     jiff::tz::Offset::constant(9).to_datetime(second).to_string()
