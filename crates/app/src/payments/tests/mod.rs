@@ -5,6 +5,7 @@ mod ledger;
 mod provider;
 mod quarantine;
 mod races;
+mod receipts;
 mod records;
 mod refunding;
 mod requests;
