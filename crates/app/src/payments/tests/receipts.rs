@@ -1,12 +1,14 @@
-//! How often it is looked before a cash receipt is issued.
+//! What is asked, and how often, before a cash receipt is issued.
 
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
 use firstcome_core::payment::ReceiptState;
+use firstcome_core::ports::EventLog as _;
 use firstcome_core::records::RecordsExt as _;
 
-use super::shop::Shop;
+use super::shop::{PRICE, Shop};
+use crate::consumer::Handler as _;
 use crate::payments::receipts::{CashReceipt, Told};
 
 #[tokio::test]
@@ -32,4 +34,19 @@ async fn what_is_not_delivered_yet_is_looked_at_more_and_more_rarely() {
     shop.rest().await;
     let receipt = shop.books.load::<CashReceipt>(payment).await.expect("in memory").map(|receipt| receipt.record.state);
     assert_eq!(receipt, Some(ReceiptState::Issued));
+}
+
+#[tokio::test]
+async fn charges_by_card_are_asked_about_together() {
+    let mut shop = Shop::open(3);
+    for name in ["one", "two", "three"] {
+        let order = shop.order(name);
+        shop.provider.pay(name, &order.to_string(), PRICE);
+        assert_eq!(shop.confirm(name, order, name).await, Some(200));
+    }
+    let told = shop.books.read(topics::PAYMENTS, 0, 1000).await.expect("in memory");
+    assert_eq!(told.iter().filter(|event| event.kind == "payment.done").count(), 3);
+    let before = shop.steps.seen();
+    let unit = Told(Arc::clone(&shop.payments)).handle(&told).await.expect("handled");
+    assert_eq!((shop.steps.seen() - before, unit.is_empty()), (1, true));
 }
