@@ -4,6 +4,7 @@ mod ladder;
 mod ledger;
 mod provider;
 mod quarantine;
+mod quarantined_transfers;
 mod races;
 mod receipts;
 mod records;
