@@ -193,6 +193,25 @@ async fn canceled_in_parts() {
 }
 
 #[tokio::test]
+async fn a_part_is_free_of_vat_as_far_as_what_is_left_allows() {
+    let provider = Provider::start();
+    let body = json!({"orderId": ORDER, "amount": 1000, "taxFreeAmount": 400});
+    let paid = provider.call(Method::POST, "/v1/test/payments", None, body).await;
+    let payment = paid.json["paymentKey"].as_str().expect("a key");
+    provider.confirm(payment, "k", 1000).await;
+    let part = |free: i64| json!({"cancelReason": "r", "cancelAmount": 800, "taxFreeAmount": free});
+    for (key, free) in [("a", 199), ("b", 401)] {
+        assert_eq!(code(&provider.cancel(payment, key, part(free)).await), (400, "INVALID_REQUEST"), "{free}");
+    }
+    let untold = json!({"cancelReason": "r", "cancelAmount": 800});
+    assert_eq!(code(&provider.cancel(payment, "c", untold).await), (400, "INVALID_REQUEST"), "more than is taxable");
+    let first = provider.cancel(payment, "d", part(200)).await;
+    assert_eq!((first.status, &first.json["taxFreeAmount"]), (200, &json!(200)));
+    let rest = provider.cancel(payment, "e", json!({"cancelReason": "r"})).await;
+    assert_eq!((rest.status, &rest.json["cancels"][1]["taxFreeAmount"]), (200, &json!(200)));
+}
+
+#[tokio::test]
 async fn a_decline_stays() {
     let provider = Provider::start();
     let payment = provider.paid(1000).await;
