@@ -127,6 +127,11 @@ pub fn of_order(hold: &Hold, untaxed: impl Fn(OfferNumber) -> bool) -> Tax {
     lines + of_shipping(hold, lines)
 }
 
+/// What of that which is left to pay is free of VAT, beside a gift card: as much as of the whole order, in proportion.
+pub fn free_to_pay(hold: &Hold, tax: Tax) -> i64 {
+    share(tax.tax_free, hold.due().amount, hold.total().amount)
+}
+
 /// What sending an order adds to the tax of its lines.
 pub fn of_shipping(hold: &Hold, lines: Tax) -> Tax {
     Tax::of(lines.taxable() + hold.shipping_fee(), lines.tax_free, hold.vat_percent()) - lines

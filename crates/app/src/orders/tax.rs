@@ -17,7 +17,6 @@ use super::Orders;
 use super::books::sold_lines;
 use super::facts::OfferFacts;
 use super::place::MAX_LINES;
-use super::policy::share;
 use super::view::MoneySchema;
 
 /// What the shop is on receipts, and what it counts with.
@@ -65,12 +64,6 @@ impl TaxView {
         let money = |amount| Money::new(amount, currency);
         Self { supplied: money(tax.supplied), vat: money(tax.vat), tax_free: money(tax.tax_free) }
     }
-}
-
-/// What of that which is left to pay is free of VAT, beside a gift card: as much as of the whole order, in proportion.
-pub(super) fn free_to_pay(hold: &Hold, tax: Tax) -> Money {
-    let (due, total) = (hold.due(), hold.total());
-    Money::new(share(tax.tax_free, due.amount.into(), total.amount.into()), total.currency)
 }
 
 /// What the lines of an order sell.

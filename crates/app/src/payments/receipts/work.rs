@@ -76,6 +76,7 @@ impl Payments {
         let request = ReceiptRequest {
             order,
             amount: receipt.record.money(receipt.record.amount),
+            tax_free: payment.tax_free.unwrap_or(0),
             kind: receipt.record.kind,
             number: Personal(number),
         };

@@ -25,6 +25,7 @@ struct Books {
     accounts_refused: Option<String>,
     sent_to: Vec<RefundAccount>,
     told_tax_free: Vec<i64>,
+    receipts_tax_free: BTreeMap<String, i64>,
     /// By the attempt: what each was issued over, and by what it was lowered under which key.
     receipts: BTreeMap<String, (i64, BTreeMap<i64, i64>)>,
     moved: Vec<ProviderTransaction>,
@@ -89,6 +90,11 @@ impl TestProvider {
     /// What was told as free of VAT of each refund.
     pub(super) fn told_tax_free(&self) -> Vec<i64> {
         self.books.lock().told_tax_free.clone()
+    }
+
+    /// What was told as free of VAT of each receipt.
+    pub(super) fn receipts_tax_free(&self) -> Vec<i64> {
+        self.books.lock().receipts_tax_free.values().copied().collect()
     }
 
     /// Somebody pays into an account.
@@ -283,6 +289,7 @@ impl PaymentProvider for TestProvider {
             let mut books = self.books.lock();
             let issued = books.receipts.entry(attempt.to_string()).or_insert((receipt.amount.amount, BTreeMap::new()));
             assert_eq!(issued.0, receipt.amount.amount, "under one key it is one amount");
+            books.receipts_tax_free.insert(attempt.to_string(), receipt.tax_free);
             receipt_of(attempt)
         };
         self.steps.pass("issue_receipt", work, no_receipt).await
@@ -353,7 +360,7 @@ impl TestProvider {
             status: ProviderStatus::WaitingForDeposit,
             total: request.amount,
             balance: request.amount,
-            tax_free: 0,
+            tax_free: request.tax_free,
             cancels: Vec::new(),
             account: Some(account),
         };

@@ -90,8 +90,14 @@ async fn an_account_that_the_provider_has_not_named_cannot_be_found_paid() {
     shop.provider.silent(false);
     let attempt = shop.attempts(order).await.remove(0);
     let due_at = attempt.created_at;
-    let request =
-        AccountRequest { order, amount: PRICE, bank: "88".into(), depositor: Personal("Zebulon".into()), due_at };
+    let request = AccountRequest {
+        order,
+        amount: PRICE,
+        tax_free: 0,
+        bank: "88".into(),
+        depositor: Personal("Zebulon".into()),
+        due_at,
+    };
     shop.provider.open_account(attempt.payment_id, &request).await;
     shop.provider.deposit(&shop.provider.accounts()[0]);
     is_refused(&shop, order, &id, Found::NotCharged).await;

@@ -1,8 +1,9 @@
-//! What is asked, and how often, before a cash receipt is issued.
+//! What is asked, and how often, before a cash receipt is issued; and what it says.
 
 use std::sync::Arc;
 
 use firstcome_core::events::topics;
+use firstcome_core::ids::RefundId;
 use firstcome_core::payment::ReceiptState;
 use firstcome_core::ports::EventLog as _;
 use firstcome_core::records::RecordsExt as _;
@@ -49,4 +50,20 @@ async fn charges_by_card_are_asked_about_together() {
     let before = shop.steps.seen();
     let unit = Told(Arc::clone(&shop.payments)).handle(&told).await.expect("handled");
     assert_eq!((shop.steps.seen() - before, unit.is_empty()), (1, true));
+}
+
+#[tokio::test]
+async fn what_is_free_of_vat_is_told_with_the_account_the_receipt_and_each_refund() {
+    let mut shop = Shop::open(1);
+    let order = shop.order_free_of_vat("order");
+    shop.transfer("one", order).await;
+    let key = shop.provider.accounts().remove(0);
+    assert_eq!(shop.provider.payment(&key).tax_free, PRICE.amount);
+    shop.provider.deposit(&key);
+    shop.notice_of_deposit(order).await;
+    shop.rest().await;
+    assert_eq!(shop.provider.receipts_tax_free(), [PRICE.amount]);
+    shop.approve(RefundId([1; 16]), order, 300).await;
+    shop.rest().await;
+    assert_eq!(shop.provider.told_tax_free(), [300], "there is nothing else in it");
 }

@@ -15,6 +15,8 @@ pub(super) struct AccountRequestBody<'a> {
     pub(super) customer_name: &'a str,
     pub(super) bank: &'a str,
     pub(super) due_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_free_amount: Option<Number>,
 }
 
 #[derive(Serialize)]
@@ -25,6 +27,8 @@ pub(super) struct ReceiptRequestBody<'a> {
     pub(super) order_name: String,
     pub(super) customer_identity_number: &'a str,
     pub(super) r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_free_amount: Option<Number>,
 }
 
 #[derive(Serialize)]

@@ -22,6 +22,7 @@ impl Payments {
         let request = AccountRequest {
             order: attempt.record.order_id,
             amount: attempt.record.money(),
+            tax_free: attempt.record.tax_free.unwrap_or(0),
             bank: account.record.bank.clone(),
             depositor: Personal(details.depositor),
             due_at: account.record.due_at,

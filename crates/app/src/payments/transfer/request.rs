@@ -13,6 +13,7 @@ use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::{PaymentMethod, PaymentState};
 use firstcome_core::ports::{Committed, ReceiptKind};
 use firstcome_core::records::{Stored, Unit};
+use firstcome_core::tax::{free_to_pay, of_order};
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -214,6 +215,8 @@ impl Payments {
     async fn write_account(&self, wanted: Wanted, hold: &Hold) -> Outcome<Stored<Payment>> {
         let Wanted { id, person, digest, request } = wanted;
         let (now, due) = (self.now(), hold.due());
+        // Gift cards and coupons that are sold count as taxed: what kind an offer is of is not known here.
+        let tax_free = free_to_pay(hold, of_order(hold, |_| false));
         let attempt = Payment {
             payment_id: id,
             order_id: hold.order,
@@ -232,7 +235,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             method: Some(PaymentMethod::BankTransfer),
-            tax_free: None,
+            tax_free: (tax_free > 0).then_some(tax_free),
         };
         let account = VirtualAccount::asked(&attempt, deadline(hold), &request);
         let account = account.with(&Details::of(request), &self.ports.keys.sealer());

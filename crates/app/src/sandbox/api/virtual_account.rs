@@ -40,6 +40,9 @@ struct Request {
     bank: String,
     due_date: Option<String>,
     valid_hours: Option<u32>,
+    /// What of the amount is free of VAT.
+    #[serde(default)]
+    tax_free_amount: i64,
 }
 
 /// Opens an account.
@@ -98,7 +101,7 @@ impl Sandbox {
             cancels: Json(Vec::new()),
             account: Some(Json(account)),
             open_key: key.0,
-            tax_free: None,
+            tax_free: (request.tax_free_amount > 0).then_some(request.tax_free_amount),
         };
         Ok((self.store.create(payment).await?, View::Opened))
     }
@@ -117,7 +120,7 @@ fn check(request: &Request, now: Time) -> Result<Time, ApiError> {
         amount: request.amount,
         order_name: request.order_name.clone(),
         currency: None,
-        tax_free_amount: 0,
+        tax_free_amount: request.tax_free_amount,
     };
     purchase.check()?;
     if request.customer_name.is_empty() || request.customer_name.chars().count() > 100 {
