@@ -15,7 +15,7 @@ use crate::http::{Buyer, Outcome};
     responses((status = 204, description = "Logged out everywhere"), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn post(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<StatusCode> {
-    accounts.end_sessions(caller.user, None).await?;
+    accounts.end_sessions(caller.user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

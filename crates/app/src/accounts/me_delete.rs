@@ -14,7 +14,6 @@ use firstcome_core::records::{Field as _, Query, Record as _, RecordsExt as _, S
 
 use super::consents::ConsentState;
 use super::identity::IdentityCheck;
-use super::people::Person;
 use super::records::{Address, EmailCode, Erasure, User};
 use super::second_factor::SecondFactor;
 use super::{Accounts, EmailAddress, wording};
@@ -32,11 +31,9 @@ const BATCH: u32 = 500;
     responses((status = 204, description = "The account is gone"), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn delete(State(accounts): State<Arc<Accounts>>, Buyer(caller): Buyer) -> Outcome<StatusCode> {
-    let records = accounts.ports.records.as_ref();
     loop {
         let user = accounts.user(caller.user).await?;
-        let person = user.record.person(records, &accounts.ports.keys).await?;
-        if accounts.erase(user, &person).await? {
+        if accounts.erase(user).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
     }
@@ -45,7 +42,8 @@ pub(super) async fn delete(State(accounts): State<Arc<Accounts>>, Buyer(caller):
 impl Accounts {
     /// Removes everything about a person; false, and all is as it was, when something has changed since it was read. One
     /// commit takes the account and all by which it is protected; what there may be much of goes after it.
-    async fn erase(&self, user: Stored<User>, person: &Person) -> Outcome<bool> {
+    async fn erase(&self, user: Stored<User>) -> Outcome<bool> {
+        let email = user.record.email(&self.ports.keys.sealer())?;
         let (id, now) = (user.record.id, self.ports.clock.now());
         let erasure = Erasure { owner: id, erased_at: now };
         // Updated before it is deleted: a change that came in between is noticed.
@@ -54,9 +52,9 @@ impl Accounts {
         for table in [SecondFactor::TABLE, ConsentState::TABLE, IdentityCheck::TABLE] {
             unit.writes.push(Write::Delete(table, id.to_value()));
         }
-        if let Ok(email) = EmailAddress::try_from(person.email.clone()) {
+        if let Ok(address) = EmailAddress::try_from(email.clone()) {
             let index = &self.ports.keys.index;
-            for index in [email.index(index), email.reset_index(index)] {
+            for index in [address.index(index), address.reset_index(index)] {
                 if let Some(code) = self.ports.records.load::<EmailCode>(index).await? {
                     unit = unit.delete(&code.record);
                 }
@@ -64,7 +62,7 @@ impl Accounts {
         }
         unit.append(self.identity_of_erased(id).await?);
         unit.append(self.mails.withdrawn_wholly(id).await?);
-        unit.append(self.mails.queue(wording::deleted(&person.email)));
+        unit.append(self.mails.queue(wording::deleted(&email)));
         if !self.end_sessions_with(id, None, unit).await? {
             return Ok(false);
         }
@@ -198,10 +196,9 @@ mod tests {
         let (device, user) = kim(&app).await;
         let accounts = app.accounts();
         let read = accounts.user(user).await.unwrap();
-        let person = read.record.person(app.records.as_ref(), &app.keys).await.unwrap();
         app.send("PATCH", PATH, Some(&device.access), r#"{"name": "Kim Minsu"}"#).await;
         let before = app.all_bytes().await;
-        assert!(!accounts.erase(read, &person).await.unwrap());
+        assert!(!accounts.erase(read).await.unwrap());
         assert!(app.all_bytes().await == before, "nothing is another");
         assert_eq!(app.delete(PATH, Some(&device.access)).await.status, 204);
         assert!(app.records.load::<SecondFactor>(user).await.unwrap().is_none());
@@ -230,8 +227,7 @@ mod tests {
         unit.append(accounts.mails.queue_patiently(user, wording::wish(KIM, "재즈의 밤", None)));
         app.records.commit(unit).await.unwrap();
         let read = accounts.user(user).await.unwrap();
-        let person = read.record.person(app.records.as_ref(), &app.keys).await.unwrap();
-        assert!(accounts.erase(read, &person).await.unwrap());
+        assert!(accounts.erase(read).await.unwrap());
         let left = app.records.list::<QueuedMail>(Query::all(QueuedMail::TABLE, 10)).await.unwrap();
         let left: Vec<_> = left.iter().map(|mail| mail.record.purpose.as_str()).collect();
         assert_eq!(left, ["account-deleted"]);

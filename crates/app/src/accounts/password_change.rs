@@ -84,10 +84,10 @@ impl Accounts {
     /// Gives an account another password, ends all its sessions and tells the person, all in the same commit as `unit`;
     /// false when something has changed since it was read.
     pub(super) async fn replace_password(&self, mut user: Stored<User>, hash: String, mut unit: Unit) -> Outcome<bool> {
-        let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
+        let email = user.record.email(&self.ports.keys.sealer())?;
         user.record.password = Some(hash);
         unit = unit.update(&user);
-        unit.append(self.mails.queue_about(user.record.id, wording::password_changed(&person.email)));
+        unit.append(self.mails.queue_about(user.record.id, wording::password_changed(&email)));
         let done = self.end_sessions_with(user.record.id, None, unit).await?;
         self.mails.wake();
         Ok(done)

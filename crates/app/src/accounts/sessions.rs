@@ -84,9 +84,9 @@ impl Accounts {
         }
     }
 
-    /// See [`Endings::all`].
-    pub(super) async fn end_sessions(&self, owner: UserId, but: Option<SessionId>) -> Result<(), PortError> {
-        self.endings().all(owner, but).await
+    /// Ends every session of this person.
+    pub(super) async fn end_sessions(&self, owner: UserId) -> Result<(), PortError> {
+        self.endings().all(owner, None).await
     }
 
     /// See [`Endings::all_with`].

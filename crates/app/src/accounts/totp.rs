@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use firstcome_core::time::Time;
 
 use super::tokens::same;
+use crate::http::escape;
 
 /// Bytes of a secret: as many as SHA-1 has (RFC 4226).
 pub(super) const SECRET_BYTES: usize = 20;
@@ -38,8 +39,7 @@ pub(super) fn code_of(secret: &[u8], step: i64) -> String {
 
 /// The address that an app reads as a QR code. It names the account to whoever has several.
 pub(super) fn address(secret: &str, email: &str) -> String {
-    let email = email.replace('%', "%25").replace('@', "%40").replace('+', "%2B").replace('&', "%26");
-    let email = email.replace('?', "%3F").replace('#', "%23").replace('/', "%2F");
+    let email = escape(email);
     format!(
         "otpauth://totp/Firstcome:{email}?secret={secret}&issuer=Firstcome&algorithm=SHA1&digits={DIGITS}&period={STEP}"
     )

@@ -45,6 +45,22 @@ pub fn named<T: FromStr>(name: &str, text: Option<&str>) -> Outcome<Option<T>> {
     text.parse().map(Some).map_err(|_| malformed(format!("{name} is not one that exists")))
 }
 
+/// `text` for use in a query of a URL.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
+            _ => {
+                use std::fmt::Write as _;
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
+        }
+    }
+    escaped
+}
+
 /// Whether what a query's escapes stand for is text. The parser would put signs for "unknown" in the place of what is not.
 fn is_text(query: &str) -> bool {
     let mut bytes = Vec::with_capacity(query.len());

@@ -14,7 +14,7 @@ mod streams;
 mod text;
 mod token;
 
-pub use address::{Path, QueryString, named};
+pub use address::{Path, QueryString, escape, named};
 pub use body::{Body, MAX_BODY_BYTES, MAX_UPLOAD_BYTES, NoBody, present, read_body, read_upload};
 pub use caller::{
     AccountRole, Administrator, Buyer, ClientAddress, Identity, Merchant, Operator, Permission, Roles, Seller,

@@ -159,12 +159,12 @@ impl Mails {
         Unit::new().insert(&QueuedMail { state, advertised: Some(to), ..self.sealed(mail, Some(unsubscribe)) })
     }
 
-    /// Whether as many patient e-mails for something are due: those that are tried again later hold nobody up.
-    pub async fn waiting(&self, purpose: &str, count: u32) -> Result<bool, PortError> {
+    /// Whether a patient e-mail for something is due: those that are tried again later hold nobody up.
+    pub async fn waiting(&self, purpose: &str) -> Result<bool, PortError> {
         let now = Comparison::AtMost(self.ports.clock.now().to_value());
-        let waiting = Query::all(QueuedMail::TABLE, count).is("state", MailState::Patient).is("purpose", purpose);
+        let waiting = Query::all(QueuedMail::TABLE, 1).is("state", MailState::Patient).is("purpose", purpose);
         let waiting = waiting.filter("due_at", now);
-        Ok(self.ports.records.select(waiting).await?.len() >= count as usize)
+        Ok(!self.ports.records.select(waiting).await?.is_empty())
     }
 
     /// The unit of work that takes advertising to somebody out of the queue.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::problem::Problem;
-use crate::http::ClientAddress;
+use crate::http::{ClientAddress, escape};
 
 /// Bytes that an answer may have; lists are at most a hundred items.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -176,22 +176,6 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
             Err(Problem::internal())
         }
     }
-}
-
-/// `text` for use in a query of a URL.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
-            _ => {
-                use std::fmt::Write as _;
-                // Writing to a string cannot fail.
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-        }
-    }
-    escaped
 }
 
 /// An id or code from a visitor's URL for use in a path of the API: what has other characters exists nowhere.

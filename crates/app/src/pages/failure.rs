@@ -7,10 +7,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use firstcome_core::codes::ErrorCode;
 
-use super::api::escape;
 use super::problem::Problem;
 use super::respond::{html, redirect};
 use super::visitor::Visitor;
+use crate::http::escape;
 
 /// Why a handler has no page to show. Becomes a page in the middleware, which knows the visitor's language.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Call, escape};
+use super::api::Call;
 use super::cookies::{Lifetime, decode, encode};
 use super::failure::Failure;
 use super::fields::Fields;
@@ -14,6 +14,7 @@ use super::login;
 use super::problem::Problem;
 use super::respond::{html, redirect};
 use super::visitor::Visitor;
+use crate::http::escape;
 
 /// The cookie with the e-mail.
 const EMAIL: &str = "fc_forgot";

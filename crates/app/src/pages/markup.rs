@@ -4,9 +4,9 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-use super::api::escape;
 use super::contract::Refund;
 use super::visitor::Visitor;
+use crate::http::escape;
 
 /// HTML that is put into a page as it is. Made here only, from constants and checked parts.
 pub(super) struct Markup(String);

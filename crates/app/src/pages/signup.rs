@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::api::{Call, escape, query};
+use super::api::{Call, query};
 use super::cookies::{Lifetime, decode, encode};
 use super::failure::Failure;
 use super::fields::{Fields, Parameters, filled};
@@ -15,6 +15,7 @@ use super::login;
 use super::problem::Problem;
 use super::respond::{html, local_path, redirect};
 use super::visitor::Visitor;
+use crate::http::escape;
 
 /// The cookie with the e-mail.
 const EMAIL: &str = "fc_email";

@@ -62,9 +62,11 @@ impl Accounts {
             let identified = Identified { person: person.clone(), owner, verified_at: now, free_at: None };
             // Read and written: an account that goes in this moment takes the commit with it.
             let user = self.user(owner).await?;
+            if let Some(known) = self.identity(owner).await? {
+                return Ok(known.record);
+            }
             let unit = match records.load::<Identified>(person.clone()).await? {
                 None => Unit::new().insert(&identified),
-                Some(known) if known.record.owner == owner => return Ok(known.record),
                 Some(Stored { record, version }) if record.free_at.is_some_and(|at| at <= now) => {
                     Unit::new().update(&Stored { record: identified.clone(), version })
                 }

@@ -19,6 +19,8 @@ use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use crate::http::escape;
+
 /// Bytes that an answer may have.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -117,17 +119,7 @@ fn away(why: &str) -> PortError {
 #[async_trait]
 impl IdentityProvider for PortOne {
     fn page(&self, check: IdentityCheckId, back: &str) -> String {
-        use std::fmt::Write as _;
-        let mut url = format!("{}?identityVerificationId={check}&redirectUrl=", self.page);
-        for byte in back.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                // Writing to a string cannot fail.
-                let _ = write!(url, "%{byte:02X}");
-            }
-        }
-        url
+        format!("{}?identityVerificationId={check}&redirectUrl={}", self.page, escape(back))
     }
 
     async fn ask(&self, check: IdentityCheckId) -> Result<IdentityAnswer, PortError> {

@@ -30,7 +30,7 @@ impl Accounts {
         for mailing in self.ports.records.list::<Mailing>(oldest).await? {
             let now = self.ports.clock.now();
             let Some(useful_for) = advertising.open_for(mailing.record.at_night, now) else { continue };
-            if self.mails.waiting(ADVERTISING, BATCH).await? {
+            if self.mails.waiting(ADVERTISING).await? {
                 return Ok(false);
             }
             return self.send_next(mailing, sender, useful_for).await;

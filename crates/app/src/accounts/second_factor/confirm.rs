@@ -47,7 +47,7 @@ pub(super) async fn post(
 ) -> Outcome<Json<RecoveryCodes>> {
     let super::super::Ports { records, keys, random, clock, .. } = &accounts.ports;
     let user = accounts.user(caller.user).await?.record;
-    let person = user.person(records.as_ref(), keys).await?;
+    let email = user.email(&keys.sealer())?;
     let (codes, recovery) = RecoveryCodes::new(user.id, &keys.index, random.as_ref());
     loop {
         let begun = records.load::<SecondFactor>(user.id).await?;
@@ -59,7 +59,7 @@ pub(super) async fn post(
         let used = used.ok_or_else(|| Problem::new(ErrorCode::SecondFactorWrong))?;
         let record = SecondFactor { recovery: recovery.clone(), enabled_at: Some(clock.now()), ..used };
         let mut unit = Unit::new().update(&Stored { record, version });
-        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_on(&person.email)));
+        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_on(&email)));
         if accounts.end_sessions_with(user.id, Some(caller.session), unit).await? {
             accounts.mails.wake();
             return Ok(Json(codes));

@@ -36,11 +36,11 @@ pub(super) async fn post(
     let user = accounts.user(caller.user).await?.record;
     accounts.second_factor(user.id).await?.ok_or_else(is_off)?;
     accounts.require_password(&user, value.password, address).await?;
-    let person = user.person(accounts.ports.records.as_ref(), &accounts.ports.keys).await?;
+    let email = user.email(&accounts.ports.keys.sealer())?;
     // Updated before it is deleted: of twins with one code one is refused.
     let removed = |used: &Stored<SecondFactor>| {
         let mut unit = Unit::new().update(used).delete(&used.record);
-        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_off(&person.email)));
+        unit.append(accounts.mails.queue_about(user.id, wording::second_factor_off(&email)));
         unit
     };
     accounts.prove(&user, &value.code, address, removed).await?;

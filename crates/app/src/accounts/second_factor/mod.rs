@@ -120,8 +120,8 @@ impl Accounts {
             let record = SecondFactor { wrong: record.wrong.saturating_add(1), ..record };
             let mut unit = Unit::new().update(&Stored { record: record.clone(), version });
             if record.wrong == TOLD_AT {
-                let person = user.person(self.ports.records.as_ref(), &self.ports.keys).await?;
-                unit.append(self.mails.queue_about(user.id, wording::second_factor_guessed(&person.email)));
+                let email = user.email(&self.ports.keys.sealer())?;
+                unit.append(self.mails.queue_about(user.id, wording::second_factor_guessed(&email)));
             }
             if self.ports.records.commit(unit).await? == Committed::Done {
                 self.mails.wake();

@@ -39,11 +39,11 @@ pub(super) async fn post(
         return Err(Problem::new(ErrorCode::WrongState).detail(detail));
     }
     let user = records.load::<User>(id).await?.ok_or_else(Problem::not_found)?.record;
-    let person = user.person(records, &accounts.ports.keys).await?;
+    let email = user.email(&accounts.ports.keys.sealer())?;
     loop {
         let factor = accounts.second_factor(id).await?.ok_or_else(is_off)?;
         let mut unit = Unit::new().update(&factor).delete(&factor.record);
-        unit.append(accounts.mails.queue_about(id, wording::second_factor_reset(&person.email)));
+        unit.append(accounts.mails.queue_about(id, wording::second_factor_reset(&email)));
         if accounts.end_sessions_with(id, None, unit).await? {
             accounts.mails.wake();
             return Ok(StatusCode::NO_CONTENT);

@@ -64,7 +64,7 @@ pub(super) async fn post(
     let ports = &accounts.ports;
     let user = accounts.user(caller.user).await?.record;
     accounts.require_password(&user, value.password, address).await?;
-    let person = user.person(ports.records.as_ref(), &ports.keys).await?;
+    let email = user.email(&ports.keys.sealer())?;
     let secret = totp::to_text(&random_bytes::<{ totp::SECRET_BYTES }>(ports.random.as_ref()));
     let sealer = ports.keys.sealer();
     let factor = SecondFactor {
@@ -78,6 +78,8 @@ pub(super) async fn post(
         created_at: ports.clock.now(),
     };
     loop {
+        // Read and written: an account that goes in this moment takes the commit with it.
+        let account = accounts.user(caller.user).await?;
         let unit = match ports.records.load::<SecondFactor>(user.id).await? {
             None => Unit::new().insert(&factor),
             Some(stored) if stored.record.enabled_at.is_none() => {
@@ -87,8 +89,8 @@ pub(super) async fn post(
                 return Err(Problem::new(ErrorCode::WrongState).detail("There is a second factor; turn it off first"));
             }
         };
-        if ports.records.commit(unit).await? == Committed::Done {
-            let otpauth_uri = totp::address(&secret, &person.email);
+        if ports.records.commit(unit.update(&account)).await? == Committed::Done {
+            let otpauth_uri = totp::address(&secret, &email);
             return Ok((StatusCode::CREATED, Json(NewSecret { secret, otpauth_uri })));
         }
     }

@@ -117,7 +117,7 @@ impl Browser {
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Got {
         let pairs: Vec<_> =
-            fields.iter().map(|(name, value)| format!("{name}={}", super::api::escape(value))).collect();
+            fields.iter().map(|(name, value)| format!("{name}={}", crate::http::escape(value))).collect();
         self.send(self.request(Method::POST, path, pairs.join("&"), headers)).await
     }
 

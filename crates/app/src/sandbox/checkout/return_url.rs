@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, Uri, header};
 
+use crate::http::escape;
+
 /// The address, if the checkout may send a buyer there: a path of this site, or the same site with its name.
 pub(in crate::sandbox) fn checked<'a>(address: &'a str, headers: &HeaderMap) -> Option<&'a str> {
     let is_text = address.len() <= 1000 && !address.chars().any(|letter| letter.is_control() || letter == '\\');
@@ -26,23 +28,13 @@ pub(in crate::sandbox) fn with_parameters(address: &str, parameters: &[(&str, &s
         text.push(if text.contains('?') { '&' } else { '?' });
         text.push_str(name);
         text.push('=');
-        encode(value, &mut text);
+        text.push_str(&escape(value));
     }
     if let Some(fragment) = fragment {
         text.push('#');
         text.push_str(fragment);
     }
     text
-}
-
-fn encode(value: &str, into: &mut String) {
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            into.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]
