@@ -63,7 +63,7 @@ async fn goods_are_sent_back_within_the_days_that_were_promised_with_the_order()
         let row = shop.orders.change(in_time, |books, _| Ok(books.after.clone())).await.expect("a row");
         let shown = serde_json::to_value(ShippingView::of(in_time, Some(&row))).expect("an object");
         assert_eq!(shown["return_until"], json!(until));
-        shop.clock.advance(until.since(shop.clock.now()) - Duration::from_millis(1));
+        shop.clock.advance((until - Duration::from_millis(1)).since(shop.clock.now()));
         let asked = ask(&shop, &format!("in time {days:?}"), in_time).await.expect("in time");
         let shown = serde_json::to_value(ShippingView::of(in_time, Some(&asked))).expect("an object");
         assert_eq!((&shown["state"], shown.get("return_until")), (&json!("RETURN_REQUESTED"), None));
