@@ -115,7 +115,8 @@ impl Workers {
             valid_again,
         };
         let journal = Journal(ports.ledger.clone());
-        let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));
+        let delivery = Consumer::new(journal, &ports.records, &ports.clock, handler).gathering(deliver::GATHERING);
+        let delivery = Arc::new(delivery);
         let handler = take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() };
         let decided = Topic { log: ports.events.clone(), name: topics::ORDERS };
         let taking_back = Arc::new(Consumer::new(decided, &ports.records, &ports.clock, handler));
