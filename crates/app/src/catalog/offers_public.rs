@@ -153,6 +153,6 @@ impl Catalog {
         let ledger = self.state(row.offer_id).await?;
         let now = self.ports.clock.now();
         let state = OfferState::of(&row.offer.0, ledger.as_ref().is_some_and(|state| state.offer.frozen), now);
-        Ok((state, OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), now)))
+        Ok((state, OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.promises, now)))
     }
 }

@@ -173,7 +173,8 @@ impl Catalog {
     pub(super) async fn view(&self, mut row: OfferRow) -> Outcome<OfferView> {
         self.drop_gone(std::iter::once(&mut row.offer.0.product)).await?;
         let ledger = self.state(row.offer_id).await?;
-        Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.clock.now()))
+        let Ports { promises, clock, .. } = &self.ports;
+        Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), *promises, clock.now()))
     }
 
     pub(super) async fn state(&self, offer: OfferId) -> Outcome<Option<LedgerState>> {
@@ -188,7 +189,7 @@ impl Catalog {
     /// Creates a product.
     pub async fn create_product(&self, new: NewProduct) -> Outcome<Product> {
         let now = self.ports.clock.now();
-        let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
+        let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)), self.ports.promises)?;
         self.is_to_come(&product)?;
         self.check_categories(&product).await?;
         self.check_image(product.image_url.as_deref()).await?;

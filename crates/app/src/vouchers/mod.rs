@@ -11,6 +11,7 @@ mod history;
 mod list;
 mod money_back;
 mod products;
+mod qr;
 mod redeem;
 mod store;
 mod take_back;
@@ -143,6 +144,7 @@ fn routes() -> OpenApiRouter<Arc<Vouchers>> {
         .routes(routes!(list::get))
         .routes(routes!(get::get))
         .routes(routes!(history::get))
+        .routes(routes!(qr::get))
         .routes(routes!(redeem::post))
         .routes(routes!(money_back::post))
 }
