@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use firstcome_core::ids::{OfferId, ProductId};
-use firstcome_core::product::{OfferInfo, Product, zone_or};
+use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored};
 
 use super::offer::{NewOffer, OfferEdit, broken};
 use super::product::{NewProduct, Promises};
 use super::store::{Catalog, OfferRow, ProductRow, TRIES};
-use super::visit;
 use crate::http::{Outcome, Problem};
 
 /// What an import did with a row.
@@ -53,7 +52,7 @@ impl Catalog {
             let product = named_as(&present, new.clone())?;
             return self.check_change(&present.record, &product).await;
         }
-        self.is_to_come(&new.clone().into_product(ProductId::NIL, self.ports.promises)?)
+        self.is_to_come(&new.clone().into_product(ProductId::NIL, self.ports.promises)?, None)
     }
 
     /// Creates the product with this `sku`, or makes the one that is there as this says.
@@ -78,11 +77,7 @@ impl Catalog {
             return self.as_given(present, given).await.map(drop);
         }
         match self.product_by_sku(&given.product_sku).await? {
-            Some(product) => {
-                let of_shop = &self.ports.time_zone;
-                let zone = zone_or(given.offer.time_zone.as_deref(), of_shop);
-                visit::is_to_come(&product.record.product.0, &zone, self.ports.clock.now())
-            }
+            Some(product) => self.is_to_come(&product.record.product.0, given.offer.time_zone.as_deref()),
             None => Ok(()),
         }
     }

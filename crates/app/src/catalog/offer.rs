@@ -6,7 +6,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferId, ProductId};
 use firstcome_core::ledger::{MAX_STOCK, Stock, Terms};
 use firstcome_core::money::Money;
-use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy, zone_or};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, RefundPolicy};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::tz::TimeZone;
@@ -108,7 +108,6 @@ impl NewOffer {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
         let own = self.time_zone.or_else(|| time_zone.iana_name().map(str::to_owned));
-        visit::is_to_come(&product, &zone_or(own.as_deref(), time_zone), now)?;
         let mut info = OfferInfo {
             offer_id,
             sku: self.sku,

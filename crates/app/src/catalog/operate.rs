@@ -12,9 +12,9 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Catalog;
 use super::adjustments::AdjustmentRow;
 use super::view::OfferView;
-use super::{Catalog, visit};
 use crate::http::{Body, IdempotencyKey, NoBody, Outcome, Path, Problem, Seller, one_line};
 
 /// A change of stock.
@@ -59,14 +59,13 @@ pub(super) async fn open(
     if open {
         return catalog.view(stored.record).await.map(Json);
     }
-    let zone = info.zone(&catalog.ports.time_zone);
-    if visit::is_to_come(&info.product, &zone, now).is_err() {
+    if catalog.is_to_come(&info.product, info.time_zone.as_deref()).is_err() {
         return Err(Problem::new(ErrorCode::WrongState).detail("The day that it is for is over"));
     }
     info.draft = false;
     info.opens_at = info.opens_at.min(now);
     info.closes_at = info.closes_at.filter(|closes_at| *closes_at > now);
-    visit::closes_with_it(info, &catalog.ports.time_zone)?;
+    super::visit::closes_with_it(info, &catalog.ports.time_zone)?;
     let row = catalog.save_offer(stored).await?;
     catalog.view(row).await.map(Json)
 }

@@ -219,6 +219,12 @@ async fn a_day_begins_and_ends_where_the_offer_is() {
     shop.clock.set(Time::from_millis(1_800_000_000_000) + std::time::Duration::from_hours(17));
     assert!(refused(offer(None).await).1.starts_with("visit_date: is over"), "it is the 16th here");
     offer(Some("Pacific/Honolulu")).await.expect("it is still the 15th there");
+    let again = json!({ "product_id": product.product_id, "stock": 1, "price": { "amount": 1, "currency": "KRW" },
+        "opens_at": "2027-01-15T09:00:00Z" });
+    let again: super::NewOffer = serde_json::from_value(again).expect("an offer");
+    let again =
+        again.into_info(here.offer_id, product.clone(), shop.catalog.ports.clock.now(), &jiff::tz::TimeZone::UTC);
+    assert!(again.is_ok(), "a file may say again what was on sale then");
 
     let moved = |name: &str| -> super::offer::OfferEdit {
         serde_json::from_value(json!({ "time_zone": name })).expect("an edit")
