@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::shop::{PRICE, Shop};
 use crate::harm::Harm;
+use crate::payments::quarantine::resolve::Found;
 use crate::payments::rows::{Payment, Refund};
 use crate::payments::settlement::{Finding, Settlement};
 
@@ -143,6 +144,23 @@ async fn rows_of_ours_that_were_altered_are_found() {
     found.sort_by_key(|(class, _)| class.as_str());
     let expected = [(Duplicate, third), (Mismatch, first), (MissingAtProvider, third), (MissingInShop, second)];
     assert_eq!(found, expected.map(|(class, order)| (class, order.to_string())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_said_went_back_is_no_finding() {
+    let (mut shop, [first, ..]) = Shop::with_a_day().await;
+    let payment = shop.attempts(first).await.remove(0);
+    let now = shop.clock.now();
+    let id = RefundId([9; 16]);
+    let wanted = Refund::wanted(id, (first, payment.payment_id), PRICE, "cancel".to_owned(), None, now);
+    let stuck = Refund { state: RefundState::Quarantined, due_at: None, ..wanted };
+    shop.books.commit(Unit::new().insert(&stuck)).await.expect("in memory");
+    let case = shop.payments.case(&id.to_string()).await.expect("there");
+    shop.payments.found(case, Found::Refunded).await.expect("said");
+    assert_eq!(shop.attempts(first).await[0].state, PaymentState::Canceled);
+    shop.clock.advance(A_NIGHT);
+    let (run, found) = shop.settled().await;
+    assert_eq!((run.matched, found.len()), (1, 0), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]
