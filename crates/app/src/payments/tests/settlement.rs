@@ -209,6 +209,24 @@ async fn each_night_is_checked_once_and_those_that_passed_are_made_up_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_a_day_at_once_gets_the_same_run() {
+    let (mut shop, _) = Shop::with_a_day().await;
+    let days: [Date; 2] = ["2027-01-15", "2027-01-16"].map(|day| day.parse().expect("a day"));
+    let (other, clock) = (shop.another_process(), shop.clock.clone());
+    shop.steps.meanwhile("commit", async move {
+        clock.advance(Duration::from_millis(1));
+        other.want(&days[1..]).await.expect("asked");
+    });
+    let told = serde_json::to_value(shop.payments.want(&days).await.expect("asked")).expect("JSON");
+    let runs = shop.runs().await;
+    assert_eq!((told.as_array().map(Vec::len), runs.len()), (Some(2), 2), "{runs:?}");
+    shop.settle().await;
+    shop.payments.want(&days[..1]).await.expect("asked");
+    let of_first = shop.runs().await.into_iter().filter(|run| run.day == days[0].to_string() && !run.nightly);
+    assert_eq!(of_first.count(), 2, "what was done is done again for who asks later");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_that_breaks_off_begins_again_and_finds_the_same() {
     let (mut shop, _) = Shop::with_a_day().await;
     shop.provider.moved(|moved| moved[0].amount = Money::new(1, Currency::KRW));
