@@ -8,11 +8,15 @@ use firstcome_core::ledger::Hold;
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, Committed, EventLog as _, Records as _};
-use firstcome_core::records::{RecordsExt as _, Unit};
+use firstcome_core::product::RefundPolicy;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::tax::Tax;
 use firstcome_core::testkit::MemoryRecords;
 
 use super::shop::{HOME, Shop};
-use crate::consumer::{HandleError, Handler as _};
+use crate::consumer::{DeadLetter, Handler as _};
+use crate::orders::books::Books;
+use crate::orders::decide::Decision;
 use crate::orders::parts::PartBack;
 use crate::orders::refund::Refund;
 use crate::orders::refunds::consumer;
@@ -114,17 +118,46 @@ async fn money_for_a_gift_card_waits_for_a_refund_that_may_still_be_refused() {
     decide(&shop, &hold, cancel, 1).await;
     let given_up =
         RoleEvent::GiftCardGivenUp { refund: card, order, offer: HOME, units: 200, face: 1_000, percent: 100 };
-    announce(&shop.vouchers, &shop, &[given_up, RoleEvent::VouchersInUse { refund: cancel, order }]).await;
+    announce(&shop.vouchers, &shop, &[given_up.clone(), RoleEvent::VouchersInUse { refund: cancel, order }]).await;
     let events = shop.vouchers.read(topics::VOUCHERS, 0, 2).await.expect("readable");
     let vouchers = consumer(&shop.ports, topics::VOUCHERS);
-    let early = vouchers.handler.handle(&events[..1]).await;
-    assert!(matches!(early, Err(HandleError::Rejected(_))), "it would be gone for nothing");
-    for event in [&events[1..], &events[..1]] {
-        let unit = vouchers.handler.handle(event).await.expect("decided");
-        assert_eq!(shop.ports.records.commit(unit).await.expect("an answer"), Committed::Done);
+    let sent = async || {
+        let events = shop.ports.events.read(topics::ORDERS, 0, 100).await.expect("readable");
+        let approved = events.iter().filter(|event| event.kind == "refund.approved");
+        approved.filter(|event| event.data.contains(&card.to_string())).count()
+    };
+    for event in [&events[..1], &events[..1]] {
+        let unit = vouchers.handler.handle(event).await.expect("it waits");
+        shop.ports.records.commit(unit).await.expect("an answer");
+        assert_eq!((refund(&shop, card).await.amount, sent().await), (0, 0), "it would be gone for nothing");
     }
     assert_eq!(refund(&shop, cancel).await.state, RefundState::Refused);
-    assert_eq!(refund(&shop, card).await.amount, 190);
+    let decided = refund(&shop, card).await;
+    assert_eq!((decided.amount, decided.tax().map(Tax::total), sent().await), (190, Some(190), 1));
+    announce(&shop.vouchers, &shop, &[given_up]).await;
+    vouchers.catch_up().await.expect("handled");
+    assert_eq!((refund(&shop, card).await, sent().await), (decided, 1), "once");
+}
+
+/// In one batch; and the cancel goes through after all, so that nothing is left for the card.
+#[tokio::test]
+async fn what_waits_for_a_refund_that_goes_through_gets_what_it_leaves() {
+    for (in_use, left) in [(true, Some(190)), (false, None)] {
+        let mut shop = Shop::open([950, 300, 50]).await;
+        let hold = shop.sold("key", HOME, 1).await;
+        let (cancel, card, order) = (RefundId([1; 16]), RefundId([2; 16]), hold.order);
+        decide(&shop, &hold, cancel, 1).await;
+        let given_up =
+            RoleEvent::GiftCardGivenUp { refund: card, order, offer: HOME, units: 200, face: 1_000, percent: 100 };
+        let voided = RoleEvent::VouchersVoided { refund: cancel, order };
+        let then = if in_use { RoleEvent::VouchersInUse { refund: cancel, order } } else { voided };
+        announce(&shop.vouchers, &shop, &[given_up, then]).await;
+        hear(&shop, topics::VOUCHERS).await;
+        let letters = shop.ports.records.list::<DeadLetter>(Query::all(DeadLetter::TABLE, 10)).await.expect("readable");
+        assert!(letters.is_empty(), "{letters:?}");
+        let decided = shop.ports.records.load::<Refund>(card).await.expect("readable");
+        assert_eq!(decided.map(|stored| stored.record.amount), left);
+    }
 }
 
 /// Units of which one is refused in between, a part that the provider sends back by itself, and the rest.
