@@ -245,7 +245,11 @@ impl Refunds {
         }
         let mut books = Books::read(&*self.ports.records, &hold).await?;
         if let Some(begun) = books.begun() {
-            return Ok(self.join(books, begun));
+            if begun.record.state == RefundState::Done && !begun.record.by_provider {
+                // It kept a part of the money, which the provider sends back by itself.
+                return self.note(refund, order, amount, attempt).await;
+            }
+            return Ok(self.join(books, begun, amount));
         }
         let now = self.ports.clock.now();
         let reason = CANCELED_BY_PROVIDER.to_owned();
@@ -259,14 +263,17 @@ impl Refunds {
         Ok(books.into_unit(now))
     }
 
-    /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
-    /// Its units come back under its name, so once.
-    fn join(&self, books: Books, mut begun: Stored<Refund>) -> Unit {
+    /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both, and
+    /// about what went back. Its units come back under its name, so once.
+    fn join(&self, books: Books, mut begun: Stored<Refund>, went_back: Money) -> Unit {
         let now = self.ports.clock.now();
         let refund = &mut begun.record;
-        if refund.state == RefundState::Done || refund.by_provider {
+        if refund.by_provider {
             return Unit::new();
         }
+        // What it consists of is counted anew.
+        refund.amount = went_back.amount.saturating_add(refund.to_card());
+        (refund.tax_free, refund.vat) = (None, None);
         if refund.state == RefundState::Refused {
             // Some units may have come back since.
             let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount, ..Taken::default() };
