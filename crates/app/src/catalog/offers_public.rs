@@ -46,7 +46,7 @@ pub(super) struct Filters {
     responses(
         (status = 200, body = Items<OfferView>, description = "With `state` it may be short, or empty, and have a `next_cursor`: much was looked through"),
         (status = 400, description = "malformed_request"),
-        (status = 503, description = "overloaded: others search at the moment"),
+        (status = 503, description = "overloaded: others search at the moment, or it takes too long"),
     ),
 )]
 pub(super) async fn list(

@@ -34,7 +34,7 @@ pub(super) struct Filters {
         ("category" = Option<String>, Query, description = "The id of a category; what is in one of those in it is in it too"),
         ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request"), (status = 503, description = "overloaded: others search at the moment")),
+    responses((status = 200, body = Items<ProductView>), (status = 400, description = "malformed_request"), (status = 503, description = "overloaded: others search at the moment, or it takes too long")),
 )]
 pub(super) async fn list(
     State(catalog): State<Arc<Catalog>>,

@@ -13,6 +13,7 @@ use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Comparison, Query, Record, RecordsExt as _, Stored, Table, Unit};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Catalog;
@@ -35,11 +36,23 @@ const SORTED_BY: usize = 200;
 const BEFORE_TOKEN: char = '\t';
 /// How long somebody waits for those who search before.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one search may take, its turn not counted.
+const LONGEST: Duration = Duration::from_secs(5);
 /// Rows that are brought up to date in one commit.
 const PAGE: u32 = 500;
 
 /// A turn to search.
-pub(super) type Turn = Arc<OwnedSemaphorePermit>;
+pub(super) struct Turn {
+    held: Arc<OwnedSemaphorePermit>,
+    /// When whoever has it gets no more of it.
+    until: Instant,
+}
+
+impl Turn {
+    fn begin(held: OwnedSemaphorePermit) -> Self {
+        Self { held: Arc::new(held), until: Instant::now() + LONGEST }
+    }
+}
 
 /// A text as it is compared.
 pub(super) fn folded(text: &str) -> String {
@@ -118,17 +131,17 @@ impl Catalog {
             let detail = "Others search at the moment; ask again, or for a category without words";
             return Err(Problem::new(ErrorCode::Overloaded).detail(detail));
         };
-        Ok(Some(Arc::new(turn)))
+        Ok(Some(Turn::begin(turn)))
     }
 
     /// The rows that a query finds, in a turn to search if it needs one.
     pub(super) async fn found<R: Record>(&self, query: Query, turn: Option<&Turn>) -> Outcome<Vec<Stored<R>>> {
         let records = Arc::clone(&self.ports.records);
         let read = async move { records.list::<R>(query).await };
-        Ok(match turn {
-            None => read.await?,
-            Some(turn) => in_turn(Arc::clone(turn), read).await?,
-        })
+        match turn {
+            None => Ok(read.await?),
+            Some(turn) => in_turn(turn, read).await,
+        }
     }
 
     /// Only what has every word of a question in it, or is in one of few categories that have it in their names; everything
@@ -150,16 +163,21 @@ impl Catalog {
     }
 }
 
-/// Reads to the end, and keeps the turn for so long: who hangs up ends no read.
+/// Reads to the end, and keeps the turn for so long: who hangs up ends no read, nor does who has waited too long for it.
 async fn in_turn<T: Send + 'static>(
-    turn: Turn,
+    turn: &Turn,
     read: impl Future<Output = Result<T, PortError>> + Send + 'static,
-) -> Result<T, PortError> {
+) -> Outcome<T> {
+    let held = Arc::clone(&turn.held);
     let read = tokio::spawn(async move {
-        let _held = turn;
+        let _held = held;
         read.await
     });
-    read.await.unwrap_or_else(|error| Err(PortError::Unavailable(format!("a search: {error}"))))
+    let Ok(read) = tokio::time::timeout_at(turn.until, read).await else {
+        let detail = "The search takes too long; ask for longer words, or for a category without words";
+        return Err(Problem::new(ErrorCode::Overloaded).detail(detail));
+    };
+    Ok(read.unwrap_or_else(|error| Err(PortError::Unavailable(format!("a search: {error}"))))?)
 }
 
 /// Whether a query looks for words, which no token is, or for many categories.
@@ -241,16 +259,29 @@ mod tests {
         let turn = Arc::clone(&searches).acquire_owned().await.expect("open");
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (end, ended) = tokio::sync::oneshot::channel();
-        let request = tokio::spawn(in_turn(Arc::new(turn), async move {
-            begun.send(()).expect("the test waits");
-            ended.await.map_err(|_| PortError::Overloaded)
-        }));
+        let request = tokio::spawn(async move {
+            let read = async move {
+                begun.send(()).expect("the test waits");
+                ended.await.map_err(|_| PortError::Overloaded)
+            };
+            in_turn(&Turn::begin(turn), read).await
+        });
         begins.await.expect("it reads");
         request.abort();
         assert!(request.await.expect_err("nobody waits").is_cancelled());
         assert_eq!(searches.available_permits(), 0);
         end.send(()).expect("it still reads");
         let _next = searches.acquire().await.expect("open");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_search_without_an_end() {
+        let searches = Arc::new(tokio::sync::Semaphore::new(1));
+        let turn = Turn::begin(Arc::clone(&searches).acquire_owned().await.expect("open"));
+        let read = in_turn::<()>(&turn, std::future::pending());
+        assert_eq!(read.await.expect_err("too long").code(), ErrorCode::Overloaded);
+        drop(turn);
+        assert_eq!(searches.available_permits(), 0, "it still reads");
     }
 
     #[test]

@@ -11,9 +11,18 @@ pub fn lines(text: &str, (): &()) -> garde::Result {
     printable(text, |letter| matches!(letter, '\n' | '\r' | '\t'))
 }
 
-/// More than blanks.
+/// More than blanks and what nobody sees.
 pub fn some_text(text: &str, (): &()) -> garde::Result {
-    if text.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
+    if text.chars().all(is_unseen) { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
+}
+
+/// Blanks, controls, marks of how text is broken, joined or turned, variants of what stands before, and fillers.
+fn is_unseen(letter: char) -> bool {
+    let is_mark = matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+    is_mark || letter.is_whitespace() || letter.is_control()
 }
 
 fn printable(text: &str, allowed: impl Fn(char) -> bool) -> garde::Result {
@@ -29,8 +38,10 @@ mod tests {
 
     #[test]
     fn blanks_are_no_text() {
-        assert!(some_text(" a ", &()).is_ok());
-        for text in ["", " ", "\u{3000}\u{a0}"] {
+        for text in [" a ", "\u{200b}가", "선\u{200d}물", "🎁", "👨\u{200d}👩\u{200d}👧"] {
+            assert!(some_text(text, &()).is_ok(), "{text:?}");
+        }
+        for text in ["", " ", "\u{3000}\u{a0}", "\u{200b}\u{2060}", " \u{feff}\u{3164} ", "\u{202e}\u{e0041}"] {
             assert!(some_text(text, &()).is_err(), "{text:?}");
         }
     }

@@ -286,7 +286,32 @@ impl Books {
 
     /// Whether a refund of the order may still be refused.
     pub(super) fn is_undecided(&self) -> bool {
-        self.standing().any(|refund| refund.state == RefundState::Pending)
+        self.standing().any(|refund| !refund.is_counted() && refund.waits_for().is_none())
+    }
+
+    /// A refund is decided, and what waits for that gets what it leaves. What to write of it, but for the order's row.
+    pub(super) fn decide_waiting(&mut self, decided: &Stored<Refund>, now: Time) -> Unit {
+        let mut unit = Unit::new();
+        for place in 0..self.refunds.len() {
+            if self.refunds[place].record.refund == decided.record.refund {
+                self.refunds[place] = decided.clone();
+            }
+        }
+        for place in 0..self.refunds.len() {
+            let Stored { record, version } = self.refunds[place].clone();
+            let left = self.left();
+            let Some(owed) = record.waits_for().filter(|owed| *owed <= left || !self.is_undecided()) else { continue };
+            let amount = owed.min(left);
+            let to_card = self.of_card(amount);
+            let taken = Taken { tax_free: Some(amount), ..Taken::default() };
+            let record = Refund { amount, to_card, tax_free: Some(amount), taken: Some(Json(taken)), ..record };
+            let record = record.counted(self);
+            let (approved, stored) = (record.approved(), Stored { record, version });
+            unit = unit.update(&stored);
+            unit = if amount > 0 { unit.event(&approved, now) } else { unit.delete(&stored.record) };
+            self.refunds[place] = stored;
+        }
+        unit
     }
 
     /// Minor units that the order's gift card has paid and not got back.

@@ -118,7 +118,7 @@ impl Orders {
             return Err(wrong_state(&books.hold, why).with("policy", policy));
         }
         let Due { cost, amount, tax_free } = policy::due(books, &lines, percent);
-        let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free) };
+        let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free), ..Taken::default() };
         Ok(Decision::New(books.refund(refund, taken, amount, policy, reason, now)))
     }
 

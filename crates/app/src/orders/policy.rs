@@ -201,7 +201,7 @@ mod tests {
             let lines = vec![TakenLine { offer: OFFER, quantity: *quantity, of: hold.quantity }];
             let Due { cost, amount, tax_free } = due(&books, &lines, |_| percent);
             let id = RefundId::derived(&[&number.to_be_bytes()]);
-            let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free) };
+            let taken = Taken { lines, restock: true, cost, tax_free: Some(tax_free), ..Taken::default() };
             refunds.push(books.refund(id, taken, amount, RefundPolicy::FullUntilUsed, String::new(), Time(2)));
             amounts.push(amount);
         }

@@ -85,6 +85,9 @@ pub struct Taken {
     /// What of the amount that goes back is free of VAT; as much as of the rest of the order if it is not said.
     #[serde(default)]
     pub tax_free: Option<i64>,
+    /// What is owed for a gift card that was given up, while it is not known what of it can go back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<i64>,
 }
 
 impl Refund {
@@ -117,6 +120,17 @@ impl Refund {
     pub(super) fn counted(self, books: &Books) -> Self {
         let tax = books.tax_of(self.refund, self.amount, self.tax_free);
         Self { tax_free: Some(tax.tax_free), vat: Some(tax.vat), ..self }
+    }
+
+    /// The same about nothing yet: a decision that may be refused has the money.
+    pub(super) fn waiting_for(self, owed: i64) -> Self {
+        let taken = Taken { waits_for: Some(owed), ..Taken::default() };
+        Self { amount: 0, taken: Some(Json(taken)), to_card: None, tax_free: None, vat: None, ..self }
+    }
+
+    /// What is owed, while it waits for that.
+    pub(super) fn waits_for(&self) -> Option<i64> {
+        self.taken.as_ref().and_then(|taken| taken.0.waits_for)
     }
 
     /// Whether it takes all that is left of the order.

@@ -118,7 +118,7 @@ impl Refunds {
         if let Some(hold) = self.ports.ledger.find(order).await? {
             let lines = stored.record.lines(&hold);
             self.take_back(&stored.record, &lines).await?;
-            let books = Books::read(&*self.ports.records, &hold).await?;
+            let mut books = Books::read(&*self.ports.records, &hold).await?;
             let whole = taken_back::note(&*self.ports.ledger, &books, refund).await?;
             let told = told(&hold, Step::TakenBack { lines: lines.clone(), whole });
             unit = unit.event(&RoleEvent::OrderCanceled { refund, order, lines, whole }, now).event(&told, now);
@@ -128,6 +128,7 @@ impl Refunds {
                 stored.record.amount = left.max(stored.record.to_card());
             }
             stored.record = stored.record.counted(&books);
+            unit.append(books.decide_waiting(&stored, now));
             // Of two that become less, or are counted, at once, the second looks again.
             unit.append(books.touch(now));
         }
@@ -184,7 +185,13 @@ impl Refunds {
         // Another may take all that is left.
         stored.record.all_of = None;
         let told = stored.record.told(Step::RefundRefused);
-        Ok(Unit::new().update(&stored).event(&stored.record.was_refused(), now).event(&told, now))
+        let mut unit = Unit::new().update(&stored).event(&stored.record.was_refused(), now).event(&told, now);
+        if let Some(hold) = self.ports.ledger.find(stored.record.order).await? {
+            let mut books = Books::read(&*self.ports.records, &hold).await?;
+            unit.append(books.decide_waiting(&stored, now));
+            unit.append(books.touch(now));
+        }
+        Ok(unit)
     }
 
     /// A refund became less than it was: so does its part of the order's tax.
@@ -206,18 +213,18 @@ impl Refunds {
             return Ok(Unit::new());
         }
         let (owed, left) = (policy::for_given_up(&hold, card), books.left());
-        if left < owed && books.is_undecided() {
-            // A refund that takes the card back, and cannot any more, will be refused: until then its money counts as gone.
-            return Err(HandleError::Rejected(format!("another refund of {order} is not decided yet; replay it then")));
-        }
-        let amount = owed.min(left);
-        if amount < 1 {
-            return Ok(Unit::new());
-        }
-        let (now, reason) = (self.ports.clock.now(), GIVEN_UP.to_owned());
+        let (now, amount, reason) = (self.ports.clock.now(), owed.min(left), GIVEN_UP.to_owned());
         // A gift card was sold without VAT.
         let taken = Taken { tax_free: Some(amount), ..Taken::default() };
         let decided = books.refund(refund, taken, amount, RefundPolicy::FullUntilUsed, reason, now);
+        if left < owed && books.is_undecided() {
+            // A refund that takes the card back, and cannot any more, will be refused: until then its money counts as gone.
+            let waiting = decided.waiting_for(owed);
+            return Ok(books.touch(now).insert(&waiting));
+        }
+        if amount < 1 {
+            return Ok(Unit::new());
+        }
         books.decided = Some(decided);
         Ok(books.into_unit(now))
     }
@@ -238,11 +245,15 @@ impl Refunds {
         }
         let mut books = Books::read(&*self.ports.records, &hold).await?;
         if let Some(begun) = books.begun() {
-            return Ok(self.join(books, begun));
+            if begun.record.state == RefundState::Done && !begun.record.by_provider {
+                // It kept a part of the money, which the provider sends back by itself.
+                return self.note(refund, order, amount, attempt).await;
+            }
+            return Ok(self.join(books, begun, amount));
         }
         let now = self.ports.clock.now();
         let reason = CANCELED_BY_PROVIDER.to_owned();
-        let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount, tax_free: None };
+        let taken = Taken { lines: books.lines_left(), restock: true, cost: amount.amount, ..Taken::default() };
         // Nothing of the charge is left, and nothing of the delivery: what the card has paid goes back too.
         let to_card = books.card_left();
         let amount = amount.amount.saturating_add(to_card);
@@ -252,17 +263,20 @@ impl Refunds {
         Ok(books.into_unit(now))
     }
 
-    /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both.
-    /// Its units come back under its name, so once.
-    fn join(&self, books: Books, mut begun: Stored<Refund>) -> Unit {
+    /// The order was being canceled, or had been refused that, when the last of the money went back: one decision is both, and
+    /// about what went back. Its units come back under its name, so once.
+    fn join(&self, books: Books, mut begun: Stored<Refund>, went_back: Money) -> Unit {
         let now = self.ports.clock.now();
         let refund = &mut begun.record;
-        if refund.state == RefundState::Done || refund.by_provider {
+        if refund.by_provider {
             return Unit::new();
         }
+        // What it consists of is counted anew.
+        refund.amount = went_back.amount.saturating_add(refund.to_card());
+        (refund.tax_free, refund.vat) = (None, None);
         if refund.state == RefundState::Refused {
             // Some units may have come back since.
-            let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount, tax_free: None };
+            let taken = Taken { lines: books.lines_left(), restock: true, cost: refund.amount, ..Taken::default() };
             let again = books.refund(refund.refund, taken, refund.amount, refund.policy, refund.reason.clone(), now);
             *refund = Refund { created_at: refund.created_at, ..again };
         }

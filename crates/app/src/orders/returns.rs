@@ -256,7 +256,8 @@ pub(super) async fn receive(
             let policy::Due { cost, amount, tax_free } = policy::due(books, &back, |_| 100);
             let policy = policy_of(&terms, back[0].offer);
             let reason = returning.reason.clone().unwrap_or_else(|| SENT_BACK.to_owned());
-            let taken = Taken { lines: back, restock: body.value.restock, cost, tax_free: Some(tax_free) };
+            let taken =
+                Taken { lines: back, restock: body.value.restock, cost, tax_free: Some(tax_free), ..Taken::default() };
             let own = RefundId::of_goods_returned(hold.order);
             books.decided = Some(books.refund(own, taken, amount, policy, reason, now));
         }

@@ -13,7 +13,6 @@ use firstcome_core::records::{RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 
 use super::Payments;
-use super::quarantine::resolve::MOVED_BY_HAND;
 use super::rows::{Origin, Payment, Refund, attempt_of, refunds_of};
 
 impl Payments {
@@ -176,9 +175,8 @@ impl Payments {
 
 /// Whether somebody may send a refund back in the provider's console, or has said that it went back by whatever way.
 fn is_waited_for(refund: &Stored<Refund>, payment: &Stored<Payment>) -> bool {
-    let by_hand = || refund.record.transaction.as_ref().is_some_and(|name| name.starts_with(MOVED_BY_HAND));
     refund.record.payment_id == payment.record.payment_id
-        && (refund.record.state == RefundState::Quarantined || by_hand())
+        && (refund.record.state == RefundState::Quarantined || refund.record.was_moved_by_hand())
 }
 
 impl Refund {

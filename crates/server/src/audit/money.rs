@@ -19,6 +19,8 @@ use super::report::Report;
 struct Back {
     done: i64,
     pending: i64,
+    /// One of what is on its way that nothing moves any more.
+    stuck: Option<RefundId>,
 }
 
 pub(super) async fn check(
@@ -36,7 +38,11 @@ pub(super) async fn check(
         let entry = back.entry(refund.payment_id).or_default();
         match refund.state {
             RefundState::Done => entry.done += refund.amount,
-            RefundState::Pending | RefundState::Quarantined => entry.pending += refund.amount,
+            RefundState::Pending => entry.pending += refund.amount,
+            RefundState::Quarantined => {
+                entry.pending += refund.amount;
+                entry.stuck = Some(refund.refund_id);
+            }
             RefundState::Refused => {}
         }
     })
@@ -130,7 +136,7 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, decided: &Decided, 
         PaymentState::Ready | PaymentState::InProgress | PaymentState::Unknown => {
             report.flying(place, "the provider has not decided yet".to_owned());
         }
-        PaymentState::Quarantined => report.flying(place, "a person must look at it".to_owned()),
+        PaymentState::Quarantined => report.flying(place, format!("{} needs a person", payment.payment_id)),
         PaymentState::Fail if delivered || returned => report.differ(place, "failed, but its order is sold".to_owned()),
         PaymentState::Fail => {}
         PaymentState::Canceled if back.done != payment.amount => {
@@ -143,7 +149,11 @@ fn judge(payment: &Payment, back: Back, hold: Option<&Hold>, decided: &Decided, 
         }
         PaymentState::Canceled => {}
         PaymentState::Done | PaymentState::PartialCanceled if back.pending > 0 => {
-            report.flying(place, "its refund is under way".to_owned());
+            let under_way = || "its refund is under way".to_owned();
+            report.flying(
+                place,
+                back.stuck.map_or_else(under_way, |refund| format!("its refund {refund} needs a person")),
+            );
         }
         PaymentState::Done | PaymentState::PartialCanceled if leading => {
             report.flying(place, "is paid, and its order is still to be completed".to_owned());
@@ -214,10 +224,23 @@ mod tests {
         let part = Payment { refunded: 400, ..payment(1, "key", PaymentState::PartialCanceled) };
         let whole = payment(1, "key", PaymentState::Canceled);
         let sold = sold_by(part.payment_id);
-        judge(&part, Back { done: 400, pending: 0 }, Some(&sold), &Decided::default(), &mut report);
+        judge(&part, Back { done: 400, ..Back::default() }, Some(&sold), &Decided::default(), &mut report);
         assert!(report.disagreements.is_empty() && report.in_flight.is_empty(), "{report:?}");
-        judge(&whole, Back { done: 1_000, pending: 0 }, Some(&sold), &Decided::default(), &mut report);
+        judge(&whole, Back { done: 1_000, ..Back::default() }, Some(&sold), &Decided::default(), &mut report);
         assert_eq!(report.disagreements.len(), 1, "delivered, and all of the money is back");
+    }
+
+    #[test]
+    fn a_refund_that_nothing_moves_any_more_needs_a_person() {
+        let refund = RefundId([7; 16]);
+        for (stuck, told) in [(None, "under way".to_owned()), (Some(refund), format!("{refund} needs a person"))] {
+            let mut report = Report::default();
+            let paid = payment(1, "key", PaymentState::Done);
+            let back = Back { pending: 1_000, stuck, ..Back::default() };
+            judge(&paid, back, Some(&sold_by(paid.payment_id)), &Decided::default(), &mut report);
+            let why: Vec<_> = report.in_flight.into_values().collect();
+            assert!(why.len() == 1 && why[0].contains(&told), "{why:?}");
+        }
     }
 
     fn sold_by(attempt: PaymentId) -> Hold {

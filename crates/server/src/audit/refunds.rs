@@ -132,6 +132,9 @@ impl Decided {
     }
 }
 
+/// Nothing moves it any more.
+const NEEDS_A_PERSON: &str = "it needs a person: look into the quarantine";
+
 fn place(refund: RefundId, order: OrderId) -> String {
     format!("refund {refund} of order {order}")
 }
@@ -196,7 +199,8 @@ fn judge_sending(refund: &orders::Refund, sent: Option<&Sent>, all: bool) -> Opt
     use RefundState::{Done, Pending, Quarantined, Refused};
     let Some(Sent { amount, to_card, state, origin }) = sent else {
         return match refund.state {
-            Pending | Quarantined => Some(Flying("it is under way")),
+            Pending => Some(Flying("it is under way")),
+            Quarantined => Some(Flying(NEEDS_A_PERSON)),
             Done if refund.to_card() > 0 => Some(Differs("it is done, but no gift card got anything for it")),
             Done if !all && refund.amount > 0 => Some(Differs("it is done, but no money went back for it")),
             Done | Refused => None,
@@ -216,7 +220,7 @@ fn judge_sending(refund: &orders::Refund, sent: Option<&Sent>, all: bool) -> Opt
         (Done, Pending | Quarantined | Refused) if joined && all => None,
         (Pending | Quarantined, Done) => Some(Flying("the money is back, and the order is still to hear of it")),
         (Pending, Refused) if !joined => Some(Differs("payments was told that it is refused")),
-        (Quarantined, Quarantined) => Some(Flying("a person must look at it")),
+        (Pending | Quarantined, Quarantined) => Some(Flying(NEEDS_A_PERSON)),
         (Pending, _) | (Quarantined, Pending) => Some(Flying("it is under way")),
         _ => Some(Differs("its state and what payments did about it do not fit")),
     }

@@ -286,7 +286,8 @@ pub struct Payments {
     /// Hours to keep asking about a payment that the provider does not decide, before a person must look.
     #[config(default = 24, env = "FIRSTCOME_PAYMENTS_QUARANTINE_HOURS")]
     pub quarantine_hours: u64,
-    /// The time of day, in `server.time_zone`, at which what the provider says has moved the day before is compared with the books.
+    /// The time of day, in `server.time_zone`, at which what the provider says has moved the day before is compared with the books; not
+    /// before its last movements can be judged, ten minutes after it.
     #[config(default = "04:00", env = "FIRSTCOME_PAYMENTS_SETTLEMENT_TIME")]
     pub settlement_time: String,
 }

@@ -13,7 +13,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Cart, Checkout, TRIES, busy, put, without};
+use super::{Cart, Checkout, TRIES, UNDER_WAY, busy, put, without};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
 use crate::orders::Orders;
 use crate::orders::addresses::ShipTo;
@@ -48,7 +48,7 @@ pub(in crate::orders) struct Request {
     params(("Idempotency-Key" = String, Header, description = "A new one for each new request; the same for a repeat")),
     responses(
         (status = 201, description = "The order; for a repeat in its state of now", body = OrderView),
-        (status = 409, description = "as POST /orders, with the offer_id of the line; wrong_state when the cart is empty"),
+        (status = 409, description = "as POST /orders, with the offer_id of the line; wrong_state when the cart is empty, or is being ordered under another key"),
         (status = 403, description = "not_eligible: a condition of an offer is not met"),
         (status = 422, description = "idempotency_key_reused, address_missing, coupon_not_applicable, gift_card_not_applicable or invalid_body"),
         (status = 503, description = "overloaded: try again after Retry-After"),
@@ -90,7 +90,8 @@ pub(in crate::orders) struct Frozen {
 }
 
 impl Orders {
-    /// What the key stands for: the lines of the first request under it, or the cart as it is now.
+    /// What the key stands for: the lines of the first request under it, or the cart as it is now. Of several keys at once
+    /// one gets the cart: it writes the cart's row, on the version that it has read before it looked for others.
     pub(in crate::orders) async fn freeze(&self, user: UserId, key: &str, body: BodyDigest) -> Outcome<Frozen> {
         for _ in 0..TRIES {
             let first = self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?;
@@ -98,12 +99,22 @@ impl Orders {
                 let is_same = checkout.record.body == body.to_be_bytes();
                 return if is_same { Ok(Frozen { checkout, cart: None }) } else { Err(reused()) };
             }
-            let cart = self.cart(user).await?.filter(|cart| !cart.record.items.0.is_empty());
-            let Some(cart) = cart else {
+            let cart = self.ports.records.load::<Cart>(user).await?;
+            let others = self.finish_checkouts(user).await?;
+            let Some(mut cart) = cart.filter(|cart| !cart.record.items.0.is_empty()) else {
                 return Err(Problem::new(ErrorCode::WrongState).detail("The cart is empty"));
             };
-            let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), self.ports.clock.now());
-            if self.ports.records.commit(Unit::new().insert(&checkout)).await? == Committed::Done {
+            let now = self.ports.clock.now();
+            if others.iter().any(|other| now.since(other.record.at) < UNDER_WAY) {
+                let detail = "The cart is being ordered under another key: look at the orders, or repeat that request";
+                return Err(Problem::new(ErrorCode::WrongState).detail(detail));
+            }
+            let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), now);
+            let unit = Unit::new().insert(&checkout).update(&cart);
+            // Those whose process died: under their keys nothing is ordered any more but what is in the cart then.
+            let unit = others.iter().fold(unit, |unit, other| unit.update(other).delete(&other.record));
+            if self.ports.records.commit(unit).await? == Committed::Done {
+                cart.version += 1;
                 return Ok(Frozen { checkout: Stored { record: checkout, version: 1 }, cart: Some(cart) });
             }
         }

@@ -3,11 +3,14 @@
 //!
 //! A checkout freezes the lines that it orders under its key before it places anything, so that the same request is the
 //! same order when the cart has changed since. When the order exists, one commit takes the lines out of the cart and marks
-//! the checkout as done. A crash before that is healed by whoever looks at the cart next.
+//! the checkout as done. A crash before that is healed by whoever looks at the cart next. While a checkout is under way no
+//! other begins, so that a cart is one order however many ask for it.
 
 pub(super) mod checkout;
 pub(super) mod get;
 pub(super) mod items;
+
+use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{BodyDigest, EventId, OfferId, UserId};
@@ -26,6 +29,8 @@ use crate::http::{Outcome, Problem};
 const TRIES: u32 = 16;
 /// Unfinished checkouts looked at together. They are what crashes left.
 const UNFINISHED: u32 = 10;
+/// For so long somebody may be at a checkout of which there is no order yet; after that another may order the cart.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 /// Checkouts read at a time.
 const PAGE: u32 = 1_000;
 
@@ -155,26 +160,31 @@ impl Orders {
         Err(busy())
     }
 
-    /// Finishes what a crash left of this person's checkouts.
-    async fn finish_checkouts(&self, user: UserId) -> Outcome<()> {
+    /// Finishes what a crash left of this person's checkouts. Those of which there is no order.
+    async fn finish_checkouts(&self, user: UserId) -> Outcome<Vec<Stored<Checkout>>> {
+        let mut without_order = Vec::new();
         let query = Query::all(Checkout::TABLE, UNFINISHED).is("user", user).is("done", false);
         for checkout in self.ports.records.list::<Checkout>(query).await? {
-            let Ok(basket) = self.basket_of(&checkout.record).await else { continue };
-            match self.placed(&basket).await? {
+            let placed = match self.basket_of(&checkout.record).await {
+                Ok(basket) => self.placed(&basket).await?,
+                Err(problem) if problem.code() == ErrorCode::UnknownOffer => None,
+                Err(problem) => return Err(problem),
+            };
+            match placed {
                 Some(_) => self.finish_checkout(&checkout.record).await?,
                 None if self.is_stale(&checkout.record) => {
                     let unit = Unit::new().update(&checkout).delete(&checkout.record);
                     self.ports.records.commit(unit).await?;
                 }
-                None => {}
+                None => without_order.push(checkout),
             }
         }
-        Ok(())
+        Ok(without_order)
     }
 
     /// Whether nobody will go on with a checkout under its key any more.
     fn is_stale(&self, checkout: &Checkout) -> bool {
-        self.ports.clock.now().since(checkout.at) > std::time::Duration::from_secs(24 * 60 * 60)
+        self.ports.clock.now().since(checkout.at) > Duration::from_hours(24)
     }
 
     /// What a checkout orders, as far as its name goes.

@@ -1,5 +1,7 @@
 //! The cart: twins of a checkout, of which one is refused and another places the order.
 
+use std::time::Duration;
+
 use firstcome_core::codes::ErrorCode;
 
 use super::shop::{BUYER, HOME, SECOND, Shop, offer_id};
@@ -29,6 +31,33 @@ async fn a_twin_that_was_refused_forgets_no_order() {
         "the key stands for the order that was placed: {again:?}"
     );
     orders.finish_checkout(&placed.record).await.expect("finished");
+}
+
+#[tokio::test]
+async fn a_cart_is_ordered_under_one_key_at_a_time() {
+    let shop = Shop::open([1_000, 300, 50]).await;
+    let orders = &shop.orders;
+    let put = |items: &mut Vec<CartItem>| {
+        items.push(CartItem { offer: offer_id(HOME), quantity: 2 });
+        Ok(())
+    };
+    orders.change_cart(BUYER, put).await.expect("put");
+    let freeze = async |key| orders.freeze(BUYER, key, 1).await.map_err(|problem| problem.code());
+    let first = freeze("one").await.expect("frozen").checkout;
+    assert_eq!(freeze("two").await.err(), Some(ErrorCode::WrongState));
+    freeze("one").await.expect("the same again");
+    orders.thaw(first, &Problem::new(ErrorCode::SoldOut)).await.expect("thawed");
+    freeze("two").await.expect("the cart is free again");
+    // Its process dies.
+    shop.clock.advance(Duration::from_secs(59));
+    assert_eq!(freeze("three").await.err(), Some(ErrorCode::WrongState), "it may come again");
+    shop.clock.advance(Duration::from_secs(2));
+    let Frozen { checkout, cart } = freeze("three").await.expect("nobody is at it any more");
+    assert_eq!(freeze("two").await.err(), Some(ErrorCode::WrongState), "it would be a second order");
+    orders.finish_frozen(checkout, cart).await.expect("finished");
+    for key in ["one", "two", "four"] {
+        assert_eq!(freeze(key).await.err(), Some(ErrorCode::WrongState), "nothing is left for {key}");
+    }
 }
 
 #[tokio::test]

@@ -8,13 +8,17 @@ use firstcome_core::ledger::Hold;
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Clock as _, Committed, EventLog as _, Records as _};
-use firstcome_core::records::{RecordsExt as _, Unit};
+use firstcome_core::product::RefundPolicy;
+use firstcome_core::records::{Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::tax::Tax;
 use firstcome_core::testkit::MemoryRecords;
 
 use super::shop::{HOME, Shop};
-use crate::consumer::{HandleError, Handler as _};
+use crate::consumer::{DeadLetter, Handler as _};
+use crate::orders::books::Books;
+use crate::orders::decide::Decision;
 use crate::orders::parts::PartBack;
-use crate::orders::refund::Refund;
+use crate::orders::refund::{Refund, Taken};
 use crate::orders::refunds::consumer;
 
 /// Begins a refund of so many units.
@@ -84,6 +88,51 @@ async fn what_was_refused_does_not_begin_again_beside_another_refund() {
     assert_eq!((again.state, again.by_provider, lines[0].quantity), (RefundState::Pending, true, 1));
 }
 
+/// Whether what went back by the books of an order is all that it cost, and of the same tax.
+async fn is_all_back(shop: &Shop, hold: &Hold) -> bool {
+    let books = Books::read(&*shop.ports.records, hold).await.expect("readable");
+    let parts = shop.ports.records.list::<PartBack>(Query::all(PartBack::TABLE, 10)).await.expect("readable");
+    let amounts = books.standing().map(|refund| refund.amount).chain(parts.iter().map(|part| part.record.amount));
+    let tax: Tax = books.went_back().into_iter().map(|back| back.tax).sum();
+    amounts.sum::<i64>() == hold.total().amount && tax == books.tax
+}
+
+/// The shop keeps 300 of 2,000, and somebody sends all of it back in the provider's console: a part, and then the rest;
+/// before the shop's own refund goes out, after it was let go, and when it is done.
+#[tokio::test]
+async fn a_refund_that_the_provider_joins_is_about_what_went_back() {
+    for done_before in 0..3 {
+        let mut shop = Shop::open([1_000, 300, 50]).await;
+        let hold = shop.sold("key", HOME, 2).await;
+        let [own, part, rest] = [1, 2, 3].map(|byte| RefundId([byte; 16]));
+        let decided = shop.orders.decide(&hold, |books, now| {
+            let taken = Taken { lines: books.lines_left(), restock: true, cost: 2_000, ..Taken::default() };
+            let policy = RefundPolicy::FullUntilUsed;
+            Ok(Decision::New(books.refund(own, taken, 1_700, policy, "kept some".to_owned(), now)))
+        });
+        decided.await.expect("decided");
+        let voided = [RoleEvent::VouchersVoided { refund: own, order: hold.order }];
+        if done_before > 0 {
+            announce(&shop.vouchers, &shop, &voided).await;
+            hear(&shop, topics::VOUCHERS).await;
+        }
+        let mut events = if done_before == 2 {
+            let amount = Money::new(1_700, Currency::KRW);
+            vec![RoleEvent::RefundDone { refund: own, order: hold.order, amount, to_card: None }]
+        } else {
+            vec![back(&hold, part, 1_700, false)]
+        };
+        events.push(back(&hold, rest, 300, true));
+        announce(&shop.payments, &shop, &events).await;
+        hear(&shop, topics::PAYMENTS).await;
+        announce(&shop.vouchers, &shop, &voided).await;
+        hear(&shop, topics::VOUCHERS).await;
+        assert!(is_all_back(&shop, &hold).await, "{done_before}");
+        let own = refund(&shop, own).await;
+        assert_eq!((own.state, own.by_provider), (RefundState::Done, done_before < 2));
+    }
+}
+
 /// Of two cards for 1,900 together one is given up with a fifth of its value left, and then the other one, expired.
 #[tokio::test]
 async fn what_was_left_of_a_gift_card_goes_back_as_money() {
@@ -114,17 +163,47 @@ async fn money_for_a_gift_card_waits_for_a_refund_that_may_still_be_refused() {
     decide(&shop, &hold, cancel, 1).await;
     let given_up =
         RoleEvent::GiftCardGivenUp { refund: card, order, offer: HOME, units: 200, face: 1_000, percent: 100 };
-    announce(&shop.vouchers, &shop, &[given_up, RoleEvent::VouchersInUse { refund: cancel, order }]).await;
+    announce(&shop.vouchers, &shop, &[given_up.clone(), RoleEvent::VouchersInUse { refund: cancel, order }]).await;
     let events = shop.vouchers.read(topics::VOUCHERS, 0, 2).await.expect("readable");
     let vouchers = consumer(&shop.ports, topics::VOUCHERS);
-    let early = vouchers.handler.handle(&events[..1]).await;
-    assert!(matches!(early, Err(HandleError::Rejected(_))), "it would be gone for nothing");
-    for event in [&events[1..], &events[..1]] {
-        let unit = vouchers.handler.handle(event).await.expect("decided");
-        assert_eq!(shop.ports.records.commit(unit).await.expect("an answer"), Committed::Done);
+    let sent = async || {
+        let events = shop.ports.events.read(topics::ORDERS, 0, 100).await.expect("readable");
+        let approved = events.iter().filter(|event| event.kind == "refund.approved");
+        approved.filter(|event| event.data.contains(&card.to_string())).count()
+    };
+    for event in [&events[..1], &events[..1]] {
+        let unit = vouchers.handler.handle(event).await.expect("it waits");
+        shop.ports.records.commit(unit).await.expect("an answer");
+        assert_eq!((refund(&shop, card).await.amount, sent().await), (0, 0), "it would be gone for nothing");
     }
+    vouchers.catch_up().await.expect("handled");
     assert_eq!(refund(&shop, cancel).await.state, RefundState::Refused);
-    assert_eq!(refund(&shop, card).await.amount, 190);
+    let decided = refund(&shop, card).await;
+    assert_eq!((decided.amount, decided.tax().map(Tax::total), sent().await), (190, Some(190), 1));
+    announce(&shop.vouchers, &shop, &[given_up]).await;
+    vouchers.catch_up().await.expect("handled");
+    assert_eq!((refund(&shop, card).await, sent().await), (decided, 1), "once");
+}
+
+/// In one batch; and the cancel goes through after all, so that nothing is left for the card.
+#[tokio::test]
+async fn what_waits_for_a_refund_that_goes_through_gets_what_it_leaves() {
+    for (in_use, left) in [(true, Some(190)), (false, None)] {
+        let mut shop = Shop::open([950, 300, 50]).await;
+        let hold = shop.sold("key", HOME, 1).await;
+        let (cancel, card, order) = (RefundId([1; 16]), RefundId([2; 16]), hold.order);
+        decide(&shop, &hold, cancel, 1).await;
+        let given_up =
+            RoleEvent::GiftCardGivenUp { refund: card, order, offer: HOME, units: 200, face: 1_000, percent: 100 };
+        let voided = RoleEvent::VouchersVoided { refund: cancel, order };
+        let then = if in_use { RoleEvent::VouchersInUse { refund: cancel, order } } else { voided };
+        announce(&shop.vouchers, &shop, &[given_up, then]).await;
+        hear(&shop, topics::VOUCHERS).await;
+        let letters = shop.ports.records.list::<DeadLetter>(Query::all(DeadLetter::TABLE, 10)).await.expect("readable");
+        assert!(letters.is_empty(), "{letters:?}");
+        let decided = shop.ports.records.load::<Refund>(card).await.expect("readable");
+        assert_eq!(decided.map(|stored| stored.record.amount), left);
+    }
 }
 
 /// Units of which one is refused in between, a part that the provider sends back by itself, and the rest.

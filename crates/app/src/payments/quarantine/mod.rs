@@ -70,11 +70,11 @@ impl Case {
 
 /// What a request is: who asks, under which key, for what.
 pub(super) struct Asked<'a> {
-    what: &'a [u8],
-    person: UserId,
-    key: &'a str,
-    body: u64,
-    reason: Option<&'a str>,
+    pub(super) what: &'a [u8],
+    pub(super) person: UserId,
+    pub(super) key: &'a str,
+    pub(super) body: u64,
+    pub(super) reason: Option<&'a str>,
 }
 
 impl Payments {
@@ -92,15 +92,20 @@ impl Payments {
     }
 
     /// Does something about one that is quarantined, unless the same request has done it before.
-    async fn about(&self, id: &str, asked: Asked<'_>, does: impl AsyncFnOnce(Case) -> Outcome<()>) -> Outcome<View> {
+    pub(in crate::payments) async fn about(
+        &self,
+        id: &str,
+        asked: Asked<'_>,
+        does: impl AsyncFnOnce(Case) -> Outcome<()>,
+    ) -> Outcome<View> {
         let case = self.case(id).await?;
         let mut request = self.remember(id, &asked).await?;
-        if case.is_quarantined() {
-            does(case).await?;
-        } else if !request.record.answered {
-            return Err(case.is_not("It is not, or no more, one that needs a person"));
-        }
+        // What was answered is over, also when it needs a person once more since: that is another question.
         if !request.record.answered {
+            if !case.is_quarantined() {
+                return Err(case.is_not("It is not, or no more, one that needs a person"));
+            }
+            does(case).await?;
             request.record.answered = true;
             // A conflict is a twin that has done the same.
             self.ports.records.commit(Unit::new().update(&request)).await?;

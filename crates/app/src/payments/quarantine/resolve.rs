@@ -19,7 +19,14 @@ use crate::payments::refunds::moved;
 use crate::payments::rows::{Payment, Refund, refunds_of};
 
 /// What the name of a movement begins with that the provider does not list.
-pub(in crate::payments) const MOVED_BY_HAND: &str = "by hand";
+const MOVED_BY_HAND: &str = "by hand";
+
+impl Refund {
+    /// Whether a person has said that the money went back, and the provider lists no movement for it.
+    pub(in crate::payments) fn was_moved_by_hand(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|name| name.starts_with(MOVED_BY_HAND))
+    }
+}
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

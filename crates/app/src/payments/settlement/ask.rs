@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::SettlementId;
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::ports::Committed;
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::civil::Date;
@@ -24,6 +25,8 @@ use crate::payments::Payments;
 const MOST_DAYS: i64 = 31;
 /// Runs that may wait together.
 const MOST_WAITING: u32 = 100;
+/// How often somebody else may be faster.
+const TRIES: u32 = 16;
 
 /// Which days are to be checked.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -66,9 +69,8 @@ pub(in crate::payments) async fn post(
     _: Operator,
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<Response>)> {
-    let now = payments.now();
-    let days = body.value.days(payments.options.settlement.today(now))?;
-    let items = payments.want(&days, now).await?;
+    let days = body.value.days(payments.options.settlement.today(payments.now()))?;
+    let items = payments.want(&days).await?;
     Ok((StatusCode::ACCEPTED, Json(Response { items })))
 }
 
@@ -98,8 +100,18 @@ fn parse(field: &'static str, text: &str) -> Outcome<Date> {
 }
 
 impl Payments {
-    /// Runs of these days, those that wait already among them.
-    async fn want(&self, days: &[Date], now: Time) -> Outcome<Vec<RunView>> {
+    /// Runs of these days, those that wait already among them. Who asks at the same moment gets the same runs.
+    pub(in crate::payments) async fn want(&self, days: &[Date]) -> Outcome<Vec<RunView>> {
+        for _ in 0..TRIES {
+            if let Some(runs) = self.try_to_want(days, self.now()).await? {
+                return Ok(runs);
+            }
+        }
+        Err(Problem::new(ErrorCode::Unavailable).detail("Others ask for settlements at the same moment; ask again"))
+    }
+
+    /// None when somebody else has asked for one of them in this moment.
+    async fn try_to_want(&self, days: &[Date], now: Time) -> Outcome<Option<Vec<RunView>>> {
         let waiting =
             Query::all(Settlement::TABLE, MOST_WAITING).filter("due_at", Comparison::AtMost(Time(i64::MAX).to_value()));
         let waiting = self.ports.records.list::<Settlement>(waiting).await?;
@@ -110,7 +122,9 @@ impl Payments {
                 runs.push(RunView::of(&known.record));
                 continue;
             }
-            let id = SettlementId::derived(&[b"asked", text.as_bytes(), &now.0.to_be_bytes()]);
+            // One after the last of that day: of two who ask at once one inserts it.
+            let last = self.last_asked(&text).await?.unwrap_or(SettlementId::NIL);
+            let id = SettlementId::derived(&[b"asked", text.as_bytes(), &last.0]);
             let run = Settlement::wanted(id, *day, false, now);
             unit = unit.insert(&run);
             runs.push(RunView::of(&run));
@@ -118,10 +132,17 @@ impl Payments {
         if waiting.len() + unit.writes.len() > MOST_WAITING as usize {
             return Err(Problem::new(ErrorCode::Overloaded).detail("Many settlements wait already; ask again later"));
         }
-        if !unit.is_empty() {
-            self.ports.records.commit(unit).await?;
+        if !unit.is_empty() && self.ports.records.commit(unit).await? != Committed::Done {
+            return Ok(None);
         }
-        Ok(runs)
+        Ok(Some(runs))
+    }
+
+    /// The last run of a day that somebody asked for.
+    async fn last_asked(&self, day: &str) -> Outcome<Option<SettlementId>> {
+        let asked = Query::all(Settlement::TABLE, 1).is("nightly", false).is("day", day.to_owned());
+        let last = self.ports.records.list::<Settlement>(asked.order_by("created_at", Direction::Descending)).await?;
+        Ok(last.first().map(|run| run.record.id))
     }
 }
 

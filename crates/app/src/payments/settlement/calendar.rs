@@ -1,5 +1,7 @@
 //! Which days are checked, and when.
 
+use std::time::Duration;
+
 use firstcome_core::time::Time;
 use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
@@ -7,13 +9,15 @@ use jiff::{ToSpan as _, Unit};
 
 /// Days that are made up for at most, after a stop.
 const CATCH_UP: i64 = 31;
+/// How long a movement may be unknown to our books: a notice, or the answer to our own call, is under way.
+pub(super) const UNDER_WAY: Duration = Duration::from_mins(10);
 
 /// The days of the shop.
 #[derive(Clone, Debug)]
 pub struct Calendar {
     /// Where the days begin.
     pub time_zone: TimeZone,
-    /// The time of day at which the day before is checked.
+    /// The time of day at which the day before is checked, once its last movements can be judged.
     pub at: civil::Time,
 }
 
@@ -37,9 +41,11 @@ impl Calendar {
 
     /// The last day that has been due to be checked.
     pub(super) fn last_due(&self, now: Time) -> Option<Date> {
-        let now = now.zoned(&self.time_zone)?;
-        let yesterday = now.date().yesterday().ok()?;
-        if now.time() >= self.at { Some(yesterday) } else { yesterday.yesterday().ok() }
+        let today = self.today(now)?;
+        let yesterday = today.yesterday().ok()?;
+        let is_due = now.zoned(&self.time_zone)?.time() >= self.at;
+        let is_known = now.since(self.period(today)?.0) >= UNDER_WAY;
+        if is_due && is_known { Some(yesterday) } else { yesterday.yesterday().ok() }
     }
 
     /// The days that are due when `checked` was the last that was taken up. Of a shop that never checked one, the last.
@@ -71,6 +77,18 @@ mod tests {
         assert_eq!(day("2026-11-27T03:59:59+09:00"), Some(date(2026, 11, 25)));
         assert_eq!(day("2026-11-27T04:00:00+09:00"), Some(date(2026, 11, 26)));
         assert_eq!(day("2026-11-27T23:59:59+09:00"), Some(date(2026, 11, 26)));
+    }
+
+    #[test]
+    fn a_day_is_not_due_before_its_end_can_be_judged() {
+        for (time, first) in
+            [(civil::time(0, 0, 0, 0), 10), (civil::time(0, 9, 0, 0), 10), (civil::time(0, 11, 0, 0), 11)]
+        {
+            let calendar = Calendar { at: time, ..seoul() };
+            let day = |minute: u32| calendar.last_due(at(&format!("2026-11-27T00:{minute:02}:00+09:00")));
+            let days = [day(first - 1), day(first)];
+            assert_eq!(days, [Some(date(2026, 11, 25)), Some(date(2026, 11, 26))], "at {time}");
+        }
     }
 
     #[test]

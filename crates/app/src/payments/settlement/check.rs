@@ -28,7 +28,7 @@ pub(super) type Name = [u8; 16];
 /// A run under way.
 pub(super) struct Check<'a> {
     pub(super) payments: &'a Payments,
-    run: Stored<Settlement>,
+    pub(super) run: Stored<Settlement>,
     pub(super) from: Time,
     pub(super) until: Time,
     /// The payments that were charged, and the movements that went back, which the provider has listed.

@@ -1,16 +1,12 @@
 //! One movement that the provider lists, against what we have of it.
 
-use std::time::Duration;
-
 use firstcome_core::payment::RefundState;
 use firstcome_core::ports::{Movement, ProviderTransaction};
 use firstcome_core::time::Time;
 
+use super::calendar::UNDER_WAY;
 use super::rows::FindingClass;
 use crate::payments::rows::{Payment, Refund};
-
-/// How long a movement may be unknown to our books: a notice, or the answer to our own call, is under way.
-const UNDER_WAY: Duration = Duration::from_mins(10);
 
 /// Our rows about some movements: every attempt and refund of their orders, and every attempt of their payments.
 #[derive(Default)]

@@ -46,7 +46,7 @@ record! {
         pub nightly: bool,
         /// Where it stands.
         pub state: RunState,
-        /// Movements that both have and say the same of.
+        /// Movements that both have and say the same of, and those of which a person has told us that they were made.
         pub matched: u64,
         /// Movements that are on their way into our books.
         pub in_flight: u64,

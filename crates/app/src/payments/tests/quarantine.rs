@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::OrderId;
+use firstcome_core::ids::{OrderId, RefundId};
 use firstcome_core::ledger::HoldState;
-use firstcome_core::payment::PaymentState;
-use firstcome_core::ports::ProviderStatus;
+use firstcome_core::payment::{PaymentState, RefundState};
+use firstcome_core::ports::{Clock as _, ProviderStatus, Records as _};
+use firstcome_core::records::{RecordsExt as _, Unit};
 use futures_util::future::join;
 
-use super::shop::{PRICE, Shop};
+use super::shop::{BUYER, PRICE, Shop};
 use crate::http::Outcome;
 use crate::payments::Payments;
+use crate::payments::quarantine::Asked;
 use crate::payments::quarantine::resolve::Found;
+use crate::payments::rows::Refund;
 
 /// A payment that was silent for too long.
 async fn quarantined() -> (Shop, OrderId, String) {
@@ -75,6 +78,35 @@ async fn what_the_provider_says_counts_more_than_what_a_person_says() {
     assert_eq!((shop.attempts(order).await[0].state, shop.state(order)), (PaymentState::Done, Some(HoldState::Sold)));
     shop.rest().await;
     shop.check(order, "asked again").await;
+}
+
+#[tokio::test]
+async fn a_key_is_about_the_quarantine_that_it_was_sent_for() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    let (refund, paid) = (RefundId([9; 16]), shop.attempts(order).await[0].payment_id);
+    let wanted = Refund::wanted(refund, (order, paid), PRICE, "cancel".to_owned(), None, shop.clock.now());
+    shop.books.commit(Unit::new().insert(&wanted)).await.expect("in memory");
+    let is_refused = async || {
+        let mut row = shop.books.load::<Refund>(refund).await.expect("in memory").expect("there");
+        (row.record.state, row.record.due_at) = (RefundState::Quarantined, None);
+        shop.books.commit(Unit::new().update(&row)).await.expect("in memory");
+    };
+    let resolve = async |key: &'static str| {
+        let asked = Asked { what: b"resolve", person: BUYER, key, body: 1, reason: None };
+        let does = async |case| shop.payments.found(case, Found::NotRefunded).await;
+        shop.payments.about(&refund.to_string(), asked, does).await.expect("answered");
+        shop.refunds(order).await[0].state
+    };
+    for key in ["one", "two"] {
+        is_refused().await;
+        assert_eq!(resolve(key).await, RefundState::Pending);
+        assert_eq!(resolve(key).await, RefundState::Pending, "the same again");
+        is_refused().await;
+        assert_eq!(resolve(key).await, RefundState::Quarantined, "it was about the one before");
+    }
 }
 
 #[tokio::test]

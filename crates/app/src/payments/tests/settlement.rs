@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::shop::{PRICE, Shop};
 use crate::harm::Harm;
+use crate::payments::quarantine::resolve::Found;
 use crate::payments::rows::{Payment, Refund};
 use crate::payments::settlement::{Finding, Settlement};
 
@@ -146,6 +147,23 @@ async fn rows_of_ours_that_were_altered_are_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_person_said_went_back_is_no_finding() {
+    let (mut shop, [first, ..]) = Shop::with_a_day().await;
+    let payment = shop.attempts(first).await.remove(0);
+    let now = shop.clock.now();
+    let id = RefundId([9; 16]);
+    let wanted = Refund::wanted(id, (first, payment.payment_id), PRICE, "cancel".to_owned(), None, now);
+    let stuck = Refund { state: RefundState::Quarantined, due_at: None, ..wanted };
+    shop.books.commit(Unit::new().insert(&stuck)).await.expect("in memory");
+    let case = shop.payments.case(&id.to_string()).await.expect("there");
+    shop.payments.found(case, Found::Refunded).await.expect("said");
+    assert_eq!(shop.attempts(first).await[0].state, PaymentState::Canceled);
+    shop.clock.advance(A_NIGHT);
+    let (run, found) = shop.settled().await;
+    assert_eq!((run.matched, found.len()), (1, 0), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_no_finding() {
     let (mut shop, [first, second, _]) = Shop::with_a_day().await;
     shop.alter(first, |payment| payment.state = PaymentState::Unknown).await;
@@ -188,6 +206,24 @@ async fn each_night_is_checked_once_and_those_that_passed_are_made_up_for() {
     sorted.sort();
     sorted.dedup();
     assert_eq!((days.len(), sorted.len()), (4, 4), "{days:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_a_day_at_once_gets_the_same_run() {
+    let (mut shop, _) = Shop::with_a_day().await;
+    let days: [Date; 2] = ["2027-01-15", "2027-01-16"].map(|day| day.parse().expect("a day"));
+    let (other, clock) = (shop.another_process(), shop.clock.clone());
+    shop.steps.meanwhile("commit", async move {
+        clock.advance(Duration::from_millis(1));
+        other.want(&days[1..]).await.expect("asked");
+    });
+    let told = serde_json::to_value(shop.payments.want(&days).await.expect("asked")).expect("JSON");
+    let runs = shop.runs().await;
+    assert_eq!((told.as_array().map(Vec::len), runs.len()), (Some(2), 2), "{runs:?}");
+    shop.settle().await;
+    shop.payments.want(&days[..1]).await.expect("asked");
+    let of_first = shop.runs().await.into_iter().filter(|run| run.day == days[0].to_string() && !run.nightly);
+    assert_eq!(of_first.count(), 2, "what was done is done again for who asks later");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,12 @@
 //! an order's units, or took them back; what has none is not in the ledger. People are named by their ids alone; a voucher's
 //! code is money in the hand of whoever reads it, and stands nowhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use firstcome_app::orders;
-use firstcome_app::payments::{Payment, Refund};
+use firstcome_app::payments::{Origin, Payment, Refund};
 use firstcome_app::vouchers::Voucher;
-use firstcome_core::ids::{OrderId, RefundId};
+use firstcome_core::ids::{OrderId, PaymentId, RefundId};
 use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
 use firstcome_core::product::RefundPolicy;
@@ -194,16 +194,36 @@ struct Decided {
     reasons: HashMap<RefundId, String>,
     /// What of its order's tax went back with each.
     taxes: HashMap<RefundId, Tax>,
+    /// All of them, and the parts that the provider sent back by itself.
+    known: HashSet<RefundId>,
+    /// By order, the one whose money the provider sent back by itself.
+    by_provider: HashMap<OrderId, RefundId>,
+}
+
+impl Decided {
+    /// By which decision a refund in the books of payments is known. The cancel of an order that the provider was faster with is
+    /// there under the provider's name, with all of the money; it may be there under its own too, with what a gift card got.
+    fn name_of(&self, refund: &Refund, attempt: Option<PaymentId>) -> Option<RefundId> {
+        let joined = self.by_provider.get(&refund.order_id).copied();
+        match refund.origin {
+            Origin::Provider if !self.known.contains(&refund.refund_id) && attempt == Some(refund.payment_id) => joined,
+            Origin::Order if joined == Some(refund.refund_id) => None,
+            _ => Some(refund.refund_id),
+        }
+    }
 }
 
 async fn decided(place: &Place) -> Result<Decided, CommandError> {
     let (records, mut decided) = (place.records(RoleName::Orders).await?, Decided::default());
     every::<orders::Refund>(&*records, |refund| {
         decided.taxes.extend(refund.tax().map(|tax| (refund.refund, tax)));
+        decided.known.insert(refund.refund);
+        decided.by_provider.extend(refund.by_provider.then_some((refund.order, refund.refund)));
         decided.reasons.insert(refund.refund, refund.reason);
     })
     .await?;
     every::<orders::PartBack>(&*records, |part| {
+        decided.known.insert(part.refund);
         decided.taxes.extend(part.tax().map(|tax| (part.refund, tax)));
     })
     .await?;
@@ -214,6 +234,8 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
     let decided = decided(place).await?;
     let mut rows = Vec::new();
     every::<Refund>(&*place.records(RoleName::Payments).await?, |refund| {
+        let attempt = sales.order(refund.order_id).map(|sale| sale.hold.attempt);
+        let name = decided.name_of(&refund, attempt);
         let mut row = vec![
             refund.refund_id.to_string(),
             refund.payment_id.to_string(),
@@ -227,16 +249,16 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
             maybe(refund.transaction),
             refund.created_at.to_string(),
             refund.to_card.unwrap_or(0).to_string(),
-            maybe(sales.returns.get(&refund.refund_id).map(|at| sales.day(*at))),
+            maybe(name.and_then(|name| sales.returns.get(&name)).map(|at| sales.day(*at))),
         ];
-        let tax = decided.taxes.get(&refund.refund_id);
+        let tax = name.and_then(|name| decided.taxes.get(&name));
         row.extend([
             maybe(tax.map(|tax| tax.supplied)),
             maybe(tax.map(|tax| tax.vat)),
             maybe(tax.map(|tax| tax.tax_free)),
         ]);
         if reasons {
-            row.push(guarded(decided.reasons.get(&refund.refund_id).unwrap_or(&refund.reason)));
+            row.push(guarded(name.and_then(|name| decided.reasons.get(&name)).unwrap_or(&refund.reason)));
         }
         rows.push(row);
     })
@@ -273,4 +295,50 @@ fn written<R: AsRef<[String]>>(columns: &[&str], rows: Vec<R>) -> Result<Vec<u8>
     let mut table = Table::new(columns)?;
     rows.iter().try_for_each(|row| table.row(row.as_ref()))?;
     table.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_core::money::Currency;
+    use firstcome_core::payment::RefundState;
+    use firstcome_core::time::Time;
+
+    use super::*;
+
+    fn refund(number: u8, origin: Origin, payment: PaymentId) -> Refund {
+        Refund {
+            refund_id: RefundId([number; 16]),
+            payment_id: payment,
+            order_id: OrderId([9; 16]),
+            amount: 1_000,
+            currency: Currency::KRW,
+            state: RefundState::Done,
+            origin,
+            policy: None,
+            reason: String::new(),
+            transaction: None,
+            message: None,
+            tries: 0,
+            due_at: None,
+            created_at: Time(1),
+            updated_at: Time(1),
+            to_card: None,
+            tax_free: None,
+        }
+    }
+
+    #[test]
+    fn a_cancel_that_the_provider_was_faster_with_is_one_decision() {
+        let [own, part, rest] = [1, 2, 3].map(|number| RefundId([number; 16]));
+        let mut decided = Decided { known: [own, part].into(), ..Decided::default() };
+        let [paid, other] = [PaymentId([7; 16]), PaymentId([8; 16])];
+        let name =
+            |decided: &Decided, number, origin, payment| decided.name_of(&refund(number, origin, payment), Some(paid));
+        assert_eq!(name(&decided, 1, Origin::Order, paid), Some(own));
+        decided.by_provider.insert(OrderId([9; 16]), own);
+        assert_eq!(name(&decided, 3, Origin::Provider, paid), Some(own), "its units, its tax and its reason");
+        assert_eq!(name(&decided, 1, Origin::Order, paid), None, "once");
+        assert_eq!(name(&decided, 2, Origin::Provider, paid), Some(part), "a part before it");
+        assert_eq!(name(&decided, 3, Origin::Provider, other), Some(rest), "a charge too many");
+    }
 }
