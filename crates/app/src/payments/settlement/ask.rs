@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::SettlementId;
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Unit};
+use firstcome_core::ports::{Committed, PortError};
+use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
 use jiff::civil::Date;
@@ -24,6 +24,8 @@ use crate::payments::Payments;
 const MOST_DAYS: i64 = 31;
 /// Runs that may wait together.
 const MOST_WAITING: u32 = 100;
+/// How often it is asked again while others ask for the same days.
+const TRIES: usize = 16;
 
 /// Which days are to be checked.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -66,9 +68,8 @@ pub(in crate::payments) async fn post(
     _: Operator,
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<Response>)> {
-    let now = payments.now();
-    let days = body.value.days(payments.options.settlement.today(now))?;
-    let items = payments.want(&days, now).await?;
+    let days = body.value.days(payments.options.settlement.today(payments.now()))?;
+    let items = payments.want(&days).await?;
     Ok((StatusCode::ACCEPTED, Json(Response { items })))
 }
 
@@ -99,7 +100,17 @@ fn parse(field: &'static str, text: &str) -> Outcome<Date> {
 
 impl Payments {
     /// Runs of these days, those that wait already among them.
-    async fn want(&self, days: &[Date], now: Time) -> Outcome<Vec<RunView>> {
+    pub(in crate::payments) async fn want(&self, days: &[Date]) -> Outcome<Vec<RunView>> {
+        for _ in 0..TRIES {
+            if let Some(runs) = self.want_at_once(days).await? {
+                return Ok(runs);
+            }
+        }
+        Err(Problem::new(ErrorCode::Unavailable).detail("Others ask for the same days at the moment; ask again"))
+    }
+
+    /// The same; none when somebody else has asked for one of the days in this moment.
+    async fn want_at_once(&self, days: &[Date]) -> Outcome<Option<Vec<RunView>>> {
         let waiting =
             Query::all(Settlement::TABLE, MOST_WAITING).filter("due_at", Comparison::AtMost(Time(i64::MAX).to_value()));
         let waiting = self.ports.records.list::<Settlement>(waiting).await?;
@@ -110,18 +121,24 @@ impl Payments {
                 runs.push(RunView::of(&known.record));
                 continue;
             }
-            let id = SettlementId::derived(&[b"asked", text.as_bytes(), &now.0.to_be_bytes()]);
-            let run = Settlement::wanted(id, *day, false, now);
+            let run = Settlement::asked(*day, self.asked_before(text).await?.as_ref(), self.now());
             unit = unit.insert(&run);
             runs.push(RunView::of(&run));
         }
         if waiting.len() + unit.writes.len() > MOST_WAITING as usize {
             return Err(Problem::new(ErrorCode::Overloaded).detail("Many settlements wait already; ask again later"));
         }
-        if !unit.is_empty() {
-            self.ports.records.commit(unit).await?;
+        if !unit.is_empty() && self.ports.records.commit(unit).await? != Committed::Done {
+            return Ok(None);
         }
-        Ok(runs)
+        Ok(Some(runs))
+    }
+
+    /// The last run of a day that was asked for.
+    async fn asked_before(&self, day: String) -> Result<Option<Settlement>, PortError> {
+        let last = Query::all(Settlement::TABLE, 1).is("nightly", false).is("day", day);
+        let last = last.order_by("created_at", Direction::Descending);
+        Ok(self.ports.records.list::<Settlement>(last).await?.pop().map(|run| run.record))
     }
 }
 
