@@ -33,10 +33,13 @@ const TRIES: u32 = 8;
 /// Items that change nothing are not worth a commit of their own: after so many the position is kept all the same.
 /// Whatever was not kept is handled once more after a restart.
 const KEEP_EVERY: i64 = 4_096;
-/// Items in a step that make a crowd, and how long the next may gather then, where nothing speaks for another time: in few
-/// large commits the same items cost less.
+/// Items, or rows that they change, in a step that make a crowd. Then the next may gather: in few large commits the same items
+/// cost less.
 const CROWD: usize = 8;
+/// How long they gather at least, and where nothing speaks for another time also at most.
 const GATHERING: Duration = Duration::from_millis(3);
+/// How long for each of them: so it is the longest time soon when more than 10,000 come in a second, and stays short else.
+const GATHERING_EACH: Duration = Duration::from_micros(100);
 /// A process that was overtaken by another process of the same consumer looks again after this, whether the other goes on.
 const STAND_BY: Duration = Duration::from_millis(500);
 /// How long to wait for what must be on its way from another process.
@@ -142,7 +145,7 @@ pub struct Consumer<I, H> {
     pub clock: Arc<dyn Clock>,
     /// Items handled in one commit at most.
     pub batch: usize,
-    /// How long items may gather while there is a crowd.
+    /// How long items may gather at most while there is a crowd.
     pub gathering: Duration,
     /// One step at a time, whoever asks for it.
     pub turn: Mutex<Turn>,
@@ -163,8 +166,8 @@ impl Turn {
 
 /// What a step came to.
 enum Step {
-    /// It moved on.
-    Moved(usize),
+    /// It moved on, over so many items, or so many rows that they change where those are more.
+    Moved { items: usize, changes: usize },
     /// There is nothing after this position.
     Idle(i64),
     /// Another process was faster.
@@ -214,7 +217,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         Self { batch, ..self }
     }
 
-    /// Lets items gather for so long while there is a crowd.
+    /// Lets items gather for so long at most while there is a crowd.
     #[must_use]
     pub fn gathering(self, gathering: Duration) -> Self {
         Self { gathering, ..self }
@@ -241,16 +244,16 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         self.lag.waits_since(first.at());
         if place.now < place.kept {
             turn.0 = Some(self.follow(&items, place).await?);
-            return Ok(Step::Moved(items.len()));
+            return Ok(Step::Moved { items: items.len(), changes: 0 });
         }
-        let next = match self.apply(&items, place).await {
-            Ok(next) => Some(next),
-            Err(HandleError::Overtaken) => None,
-            Err(_) => self.one_by_one(&items, place).await?,
+        let (next, changes) = match self.apply(&items, place).await {
+            Ok((next, changes)) => (Some(next), changes),
+            Err(HandleError::Overtaken) => (None, 0),
+            Err(_) => (self.one_by_one(&items, place).await?, 0),
         };
         if next.is_some() {
             turn.0 = next;
-            return Ok(Step::Moved(items.len()));
+            return Ok(Step::Moved { items: items.len(), changes });
         }
         if self.handler.keeps_memory() {
             let kept = self.records.position(self.handler.name()).await?;
@@ -274,20 +277,21 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         Ok(Place { now: theirs.last().map_or(place.kept, Item::position), ..place })
     }
 
-    async fn apply(&self, items: &[I], place: Place) -> Result<Place, HandleError> {
-        let Some(last) = items.last() else { return Ok(place) };
+    /// Where it is after these items, and how many rows they have changed.
+    async fn apply(&self, items: &[I], place: Place) -> Result<(Place, usize), HandleError> {
+        let Some(last) = items.last() else { return Ok((place, 0)) };
         let to = last.position();
         let unit = self.handler.handle(items).await?;
         if unit.is_empty() && to - place.kept < KEEP_EVERY {
             self.handler.committed(items);
-            return Ok(Place { now: to, ..place });
+            return Ok((Place { now: to, ..place }, 0));
         }
         let unit = unit.position(self.handler.name(), place.kept, to);
         let writes = unit.writes.len();
         match self.records.commit(unit).await? {
             Committed::Done => {
                 self.handler.committed(items);
-                Ok(Place::kept(to))
+                Ok((Place::kept(to), writes))
             }
             Committed::Conflict(write) if write == writes => Err(HandleError::Overtaken),
             Committed::Conflict(write) => {
@@ -312,7 +316,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
             match self.apply(std::slice::from_ref(item), place).await {
-                Ok(next) => return Ok(Some(next)),
+                Ok((next, _)) => return Ok(Some(next)),
                 Err(HandleError::Overtaken) => return Ok(None),
                 Err(HandleError::Port(error)) => return Err(error),
                 Err(HandleError::Rejected(reason)) if attempt == TRIES => return self.bury(item, place, reason).await,
@@ -337,7 +341,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
 
     /// Handles everything that is there now, unless another process of the same consumer does.
     pub async fn catch_up(&self) -> Result<(), PortError> {
-        while let Step::Moved(_) | Step::Overtaken = self.step().await? {}
+        while let Step::Moved { .. } | Step::Overtaken = self.step().await? {}
         Ok(())
     }
 
@@ -378,8 +382,11 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         match self.step().await? {
             Step::Idle(position) => return self.source.wait(position).await,
             Step::Overtaken if !self.handler.keeps_memory() => tokio::time::sleep(STAND_BY).await,
-            Step::Moved(items) if (CROWD..self.batch).contains(&items) => tokio::time::sleep(self.gathering).await,
-            Step::Moved(_) | Step::Overtaken => {}
+            Step::Moved { items, changes } if items < self.batch && items.max(changes) >= CROWD => {
+                let crowd = u32::try_from(items.max(changes)).unwrap_or(u32::MAX);
+                tokio::time::sleep(GATHERING.max(GATHERING_EACH.saturating_mul(crowd)).min(self.gathering)).await;
+            }
+            Step::Moved { .. } | Step::Overtaken => {}
         }
         Ok(())
     }

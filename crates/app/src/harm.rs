@@ -38,6 +38,11 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
+    /// How many there were.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen.load(Ordering::SeqCst)
+    }
+
     /// Harms the step with this number from now on counted from 0.
     pub(crate) fn strike(&self, step: usize, harm: Harm) {
         self.seen.store(0, Ordering::SeqCst);

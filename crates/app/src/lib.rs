@@ -21,6 +21,7 @@ pub mod notices;
 pub mod orders;
 pub mod pages;
 pub mod payments;
+mod qr;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;

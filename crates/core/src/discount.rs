@@ -32,7 +32,7 @@ impl Discount {
 }
 
 /// `amount * part / whole`, rounded down.
-fn share(amount: i64, part: i64, whole: i64) -> i64 {
+pub(crate) fn share(amount: i64, part: i64, whole: i64) -> i64 {
     let product = i128::from(amount) * i128::from(part);
     i64::try_from(product / i128::from(whole.max(1))).unwrap_or(0)
 }

@@ -64,6 +64,9 @@ fn is_all_back(hold: &Hold) -> bool {
     }
 }
 
+/// Days after their delivery within which goods may be sent back, where an order does not say otherwise.
+pub const USUAL_DAYS_TO_RETURN: u16 = 7;
+
 text_enum! {
     /// Where the goods of an order are.
     pub enum ShippingState {

@@ -8,6 +8,7 @@ use crate::events::TakenLine;
 use crate::ids::OfferNumber;
 use crate::ledger::Hold;
 use crate::money::Money;
+use crate::order::USUAL_DAYS_TO_RETURN;
 use crate::records::WrongValue;
 use crate::text_enum;
 
@@ -70,7 +71,11 @@ pub enum Step {
         tracking: String,
     },
     /// Its goods are with the buyer.
-    Delivered,
+    Delivered {
+        /// Days within which they may be sent back.
+        #[serde(default = "usual_days_to_return")]
+        days_to_return: u16,
+    },
     /// The buyer wants to send goods back.
     ReturnRequested,
     /// The shop waits for them.
@@ -79,6 +84,11 @@ pub enum Step {
     ReturnRefused,
     /// They are back.
     ReturnReceived,
+}
+
+/// What was announced before shops could say something else.
+fn usual_days_to_return() -> u16 {
+    USUAL_DAYS_TO_RETURN
 }
 
 text_enum! {
@@ -156,7 +166,7 @@ impl Step {
             Self::Refunded { .. } => StepKind::Refunded,
             Self::RefundRefused => StepKind::RefundRefused,
             Self::Shipped { .. } => StepKind::Shipped,
-            Self::Delivered => StepKind::Delivered,
+            Self::Delivered { .. } => StepKind::Delivered,
             Self::ReturnRequested => StepKind::ReturnRequested,
             Self::ReturnApproved => StepKind::ReturnApproved,
             Self::ReturnRefused => StepKind::ReturnRefused,
@@ -201,5 +211,13 @@ mod tests {
         assert!(StepKind::ALL.into_iter().all(|kind| all.has(kind)));
         assert_eq!("".parse(), Ok(Unwritten::default()));
         assert!("shipping".parse::<Unwritten>().is_err());
+    }
+
+    #[test]
+    fn what_was_announced_before_means_the_usual_days() {
+        let delivered = |text| serde_json::from_str::<Step>(text).expect("a step");
+        assert_eq!(delivered(r#"{"step":"delivered"}"#), Step::Delivered { days_to_return: 7 });
+        let told = Step::Delivered { days_to_return: 14 };
+        assert_eq!(delivered(&serde_json::to_string(&told).expect("a text")), told);
     }
 }

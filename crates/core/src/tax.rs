@@ -9,7 +9,7 @@ use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
-use crate::discount::spread;
+use crate::discount::{share, spread};
 use crate::ids::OfferNumber;
 use crate::ledger::Hold;
 
@@ -89,12 +89,6 @@ impl std::iter::Sum for Tax {
     }
 }
 
-/// `part` of `whole` of an amount, rounded down.
-fn share(amount: i64, part: i64, whole: i64) -> i64 {
-    let product = i128::from(amount) * i128::from(part);
-    i64::try_from(product / i128::from(whole.max(1))).unwrap_or(0)
-}
-
 /// A line of an order, and what it costs after its share of the discount.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TaxedLine {
@@ -131,6 +125,11 @@ pub fn lines_of(hold: &Hold, untaxed: impl Fn(OfferNumber) -> bool) -> Vec<Taxed
 pub fn of_order(hold: &Hold, untaxed: impl Fn(OfferNumber) -> bool) -> Tax {
     let lines: Tax = lines_of(hold, untaxed).iter().map(|line| line.tax).sum();
     lines + of_shipping(hold, lines)
+}
+
+/// What of that which is left to pay is free of VAT, beside a gift card: as much as of the whole order, in proportion.
+pub fn free_to_pay(hold: &Hold, tax: Tax) -> i64 {
+    share(tax.tax_free, hold.due().amount, hold.total().amount)
 }
 
 /// What sending an order adds to the tax of its lines.

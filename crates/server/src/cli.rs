@@ -85,7 +85,7 @@ Files are UTF-8, with or without a byte order mark. What is new in a file is cre
 changed row by row before that, so import again what was interrupted: twice is once.
 The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product
 with an offer, by its SKU; what is not published, or has no count of units, becomes a draft; columns that mean nothing here are
-named. Prices are in --currency.
+named, and so are drafts of WooCommerce without a price and pictures by http, which are left out. Prices are in --currency.
 The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
 
 const EXPORT_HELP: &str = "\
@@ -99,7 +99,7 @@ paid, are not in the ledger. No names, addresses or e-mails, and no codes of vou
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ServeArguments {
     /// The folder of all data [default: ./firstcome-data].
     #[arg(long, value_name = "DIR")]

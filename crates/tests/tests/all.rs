@@ -24,6 +24,7 @@ mod letters;
 mod matrix;
 mod powercut;
 mod privacy;
+mod promises;
 mod protocol;
 mod races;
 mod recovery;

@@ -295,7 +295,7 @@ async fn what_is_anothers() {
         assert_eq!(theirs.bytes, none.bytes, "{path}");
         theirs.problem(404, "not_found");
     }
-    for path in ["/vouchers/{}", "/vouchers/{}/history"] {
+    for path in ["/vouchers/{}", "/vouchers/{}/history", "/vouchers/{}/qr.svg"] {
         sent(other.get(&path.replace("{}", &code))).await.problem(404, "not_found");
     }
     other.cancel("k", &order).await.expect("an answer").problem(404, "not_found");

@@ -88,6 +88,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/me/vouchers", Account),
     ("GET", "/vouchers/{code}", OwnerOrMerchant),
     ("GET", "/vouchers/{code}/history", OwnerOrMerchant),
+    ("GET", "/vouchers/{code}/qr.svg", OwnerOrMerchant),
     ("POST", "/vouchers/{code}/redeem", Merchant),
     ("POST", "/vouchers/{code}/refund", Owner),
     ("POST", "/admin/products", Seller),

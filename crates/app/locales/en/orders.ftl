@@ -68,6 +68,7 @@ voucher-state-USING = Partly used
 voucher-state-USED = Used
 voucher-state-EXPIRED = Expired
 voucher-state-CANCELED = Canceled
+voucher-qr = QR code of { $value }
 voucher-how-gift_card = Show this code at the till. You can spend the balance in parts.
 voucher-how-ticket = Show this code at the gate. It opens once.
 voucher-how-coupon = Show this code when you pay. It works once.

@@ -81,7 +81,21 @@ buy-ended = Ended
 login-to-buy = Log in to buy
 login-to-buy-hint = No account yet?
 noscript-offer = Your browser runs no scripts: reload the page to see the current stock, and at the opening to buy.
-limit-per-person = Limit per person
+conditions = Who can order
+condition-limit_per_person = Everyone may have { $count ->
+    [one] { $shown } unit
+   *[other] { $shown } units
+  }, over all of their orders
+condition-email_verified = Your e-mail address is verified
+condition-account_older_than_days = You signed up at least { $count ->
+    [one] { $shown } day
+   *[other] { $shown } days
+  } before you order
+signed-up-by-for-now = to order now: by { $value }
+signed-up-by-for-opening = to order at the opening: by { $value }
+condition-owns_product = You have bought { $value } and not given all of it back
+condition-owns_another = You have bought a certain other product and not given all of it back
+condition-identity_verified = Your identity is verified; one person has one such account
 units = { $count ->
     [one] { $shown } unit
    *[other] { $shown } units
@@ -94,8 +108,13 @@ visit-date = Visit date
 refunds = Refunds
 refund-policy-full_until_used = In full, as long as it is unused
 refund-policy-by_visit_date = By days before the visit
-refund-policy-withdrawal = Within 7 days of delivery
+refund-policy-withdrawal = In full until it is shipped, then when it is sent back
 refund-policy-none = No refunds
+returns = Sending back
+returns-within = { $count ->
+    [one] Within { $shown } day of delivery
+   *[other] Within { $shown } days of delivery
+  }
 duration-days = { $count ->
     [one] { $shown } day
    *[other] { $shown } days

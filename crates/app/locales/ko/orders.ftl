@@ -68,6 +68,7 @@ voucher-state-USING = 일부 사용
 voucher-state-USED = 사용 완료
 voucher-state-EXPIRED = 만료
 voucher-state-CANCELED = 취소됨
+voucher-qr = { $value }의 QR 코드
 voucher-how-gift_card = 계산할 때 이 코드를 보여 주세요. 잔액을 나누어 쓸 수 있습니다.
 voucher-how-ticket = 입장할 때 이 코드를 보여 주세요. 한 번 입장할 수 있습니다.
 voucher-how-coupon = 결제할 때 이 코드를 보여 주세요. 한 번 사용할 수 있습니다.

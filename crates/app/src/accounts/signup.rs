@@ -94,8 +94,9 @@ pub(super) async fn post(
         let (user_id, account) = person.unit(&ports.keys, ports.random.as_ref(), now);
         let mut unit = Unit::new().update(&proof);
         unit.append(account);
-        unit.append(accounts.consents_of_new(user_id, value.consents.as_ref(), now));
+        unit.append(accounts.consents_of_new(user_id, value.email.as_str(), value.consents.as_ref(), now));
         if ports.records.commit(unit).await? == Committed::Done {
+            accounts.mails.wake();
             return Ok((StatusCode::CREATED, Json(SignedUp { user_id })));
         }
     }

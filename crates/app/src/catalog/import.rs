@@ -8,7 +8,7 @@ use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Query, Record as _, RecordsExt, Stored};
 
 use super::offer::{NewOffer, OfferEdit, broken};
-use super::product::NewProduct;
+use super::product::{NewProduct, Promises};
 use super::store::{Catalog, OfferRow, ProductRow, TRIES};
 use crate::http::{Outcome, Problem};
 
@@ -52,7 +52,7 @@ impl Catalog {
             let product = named_as(&present, new.clone())?;
             return self.check_change(&present.record, &product).await;
         }
-        self.is_to_come(&new.clone().into_product(ProductId::NIL)?)
+        self.is_to_come(&new.clone().into_product(ProductId::NIL, self.ports.promises)?)
     }
 
     /// Creates the product with this `sku`, or makes the one that is there as this says.
@@ -170,11 +170,14 @@ impl Catalog {
 }
 
 /// What the file says of a product that is there: one that was found by its id goes on without a `sku`, and
-/// one of which the file does not say where it is found stays there.
+/// one of which the file does not say where it is found stays there, and a gift card keeps its days, whatever the shop
+/// promises of new ones.
 fn named_as(present: &Stored<ProductRow>, new: NewProduct) -> Outcome<Product> {
-    let Product { sku, categories, .. } = &present.record.product.0;
+    let Product { sku, categories, valid_for_days, .. } = &present.record.product.0;
     let categories = new.categories.or_else(|| Some(categories.clone()));
-    NewProduct { sku: sku.clone(), categories, ..new }.into_product(present.record.product_id)
+    let usual = Promises::default();
+    let promises = Promises { gift_card_days: valid_for_days.unwrap_or(usual.gift_card_days), ..usual };
+    NewProduct { sku: sku.clone(), categories, ..new }.into_product(present.record.product_id, promises)
 }
 
 /// Takes a row as it is now, and again when it turns out that somebody else was faster: then it is there, or another.

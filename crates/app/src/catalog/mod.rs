@@ -51,7 +51,7 @@ pub use export::ExportedCatalogue;
 pub use images::ImageOptions;
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
-pub use product::NewProduct;
+pub use product::{NewProduct, Promises};
 pub use store::{Catalog, OfferRow};
 pub use together::Together;
 
@@ -92,6 +92,8 @@ pub struct Ports {
     pub images: ImageOptions,
     /// How often a person is told that one product can be had: once in such a time.
     pub wish_pause: Duration,
+    /// What products promise where their seller does not say.
+    pub promises: Promises,
 }
 
 /// Makes the role. Returns when the ledger has the terms of every offer.

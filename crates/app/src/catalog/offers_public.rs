@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt, Stored};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, Stored};
 use firstcome_core::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -125,11 +125,11 @@ impl Catalog {
         }
         query = self.in_category(query, filters.category.as_deref()).await?;
         query = self.with_words(query, filters.q.as_deref()).await?;
-        let _turn = self.turn(&query).await?;
+        let turn = self.turn(&query).await?;
         let mut items = Vec::new();
         let mut last = None;
         for _ in 0..MOST_SCANS {
-            let mut rows = self.ports.records.list::<OfferRow>(query.clone()).await?;
+            let mut rows = self.found::<OfferRow>(query.clone(), turn.as_ref()).await?;
             self.drop_gone(rows.iter_mut().map(|row| &mut row.record.offer.0.product)).await?;
             let full = rows.len() == query.limit as usize;
             for Stored { record: row, .. } in rows {
@@ -153,6 +153,6 @@ impl Catalog {
         let ledger = self.state(row.offer_id).await?;
         let now = self.ports.clock.now();
         let state = OfferState::of(&row.offer.0, ledger.as_ref().is_some_and(|state| state.offer.frozen), now);
-        Ok((state, OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), now)))
+        Ok((state, OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.promises, now)))
     }
 }

@@ -2,6 +2,7 @@
 
 use firstcome_core::ids::{CategoryId, ProductId};
 use firstcome_core::money::Money;
+use firstcome_core::order::USUAL_DAYS_TO_RETURN;
 use firstcome_core::product::{Discount, Product, ProductKind};
 use firstcome_core::voucher::MAX_FACE;
 use garde::Validate;
@@ -11,8 +12,34 @@ use utoipa::ToSchema;
 use super::fields;
 use crate::http::{Problem, lines, one_line, some_text};
 
-/// Days that a gift card, ticket or coupon is valid when the seller does not say: five years.
+/// Days that a ticket or coupon is valid when the seller does not say: five years.
 const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
+
+/// What the shop promises where a seller does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Promises {
+    /// Days that a gift card is valid.
+    pub gift_card_days: u32,
+    /// Days after their delivery within which goods may be sent back.
+    pub days_to_return: u16,
+}
+
+impl Default for Promises {
+    fn default() -> Self {
+        Self { gift_card_days: DEFAULT_VALID_FOR_DAYS, days_to_return: USUAL_DAYS_TO_RETURN }
+    }
+}
+
+impl Promises {
+    /// Days that a unit of a product is valid.
+    fn valid_for_days(self, kind: ProductKind) -> Option<u32> {
+        match kind {
+            ProductKind::Goods => None,
+            ProductKind::GiftCard => Some(self.gift_card_days),
+            ProductKind::Ticket | ProductKind::Coupon => Some(DEFAULT_VALID_FOR_DAYS),
+        }
+    }
+}
 
 /// A new product.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
@@ -47,7 +74,7 @@ pub struct NewProduct {
     #[garde(inner(custom(fields::positive)))]
     #[schema(value_type = Option<Object>)]
     pub face_value: Option<Money>,
-    /// Gift card, ticket, coupon: days from delivery until it expires.
+    /// Gift card, ticket, coupon: days from delivery until it expires; those of the shop if left out.
     #[serde(default)]
     #[garde(inner(range(min = 1, max = 36_500)))]
     pub valid_for_days: Option<u32>,
@@ -73,8 +100,7 @@ pub struct NewProduct {
 
 impl NewProduct {
     /// The product, when its fields fit its kind.
-    pub fn into_product(self, product_id: ProductId) -> Result<Product, Problem> {
-        let digital = self.kind != ProductKind::Goods;
+    pub fn into_product(self, product_id: ProductId, promises: Promises) -> Result<Product, Problem> {
         let product = Product {
             product_id,
             sku: self.sku,
@@ -84,7 +110,7 @@ impl NewProduct {
             image_url: self.image_url,
             tax_free: self.tax_free,
             face_value: self.face_value,
-            valid_for_days: self.valid_for_days.or_else(|| digital.then_some(DEFAULT_VALID_FOR_DAYS)),
+            valid_for_days: self.valid_for_days.or_else(|| promises.valid_for_days(self.kind)),
             visit_date: self.visit_date,
             discount: self.discount,
             minimum_amount: self.minimum_amount,

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::product::ProductKind;
-use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _};
 use serde::Deserialize;
 
 use super::Catalog;
@@ -70,8 +70,8 @@ impl Catalog {
         let query = of_kinds(query, filters.kind.as_deref())?;
         let query = self.in_category(query, filters.category.as_deref()).await?;
         let query = self.with_words(query, filters.q.as_deref()).await?;
-        let _turn = self.turn(&query).await?;
-        let mut rows = self.ports.records.list::<ProductRow>(query).await?;
+        let turn = self.turn(&query).await?;
+        let mut rows = self.found::<ProductRow>(query, turn.as_ref()).await?;
         self.drop_gone(rows.iter_mut().map(|row| &mut row.record.product.0)).await?;
         Ok(page.page(rows, |row| sort.place(&row.record), |row| row.record.product.0.into()))
     }

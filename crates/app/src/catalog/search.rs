@@ -4,14 +4,15 @@
 //! beside a Korean letter, because people put blanks there or leave them out. A word of a question is folded the same way and
 //! looked for as a part of it, so that the beginning or the middle of a word finds it too. All words must be there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::CategoryId;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::{OfferInfo, Product};
-use firstcome_core::records::{Comparison, Query, Record as _, RecordsExt as _, Stored, Table, Unit};
-use tokio::sync::SemaphorePermit;
+use firstcome_core::records::{Comparison, Query, Record, RecordsExt as _, Stored, Table, Unit};
+use tokio::sync::OwnedSemaphorePermit;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Catalog;
@@ -36,6 +37,9 @@ const BEFORE_TOKEN: char = '\t';
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Rows that are brought up to date in one commit.
 const PAGE: u32 = 500;
+
+/// A turn to search.
+pub(super) type Turn = Arc<OwnedSemaphorePermit>;
 
 /// A text as it is compared.
 pub(super) fn folded(text: &str) -> String {
@@ -105,16 +109,26 @@ fn words(question: &str) -> Outcome<Vec<String>> {
 
 impl Catalog {
     /// Waits for a turn to search, if a query has words or many categories; too many who search are refused.
-    pub(super) async fn turn(&self, query: &Query) -> Outcome<Option<SemaphorePermit<'_>>> {
+    pub(super) async fn turn(&self, query: &Query) -> Outcome<Option<Turn>> {
         if !is_search(query) {
             return Ok(None);
         }
-        let waited = tokio::time::timeout(PATIENCE, self.searches.acquire()).await;
+        let waited = tokio::time::timeout(PATIENCE, Arc::clone(&self.searches).acquire_owned()).await;
         let Ok(Ok(turn)) = waited else {
             let detail = "Others search at the moment; ask again, or for a category without words";
             return Err(Problem::new(ErrorCode::Overloaded).detail(detail));
         };
-        Ok(Some(turn))
+        Ok(Some(Arc::new(turn)))
+    }
+
+    /// The rows that a query finds, in a turn to search if it needs one.
+    pub(super) async fn found<R: Record>(&self, query: Query, turn: Option<&Turn>) -> Outcome<Vec<Stored<R>>> {
+        let records = Arc::clone(&self.ports.records);
+        let read = async move { records.list::<R>(query).await };
+        Ok(match turn {
+            None => read.await?,
+            Some(turn) => in_turn(Arc::clone(turn), read).await?,
+        })
     }
 
     /// Only what has every word of a question in it, or is in one of few categories that have it in their names; everything
@@ -134,6 +148,18 @@ impl Catalog {
             query.filter("search", Comparison::HasOneOf(parts))
         }))
     }
+}
+
+/// Reads to the end, and keeps the turn for so long: who hangs up ends no read.
+async fn in_turn<T: Send + 'static>(
+    turn: Turn,
+    read: impl Future<Output = Result<T, PortError>> + Send + 'static,
+) -> Result<T, PortError> {
+    let read = tokio::spawn(async move {
+        let _held = turn;
+        read.await
+    });
+    read.await.unwrap_or_else(|error| Err(PortError::Unavailable(format!("a search: {error}"))))
 }
 
 /// Whether a query looks for words, which no token is, or for many categories.
@@ -207,6 +233,24 @@ mod tests {
         }
         assert_eq!(folded(" Gift  card\t50,000 "), "gift card 50,000", "other words stay apart");
         assert_ne!(folded("gift card"), folded("giftcard"));
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_its_read_also_when_nobody_waits() {
+        let searches = Arc::new(tokio::sync::Semaphore::new(1));
+        let turn = Arc::clone(&searches).acquire_owned().await.expect("open");
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let request = tokio::spawn(in_turn(Arc::new(turn), async move {
+            begun.send(()).expect("the test waits");
+            ended.await.map_err(|_| PortError::Overloaded)
+        }));
+        begins.await.expect("it reads");
+        request.abort();
+        assert!(request.await.expect_err("nobody waits").is_cancelled());
+        assert_eq!(searches.available_permits(), 0);
+        end.send(()).expect("it still reads");
+        let _next = searches.acquire().await.expect("open");
     }
 
     #[test]

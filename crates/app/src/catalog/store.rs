@@ -1,5 +1,7 @@
 //! The rows of products and offers, and the way from a row to the ledger.
 
+use std::sync::Arc;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{ImageId, OfferId, OfferNumber, ProductId};
@@ -9,9 +11,11 @@ use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
+use parking_lot::RwLock;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::Ports;
+use super::categories::Tree;
 use super::images;
 use super::offer::{NewOffer, terms};
 use super::product::NewProduct;
@@ -120,13 +124,15 @@ pub struct Catalog {
     pub(super) ports: Ports,
     /// One search at a time: those who look for what is not there go through everything, and must not take the processor
     /// from those who buy.
-    pub(super) searches: Semaphore,
+    pub(super) searches: Arc<Semaphore>,
     /// Pictures that arrive at the same time: so many are in the memory.
-    pub(super) uploads: Semaphore,
+    pub(super) uploads: Arc<Semaphore>,
     /// One picture is read at a time.
-    pub(super) pictures: Semaphore,
+    pub(super) pictures: Arc<Semaphore>,
     /// Who changes the categories, which are one row.
     pub(super) tree_changes: Mutex<()>,
+    /// The categories as they were read last, with the version of their row.
+    pub(super) tree: RwLock<Option<(i64, Arc<Tree>)>>,
 }
 
 /// Gives the ledger the terms of an offer; drafts are not its business.
@@ -144,8 +150,8 @@ pub(super) fn busy() -> Problem {
 impl Catalog {
     /// The catalog over its ports.
     pub fn new(ports: Ports) -> Self {
-        let (searches, pictures) = (Semaphore::new(1), Semaphore::new(1));
-        Self { ports, searches, uploads: Semaphore::new(UPLOADS), pictures, tree_changes: Mutex::new(()) }
+        let [searches, uploads, pictures] = [1, UPLOADS, 1].map(|places| Arc::new(Semaphore::new(places)));
+        Self { ports, searches, uploads, pictures, tree_changes: Mutex::new(()), tree: RwLock::default() }
     }
 
     pub(super) async fn product(&self, id: ProductId) -> Outcome<Stored<ProductRow>> {
@@ -167,7 +173,8 @@ impl Catalog {
     pub(super) async fn view(&self, mut row: OfferRow) -> Outcome<OfferView> {
         self.drop_gone(std::iter::once(&mut row.offer.0.product)).await?;
         let ledger = self.state(row.offer_id).await?;
-        Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), self.ports.clock.now()))
+        let Ports { promises, clock, .. } = &self.ports;
+        Ok(OfferView::new(row.offer.0, row.initial_stock, ledger.as_ref(), *promises, clock.now()))
     }
 
     pub(super) async fn state(&self, offer: OfferId) -> Outcome<Option<LedgerState>> {
@@ -182,7 +189,7 @@ impl Catalog {
     /// Creates a product.
     pub async fn create_product(&self, new: NewProduct) -> Outcome<Product> {
         let now = self.ports.clock.now();
-        let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)))?;
+        let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)), self.ports.promises)?;
         self.is_to_come(&product)?;
         self.check_categories(&product).await?;
         self.check_image(product.image_url.as_deref()).await?;

@@ -22,6 +22,7 @@ use crate::consumer::Consumer;
 use crate::http::{Outcome, Problem};
 
 mod listing;
+mod promises;
 
 pub(super) struct Shop {
     pub(super) catalog: Catalog,
@@ -44,6 +45,7 @@ impl Shop {
             random: Arc::new(TestRandom::seeded(1)),
             time_zone: jiff::tz::TimeZone::UTC,
             wish_pause: std::time::Duration::from_hours(24),
+            promises: super::Promises::default(),
             images: super::ImageOptions { quota: 100_000, ..super::ImageOptions::default() },
         };
         let terms = super::terms::consumer(&ports);

@@ -43,7 +43,7 @@ impl Together<'_> {
     /// Adds a product.
     pub fn product(&mut self, new: NewProduct) -> Outcome<Product> {
         let random = random_bytes(&*self.catalog.ports.random);
-        let product = new.into_product(ProductId::at(self.now, random))?;
+        let product = new.into_product(ProductId::at(self.now, random), self.catalog.ports.promises)?;
         self.catalog.is_to_come(&product)?;
         let unit = std::mem::take(&mut self.unit);
         self.unit = unit.insert(&product_row(&product, self.now)).event(&saved(&product), self.now);

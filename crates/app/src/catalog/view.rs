@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::adjustments::AdjustmentView;
+use super::product::Promises;
 
 text_enum! {
     /// Where an offer stands.
@@ -124,6 +125,9 @@ pub(super) struct OfferView {
     hold_for_seconds: u32,
     #[schema(value_type = String)]
     refund_policy: RefundPolicy,
+    /// Goods: days after their delivery within which they may be sent back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days_to_return: Option<u16>,
     /// What a buyer must be or have, all of these; an order of anyone else is `not_eligible`.
     #[schema(value_type = Vec<Object>)]
     conditions: Vec<Condition>,
@@ -144,10 +148,17 @@ pub(super) struct SellerOfferView {
 
 impl OfferView {
     /// `initial_stock` stands in until the ledger knows the offer.
-    pub(super) fn new(info: OfferInfo, initial_stock: u64, ledger: Option<&LedgerState>, now: Time) -> Self {
+    pub(super) fn new(
+        info: OfferInfo,
+        initial_stock: u64,
+        ledger: Option<&LedgerState>,
+        promises: Promises,
+        now: Time,
+    ) -> Self {
         let waiting = Stock { stock: initial_stock, ..Stock::default() };
         let units = ledger.map_or(waiting, |state| state.offer.stock);
         let frozen = ledger.is_some_and(|state| state.offer.frozen);
+        let is_goods = info.product.kind == ProductKind::Goods;
         Self {
             offer_id: info.offer_id,
             state: OfferState::of(&info, frozen, now),
@@ -165,6 +176,7 @@ impl OfferView {
             max_per_order: info.max_per_order,
             hold_for_seconds: info.hold_for_seconds,
             refund_policy: info.refund_policy,
+            days_to_return: is_goods.then_some(promises.days_to_return),
             conditions: info.conditions,
             server_time: now,
         }

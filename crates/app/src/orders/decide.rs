@@ -130,7 +130,7 @@ impl Orders {
         let mut asked: HashMap<OfferNumber, u32> = HashMap::new();
         for LineRequest { offer_id, quantity } in lines {
             let number = offer_id.number();
-            let is_known = self.facts.numbered(number).is_some_and(|facts| facts.offer == *offer_id);
+            let is_known = self.facts.read(number, |facts| facts.offer) == Some(*offer_id);
             let of_order = super::books::sold_lines(&books.hold).iter().any(|line| line.offer == number);
             if !is_known || !of_order {
                 return Err(wrong(format!("{offer_id} is not in this order")));

@@ -138,13 +138,13 @@ impl Facts {
     /// Returns when what the catalogue said up to this version of an offer's terms is known. What the ledger sells under is
     /// announced, and so on its way here.
     pub(super) async fn heard(&self, offer: OfferNumber, version: u32) -> Result<(), PortError> {
-        let is_heard =
-            || self.numbered(offer).is_some_and(|facts| facts.heard_version.is_some_and(|heard| heard >= version));
+        let heard_of = || self.read(offer, |facts| facts.heard_version);
+        let is_heard = || heard_of().flatten().is_some_and(|heard| heard >= version);
         if is_heard() {
             return Ok(());
         }
         self.catalog.catch_up().await?;
-        let is_old = self.numbered(offer).is_some_and(|facts| facts.heard_version.is_none());
+        let is_old = heard_of() == Some(None);
         let since = Instant::now();
         while !is_old && !is_heard() {
             if !self.catalog.look_again(since).await? {
@@ -156,17 +156,22 @@ impl Facts {
 
     /// The offer of this number, if it is known.
     pub(super) fn numbered(&self, number: OfferNumber) -> Option<OfferFacts> {
-        self.offers.read().get(&number).map(|(_, facts)| facts.clone())
+        self.read(number, OfferFacts::clone)
+    }
+
+    /// What is wanted of the offer of this number, if it is known.
+    pub(super) fn read<T>(&self, number: OfferNumber, wanted: impl FnOnce(&OfferFacts) -> T) -> Option<T> {
+        self.offers.read().get(&number).map(|(_, facts)| wanted(facts))
     }
 
     /// Whether nothing of what the offer of this number sells is ever taxed.
     pub(super) fn is_untaxed(&self, number: OfferNumber) -> bool {
-        self.numbered(number).is_some_and(|facts| facts.kind.is_untaxed())
+        self.read(number, |facts| facts.kind.is_untaxed()).unwrap_or(false)
     }
 
     /// Whether it is known that the offer of this number sells goods.
     pub(super) fn is_goods(&self, number: OfferNumber) -> bool {
-        self.numbered(number).is_some_and(|facts| facts.kind == ProductKind::Goods)
+        self.read(number, |facts| facts.kind == ProductKind::Goods).unwrap_or(false)
     }
 
     /// The offers that sell a product.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::ids::OrderId;
+use firstcome_core::ids::{OfferId, OrderId};
 use firstcome_core::ledger::Hold;
 
 use super::Orders;
@@ -45,7 +45,7 @@ impl Orders {
     /// The order as people see it, by what the ledger knows.
     pub(super) fn view(&self, hold: &Hold) -> OrderView {
         let number = hold.order.home();
-        let offer = self.facts.numbered(number).map_or(firstcome_core::ids::OfferId::NIL, |facts| facts.offer);
+        let offer = self.facts.read(number, |facts| facts.offer).unwrap_or(OfferId::NIL);
         OrderView::of(hold, offer, |line| self.facts.is_untaxed(line))
     }
 }

@@ -13,9 +13,6 @@ use jiff::tz::TimeZone;
 use super::books::{Books, SoldLine, sold_lines};
 use super::terms::RefundTerms;
 
-/// Days after the delivery of goods within which they may be sent back, whatever the reason.
-pub(super) const DAYS_TO_RETURN: u32 = 7;
-
 /// What goes back for some units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Due {

@@ -180,10 +180,11 @@ impl Orders {
         let taxed = lines_of(hold, |offer| books.is_tax_free(offer));
         let lines = sold_lines(hold).into_iter().zip(taxed);
         let line = |(sold, taxed): (SoldLine, TaxedLine)| {
-            let facts = self.facts.numbered(sold.offer);
+            let known = self.facts.read(sold.offer, |facts| (facts.offer, facts.name.clone()));
+            let (offer_id, name) = known.unwrap_or((OfferId::NIL, None));
             ReceiptLine {
-                offer_id: facts.as_ref().map_or(OfferId::NIL, |facts| facts.offer),
-                name: facts.and_then(|facts| facts.name),
+                offer_id,
+                name,
                 quantity: sold.quantity,
                 unit_price: sold.unit_price,
                 amount: Money::new(taxed.amount, currency),

@@ -96,7 +96,9 @@ impl Orders {
                 carrier: parcel.carrier.clone().unwrap_or_default(),
                 tracking: parcel.tracking.clone().unwrap_or_default(),
             }),
-            StepKind::Delivered => parcel.delivered_at.map(|_| Step::Delivered),
+            StepKind::Delivered => {
+                parcel.delivered_at.map(|_| Step::Delivered { days_to_return: hold.days_to_return() })
+            }
             StepKind::ReturnRequested => returning.map(|_| Step::ReturnRequested),
             StepKind::ReturnApproved => returning?.approved_at.map(|_| Step::ReturnApproved),
             StepKind::ReturnRefused => returning?.refusal.as_ref().map(|_| Step::ReturnRefused),

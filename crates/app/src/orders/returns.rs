@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -22,13 +21,11 @@ use super::admin::SoldOrder;
 use super::books::{AfterSale, Books};
 use super::cancel::{CancelRequest, Response as Canceled, wrong_state};
 use super::decide::{LineRequest, policy_of, some_lines};
-use super::policy::{self, DAYS_TO_RETURN};
+use super::policy;
 use super::refund::{SENT_BACK, Taken};
-use super::shipping::{Returning, ShippingView};
+use super::shipping::{Returning, ShippingView, return_until};
 use super::terms::RefundTerms;
 use crate::http::{Body, Buyer, IdempotencyKey, NoBody, Operator, Outcome, Path, one_line};
-
-const DAY: Duration = Duration::from_hours(24);
 
 /// What a buyer sends back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -56,7 +53,7 @@ pub(super) struct Response {
     shipping: Option<ShippingView>,
 }
 
-/// Asks to send delivered goods back, within seven days. `refund` is null until they are received.
+/// Asks to send delivered goods back, until `shipping.return_until`. `refund` is null until they are received.
 #[utoipa::path(
     post, path = "/api/v1/orders/{id}/return", tag = "orders", request_body = Request,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
@@ -107,9 +104,10 @@ impl Orders {
     ) -> Outcome<()> {
         books.moves(ShippingState::Delivered, ShippingState::ReturnRequested)?;
         let delivered_at = books.after.parcel.0.delivered_at.unwrap_or(now);
-        if now >= delivered_at + DAY * DAYS_TO_RETURN {
-            let why = format!("Goods can be sent back within {DAYS_TO_RETURN} days of their delivery");
-            return Err(wrong_state(&books.hold, &why).with("delivered_at", delivered_at));
+        let until = return_until(&books.hold, delivered_at);
+        if now >= until {
+            let problem = wrong_state(&books.hold, "The time to send it back is over");
+            return Err(problem.with("delivered_at", delivered_at).with("return_until", until));
         }
         let lines = match &request.lines {
             Some(lines) => self.lines_of(books, lines)?,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -86,6 +87,10 @@ pub struct ShippingView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     delivered_at: Option<Time>,
+    /// Until when the buyer may ask to send it back; only while nobody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    return_until: Option<Time>,
     /// What the buyer wants to send back, or has.
     #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
     returning: Option<ReturnView>,
@@ -118,6 +123,11 @@ pub(super) fn has_goods(hold: &Hold) -> bool {
     is_sold && hold.facts.as_ref().is_some_and(|facts| facts.address.is_some())
 }
 
+/// Until when goods of an order may be sent back that were delivered at this time: as it was promised when it was placed.
+pub(super) fn return_until(hold: &Hold, delivered_at: Time) -> Time {
+    delivered_at + Duration::from_hours(24) * u32::from(hold.days_to_return())
+}
+
 /// Whether nothing is left of an order that was sold, on any of its lines.
 fn is_over(hold: &Hold) -> bool {
     matches!(OrderState::of(hold), OrderState::Canceled | OrderState::Returned)
@@ -141,7 +151,9 @@ impl ShippingView {
             refusal: returning.refusal,
         });
         let state = shipping.unwrap_or(ShippingState::Preparing);
-        Some(Self { state, carrier, tracking, shipped_at, delivered_at, returning })
+        let arrived = delivered_at.filter(|_| state == ShippingState::Delivered);
+        let return_until = arrived.map(|delivered_at| return_until(hold, delivered_at));
+        Some(Self { state, carrier, tracking, shipped_at, delivered_at, return_until, returning })
     }
 }
 
@@ -218,7 +230,7 @@ pub(super) async fn deliver(
         .step(&hold, |books, now| {
             books.moves(ShippingState::Shipping, ShippingState::Delivered)?;
             books.after.parcel.0.delivered_at = Some(now);
-            books.told = Some(Step::Delivered);
+            books.told = Some(Step::Delivered { days_to_return: books.hold.days_to_return() });
             Ok(())
         })
         .await

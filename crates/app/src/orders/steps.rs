@@ -2,6 +2,7 @@
 //! which knows the address. What the ledger decides is read from its journal, so a sale is not slowed by what is told of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
@@ -19,7 +20,9 @@ use crate::role::Worker;
 /// What the journal tells.
 const OF_JOURNAL: [StepKind; 3] = [StepKind::Completed, StepKind::Unpaid, StepKind::Canceled];
 /// Journal entries that are told of in one commit.
-const BATCH: usize = 128;
+const BATCH: usize = 1_024;
+/// How long they may gather while many buy: no request waits for what a buyer is told.
+const GATHERING: Duration = Duration::from_millis(200);
 
 /// The worker that reads the journal; none where nobody is told what is in it.
 pub(super) fn worker(ports: &Ports, letters: &mut Letters) -> Option<Worker> {
@@ -30,7 +33,7 @@ pub(super) fn worker(ports: &Ports, letters: &mut Letters) -> Option<Worker> {
 pub(super) fn consumer(ports: &Ports) -> Arc<Consumer<JournalEntry, FromJournal>> {
     let handler = FromJournal { ports: ports.clone() };
     let consumer = Consumer::new(Journal(ports.ledger.clone()), &ports.records, &ports.clock, handler);
-    Arc::new(consumer.in_batches_of(BATCH))
+    Arc::new(consumer.in_batches_of(BATCH).gathering(GATHERING))
 }
 
 /// What is announced of an order.
@@ -53,8 +56,9 @@ impl Handler<JournalEntry> for FromJournal {
         let (now, mut unit) = (self.ports.clock.now(), Unit::new());
         let is_news = |entry: &&JournalEntry| now.since(entry.record.at) < NEWS && !entry.record.offer.is_account();
         for JournalEntry { record, .. } in items.iter().filter(is_news) {
-            for event in &record.events {
-                if let Some(event) = self.step(record.offer, event).await? {
+            for (seq, event) in record.numbered() {
+                let created = || Hold::created_by(event, seq, record.at);
+                if let Some(event) = self.step(record.offer, event, created).await? {
                     unit = unit.event(&event, record.at);
                 }
             }
@@ -64,8 +68,14 @@ impl Handler<JournalEntry> for FromJournal {
 }
 
 impl FromJournal {
-    /// What an event means for a buyer. The home offer speaks for all lines.
-    async fn step(&self, offer: OfferNumber, event: &Event) -> Result<Option<RoleEvent>, HandleError> {
+    /// What an event means for a buyer. The home offer speaks for all lines. What the event itself says of the order the
+    /// ledger is not asked for.
+    async fn step(
+        &self,
+        offer: OfferNumber,
+        event: &Event,
+        created: impl FnOnce() -> Option<Hold>,
+    ) -> Result<Option<RoleEvent>, HandleError> {
         let (order, kind) = match event {
             Event::Sold(granted) => (granted.order, StepKind::Completed),
             Event::Committed { order, .. } => (*order, StepKind::Completed),
@@ -78,7 +88,10 @@ impl FromJournal {
         if order.home() != offer || self.ports.unwritten.has(kind) {
             return Ok(None);
         }
-        let hold = self.ports.ledger.known(order).await?;
+        let hold = match created() {
+            None => self.ports.ledger.known(order).await?,
+            created => created,
+        };
         let hold = hold.ok_or_else(|| HandleError::Rejected(format!("{order} has no hold")))?;
         let step = match kind {
             StepKind::Completed => Step::completed(&hold),

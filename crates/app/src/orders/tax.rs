@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use firstcome_core::ids::{AddressId, OfferNumber};
 use firstcome_core::ledger::{Facts as OrderFacts, Hold, TaxFacts};
 use firstcome_core::money::{Currency, Money};
+use firstcome_core::order::USUAL_DAYS_TO_RETURN;
 use firstcome_core::ports::{PortError, Records};
 use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _};
@@ -17,7 +18,6 @@ use super::Orders;
 use super::books::sold_lines;
 use super::facts::OfferFacts;
 use super::place::MAX_LINES;
-use super::policy::share;
 use super::view::MoneySchema;
 
 /// What the shop is on receipts, and what it counts with.
@@ -35,13 +35,16 @@ pub struct ShopTerms {
     pub vat_percent: u8,
     /// What sending goods costs, once for an order.
     pub shipping: super::fee::Shipping,
+    /// Days after their delivery within which goods may be sent back.
+    pub days_to_return: u16,
 }
 
 impl Default for ShopTerms {
     fn default() -> Self {
         let name = "Firstcome".to_owned();
         let (vat_percent, shipping) = (USUAL_PERCENT, super::fee::Shipping::default());
-        Self { name, business_number: None, representative: None, address: None, vat_percent, shipping }
+        let days_to_return = USUAL_DAYS_TO_RETURN;
+        Self { name, business_number: None, representative: None, address: None, vat_percent, shipping, days_to_return }
     }
 }
 
@@ -67,12 +70,6 @@ impl TaxView {
     }
 }
 
-/// What of that which is left to pay is free of VAT, beside a gift card: as much as of the whole order, in proportion.
-pub(super) fn free_to_pay(hold: &Hold, tax: Tax) -> Money {
-    let (due, total) = (hold.due(), hold.total());
-    Money::new(share(tax.tax_free, due.amount.into(), total.amount.into()), total.currency)
-}
-
 /// What the lines of an order sell.
 pub(super) async fn kinds_of(
     records: &dyn Records,
@@ -93,6 +90,10 @@ impl Orders {
         let is_usual = free.is_empty() && percent == USUAL_PERCENT;
         let free = free.into_iter().map(|offer| offer.number).collect();
         let tax = (!is_usual).then_some(TaxFacts { percent, free });
-        (address.is_some() || tax.is_some()).then(|| Box::new(OrderFacts { address, tax, ..OrderFacts::default() }))
+        // Only goods have an address, and only they are sent back.
+        let days = self.ports.shop.days_to_return;
+        let days_to_return = (address.is_some() && days != USUAL_DAYS_TO_RETURN).then_some(days);
+        (address.is_some() || tax.is_some())
+            .then(|| Box::new(OrderFacts { address, tax, days_to_return, ..OrderFacts::default() }))
     }
 }

@@ -5,14 +5,14 @@ use firstcome_core::ids::{OfferId, OfferNumber, OrderId};
 use firstcome_core::ledger::{Hold, HoldState, ReleaseReason};
 use firstcome_core::money::Money;
 use firstcome_core::order::OrderState;
-use firstcome_core::tax::of_order;
+use firstcome_core::tax::{free_to_pay, of_order};
 use firstcome_core::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::fee::fee_of;
 use super::shipping::ShippingView;
-use super::tax::{TaxView, free_to_pay};
+use super::tax::TaxView;
 
 /// One line of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -149,7 +149,7 @@ impl OrderView {
             gift_card: hold.by_card().map(|part| money(part.amount)),
             to_pay: hold.by_card().map(|_| hold.due()),
             tax: TaxView::of(tax, hold.unit_price.currency),
-            to_pay_tax_free: hold.by_card().map(|_| free_to_pay(hold, tax)),
+            to_pay_tax_free: hold.by_card().map(|_| money(free_to_pay(hold, tax))),
             lines: lines.collect(),
             hold_expires_at: hold.state.is_open().then_some(hold.expires_at),
             created_at: hold.created_at,

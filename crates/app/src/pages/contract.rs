@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use firstcome_core::money::Money;
+use firstcome_core::product::Condition;
 use firstcome_core::time::Time;
 use serde::Deserialize;
 
@@ -94,6 +95,11 @@ pub(super) struct Offer {
     pub(super) max_per_order: Option<u32>,
     pub(super) hold_for_seconds: Option<u32>,
     pub(super) refund_policy: Option<String>,
+    /// Days after their delivery within which goods may be sent back.
+    pub(super) days_to_return: Option<u16>,
+    /// What a buyer must be or have.
+    #[serde(default)]
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl Offer {

@@ -114,7 +114,7 @@ macro_rules! counts {
         impl Count for $kind { fn count(self) -> i64 { i64::try_from(self).unwrap_or(i64::MAX) } }
     )*};
 }
-counts!(i64, u64, u32, usize);
+counts!(i64, u64, u32, u16, usize);
 
 impl<T: Count + Copy> Count for &T {
     fn count(self) -> i64 {

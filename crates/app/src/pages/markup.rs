@@ -55,6 +55,11 @@ impl Visitor {
         self.symbol("icon head-icon", name)
     }
 
+    /// A text for cameras; nothing when it is too long.
+    pub(super) fn qr(&self, text: &str) -> Markup {
+        Markup(crate::qr::svg(text).unwrap_or_default())
+    }
+
     /// The hidden field that every form needs.
     pub(super) fn csrf_field(&self) -> Markup {
         // The visitor's token was checked to be plain when it was read from the cookie.

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod buy;
 mod checkout;
+mod conditions;
 mod contract;
 mod cookies;
 mod devices;

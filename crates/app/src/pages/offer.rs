@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::api::{Call, segment};
+use super::conditions;
 use super::contract::Offer;
 use super::failure::Failure;
 use super::problem::Problem;
@@ -18,6 +19,8 @@ use super::visitor::Visitor;
 struct Page<'a> {
     page: &'a Visitor,
     offer: Offer,
+    /// What a buyer must be or have, in words.
+    conditions: Vec<String>,
     quantity: u32,
     shipping: Option<Shipping>,
     refusal: Option<String>,
@@ -44,9 +47,10 @@ pub(super) async fn render(
     refusal: Option<Problem>,
 ) -> Result<Response, Failure> {
     let offer: Offer = visitor.ask(Call::get(&format!("/offers/{}", segment(id)?))).await?;
+    let conditions = conditions::told(visitor, &offer).await;
     let shipping = Shipping::of(visitor, &offer, typed, refusal.as_ref()).await;
     let status = refusal.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let refusal = refusal.map(|problem| problem.message(visitor));
     let key = visitor.new_key();
-    Ok(html(visitor, status, &Page { page: visitor, offer, quantity, shipping, refusal, key }))
+    Ok(html(visitor, status, &Page { page: visitor, offer, conditions, quantity, shipping, refusal, key }))
 }

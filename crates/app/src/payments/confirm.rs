@@ -124,14 +124,25 @@ enum Checked {
 impl Payments {
     pub(super) async fn confirm(&self, confirmation: Confirmation) -> Outcome<Response> {
         let Ok(_place) = self.confirming.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
-        match self.pay(&confirmation).await {
-            Ok(payment) => answer(&payment.record),
-            // A request that came before is answered by what became of it, not by what would become of it now.
-            Err(problem) => match self.ports.records.load::<Payment>(confirmation.id).await? {
-                Some(payment) if payment.record.digest == confirmation.digest as i64 => answer(&payment.record),
-                Some(_) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
-                None => Err(problem),
-            },
+        let came = self.pay(&confirmation).await;
+        answer(&self.as_before(confirmation.id, confirmation.digest as i64, came).await?)
+    }
+
+    /// What came of a request. One that came before is answered by what became of it, not by what would become of it now.
+    pub(super) async fn as_before(
+        &self,
+        id: PaymentId,
+        digest: i64,
+        came: Outcome<Stored<Payment>>,
+    ) -> Outcome<Payment> {
+        let problem = match came {
+            Ok(payment) => return Ok(payment.record),
+            Err(problem) => problem,
+        };
+        match self.ports.records.load::<Payment>(id).await? {
+            Some(payment) if payment.record.digest == digest => Ok(payment.record),
+            Some(_) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            None => Err(problem),
         }
     }
 
@@ -277,8 +288,14 @@ pub(super) fn may_try_again(failed: usize) -> Outcome<()> {
     Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED))
 }
 
-pub(super) fn refused(code: &str, message: &str) -> Problem {
+fn refused(code: &str, message: &str) -> Problem {
     Problem::new(ErrorCode::PaymentFailed).detail(message).with("provider_code", code).with("provider_message", message)
+}
+
+/// What the buyer is told of an attempt that failed.
+pub(super) fn failed(payment: &Payment) -> Problem {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    refused(&text(&payment.code), &text(&payment.message)).with("payment_id", payment.payment_id)
 }
 
 /// What the buyer is told of an attempt.
@@ -288,10 +305,7 @@ fn answer(payment: &Payment) -> Outcome<Response> {
         PaymentState::Ready | PaymentState::InProgress | PaymentState::Unknown | PaymentState::Quarantined => {
             StatusCode::ACCEPTED
         }
-        PaymentState::Fail => {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            return Err(refused(&text(&payment.code), &text(&payment.message)).with("payment_id", payment.payment_id));
-        }
+        PaymentState::Fail => return Err(failed(payment)),
     };
     let view = View { payment_id: payment.payment_id, order_id: payment.order_id, state: payment.state };
     Ok((status, Json(view)).into_response())

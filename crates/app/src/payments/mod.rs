@@ -32,6 +32,7 @@ mod rows;
 mod settle;
 mod settlement;
 mod show;
+mod tax_free;
 #[cfg(test)]
 mod tests;
 mod toss;

@@ -179,7 +179,7 @@ impl Payments {
         all(refunds.into_iter().map(|refund| self.send_back(refund)), self.options.calls).await
     }
 
-    pub(super) async fn send_back(&self, refund: Stored<Refund>) -> Result<(), PortError> {
+    pub(super) async fn send_back(&self, mut refund: Stored<Refund>) -> Result<(), PortError> {
         let Some(payment) = self.ports.records.load::<Payment>(refund.record.payment_id).await? else {
             return self.quarantine(refund, "there is no such payment".to_owned()).await;
         };
@@ -194,8 +194,10 @@ impl Payments {
         if payment.record.is_transfer() && to.is_none() {
             return self.quarantine(refund, "nobody can tell any more where the deposit came from".to_owned()).await;
         }
-        let Refund { refund_id, reason, .. } = &refund.record;
         let tax_free = self.tax_free_of(&refund.record, &payment.record).await?;
+        // Kept with whatever comes of it: the next refund counts with what was told of this one.
+        refund.record.tax_free = (tax_free > 0).then_some(tax_free);
+        let Refund { refund_id, reason, .. } = &refund.record;
         let (key, money) = (&payment.record.payment_key, refund.record.money());
         match self.ports.provider.cancel(*refund_id, key, money, tax_free, reason, to.as_ref()).await {
             ProviderAnswer::Payment(said) => match movement(&said, &refund.record) {
@@ -207,23 +209,6 @@ impl Payments {
                 self.refused(refund, payment, format!("{code}: {message}")).await
             }
         }
-    }
-
-    /// What the provider is told is free of VAT of a refund: no more than it was told of the charge, and not as much again as
-    /// went back before.
-    async fn tax_free_of(&self, refund: &Refund, payment: &Payment) -> Result<i64, PortError> {
-        let Some(of_charge) = payment.tax_free else { return Ok(0) };
-        // Of a charge for which nothing was delivered all goes back.
-        let wanted = if refund.origin == Origin::Undeliverable { of_charge } else { refund.tax_free.unwrap_or(0) };
-        if wanted == 0 {
-            return Ok(0);
-        }
-        let others = refunds_of(&*self.ports.records, refund.order_id).await?;
-        let others = others.iter().map(|other| &other.record).filter(|other| other.refund_id != refund.refund_id);
-        let of_payment =
-            others.filter(|other| other.payment_id == refund.payment_id && other.state == RefundState::Done);
-        let back: i64 = of_payment.filter_map(|other| other.tax_free).sum();
-        Ok(wanted.min(refund.amount).min(of_charge.saturating_sub(back)).max(0))
     }
 
     /// Nothing could be delivered, it was decided, and in the same moment another process delivered: the money stays. One that

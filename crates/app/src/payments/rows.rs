@@ -123,7 +123,8 @@ record! {
         pub updated_at: Time,
         /// Minor units that went back to a gift card, beside the amount.
         pub to_card: Option<i64>,
-        /// Minor units of the amount that are free of VAT; none where none are.
+        /// Minor units of the amount that are free of VAT, as they were decided, and then as the provider was told them; none
+        /// where none are.
         pub tax_free: Option<i64>,
     }
     indexes [

@@ -77,7 +77,6 @@ pub struct Ports {
 /// The sandbox, shared by its endpoints.
 struct Sandbox {
     store: Store,
-    records: Arc<dyn Records>,
     faults: Faults,
     webhooks: Webhooks,
     secret_key: SecretString,
@@ -90,8 +89,7 @@ struct Sandbox {
 pub fn create(options: Options, ports: Ports) -> Role {
     let (webhooks, worker) = Webhooks::new(options.webhook_url, Arc::clone(&ports.clock));
     let sandbox = Arc::new(Sandbox {
-        store: Store::new(Arc::clone(&ports.records)),
-        records: ports.records,
+        store: Store::new(ports.records),
         faults: Faults::new(Arc::clone(&ports.random)),
         webhooks,
         secret_key: options.secret_key,

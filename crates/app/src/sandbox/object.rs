@@ -126,6 +126,13 @@ pub(super) fn korean_time(time: Time) -> String {
     format!("{}+09:00", jiff::tz::Offset::constant(9).to_datetime(second))
 }
 
+/// A moment that was written in Korean time, without its offset.
+pub(super) fn from_korean_time(written: &str) -> Option<Time> {
+    let local = written.parse::<jiff::civil::DateTime>().ok()?;
+    let timestamp = jiff::tz::Offset::constant(9).to_timestamp(local).ok()?;
+    Some(Time(timestamp.as_microsecond()))
+}
+
 impl<'a> PaymentObject<'a> {
     pub(super) fn of(payment: &'a SandboxPayment, view: View) -> Self {
         let shown = match view {

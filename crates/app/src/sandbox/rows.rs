@@ -187,6 +187,8 @@ record! {
         /// The idempotency key that it was asked for with.
         pub(super) issue_key: Option<String>,
         pub(super) cancels: Json<Vec<ReceiptCancel>>,
+        /// What of the amount is free of VAT; nothing when it was not said.
+        pub(super) tax_free: Option<i64>,
     }
     indexes [
         index "sandbox_receipts_by_order" ("order_id"),

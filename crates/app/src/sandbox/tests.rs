@@ -193,6 +193,25 @@ async fn canceled_in_parts() {
 }
 
 #[tokio::test]
+async fn a_part_is_free_of_vat_as_far_as_what_is_left_allows() {
+    let provider = Provider::start();
+    let body = json!({"orderId": ORDER, "amount": 1000, "taxFreeAmount": 400});
+    let paid = provider.call(Method::POST, "/v1/test/payments", None, body).await;
+    let payment = paid.json["paymentKey"].as_str().expect("a key");
+    provider.confirm(payment, "k", 1000).await;
+    let part = |free: i64| json!({"cancelReason": "r", "cancelAmount": 800, "taxFreeAmount": free});
+    for (key, free) in [("a", 199), ("b", 401)] {
+        assert_eq!(code(&provider.cancel(payment, key, part(free)).await), (400, "INVALID_REQUEST"), "{free}");
+    }
+    let untold = json!({"cancelReason": "r", "cancelAmount": 800});
+    assert_eq!(code(&provider.cancel(payment, "c", untold).await), (400, "INVALID_REQUEST"), "more than is taxable");
+    let first = provider.cancel(payment, "d", part(200)).await;
+    assert_eq!((first.status, &first.json["taxFreeAmount"]), (200, &json!(200)));
+    let rest = provider.cancel(payment, "e", json!({"cancelReason": "r"})).await;
+    assert_eq!((rest.status, &rest.json["cancels"][1]["taxFreeAmount"]), (200, &json!(200)));
+}
+
+#[tokio::test]
 async fn a_decline_stays() {
     let provider = Provider::start();
     let payment = provider.paid(1000).await;
@@ -309,12 +328,16 @@ async fn the_checkout_leads_back() {
 }
 
 async fn account(provider: &Provider, key: &str, due_in: u64) -> Answer {
+    account_with(provider, key, due_in, 0).await
+}
+
+async fn account_with(provider: &Provider, key: &str, due_in: u64, free: i64) -> Answer {
     let due = provider.clock.now() + Duration::from_secs(due_in);
     let korean = jiff::tz::Offset::constant(9)
         .to_datetime(jiff::Timestamp::from_second(due.as_secs()).expect("a time"))
         .to_string();
     let body = json!({"amount": 1000, "orderId": ORDER, "orderName": "Card", "customerName": "김민수", "bank": "88",
-        "dueDate": korean});
+        "dueDate": korean, "taxFreeAmount": free});
     provider.call(Method::POST, "/v1/virtual-accounts", Some(key), body).await
 }
 
@@ -352,6 +375,15 @@ async fn an_account_is_opened_paid_into_and_refunded() {
         (&refunded["refundStatus"], &refunded["refundReceiveAccount"]["accountNumber"]),
         (&json!("COMPLETED"), &json!("****89"))
     );
+}
+
+#[tokio::test]
+async fn an_account_keeps_what_is_free_of_vat() {
+    let provider = Provider::start();
+    assert_eq!(code(&account_with(&provider, "a", 600, 1001).await), (400, "INVALID_REQUEST"));
+    let opened = account_with(&provider, "b", 600, 400).await;
+    let said = (&opened.json["taxFreeAmount"], &opened.json["suppliedAmount"], &opened.json["vat"]);
+    assert_eq!(said, (&json!(400), &json!(545), &json!(55)));
 }
 
 #[tokio::test]
@@ -397,7 +429,7 @@ async fn a_cash_receipt_is_issued_and_lowered_once() {
     );
     assert_eq!(issued.json["customerIdentityNumber"], "****78");
     assert_eq!(issue("k", &body).await.text, issued.text);
-    let mut wrong = body;
+    let mut wrong = body.clone();
     wrong["customerIdentityNumber"] = json!("nobody");
     assert_eq!(code(&issue("w", &wrong).await), (400, "INVALID_REGISTRATION_NUMBER"));
     let path = format!("/v1/cash-receipts/{}/cancel", issued.json["receiptKey"].as_str().expect("a key"));
@@ -415,6 +447,14 @@ async fn a_cash_receipt_is_issued_and_lowered_once() {
     let path = format!("/v1/test/cash-receipts?orderId={ORDER}");
     let listed = provider.call(Method::GET, &path, None, Value::Null).await;
     assert_eq!((&listed.json["items"][0]["amount"], &listed.json["items"][0]["left"]), (&json!(1000), &json!(0)));
+    let mut free = body;
+    free["taxFreeAmount"] = json!(400);
+    assert_eq!(
+        (&issued.json["taxFreeAmount"], &issue("f", &free).await.json["taxFreeAmount"]),
+        (&json!(0), &json!(400))
+    );
+    free["taxFreeAmount"] = json!(1001);
+    assert_eq!(code(&issue("g", &free).await), (400, "INVALID_REQUEST"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod history;
 mod list;
 mod money_back;
 mod products;
+mod qr;
 mod redeem;
 mod store;
 mod take_back;
@@ -114,7 +115,8 @@ impl Workers {
             valid_again,
         };
         let journal = Journal(ports.ledger.clone());
-        let delivery = Arc::new(Consumer::new(journal, &ports.records, &ports.clock, handler));
+        let delivery = Consumer::new(journal, &ports.records, &ports.clock, handler).gathering(deliver::GATHERING);
+        let delivery = Arc::new(delivery);
         let handler = take_back::TakeBack { ports: ports.clone(), delivery: delivery.clone() };
         let decided = Topic { log: ports.events.clone(), name: topics::ORDERS };
         let taking_back = Arc::new(Consumer::new(decided, &ports.records, &ports.clock, handler));
@@ -142,6 +144,7 @@ fn routes() -> OpenApiRouter<Arc<Vouchers>> {
         .routes(routes!(list::get))
         .routes(routes!(get::get))
         .routes(routes!(history::get))
+        .routes(routes!(qr::get))
         .routes(routes!(redeem::post))
         .routes(routes!(money_back::post))
 }

@@ -14,6 +14,7 @@ use firstcome_core::ids::OrderId;
 use firstcome_core::money::Money;
 use firstcome_core::product::ProductKind;
 use firstcome_core::records::{Query, Record as _, RecordsExt as _};
+use firstcome_core::tax::lines_of;
 use firstcome_core::time::Time;
 use firstcome_core::voucher::VoucherState;
 use serde::Serialize;
@@ -115,7 +116,10 @@ impl Vouchers {
         }
         let percent = self.money_back.percent(card, self.given_up(card).await?, self.ports.clock.now())?;
         let bought = self.ports.ledger.find(card.order).await?;
-        if bought.is_some_and(|order| order.total().amount == 0) {
+        // Its own line counts, whatever else the order was paid for.
+        let is_free =
+            |order| lines_of(order, |_| true).iter().any(|line| line.offer == card.sold_by() && line.amount == 0);
+        if bought.as_ref().is_some_and(is_free) {
             return Err(Problem::new(ErrorCode::WrongState).detail("It was free; no money could go back for it"));
         }
         match account.take(&*self.ports.ledger, card.balance, name, Purpose::MoneyBack(percent)).await? {
@@ -131,10 +135,9 @@ impl Vouchers {
 impl Vouchers {
     /// Minor units of a card that were given up before: gone, but not spent.
     async fn given_up(&self, card: &Voucher) -> Outcome<i64> {
-        let movements = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id);
-        let movements = self.ports.records.every::<Movement>(movements).await?;
-        let given_up = movements.iter().filter(|row| row.record.kind == MovementKind::Refunded);
-        Ok(given_up.map(|row| row.record.amount).sum())
+        let given_up = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id).is("kind", MovementKind::Refunded);
+        let given_up = self.ports.records.every::<Movement>(given_up).await?;
+        Ok(given_up.iter().map(|row| row.record.amount).sum())
     }
 }
 

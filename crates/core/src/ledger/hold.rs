@@ -116,6 +116,10 @@ pub struct Facts {
     /// Minor units that sending its goods costs; none where it costs nothing.
     #[n(6)]
     pub shipping_fee: Option<i64>,
+    /// Days after their delivery within which its goods may be sent back; none where they are
+    /// [`crate::order::USUAL_DAYS_TO_RETURN`].
+    #[n(7)]
+    pub days_to_return: Option<u16>,
 }
 
 /// A hold. Kept small: at an opening there are hundreds of thousands in memory (see `docs/performance.md`).
@@ -324,6 +328,12 @@ impl Hold {
     /// Percent of VAT that its prices contain.
     pub fn vat_percent(&self) -> u8 {
         self.tax().map_or(crate::tax::USUAL_PERCENT, |tax| tax.percent)
+    }
+
+    /// Days after their delivery within which its goods may be sent back. Only meaningful on the home offer.
+    pub fn days_to_return(&self) -> u16 {
+        let facts = self.facts.as_ref();
+        facts.and_then(|facts| facts.days_to_return).unwrap_or(crate::order::USUAL_DAYS_TO_RETURN)
     }
 
     /// Whether its line on an offer was free of VAT when it was placed.

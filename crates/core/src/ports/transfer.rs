@@ -25,6 +25,8 @@ pub struct AccountRequest {
     pub order: OrderId,
     /// What must be deposited, to the unit.
     pub amount: Money,
+    /// Minor units of it that are free of VAT.
+    pub tax_free: i64,
     /// The code of the bank that it is to be at.
     pub bank: String,
     /// Who deposits.
@@ -61,6 +63,8 @@ pub struct ReceiptRequest {
     pub order: OrderId,
     /// What was paid.
     pub amount: Money,
+    /// Minor units of it that are free of VAT.
+    pub tax_free: i64,
     /// What it is for.
     pub kind: ReceiptKind,
     /// By what the tax office knows whose it is: the number of a phone, a card or a business.

@@ -192,11 +192,11 @@ fn facts() -> impl Strategy<Value = Facts> {
     let by_card = proptest::option::of(by_card);
     let tax = (any::<u8>(), vec(any::<u32>().prop_map(OfferNumber), 0..3));
     let tax = proptest::option::of(tax.prop_map(|(percent, free)| TaxFacts { percent, free }));
-    let shipping_fee = any::<Option<i64>>();
-    (address, coupon, vec(line(), 0..3), vec(returned, 0..3), by_card, tax, shipping_fee).prop_map(
-        |(address, coupon, other_lines, returns, by_card, tax, shipping_fee)| {
+    let terms = (any::<Option<i64>>(), any::<Option<u16>>());
+    (address, coupon, vec(line(), 0..3), vec(returned, 0..3), by_card, tax, terms).prop_map(
+        |(address, coupon, other_lines, returns, by_card, tax, (shipping_fee, days_to_return))| {
             let (address, coupon) = (address.map(AddressId), coupon.map(VoucherId));
-            Facts { address, coupon, other_lines, returns, by_card, tax, shipping_fee }
+            Facts { address, coupon, other_lines, returns, by_card, tax, shipping_fee, days_to_return }
         },
     )
 }

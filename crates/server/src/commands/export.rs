@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports};
+use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports, Promises};
 use firstcome_app::orders::OfferFacts;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::OfferNumber;
@@ -77,6 +77,7 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         time_zone,
         images: ImageOptions::default(),
         wish_pause: Duration::ZERO,
+        promises: Promises::default(),
     });
     catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
 }

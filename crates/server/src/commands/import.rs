@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports};
+use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports, Promises};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -32,7 +32,7 @@ use crate::cli::ImportArguments;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::place::Place;
-use crate::wire::time_zone;
+use crate::wire::{promises, time_zone};
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -75,7 +75,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let time_zone = time_zone(&config);
+    let (time_zone, promises) = (time_zone(&config), promises(&config));
     let mut catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
     for note in &catalogue.notes {
         writeln!(std::io::stderr(), "{note}")?;
@@ -92,6 +92,7 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             time_zone,
             images: ImageOptions::default(),
             wish_pause: Duration::ZERO,
+            promises,
         });
         without_missing_images(&catalog, &mut catalogue).await?;
         compare(&catalog, &catalogue).await?;
@@ -157,7 +158,7 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
             .sku
             .clone()
             .ok_or_else(|| bad(&row.place, "sku: an import needs one, so that twice is once"))?;
-        let product = row.product.clone().into_product(ProductId::NIL);
+        let product = row.product.clone().into_product(ProductId::NIL, Promises::default());
         let product = product.map_err(|problem| bad(&row.place, words(&problem)))?;
         if products.insert(sku.clone(), product).is_some() {
             return Err(bad(&row.place, format!("the sku {sku} stands here twice")));

@@ -16,7 +16,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use crate::cli::{AccountCommand, Cli, Command, DevCommand, KeysCommand};
+use crate::cli::{AccountCommand, Cli, Command, DevCommand, KeysCommand, ServeArguments};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::lifecycle;
@@ -82,10 +82,15 @@ impl From<firstcome_core::ports::PortError> for CommandError {
     }
 }
 
-/// Runs what the command line says.
+/// Runs what the command line says. Options of the shop that stand before a command, which has its own, are refused: it would
+/// look into another folder than the one that is named.
 pub fn run(cli: Cli) -> Result<(), CommandError> {
     if let Some(parent) = cli.ends_with {
         lifecycle::end_with(parent)?;
+    }
+    if cli.command.is_some() && cli.serve != ServeArguments::default() {
+        let why = "options stand behind the command, as in `firstcome audit --data DIR`; none may stand before it";
+        return Err(CommandError::Input(why.to_owned()));
     }
     match cli.command {
         None => serve::run(&cli.serve),
@@ -106,5 +111,29 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
             Verdict::Passed => Ok(()),
             Verdict::Failed => Err(CommandError::Disagrees),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn options_before_a_command_are_not_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().to_str().expect("a plain path");
+        for command in ["audit", "export", "config", "serve", "migrate", "keys status"] {
+            let words = ["firstcome", "--data", data].into_iter().chain(command.split(' '));
+            let words = words.chain((command == "export").then_some("nowhere.csv"));
+            let refused = run(Cli::try_parse_from(words).expect("parsed"));
+            assert!(
+                matches!(&refused, Err(CommandError::Input(why)) if why.contains("--data")),
+                "{command} {refused:?}"
+            );
+        }
+        let listed = Cli::try_parse_from(["firstcome", "config", "--data", data]).expect("parsed");
+        assert!(matches!(&listed.command, Some(Command::Config(_))) && listed.serve == ServeArguments::default());
     }
 }

@@ -55,7 +55,10 @@ pub struct Config {
     /// Collecting money.
     #[config(nested)]
     pub payments: Payments,
-    /// When buyers get money back for gift cards.
+    /// Goods that are sent back.
+    #[config(nested)]
+    pub returns: Returns,
+    /// How long gift cards are valid, and when buyers get money back for them.
     #[config(nested)]
     pub gift_cards: GiftCards,
     /// Pictures that sellers upload.
@@ -189,9 +192,20 @@ pub struct Mails {
     pub off: Option<String>,
 }
 
-/// When buyers get money back for gift cards.
+/// Goods that are sent back.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+pub struct Returns {
+    /// Days after their delivery within which goods may be sent back. Orders keep that under which they were placed.
+    #[config(default = 7, env = "FIRSTCOME_RETURNS_DAYS")]
+    pub days: u16,
+}
+
+/// How long gift cards are valid, and when buyers get money back for them.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 pub struct GiftCards {
+    /// Days that a gift card is valid whose seller does not say. Products keep that under which they were made.
+    #[config(default = 1825, env = "FIRSTCOME_GIFT_CARDS_VALID_DAYS")]
+    pub valid_days: u32,
     /// Percent of what a card had cost that go back when it expired unused.
     #[config(default = 90, env = "FIRSTCOME_GIFT_CARDS_EXPIRED_PERCENT")]
     pub expired_percent: u8,

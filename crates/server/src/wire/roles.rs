@@ -79,6 +79,7 @@ pub(super) fn catalog_ports(
             kept_unused: Duration::from_hours(config.images.unused_hours),
         },
         wish_pause: Duration::from_hours(config.wishes.pause_hours),
+        promises: promises(config),
     }
 }
 
@@ -248,6 +249,11 @@ pub(crate) fn time_zone(config: &Config) -> jiff::tz::TimeZone {
     jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
 }
 
+/// What the shop promises where a seller does not say.
+pub(crate) fn promises(config: &Config) -> catalog::Promises {
+    catalog::Promises { gift_card_days: config.gift_cards.valid_days, days_to_return: config.returns.days }
+}
+
 pub(super) fn pages_options(config: &Config, parts: &Parts) -> PagesOptions {
     PagesOptions {
         public_url: config.server.public_url.clone(),
@@ -296,7 +302,7 @@ pub(super) async fn payments_role(
 
 /// What the shop is on receipts, and what it counts with.
 fn shop_terms(config: &Config) -> orders::ShopTerms {
-    let config = &config.shop;
+    let Config { shop: config, returns, .. } = config;
     orders::ShopTerms {
         name: config.name.clone(),
         business_number: config.business_number.clone(),
@@ -304,6 +310,7 @@ fn shop_terms(config: &Config) -> orders::ShopTerms {
         address: config.address.clone(),
         vat_percent: config.vat_percent,
         shipping: orders::Shipping { fee: config.shipping_fee, free_from: config.free_shipping_from },
+        days_to_return: returns.days,
     }
 }
 

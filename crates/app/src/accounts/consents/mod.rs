@@ -84,6 +84,16 @@ impl Accounts {
         unit
     }
 
+    /// The unit of work that tells somebody what became of advertising, as the law says; empty when nothing did.
+    fn told_of_advertising(&self, before: &ConsentState, after: &ConsentState, email: &str, now: Time) -> Unit {
+        let told = |state: &ConsentState| (state.advertising.is_some(), state.advertising_at_night.is_some());
+        if told(before) == told(after) {
+            return Unit::new();
+        }
+        let day = now.date(&self.options.advertising.time_zone).map(|day| day.to_string()).unwrap_or_default();
+        self.mails.queue_about(after.owner, wording::advertising_consent(email, told(after), &day))
+    }
+
     /// Changes it for somebody who has an account, and tells them what became of advertising, as the law says. What was queued of
     /// it goes no more: of who agrees to days only from now on, none, since it may be for the night.
     pub(super) async fn change_consents(
@@ -97,13 +107,8 @@ impl Accounts {
         // Read and written: an account that goes in this moment takes the commit with it.
         let user = self.user(after.owner).await?;
         let mut unit = self.consents_changed(known, after, way, now).update(&user);
-        let told = |state: &ConsentState| (state.advertising.is_some(), state.advertising_at_night.is_some());
-        if told(&before) != told(after) {
-            let person = user.record.person(self.ports.records.as_ref(), &self.ports.keys).await?;
-            let day = now.date(&self.options.advertising.time_zone).map(|day| day.to_string()).unwrap_or_default();
-            unit.append(
-                self.mails.queue_about(after.owner, wording::advertising_consent(&person.email, told(after), &day)),
-            );
+        if let Some(email) = self.written_to(&user.record) {
+            unit.append(self.told_of_advertising(&before, after, &email, now));
         }
         let no_nights = before.advertising_at_night.is_some() && after.advertising_at_night.is_none();
         if !after.is_advertised || no_nights {

@@ -50,6 +50,13 @@ impl ConsentsGiven {
         state.privacy = self.privacy.clone().or(state.privacy);
         let by_day = self.advertising.unwrap_or(state.advertising.is_some());
         let at_night = self.advertising_at_night.unwrap_or(state.advertising_at_night.is_some());
+        // Who says yes says it to the text that holds now.
+        if self.advertising == Some(true) {
+            state.advertising = None;
+        }
+        if self.advertising_at_night == Some(true) {
+            state.advertising_at_night = None;
+        }
         state.advertised(&versions.advertising, by_day, at_night)
     }
 }
@@ -72,10 +79,19 @@ impl Accounts {
         Err(Problem::new(ErrorCode::ConsentMissing).with("required", missing))
     }
 
-    /// The unit of work that keeps what was agreed to at sign-up.
-    pub(in crate::accounts) fn consents_of_new(&self, owner: UserId, given: Option<&ConsentsGiven>, now: Time) -> Unit {
+    /// The unit of work that keeps what was agreed to at sign-up, and tells them what became of advertising.
+    pub(in crate::accounts) fn consents_of_new(
+        &self,
+        owner: UserId,
+        email: &str,
+        given: Option<&ConsentsGiven>,
+        now: Time,
+    ) -> Unit {
         let Some(given) = given else { return Unit::new() };
-        let state = given.applied(ConsentState::none(owner), &self.options.consents);
-        self.consents_changed(None, &state, ConsentWay::SignUp, now)
+        let nothing = ConsentState::none(owner);
+        let state = given.applied(nothing.clone(), &self.options.consents);
+        let mut unit = self.consents_changed(None, &state, ConsentWay::SignUp, now);
+        unit.append(self.told_of_advertising(&nothing, &state, email, now));
+        unit
     }
 }

@@ -56,6 +56,7 @@ async fn a_sign_up_agrees_to_what_the_shop_asks_for() {
     }
     let made = sign_up(&app, &token, json!({ "terms": "t1", "privacy": "p1", "advertising": true })).await;
     assert_eq!(made.status, 201, "{}", made.text);
+    assert!(app.mailbox.newest(KIM).expect("an e-mail").contains("You agreed to advertising"));
     let device = app.log_in(KIM).await;
     let view = app.get(PATH, Some(&device.access)).await.body;
     assert_eq!(versions(&view), [Some("t1"), Some("p1"), Some("a1"), None]);
@@ -98,6 +99,22 @@ async fn what_is_changed_is_kept_and_told() {
         (&json!(false), &json!("account"), &json!("a1"))
     );
     assert!(app.mailbox.newest(KIM).unwrap().contains("took your consent"));
+}
+
+#[tokio::test]
+async fn who_agrees_again_agrees_to_the_text_that_holds_now() {
+    let app = TestApp::new().await;
+    app.sign_up(KIM).await;
+    let put = async |app: &TestApp| {
+        let device = app.log_in(KIM).await;
+        app.send("PUT", PATH, Some(&device.access), &json!({ "advertising": true }).to_string()).await.body
+    };
+    let first = put(&app).await;
+    let consents = Versions { advertising: "another".to_owned(), ..Versions::default() };
+    let app = app.configured(Options { consents, ..Options::default() }).await;
+    let again = put(&app).await;
+    assert_eq!((versions(&again)[2], again["history"].as_array().unwrap().len()), (Some("another"), 2));
+    assert_ne!(versions(&first)[2], Some("another"));
 }
 
 #[tokio::test]

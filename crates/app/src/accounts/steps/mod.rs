@@ -11,6 +11,7 @@ mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_core::events::{RoleEvent, topics};
@@ -30,7 +31,9 @@ use crate::role::Worker;
 use text::Letter;
 
 /// Steps that are written about in one commit.
-const BATCH: usize = 64;
+const BATCH: usize = 1_024;
+/// How long they may gather while there are many.
+const GATHERING: Duration = Duration::from_millis(200);
 
 record! {
     /// What an offer sells is called.
@@ -66,7 +69,8 @@ fn names(accounts: &Accounts) -> Arc<Names> {
 fn steps(accounts: &Arc<Accounts>, names: Arc<Names>) -> Arc<Consumer<LoggedEvent, Write>> {
     let ports = &accounts.ports;
     let handler = Write { accounts: Arc::clone(accounts), names };
-    Arc::new(Consumer::new(topic(accounts, topics::ORDERS), &ports.records, &ports.clock, handler).in_batches_of(BATCH))
+    let consumer = Consumer::new(topic(accounts, topics::ORDERS), &ports.records, &ports.clock, handler);
+    Arc::new(consumer.in_batches_of(BATCH).gathering(GATHERING))
 }
 
 /// Keeps what offers sell.

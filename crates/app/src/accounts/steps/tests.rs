@@ -59,6 +59,8 @@ async fn shop() -> (TestApp, UserId) {
     (app, me.parse().expect("an id"))
 }
 
+const DELIVERED: Step = Step::Delivered { days_to_return: 7 };
+
 fn order() -> OrderId {
     OrderId::of_request(UserId([1; 16]), "key", 0, OFFER)
 }
@@ -108,7 +110,7 @@ async fn every_step_has_its_words() {
         (Step::Refunded { amount: won(0), to_card: 5 }, "To your gift card: KRW 5"),
         (Step::RefundRefused, "had been used"),
         (Step::Shipped { carrier: "CJ".to_owned(), tracking: "12-34".to_owned() }, "12-34"),
-        (Step::Delivered, "delivered"),
+        (Step::Delivered { days_to_return: 14 }, "Within 14 days"),
         (Step::ReturnRequested, "request"),
         (Step::ReturnApproved, "send the goods back"),
         (Step::ReturnRefused, "do not take"),
@@ -125,7 +127,7 @@ async fn every_step_has_its_words() {
 async fn each_step_is_written_about_once_by_however_many_processes() {
     let (app, me) = shop().await;
     let before = app.mailbox.count(KIM);
-    announce(&app, me, Step::Delivered).await;
+    announce(&app, me, DELIVERED).await;
     let accounts = app.accounts();
     let (one, other) = (steps(&accounts, names(&accounts)), steps(&accounts, names(&accounts)));
     let (one, other) = tokio::join!(one.catch_up(), other.catch_up());
@@ -138,12 +140,12 @@ async fn each_step_is_written_about_once_by_however_many_processes() {
 #[tokio::test]
 async fn nobody_is_written_to_who_is_gone_or_long_after() {
     let (app, me) = shop().await;
-    announce(&app, me, Step::Delivered).await;
+    announce(&app, me, DELIVERED).await;
     app.clock.advance(Duration::from_hours(49));
     let before = app.mailbox.count(KIM);
     write(&app).await;
     assert_eq!(app.mailbox.count(KIM), before, "that is no news");
-    announce(&app, UserId([3; 16]), Step::Delivered).await;
+    announce(&app, UserId([3; 16]), DELIVERED).await;
     write(&app).await;
     assert_eq!(app.mailbox.count(KIM), before);
     assert_eq!(app.dead_letters().await, 0);
@@ -156,8 +158,8 @@ async fn an_address_that_cannot_be_opened_stops_nobody_else() {
     let lee = app.user_of(&app.log_in("lee@example.com").await).await;
     let before = app.mailbox.count("lee@example.com");
     app.break_email(me).await;
-    announce(&app, me, Step::Delivered).await;
-    announce(&app, lee, Step::Delivered).await;
+    announce(&app, me, DELIVERED).await;
+    announce(&app, lee, DELIVERED).await;
     write(&app).await;
     assert_eq!(app.mailbox.count("lee@example.com"), before + 1);
     assert_eq!(app.dead_letters().await, 0);
@@ -171,7 +173,7 @@ async fn what_is_switched_off_is_not_written_about() {
     announce(&off, me, Step::Shipped { carrier: "CJ".to_owned(), tracking: "1".to_owned() }).await;
     write(&off).await;
     assert_eq!(off.mailbox.count(KIM), before);
-    announce(&off, me, Step::Delivered).await;
+    announce(&off, me, DELIVERED).await;
     write(&off).await;
     assert_eq!(off.mailbox.count(KIM), before + 1);
     assert!(off.accounts().options.unwritten.has(StepKind::Shipped));

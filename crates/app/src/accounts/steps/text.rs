@@ -43,6 +43,7 @@ impl Letter {
             Step::Shipped { carrier, tracking } => {
                 body.push_str(&format!("택배사 Carrier: {carrier}\n운송장 번호 Tracking number: {tracking}\n"));
             }
+            Step::Delivered { days_to_return } => body.push_str(&sending_back(*days_to_return)),
             _ => {}
         }
         if let Some(shop) = shop {
@@ -92,6 +93,12 @@ fn refunded(amount: Money, to_card: i64) -> String {
         text.push_str(&format!("기프트카드로 To your gift card: {}\n", shown(money)));
     }
     text
+}
+
+/// Until when goods may be sent back.
+fn sending_back(days: u16) -> String {
+    let unit = if days == 1 { "day" } else { "days" };
+    format!("배송 후 {days}일 안에 반품을 신청할 수 있습니다.\nWithin {days} {unit} you can ask to send them back.\n")
 }
 
 /// An amount with its thousands apart and its currency.
@@ -152,9 +159,9 @@ fn words(step: &Step) -> ((&'static str, &'static str), (&'static str, &'static 
             ("상품이 발송되었습니다", "주문하신 상품이 발송되었습니다."),
             ("Your goods are on their way", "Your goods have been shipped."),
         ),
-        Step::Delivered => (
-            ("상품이 배송되었습니다", "상품이 배송되었습니다. 7일 안에 주문 화면에서 반품을 신청할 수 있습니다."),
-            ("Your goods were delivered", "Your goods were delivered. Within 7 days you can ask to send them back."),
+        Step::Delivered { .. } => (
+            ("상품이 배송되었습니다", "상품이 배송되었습니다."),
+            ("Your goods were delivered", "Your goods were delivered."),
         ),
         Step::ReturnRequested => (
             ("반품 신청을 받았습니다", "반품 신청을 받았습니다. 확인한 뒤 알려 드립니다."),

@@ -7,12 +7,13 @@ mod tests;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use firstcome_core::ids::CategoryId;
-use firstcome_core::ports::{Committed, random_bytes};
+use firstcome_core::ports::{Committed, PortError, random_bytes};
 use firstcome_core::product::Product;
 use firstcome_core::record;
-use firstcome_core::records::{Comparison, Json, Query, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Comparison, Field as _, Json, Query, Record as _, RecordsExt as _, Stored, Unit};
 
 use self::tree::{Category, Names};
 use super::Catalog;
@@ -43,9 +44,19 @@ record! {
 }
 
 impl Catalog {
-    /// The categories of now.
-    pub(super) async fn tree(&self) -> Outcome<Tree> {
-        Ok(self.stored_tree().await?.map(|stored| stored.record.tree.0).unwrap_or_default())
+    /// The categories of now. Each version of their row is parsed once.
+    pub(super) async fn tree(&self) -> Outcome<Arc<Tree>> {
+        let Some(row) = self.ports.records.get(TreeRow::TABLE, TREE.to_value()).await? else {
+            return Ok(Arc::default());
+        };
+        let known = self.tree.read().clone().filter(|(version, _)| *version == row.version);
+        if let Some((_, tree)) = known {
+            return Ok(tree);
+        }
+        let read = TreeRow::from_values(row.values).map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let tree = Arc::new(read.tree.0);
+        *self.tree.write() = Some((row.version, Arc::clone(&tree)));
+        Ok(tree)
     }
 
     async fn stored_tree(&self) -> Outcome<Option<Stored<TreeRow>>> {
@@ -125,7 +136,7 @@ impl Catalog {
 
     /// Whether [`Catalog::import_categories`] would take them.
     pub async fn check_import_of_categories(&self, paths: &[String]) -> Outcome<()> {
-        let mut tree = self.tree().await?;
+        let mut tree = Tree::clone(&*self.tree().await?);
         paths.iter().try_for_each(|path| self.at(&mut tree, path).map(drop))
     }
 

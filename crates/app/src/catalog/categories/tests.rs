@@ -199,3 +199,14 @@ async fn files_name_categories_and_make_those_that_are_not_there() {
         assert_eq!(code(shop.catalog.import_categories(&[wrong.to_owned()]).await), ErrorCode::InvalidBody, "{wrong}");
     }
 }
+
+#[tokio::test]
+async fn categories_are_read_once_for_each_change() {
+    let shop = Shop::open();
+    assert!(shop.catalog.tree().await.expect("readable").all().is_empty());
+    shop.category(Names::of("One"), None).await.expect("made");
+    let tree = shop.catalog.tree().await.expect("readable");
+    assert!(Arc::ptr_eq(&tree, &shop.catalog.tree().await.expect("readable")));
+    shop.category(Names::of("Two"), None).await.expect("made");
+    assert_eq!((tree.all().len(), shop.catalog.tree().await.expect("readable").all().len()), (1, 2));
+}

@@ -11,7 +11,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::ImageId;
 use firstcome_core::records::RecordsExt as _;
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
 use super::{ImageBytes, ImageRow, PATH, picture};
@@ -78,11 +78,15 @@ impl Catalog {
     pub(super) async fn take(&self, request: Request) -> Outcome<ImageRow> {
         let most = self.ports.images.most_bytes;
         // Who sends slowly keeps one of many places, and nobody whose picture is here from its turn.
-        let _place = waited(&self.uploads).await?;
+        let place = waited(&self.uploads).await?;
         let sent = read_upload(request, most).await?;
-        let _turn = waited(&self.pictures).await?;
-        let read = tokio::task::spawn_blocking(move || picture::read(&sent)).await;
-        let read = read.map_err(|_| Problem::field("body", "cannot be read"))?;
+        let turn = waited(&self.pictures).await?;
+        // It is read to its end, and is here for so long, also when who sent it has hung up.
+        let read = tokio::task::spawn_blocking(move || {
+            let _held = turn;
+            (picture::read(&sent), place)
+        });
+        let (read, _place) = read.await.map_err(|_| Problem::field("body", "cannot be read"))?;
         let picture = read.map_err(|why| Problem::field("body", why))?;
         if picture.bytes.len() > most {
             let detail = "Written anew it is larger than a picture may be; send a smaller one, or a JPEG";
@@ -92,8 +96,8 @@ impl Catalog {
     }
 }
 
-async fn waited(places: &Semaphore) -> Outcome<SemaphorePermit<'_>> {
-    match tokio::time::timeout(PATIENCE, places.acquire()).await {
+async fn waited(places: &Arc<Semaphore>) -> Outcome<OwnedSemaphorePermit> {
+    match tokio::time::timeout(PATIENCE, Arc::clone(places).acquire_owned()).await {
         Ok(Ok(place)) => Ok(place),
         _ => Err(Problem::new(ErrorCode::Overloaded)),
     }

@@ -117,6 +117,31 @@ async fn who_sends_slowly_keeps_nobody_waiting() {
     }
 }
 
+/// A picture is read to its end, whoever waits for it: its turn and its place are not free before.
+#[test]
+fn who_hangs_up_frees_no_turn_of_a_picture_that_is_read() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let shop = Shop::open();
+        let (pictures, uploads) = (&shop.catalog.pictures, &shop.catalog.uploads);
+        let free = || (pictures.available_permits(), uploads.available_permits());
+        let before = free();
+        // The only thread does something else.
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        drop(tokio::task::spawn_blocking(move || ended.recv()));
+        tokio::select! {
+            biased;
+            _ = shop.catalog.take(sent()) => panic!("nothing reads it"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(free(), (before.0 - 1, before.1 - 1));
+        end.send(()).expect("it waits");
+        let all = u32::try_from(before.1).expect("few");
+        let _both = (pictures.acquire().await.expect("open"), uploads.acquire_many(all).await.expect("open"));
+    });
+}
+
 #[tokio::test]
 async fn the_action_of_an_upload_names_the_picture() {
     let mut shop = Shop::open();

@@ -9,4 +9,5 @@ mod refunds;
 mod returns;
 mod several;
 mod shop;
+mod steps;
 mod terms;

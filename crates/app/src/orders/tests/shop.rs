@@ -18,6 +18,7 @@ use firstcome_core::time::Time;
 use crate::harm::Steps;
 use crate::http::Outcome;
 use crate::orders::basket::Basket;
+use crate::orders::books::Books;
 use crate::orders::sweep::{LEFT_BEHIND, Sweeper};
 use crate::orders::view::OrderView;
 use crate::orders::{Orders, Ports, ShopTerms, TABLES};
@@ -135,7 +136,11 @@ impl Shop {
         for (from, to) in
             [(ShippingState::Preparing, ShippingState::Shipping), (ShippingState::Shipping, ShippingState::Delivered)]
         {
-            self.orders.change(hold, |books, _| books.moves(from, to)).await.expect("on its way");
+            let step = |books: &mut Books, now| {
+                books.after.parcel.0.delivered_at = (to == ShippingState::Delivered).then_some(now);
+                books.moves(from, to)
+            };
+            self.orders.change(hold, step).await.expect("on its way");
         }
     }
 

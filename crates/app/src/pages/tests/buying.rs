@@ -163,6 +163,17 @@ async fn payments_that_fail_say_why() {
 }
 
 #[tokio::test]
+async fn a_camera_reads_the_code_of_a_voucher_that_can_be_used() {
+    let mut browser = buyer().await;
+    for code in ["TK3N8VYBC5ZLJ6FA", "GC7K2MPQX9WTR4HD", "CP9D4SGUE2XKW7MQ"] {
+        let page = browser.get(&format!("/vouchers/{code}")).await.body;
+        let (_, picture) = page.split_once("role=\"img\" aria-label=\"QR code of ").expect("a picture");
+        assert_eq!(crate::qr::read(picture), code);
+    }
+    assert!(!browser.get("/vouchers/TK1111USED111111").await.body.contains("pass-qr"));
+}
+
+#[tokio::test]
 async fn vouchers_are_on_the_order_that_they_came_with() {
     let mut browser = buyer().await;
     assert!(browser.get("/orders/ord_completed").await.body.contains("/vouchers/GC7K2MPQX9WTR4HD"));

@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 
 use super::Browser;
 
-const ANYONE: [&str; 11] = [
+const ANYONE: [&str; 12] = [
     "/",
     "/?state=open&kind=ticket",
     "/?category=cat_home",
@@ -17,12 +17,13 @@ const ANYONE: [&str; 11] = [
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
     "/offers/ofr_sold_out",
+    "/offers/ofr_members",
     "/login",
     "/forgot",
     "/signup",
 ];
 
-const BUYER: [&str; 25] = [
+const BUYER: [&str; 28] = [
     "/",
     "/offers/ofr_open",
     "/offers/ofr_upcoming",
@@ -31,6 +32,9 @@ const BUYER: [&str; 25] = [
     "/offers/ofr_goods",
     "/offers/ofr_frozen",
     "/offers/ofr_ended",
+    "/offers/ofr_members",
+    "/offers/ofr_members_later",
+    "/offers/ofr_long",
     "/account",
     "/orders",
     "/orders/ord_pending",

@@ -1,6 +1,7 @@
 //! The pages over a stub of the API.
 
 mod buying;
+mod conditions;
 mod every_page;
 mod session;
 mod stub;

@@ -14,6 +14,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firstcome_core::ids::ProductId;
 use firstcome_core::ports::Random;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -144,13 +145,33 @@ fn offer(id: &str) -> Option<Value> {
             offer["limit_per_person"] = json!(4);
             offer
         }
-        "ofr_goods" => terms(
-            product("goods", "무선 청소기 V12 홈쇼핑 특집", "방송 중에만 만나는 가격."),
-            189_000,
-            [300, 211, 12, 77],
-            "open",
-            -60,
-        ),
+        "ofr_goods" => {
+            let mut offer = terms(
+                product("goods", "무선 청소기 V12 홈쇼핑 특집", "방송 중에만 만나는 가격."),
+                189_000,
+                [300, 211, 12, 77],
+                "open",
+                -60,
+            );
+            offer["days_to_return"] = json!(14);
+            offer
+        }
+        "ofr_members" | "ofr_members_later" => {
+            let (state, opens) = if id == "ofr_members" { ("open", -60) } else { ("upcoming", 864_000) };
+            let mut offer = terms(product("ticket", "회원 전용 <시사회>", ""), 0, [30, 30, 0, 0], state, opens);
+            offer["limit_per_person"] = json!(1);
+            offer["conditions"] = json!([
+                { "email_verified": true }, { "account_older_than_days": 7 }, { "owns_product": ProductId::NIL },
+                { "owns_product": ProductId([1; 16]) }, { "identity_verified": true },
+            ]);
+            offer
+        }
+        // As long as a name may be, without a place to break it.
+        "ofr_long" => {
+            let mut offer = terms(product("goods", &"W".repeat(200), ""), 10_000, [10, 10, 0, 0], "open", -60);
+            offer["conditions"] = json!([]);
+            offer
+        }
         "ofr_free" => {
             let mut offer = terms(
                 product("coupon", "5,000원 할인 쿠폰", "1인 1매, 선착순 무료."),
@@ -243,6 +264,14 @@ async fn offers(State(memory): Stub, Query(query): Query<Vec<(String, String)>>)
 
 async fn one_offer(Path(id): Path<String>) -> Response {
     offer(&id).map_or_else(|| problem(404, "unknown_offer", json!({})), |offer| Json(offer).into_response())
+}
+
+/// One product is there, with a name that is as long as one may be.
+async fn one_product(Path(id): Path<String>) -> Response {
+    if id != ProductId::NIL.to_string() {
+        return problem(404, "not_found", json!({}));
+    }
+    Json(json!({ "product_id": id, "kind": "gift_card", "name": "가".repeat(200) })).into_response()
 }
 
 fn events(name: &str, data: &Value) -> Response {
@@ -580,6 +609,7 @@ pub(crate) fn router(memory: &Arc<Memory>) -> Router {
         .route("/vouchers/{code}/history", get(history))
         .route("/vouchers/{code}/redeem", post(redeem))
         .route("/categories", get(categories))
+        .route("/products/{id}", get(one_product))
         .route("/offers", get(offers))
         .route("/offers/{id}", get(one_offer))
         .route("/offers/{id}/stock/stream", get(stock_stream))

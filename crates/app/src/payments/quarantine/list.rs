@@ -43,7 +43,7 @@ pub(in crate::payments) struct View {
     /// What was to be collected, or sent back.
     #[schema(value_type = MoneySchema)]
     amount: Money,
-    /// The provider's name for a payment.
+    /// The provider's name for a payment, once it has told one.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_key: Option<String>,
     /// Of a refund: who wanted it, as in the payment.
@@ -74,7 +74,7 @@ pub(in crate::payments) struct View {
 }
 
 impl View {
-    pub(super) fn of(case: &Case, options: &Options) -> Self {
+    pub(in crate::payments) fn of(case: &Case, options: &Options) -> Self {
         match case {
             Case::Payment(payment) => Self::of_payment(&payment.record, options),
             Case::Refund(refund) => Self::of_refund(&refund.record),
@@ -89,7 +89,7 @@ impl View {
             order_id: payment.order_id,
             state: payment.state.as_str().to_owned(),
             amount: payment.money(),
-            payment_key: Some(payment.payment_key.clone()),
+            payment_key: (!payment.is_unnamed()).then(|| payment.payment_key.clone()),
             origin: None,
             tries: payment.tries,
             last_answer: payment.message.clone(),
@@ -97,7 +97,11 @@ impl View {
             since: is_quarantined.then(|| (payment.created_at + options.quarantine_after).min(payment.updated_at)),
             asked_at: payment.updated_at,
             asks_again_at: payment.due_at.filter(|_| payment.state.is_undecided()),
-            outcomes: if is_quarantined { &["charged", "not_charged"] } else { &[] },
+            outcomes: match is_quarantined {
+                true if payment.is_unnamed() => &["not_charged"],
+                true => &["charged", "not_charged"],
+                false => &[],
+            },
             place: payment.payment_id.0,
         }
     }

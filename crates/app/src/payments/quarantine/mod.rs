@@ -8,6 +8,7 @@
 //! at once one writes, and the other is told what it is now.
 
 pub(super) mod ask_again;
+mod deposit;
 pub(super) mod list;
 pub(super) mod resolve;
 

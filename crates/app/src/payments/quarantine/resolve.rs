@@ -18,8 +18,6 @@ use crate::payments::Payments;
 use crate::payments::refunds::moved;
 use crate::payments::rows::{Payment, Refund, refunds_of};
 
-/// The code of a payment that a person found not charged.
-const BY_HAND: &str = "RESOLVED_BY_HAND";
 /// What the name of a movement begins with that the provider does not list.
 pub(in crate::payments) const MOVED_BY_HAND: &str = "by hand";
 
@@ -76,6 +74,11 @@ pub(in crate::payments) async fn post(
     payments.about(&id, asked, async |case| payments.found(case, *outcome).await).await.map(Json)
 }
 
+/// Code and message of a payment that a person found not charged.
+pub(super) fn no_charge() -> (String, String) {
+    ("RESOLVED_BY_HAND".to_owned(), "The shop found that nothing was charged".to_owned())
+}
+
 impl Payments {
     pub(in crate::payments) async fn found(&self, case: Case, found: Found) -> Outcome<()> {
         match (case, found) {
@@ -100,23 +103,27 @@ impl Payments {
 
     /// The attempt goes on as if the provider had said so, unless it says otherwise.
     async fn found_charge(&self, attempt: Stored<Payment>, is_charged: bool) -> Outcome<()> {
-        let said = match self.look_up(&attempt.record).await {
-            Verdict::Charged => Some(true),
-            Verdict::Refused { .. } | Verdict::Waiting => Some(false),
-            Verdict::Silent { .. } => None,
+        let said = if attempt.record.is_transfer() {
+            self.is_deposited(&attempt.record).await
+        } else {
+            match self.look_up(&attempt.record).await {
+                Verdict::Charged => Some(true),
+                Verdict::Refused { .. } | Verdict::Waiting => Some(false),
+                Verdict::Silent { .. } => None,
+            }
         };
         let id = attempt.record.payment_id.to_string();
         if said.is_some_and(|said| said != is_charged) {
             let detail = "The provider says otherwise: ask again, and what it says counts";
             return Err(Case::Payment(attempt).is_not(detail));
         }
-        let verdict = if is_charged {
-            Verdict::Charged
+        let now = if attempt.record.is_transfer() {
+            self.found_deposit(attempt, is_charged).await?
         } else {
-            let message = "The shop found that nothing was charged".to_owned();
-            Verdict::Refused { code: BY_HAND.to_owned(), message }
+            let (code, message) = no_charge();
+            let verdict = if is_charged { Verdict::Charged } else { Verdict::Refused { code, message } };
+            self.conclude(attempt, verdict, None).await?
         };
-        let now = self.conclude(attempt, verdict, None).await?;
         let is_so = if is_charged { now.record.state.is_charged() } else { now.record.state == PaymentState::Fail };
         if is_so { Ok(()) } else { Err(self.case(&id).await?.is_not("Somebody else has just found otherwise")) }
     }

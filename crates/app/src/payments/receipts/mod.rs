@@ -22,10 +22,10 @@ use async_trait::async_trait;
 use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{OrderId, PaymentId};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::payment::ReceiptState;
+use firstcome_core::payment::{PaymentMethod, ReceiptState};
 use firstcome_core::ports::{LoggedEvent, PortError, ReceiptKind, Records};
 use firstcome_core::record;
-use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Comparison, Field as _, Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::time::Time;
 
 use super::Payments;
@@ -136,8 +136,8 @@ impl Handler<LoggedEvent> for Told {
             }
         }
         let mut unit = Unit::new();
-        for attempt in paid {
-            unit.append(self.0.begin_receipt(attempt).await?);
+        for payment in transfers(&*self.0.ports.records, paid).await? {
+            unit.append(self.0.begin_receipt(&payment.record).await?);
         }
         for order in lower {
             unit.append(self.0.look_at_receipts(order).await?);
@@ -147,15 +147,14 @@ impl Handler<LoggedEvent> for Told {
 }
 
 impl Payments {
-    async fn begin_receipt(&self, attempt: PaymentId) -> Result<Unit, PortError> {
+    async fn begin_receipt(&self, payment: &Payment) -> Result<Unit, PortError> {
         let records = &*self.ports.records;
-        let Some(payment) = records.load::<Payment>(attempt).await? else { return Ok(Unit::new()) };
-        let account = account_of(records, &payment.record).await?;
+        let account = account_of(records, payment).await?;
         let Some(kind) = account.and_then(|account| account.record.receipt) else { return Ok(Unit::new()) };
-        if records.load::<CashReceipt>(attempt).await?.is_some() {
+        if records.load::<CashReceipt>(payment.payment_id).await?.is_some() {
             return Ok(Unit::new());
         }
-        Ok(Unit::new().insert(&CashReceipt::wanted(&payment.record, kind, self.now())))
+        Ok(Unit::new().insert(&CashReceipt::wanted(payment, kind, self.now())))
     }
 
     async fn look_at_receipts(&self, order: OrderId) -> Result<Unit, PortError> {
@@ -167,6 +166,17 @@ impl Payments {
             unit.update(&receipt)
         }))
     }
+}
+
+/// Those of these payments that came by bank transfer.
+async fn transfers(records: &dyn Records, paid: BTreeSet<PaymentId>) -> Result<Vec<Stored<Payment>>, PortError> {
+    if paid.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Query::all(Payment::TABLE, paid.len() as u32)
+        .filter("payment_id", Comparison::IsOneOf(paid.iter().map(PaymentId::to_value).collect()))
+        .is("method", Some(PaymentMethod::BankTransfer));
+    records.list(query).await
 }
 
 /// Every receipt of an order.

@@ -18,8 +18,9 @@ use crate::role::Worker;
 const AT_ONCE: u32 = 256;
 /// How often the provider is asked for one thing; with the pauses between, that is for some ten hours.
 const TRIES: u32 = 600;
-/// The pause before it is looked again whether a deposit was delivered for.
-const DELIVERED_AFTER: Duration = Duration::from_secs(1);
+/// The shortest and the longest pause before it is looked again whether a deposit was delivered for.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The worker.
 pub(in crate::payments) fn worker(payments: Arc<Payments>) -> Worker {
@@ -64,7 +65,9 @@ impl Payments {
         }
         let hold = self.ports.ledger.find(order).await?;
         if !asked && !hold.is_some_and(|hold| is_sold_to(&hold, payment.payment_id)) {
-            let later = self.now() + DELIVERED_AFTER;
+            // As long as it has waited: mostly it is a moment, and what stays undelivered waits for a person.
+            let now = self.now();
+            let later = now + now.since(receipt.record.created_at).clamp(SHORTEST, LONGEST);
             return self.save(receipt, |receipt| receipt.due_at = Some(later)).await;
         }
         let Some(number) = self.receipt_number(payment).await? else {
@@ -73,6 +76,7 @@ impl Payments {
         let request = ReceiptRequest {
             order,
             amount: receipt.record.money(receipt.record.amount),
+            tax_free: payment.tax_free.unwrap_or(0),
             kind: receipt.record.kind,
             number: Personal(number),
         };

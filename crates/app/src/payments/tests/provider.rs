@@ -24,6 +24,8 @@ struct Books {
     silent: bool,
     accounts_refused: Option<String>,
     sent_to: Vec<RefundAccount>,
+    told_tax_free: Vec<i64>,
+    receipts_tax_free: BTreeMap<String, i64>,
     /// By the attempt: what each was issued over, and by what it was lowered under which key.
     receipts: BTreeMap<String, (i64, BTreeMap<i64, i64>)>,
     moved: Vec<ProviderTransaction>,
@@ -76,6 +78,23 @@ impl TestProvider {
             account: None,
         };
         self.books.lock().payments.insert(key.to_owned(), payment);
+    }
+
+    /// So many minor units of a payment count as free of VAT.
+    pub(super) fn count_as_tax_free(&self, key: &str, amount: i64) {
+        if let Some(payment) = self.books.lock().payments.get_mut(key) {
+            payment.tax_free = amount;
+        }
+    }
+
+    /// What was told as free of VAT of each refund.
+    pub(super) fn told_tax_free(&self) -> Vec<i64> {
+        self.books.lock().told_tax_free.clone()
+    }
+
+    /// What was told as free of VAT of each receipt.
+    pub(super) fn receipts_tax_free(&self) -> Vec<i64> {
+        self.books.lock().receipts_tax_free.values().copied().collect()
     }
 
     /// Somebody pays into an account.
@@ -240,7 +259,7 @@ impl PaymentProvider for TestProvider {
         refund: RefundId,
         payment_key: &str,
         amount: Money,
-        _: i64,
+        tax_free: i64,
         _: &str,
         to: Option<&RefundAccount>,
     ) -> ProviderAnswer {
@@ -251,6 +270,7 @@ impl PaymentProvider for TestProvider {
                     let Some(to) = to else { return refused("INVALID_REFUND_ACCOUNT_INFO") };
                     self.books.lock().sent_to.push(to.clone());
                 }
+                self.books.lock().told_tax_free.push(tax_free);
                 self.cancel_now(payment_key, amount.amount, Some(refund), &transaction)
             })
         };
@@ -269,6 +289,7 @@ impl PaymentProvider for TestProvider {
             let mut books = self.books.lock();
             let issued = books.receipts.entry(attempt.to_string()).or_insert((receipt.amount.amount, BTreeMap::new()));
             assert_eq!(issued.0, receipt.amount.amount, "under one key it is one amount");
+            books.receipts_tax_free.insert(attempt.to_string(), receipt.tax_free);
             receipt_of(attempt)
         };
         self.steps.pass("issue_receipt", work, no_receipt).await
@@ -339,7 +360,7 @@ impl TestProvider {
             status: ProviderStatus::WaitingForDeposit,
             total: request.amount,
             balance: request.amount,
-            tax_free: 0,
+            tax_free: request.tax_free,
             cancels: Vec::new(),
             account: Some(account),
         };

@@ -30,7 +30,7 @@ async fn quarantined() -> (Shop, OrderId, String) {
     (shop, order, id)
 }
 
-async fn found(payments: &Payments, id: &str, found: Found) -> Outcome<()> {
+pub(super) async fn found(payments: &Payments, id: &str, found: Found) -> Outcome<()> {
     payments.found(payments.case(id).await?, found).await
 }
 

@@ -52,6 +52,48 @@ async fn parts_add_up() {
 }
 
 #[tokio::test]
+async fn what_is_told_as_free_of_vat_leaves_no_more_taxable_than_there_is() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.provider.count_as_tax_free("key", 400);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    for (refund, amount) in [(RefundId([1; 16]), 800), (RefundId([2; 16]), 200)] {
+        shop.approve(refund, order, amount).await;
+        shop.rest().await;
+    }
+    assert_eq!(shop.provider.told_tax_free(), [200, 200]);
+    let booked: Vec<_> = shop.refunds(order).await.iter().map(|refund| refund.tax_free).collect();
+    assert_eq!(booked, [Some(200), Some(200)]);
+}
+
+#[tokio::test]
+async fn of_two_refunds_at_once_each_is_told_the_same_however_often_it_is_asked() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.provider.count_as_tax_free("key", 400);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    let booked = async |shop: &Shop| {
+        let mut refunds = shop.refunds(order).await;
+        refunds.sort_by_key(|refund| refund.refund_id);
+        refunds.iter().map(|refund| (refund.state, refund.tax_free)).collect::<Vec<_>>()
+    };
+    shop.provider.silent(true);
+    shop.approve(RefundId([1; 16]), order, 500).await;
+    shop.approve(RefundId([2; 16]), order, 500).await;
+    shop.rest().await;
+    assert_eq!(booked(&shop).await, [(RefundState::Pending, None), (RefundState::Pending, Some(400))]);
+    shop.provider.silent(false);
+    shop.clock.advance(std::time::Duration::from_secs(120));
+    shop.rest().await;
+    assert_eq!(booked(&shop).await, [(RefundState::Done, None), (RefundState::Done, Some(400))]);
+    let mut told = shop.provider.told_tax_free();
+    told.sort_unstable();
+    assert_eq!(told, [0, 400]);
+}
+
+#[tokio::test]
 async fn more_than_there_is_is_quarantined() {
     let (mut shop, order) = paid().await;
     shop.approve(RefundId([1; 16]), order, PRICE.amount + 1).await;

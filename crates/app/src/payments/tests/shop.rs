@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::response::{IntoResponse as _, Response};
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
-use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, HoldState, Line, Outcome, ReleaseReason, Terms};
+use firstcome_core::ledger::{
+    CardPart, Command, Facts, HoldRequest, HoldState, Line, Outcome, ReleaseReason, TaxFacts, Terms,
+};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{Clock as _, EventLog as _, PortError, Records as _};
@@ -104,6 +106,16 @@ impl Shop {
     pub(super) fn order(&self, key: &str) -> OrderId {
         let order = self.order_of(key);
         let facts = self.beside_card.then(|| Box::new(self.reserve(order)));
+        self.place(order, facts)
+    }
+
+    /// The same, for what is free of VAT.
+    pub(super) fn order_free_of_vat(&self, key: &str) -> OrderId {
+        let tax = Some(TaxFacts { percent: 10, free: vec![OFFER] });
+        self.place(self.order_of(key), Some(Box::new(Facts { tax, ..Facts::default() })))
+    }
+
+    fn place(&self, order: OrderId, facts: Option<Box<Facts>>) -> OrderId {
         let request =
             HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
         let outcome = self.ledger.now(OFFER, &Command::Hold(request));

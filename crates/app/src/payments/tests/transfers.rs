@@ -317,3 +317,29 @@ async fn an_account_without_a_deposit_is_forgotten_after_a_month() {
     shop.payments.forget_due().await.expect("in memory");
     assert!(shop.payments.refund_account(&attempt).await.expect("an answer").is_none());
 }
+
+#[tokio::test]
+async fn an_account_that_is_undecided_after_a_month_is_forgotten_a_month_later() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.transfer("one", order).await;
+    let key = shop.provider.accounts().remove(0);
+    let month = Duration::from_hours(31 * 24);
+    shop.provider.silent(true);
+    shop.expire(order);
+    shop.clock.advance(month);
+    shop.rest().await;
+    let known =
+        async |shop: &Shop| shop.payments.refund_account(&shop.attempts(order).await[0]).await.expect("an answer");
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Quarantined);
+    shop.payments.forget_due().await.expect("in memory");
+    assert!(known(&shop).await.is_some(), "something may have been paid in");
+    shop.provider.silent(false);
+    shop.provider.expire(&key);
+    shop.clock.advance(Duration::from_hours(2));
+    shop.rest().await;
+    assert_eq!(shop.attempts(order).await[0].state, PaymentState::Fail);
+    shop.clock.advance(month);
+    shop.payments.forget_due().await.expect("in memory");
+    assert!(known(&shop).await.is_none());
+}

@@ -33,6 +33,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use serde_json::Number;
 
 pub(crate) use amount::to_number;
 pub(crate) use message::reason_with_refund;
@@ -165,6 +166,11 @@ pub(crate) fn is_payment_key(text: &str) -> bool {
     (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
+/// What is said to be free of VAT of an amount; nothing need be said where nothing is.
+fn free_of_vat(tax_free: i64, of: Money) -> Option<Number> {
+    (tax_free > 0).then(|| to_number(Money::new(tax_free, of.currency)))
+}
+
 fn not_a_key() -> ProviderAnswer {
     ProviderAnswer::Refused {
         code: "NOT_FOUND_PAYMENT".to_owned(),
@@ -206,7 +212,7 @@ impl PaymentProvider for TossProvider {
         let body = CancelRequest {
             cancel_reason: reason_with_refund(reason, refund),
             cancel_amount: Some(to_number(amount)),
-            tax_free_amount: (tax_free > 0).then(|| to_number(Money::new(tax_free, amount.currency))),
+            tax_free_amount: free_of_vat(tax_free, amount),
             refund_receive_account: to.map(AccountBody::of),
         };
         self.post(&format!("payments/{payment_key}/cancel"), &refund.to_string(), &body).await
@@ -220,6 +226,7 @@ impl PaymentProvider for TossProvider {
             customer_name: &account.depositor.0,
             bank: &account.bank,
             due_date: transfer::korean_time(account.due_at),
+            tax_free_amount: free_of_vat(account.tax_free, account.amount),
         };
         self.post("virtual-accounts", &attempt.to_string(), &body).await
     }
@@ -241,6 +248,7 @@ impl PaymentProvider for TossProvider {
             order_name: transfer::order_name(receipt.order),
             customer_identity_number: &receipt.number.0,
             r#type: transfer::kind(receipt.kind),
+            tax_free_amount: free_of_vat(receipt.tax_free, receipt.amount),
         };
         about_receipt(self.change("cash-receipts", &format!("{attempt}-receipt"), &body, ReceiptBody::parse).await)
     }

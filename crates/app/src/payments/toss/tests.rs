@@ -135,12 +135,13 @@ async fn accounts_and_receipts_as_documented() {
     let (attempt, order) = (PaymentId([2; 16]), OrderId([1; 16]));
     let (bank, depositor) = ("88".to_owned(), Personal("Kim".to_owned()));
     let due_at = Time::from_millis(1_800_000_000_999);
-    let answer =
-        provider.open_account(attempt, &AccountRequest { order, amount: PRICE, bank, depositor, due_at }).await;
+    let account = AccountRequest { order, amount: PRICE, tax_free: 400, bank, depositor, due_at };
+    let answer = provider.open_account(attempt, &account).await;
     assert_eq!(status(&answer), Some(ProviderStatus::WaitingForDeposit));
     let request = ReceiptRequest {
         order,
         amount: PRICE,
+        tax_free: 400,
         kind: ReceiptKind::Expenditure,
         number: Personal("1234567890".to_owned()),
     };
@@ -151,12 +152,14 @@ async fn accounts_and_receipts_as_documented() {
         (
             "virtual-accounts",
             attempt.to_string(),
-            format!(r#"{{{named},"customerName":"Kim","bank":"88","dueDate":"2027-01-15T17:00:00"}}"#),
+            format!(
+                r#"{{{named},"customerName":"Kim","bank":"88","dueDate":"2027-01-15T17:00:00","taxFreeAmount":400}}"#
+            ),
         ),
         (
             "cash-receipts",
             format!("{attempt}-receipt"),
-            format!(r#"{{{named},"customerIdentityNumber":"1234567890","type":"지출증빙"}}"#),
+            format!(r#"{{{named},"customerIdentityNumber":"1234567890","type":"지출증빙","taxFreeAmount":400}}"#),
         ),
         ("cash-receipts/r/cancel", format!("{attempt}-receipt-300"), r#"{"amount":1000}"#.to_owned()),
     ];

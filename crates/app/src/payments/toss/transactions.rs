@@ -12,12 +12,11 @@ use serde_json::Number;
 
 use super::amount::from_number;
 use super::message::ErrorBody;
+use super::transfer::korean_time;
 use super::{TossProvider, is_payment_key};
 
 /// Movements that one answer has at most; the provider gives up to 5,000.
 const PAGE: usize = 1_000;
-/// Hours by which the provider's days are ahead of UTC.
-const KOREA: i8 = 9;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,12 +53,6 @@ fn unsigned(amount: &Number, currency: Currency) -> Option<Money> {
     from_number(&digits.parse().ok()?, currency)
 }
 
-/// A moment as the provider takes it: whole seconds in Korean time, without an offset.
-fn korean(time: Time) -> String {
-    let second = jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default();
-    jiff::tz::Offset::constant(KOREA).to_datetime(second).to_string()
-}
-
 impl TossProvider {
     /// A page of movements.
     pub(super) async fn list(
@@ -69,8 +62,8 @@ impl TossProvider {
         after: Option<&str>,
     ) -> Result<ProviderTransactions, PortError> {
         // The provider counts the second that is named as the end.
-        let end = korean(until - Duration::from_secs(1));
-        let mut path = format!("transactions?startDate={}&endDate={end}&limit={PAGE}", korean(from));
+        let end = korean_time(until - Duration::from_secs(1));
+        let mut path = format!("transactions?startDate={}&endDate={end}&limit={PAGE}", korean_time(from));
         if let Some(after) = after {
             path.push_str("&startingAfter=");
             path.push_str(after);
@@ -136,7 +129,7 @@ mod tests {
     #[test]
     fn days_are_asked_for_in_korean_time() {
         let midnight: Time = "2026-11-26T15:00:00Z".parse().expect("a time");
-        assert_eq!(korean(midnight), "2026-11-27T00:00:00");
-        assert_eq!(korean(midnight - Duration::from_secs(1)), "2026-11-26T23:59:59");
+        assert_eq!(korean_time(midnight), "2026-11-27T00:00:00");
+        assert_eq!(korean_time(midnight - Duration::from_secs(1)), "2026-11-26T23:59:59");
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct AccountRequestBody<'a> {
     pub(super) customer_name: &'a str,
     pub(super) bank: &'a str,
     pub(super) due_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_free_amount: Option<Number>,
 }
 
 #[derive(Serialize)]
@@ -25,6 +27,8 @@ pub(super) struct ReceiptRequestBody<'a> {
     pub(super) order_name: String,
     pub(super) customer_identity_number: &'a str,
     pub(super) r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_free_amount: Option<Number>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +80,7 @@ pub(super) fn order_name(order: OrderId) -> String {
     format!("주문 {order}")
 }
 
-/// A moment as the provider reads it: whole seconds of Korean time, never later than it is.
+/// A moment as the provider reads it: whole seconds of Korean time, without an offset, never later than it is.
 pub(super) fn korean_time(time: Time) -> String {
     let second = jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default();
     jiff::tz::Offset::constant(9).to_datetime(second).to_string()

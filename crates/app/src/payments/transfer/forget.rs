@@ -1,8 +1,9 @@
 //! Forgetting what buyers have said of themselves for bank transfers.
 //!
-//! An account into which nothing was paid is forgotten a month after its time. What was paid can go back to its buyer as long as
-//! the books of the order are kept, five years (`docs/security.md`), and is forgotten then; of a person who has deleted
-//! their account, as soon as nothing of it can go back any more.
+//! An account into which nothing was paid is forgotten a month after its time; when something of it is open just then, it is
+//! looked at again each month. What was paid can go back to its buyer as long as the books of the order are kept, five years
+//! (`docs/security.md`), and is forgotten then; of a person who has deleted their account, as soon as nothing of it can go
+//! back any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,9 @@ use crate::payments::{Payments, all};
 use crate::role::Worker;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long the details of an account are kept into which nothing was paid: a deposit that comes late can be sent back.
-pub(super) const UNPAID_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const UNPAID_FOR: Duration = MONTH;
 /// How long the details of a payment are kept.
 const PAID_FOR: Duration = Duration::from_secs(5 * 365 * 24 * 60 * 60);
 /// Accounts that one step takes, and a rest between two steps.
@@ -97,7 +99,7 @@ impl Payments {
             unit = unit.delete(&account.record);
         } else {
             let mut kept = account;
-            kept.record.forget_at = Some(if erased_at.is_some() { now + DAY } else { kept_until });
+            kept.record.forget_at = Some(if erased_at.is_some() { now + DAY } else { kept_until.min(now + MONTH) });
             unit = Unit::new().update(&kept);
         }
         self.ports.records.commit(unit).await.map(drop)

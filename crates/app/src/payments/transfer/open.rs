@@ -22,12 +22,13 @@ impl Payments {
         let request = AccountRequest {
             order: attempt.record.order_id,
             amount: attempt.record.money(),
+            tax_free: attempt.record.tax_free.unwrap_or(0),
             bank: account.record.bank.clone(),
             depositor: Personal(details.depositor),
             due_at: account.record.due_at,
         };
         match self.ports.provider.open_account(attempt.record.payment_id, &request).await {
-            ProviderAnswer::Payment(said) if said.account.is_some() && attempt.record.is_paid_by(&said) => {
+            ProviderAnswer::Payment(said) if attempt.record.is_paid_into(&said) => {
                 self.name(attempt, account, &said).await
             }
             ProviderAnswer::Payment(_) => {
@@ -91,7 +92,7 @@ impl Payments {
             let attempt = &attempt.record;
             attempt.is_transfer() && attempt.is_unnamed() && attempt.state.is_undecided()
         });
-        let Some(attempt) = attempts.pop().filter(|attempt| attempt.record.is_paid_by(said)) else { return Ok(None) };
+        let Some(attempt) = attempts.pop().filter(|attempt| attempt.record.is_paid_into(said)) else { return Ok(None) };
         let account = self.account(&attempt.record).await?;
         let named = self.name(attempt, account, said).await?;
         if named.record.payment_key == said.payment_key {
@@ -102,7 +103,7 @@ impl Payments {
 
     /// Writes down that nothing comes of an account; another may be asked for from now on. `again` is when it is looked at
     /// once more.
-    pub(super) async fn give_up_account(
+    pub(in crate::payments) async fn give_up_account(
         &self,
         attempt: Stored<Payment>,
         code: String,
@@ -125,8 +126,8 @@ impl Payments {
 }
 
 impl Payment {
-    /// Whether a payment of the provider is for this order, amount and currency.
-    fn is_paid_by(&self, said: &ProviderPayment) -> bool {
-        said.total == self.money() && said.order_id.parse() == Ok(self.order_id)
+    /// Whether a payment of the provider is an account for this order, amount and currency.
+    pub(in crate::payments) fn is_paid_into(&self, said: &ProviderPayment) -> bool {
+        said.account.is_some() && said.total == self.money() && said.order_id.parse() == Ok(self.order_id)
     }
 }

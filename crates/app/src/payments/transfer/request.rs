@@ -12,7 +12,8 @@ use firstcome_core::ledger::{Hold, HoldState};
 use firstcome_core::money::{Currency, Money};
 use firstcome_core::payment::{PaymentMethod, PaymentState};
 use firstcome_core::ports::{Committed, ReceiptKind};
-use firstcome_core::records::{RecordsExt as _, Stored, Unit};
+use firstcome_core::records::{Stored, Unit};
+use firstcome_core::tax::{free_to_pay, of_order};
 use firstcome_core::time::Time;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use super::details::Details;
 use super::{AccountView, VirtualAccount};
 use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem, one_line, some_text};
 use crate::payments::Payments;
-use crate::payments::confirm::{may_try_again, refused};
+use crate::payments::confirm::{failed, may_try_again};
 use crate::payments::receipts::ReceiptView;
 use crate::payments::rows::{Payment, failed_attempts};
 use crate::payments::show::MoneySchema;
@@ -182,15 +183,8 @@ impl Payments {
     pub(in crate::payments) async fn transfer(&self, wanted: Wanted) -> Outcome<Response> {
         let Ok(_place) = self.confirming.try_acquire() else { return Err(Problem::new(ErrorCode::Overloaded)) };
         let (id, digest) = (wanted.id, wanted.digest);
-        match self.begin_transfer(wanted).await {
-            Ok(attempt) => self.answer(&attempt.record).await,
-            // A request that came before is answered by what became of it, not by what would become of it now.
-            Err(problem) => match self.ports.records.load::<Payment>(id).await? {
-                Some(payment) if payment.record.digest == digest => self.answer(&payment.record).await,
-                Some(_) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
-                None => Err(problem),
-            },
-        }
+        let came = self.begin_transfer(wanted).await;
+        self.answer(&self.as_before(id, digest, came).await?).await
     }
 
     async fn begin_transfer(&self, wanted: Wanted) -> Outcome<Stored<Payment>> {
@@ -221,6 +215,8 @@ impl Payments {
     async fn write_account(&self, wanted: Wanted, hold: &Hold) -> Outcome<Stored<Payment>> {
         let Wanted { id, person, digest, request } = wanted;
         let (now, due) = (self.now(), hold.due());
+        // Gift cards and coupons that are sold count as taxed: what kind an offer is of is not known here.
+        let tax_free = free_to_pay(hold, of_order(hold, |_| false));
         let attempt = Payment {
             payment_id: id,
             order_id: hold.order,
@@ -239,7 +235,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             method: Some(PaymentMethod::BankTransfer),
-            tax_free: None,
+            tax_free: (tax_free > 0).then_some(tax_free),
         };
         let account = VirtualAccount::asked(&attempt, deadline(hold), &request);
         let account = account.with(&Details::of(request), &self.ports.keys.sealer());
@@ -252,8 +248,7 @@ impl Payments {
 
     async fn answer(&self, payment: &Payment) -> Outcome<Response> {
         if payment.state == PaymentState::Fail {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            return Err(refused(&text(&payment.code), &text(&payment.message)).with("payment_id", payment.payment_id));
+            return Err(failed(payment));
         }
         let status = match payment.state {
             PaymentState::Ready if !payment.is_unnamed() => StatusCode::CREATED,

@@ -68,7 +68,7 @@ impl Payments {
     }
 
     /// The money is there. What it meets is decided by whoever hears of it.
-    async fn deposited(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
+    pub(in crate::payments) async fn deposited(&self, attempt: Stored<Payment>) -> Result<Stored<Payment>, PortError> {
         let now = self.now();
         let order = attempt.record.order_id;
         let event =

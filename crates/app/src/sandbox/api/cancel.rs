@@ -125,10 +125,11 @@ fn free_of_tax(payment: &SandboxPayment, request: &Request, amount: i64) -> Resu
     let left = payment.tax_free_left();
     let all = if amount == payment.balance() && request.cancel_amount.is_none() { left } else { 0 };
     let tax_free = request.tax_free_amount.unwrap_or(all);
-    if (0..=left.min(amount)).contains(&tax_free) {
+    let least = (amount - (payment.balance() - left)).max(0);
+    if (least..=left.min(amount)).contains(&tax_free) {
         return Ok(tax_free);
     }
-    Err(ApiError::invalid("taxFreeAmount는 취소 가능한 면세 금액 이하여야 합니다."))
+    Err(ApiError::invalid("taxFreeAmount는 취소 가능한 과세 및 면세 금액에 맞아야 합니다."))
 }
 
 /// How much is to go back, if it may.

@@ -25,6 +25,9 @@ struct Request {
     order_name: String,
     customer_identity_number: String,
     r#type: String,
+    /// What of the amount is free of VAT.
+    #[serde(default)]
+    tax_free_amount: i64,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,7 @@ fn show((receipt, cancels): &Shown) -> Response {
         business_number: "1234567890",
         transaction_type: if canceled.is_some() { "CANCEL" } else { "CONFIRM" },
         amount: canceled.map_or(receipt.amount, |canceled| canceled.amount),
-        tax_free_amount: 0,
+        tax_free_amount: if canceled.is_some() { 0 } else { receipt.tax_free.unwrap_or(0) },
         issue_status: "COMPLETED",
         failure: None,
         customer_identity_number: &receipt.customer,
@@ -129,6 +132,9 @@ impl Sandbox {
         if !matches!(request.r#type.as_str(), "소득공제" | "지출증빙") || request.amount < 1 {
             return Err(ApiError::invalid("type 또는 amount가 올바르지 않습니다."));
         }
+        if !(0..=request.amount).contains(&request.tax_free_amount) {
+            return Err(ApiError::invalid("taxFreeAmount는 amount 이하여야 합니다."));
+        }
         let number = &request.customer_identity_number;
         if !(10..=30).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             let message = "유효하지 않은 현금영수증 발급 번호입니다.";
@@ -146,6 +152,7 @@ impl Sandbox {
             requested_at: now,
             issue_key: key.0,
             cancels: Json(Vec::new()),
+            tax_free: (request.tax_free_amount > 0).then_some(request.tax_free_amount),
         };
         self.store.records().commit(Unit::new().insert(&receipt)).await?;
         Ok((receipt, 0))

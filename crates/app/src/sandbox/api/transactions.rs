@@ -9,15 +9,13 @@ use axum::extract::{Query as QueryString, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _};
-use firstcome_core::time::Time;
-use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::authorization::Authorized;
 use crate::sandbox::Sandbox;
 use crate::sandbox::error::ApiError;
 use crate::sandbox::faults::{Kind, On, broken_connection};
-use crate::sandbox::object::korean_time;
+use crate::sandbox::object::{from_korean_time, korean_time};
 use crate::sandbox::rows::{SandboxTransaction, Status};
 
 /// Movements of an answer when the caller does not say.
@@ -99,9 +97,10 @@ impl Sandbox {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(ApiError::invalid("limit은 1 이상 5000 이하여야 합니다."));
         }
-        let until = moment(&end_date)? + Duration::from_secs(1);
+        let from = from_korean_time(&start_date).ok_or_else(malformed)?;
+        let until = from_korean_time(&end_date).ok_or_else(malformed)? + Duration::from_secs(1);
         let mut query = Query::all(SandboxTransaction::TABLE, limit)
-            .filter("at", Comparison::AtLeast(moment(&start_date)?.to_value()))
+            .filter("at", Comparison::AtLeast(from.to_value()))
             .filter("at", Comparison::Less(until.to_value()))
             .order_by("at", Direction::Ascending);
         if let Some(key) = starting_after {
@@ -117,11 +116,4 @@ impl Sandbox {
 
 fn malformed() -> ApiError {
     ApiError::invalid("startDate, endDate는 yyyy-MM-dd'T'hh:mm:ss 형식이어야 합니다.")
-}
-
-/// A moment that was written in Korean time.
-fn moment(written: &str) -> Result<Time, ApiError> {
-    let local = written.parse::<DateTime>();
-    let timestamp = local.and_then(|local| jiff::tz::Offset::constant(9).to_timestamp(local));
-    timestamp.map(|timestamp| Time(timestamp.as_microsecond())).map_err(|_| malformed())
 }

@@ -19,7 +19,7 @@ use super::idempotency::Key;
 use crate::sandbox::controls::pay::Purchase;
 use crate::sandbox::error::{ApiError, parse};
 use crate::sandbox::faults::{Fault, Kind, On};
-use crate::sandbox::object::View;
+use crate::sandbox::object::{View, from_korean_time};
 use crate::sandbox::rows::{Account, SandboxPayment, Status};
 use crate::sandbox::{Sandbox, masked};
 
@@ -40,6 +40,9 @@ struct Request {
     bank: String,
     due_date: Option<String>,
     valid_hours: Option<u32>,
+    /// What of the amount is free of VAT.
+    #[serde(default)]
+    tax_free_amount: i64,
 }
 
 /// Opens an account.
@@ -98,7 +101,7 @@ impl Sandbox {
             cancels: Json(Vec::new()),
             account: Some(Json(account)),
             open_key: key.0,
-            tax_free: None,
+            tax_free: (request.tax_free_amount > 0).then_some(request.tax_free_amount),
         };
         Ok((self.store.create(payment).await?, View::Opened))
     }
@@ -117,7 +120,7 @@ fn check(request: &Request, now: Time) -> Result<Time, ApiError> {
         amount: request.amount,
         order_name: request.order_name.clone(),
         currency: None,
-        tax_free_amount: 0,
+        tax_free_amount: request.tax_free_amount,
     };
     purchase.check()?;
     if request.customer_name.is_empty() || request.customer_name.chars().count() > 100 {
@@ -129,7 +132,7 @@ fn check(request: &Request, now: Time) -> Result<Time, ApiError> {
     }
     let due = match (&request.due_date, request.valid_hours) {
         (Some(_), Some(_)) => return Err(ApiError::invalid("validHours와 dueDate는 함께 사용할 수 없습니다.")),
-        (Some(text), None) => korean(text),
+        (Some(text), None) => from_korean_time(text.strip_suffix("+09:00").unwrap_or(text)),
         (None, Some(hours)) => Some(now + Duration::from_secs(u64::from(hours) * 60 * 60)),
         (None, None) => Some(now + OPEN_FOR),
     };
@@ -140,12 +143,4 @@ fn check(request: &Request, now: Time) -> Result<Time, ApiError> {
         Some(due) if due > now => Ok(due),
         _ => bad("INVALID_DATE", "날짜 데이터가 잘못 되었습니다."),
     }
-}
-
-/// A moment in Korean time, with or without its offset.
-fn korean(text: &str) -> Option<Time> {
-    let text = text.strip_suffix("+09:00").unwrap_or(text);
-    let at = text.parse::<jiff::civil::DateTime>().ok()?;
-    let at = jiff::tz::Offset::constant(9).to_timestamp(at).ok()?;
-    Some(Time(at.as_microsecond()))
 }

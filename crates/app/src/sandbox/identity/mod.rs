@@ -80,11 +80,11 @@ impl Sandbox {
     async fn end_check(&self, id: &str, name: Option<&str>) -> Result<(), PortError> {
         let status = if name.is_some() { CheckStatus::Verified } else { CheckStatus::Failed };
         let ended = SandboxIdentity { id: id.to_owned(), status, ci: name.map(ci_of), at: self.clock.now() };
-        self.records.commit(Unit::new().insert(&ended)).await.map(drop)
+        self.store.records().commit(Unit::new().insert(&ended)).await.map(drop)
     }
 
     /// What came of a check; none while nobody has ended it.
     async fn check(&self, id: &str) -> Result<Option<SandboxIdentity>, PortError> {
-        Ok(self.records.load::<SandboxIdentity>(id.to_owned()).await?.map(|Stored { record, .. }| record))
+        Ok(self.store.records().load::<SandboxIdentity>(id.to_owned()).await?.map(|Stored { record, .. }| record))
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::RoleEvent;
-use firstcome_core::ids::{OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
-use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome};
+use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
+use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome, Terms};
+use firstcome_core::money::{Currency, Money};
 use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::voucher::VoucherState;
 
-use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN};
+use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN, offer, terms};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 use crate::vouchers::redeem::Redemption;
 use crate::vouchers::tills::Tills;
@@ -329,6 +330,27 @@ async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
         panic!("another event")
     };
     assert_eq!((units, percent), (1_000, 90));
+}
+
+/// Nothing was paid for the card itself, whatever else its order was paid for: nothing could go back.
+#[tokio::test]
+async fn a_free_card_beside_something_paid_is_not_taken() {
+    let shop = Shop::open().await;
+    let (_, cards) = shop.cards().await;
+    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let free = Terms { version: 2, price: Money::new(0, Currency::KRW), ..terms(&offer(shop.clock.now())) };
+    shop.ledger.decide(OFFER, Command::SetTerms(free)).await.expect("terms");
+    let order = OrderId::of_request(BUYER, "free", 0, OFFER);
+    let other = OfferId::numbered(shop.clock.now(), OfferNumber(2), [0; 6]);
+    let other_lines = vec![Line { offer: other, quantity: 1, unit_price: PRICE, seq: Some(1) }];
+    let facts = Some(Box::new(Facts { other_lines, ..Facts::default() }));
+    let request = HoldRequest { order, person: BUYER, quantity: 1, unit_price: None, digest: 0, discount: 0, facts };
+    let held = shop.ledger.decide(OFFER, Command::Hold(request)).await.expect("an answer");
+    assert!(matches!(&held, Outcome::Held(hold) if hold.total() == PRICE), "{held:?}");
+    let card = Voucher { order, ..shop.stored(&cards[0]).await.record };
+    shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
+    let refused = vouchers.give_up(&card, "free").await.expect_err("it was free");
+    assert_eq!((refused.code(), shop.left(&cards[0]).await), (ErrorCode::WrongState, 1_000));
 }
 
 /// What is left of a card after a till has used it, however often its row must be looked at.

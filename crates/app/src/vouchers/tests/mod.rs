@@ -1,6 +1,7 @@
 //! Delivery and taking back meet in the same rows, whoever comes first.
 
 mod gift_cards;
+mod qr;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

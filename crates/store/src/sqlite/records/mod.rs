@@ -46,9 +46,9 @@ const FEW_KEYS: usize = 64;
 pub struct SqliteRecords {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
-    long_selects: Semaphore,
+    long_selects: Arc<Semaphore>,
     /// Places for long selects that run or wait.
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     /// For each table the statement that reads a row by its key.
     by_key: Vec<String>,
     writer: Option<JoinHandle<()>>,
@@ -83,8 +83,8 @@ impl SqliteRecords {
         Ok(Arc::new(Self {
             shared,
             readers: Arc::new(Readers::new(path)),
-            long_selects: Semaphore::new(LONG_SELECTS),
-            waiting: Semaphore::new(WAITING_SELECTS),
+            long_selects: Arc::new(Semaphore::new(LONG_SELECTS)),
+            waiting: Arc::new(Semaphore::new(WAITING_SELECTS)),
             by_key: tables.iter().map(|table| select::by_key(table)).collect(),
             writer: Some(writer),
         }))
@@ -168,16 +168,20 @@ impl SqliteRecords {
         })
     }
 
-    /// Runs a long read where it holds up nobody.
+    /// Runs a long read where it holds up nobody. It keeps its turn until it is done, also when nobody waits for it any more.
     async fn long<T: Send + 'static>(
         &self,
         action: impl FnOnce(&Readers) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
         let stopped = |reason: String| PortError::Unavailable(format!("{}: {reason}", self.path().display()));
-        let _place = self.waiting.try_acquire().map_err(|_| PortError::Overloaded)?;
-        let _turn = self.long_selects.acquire().await.map_err(|error| stopped(error.to_string()))?;
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| PortError::Overloaded)?;
+        let turn = Arc::clone(&self.long_selects).acquire_owned().await.map_err(|error| stopped(error.to_string()))?;
         let readers = Arc::clone(&self.readers);
-        let read = tokio::task::spawn_blocking(move || action(&readers)).await;
+        let read = tokio::task::spawn_blocking(move || {
+            let _held = (place, turn);
+            action(&readers)
+        });
+        let read = read.await;
         read.map_err(|error| stopped(error.to_string()))?
     }
 }

@@ -291,3 +291,28 @@ async fn unknown_topic_is_misuse() {
     assert!(matches!(log.read("nothing", 0, 1).await, Err(PortError::Misused(_))));
     assert!(matches!(log.wait("nothing", 0).await, Err(PortError::Misused(_))));
 }
+
+/// Who hangs up ends no read, and so frees no turn.
+#[tokio::test]
+async fn a_long_read_keeps_its_turn_when_nobody_waits_for_it() {
+    let folder = Folder::new();
+    let records = folder.records();
+    let (begun, mut begins) = tokio::sync::mpsc::channel(1);
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let reading = Arc::clone(&records);
+    let request = tokio::spawn(async move {
+        let read = move |_: &_| {
+            begun.blocking_send(()).expect("the test waits");
+            ended.recv().map_err(|error| PortError::Unavailable(error.to_string()))
+        };
+        reading.long(read).await
+    });
+    begins.recv().await.expect("it reads");
+    request.abort();
+    assert!(request.await.expect_err("nobody waits").is_cancelled());
+    let free = (records.long_selects.available_permits(), records.waiting.available_permits());
+    assert_eq!(free, (super::LONG_SELECTS - 1, super::WAITING_SELECTS - 1));
+    end.send(()).expect("it still reads");
+    let all = u32::try_from(super::LONG_SELECTS).expect("few");
+    let _all = records.long_selects.acquire_many(all).await.expect("open");
+}

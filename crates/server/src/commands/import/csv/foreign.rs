@@ -66,6 +66,10 @@ impl Foreign {
             );
             item.categories.truncate(MOST_CATEGORIES);
         }
+        if item.image_url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+            self.note(&item.place, "its picture is left out: it does not come over https");
+            item.image_url = None;
+        }
         let money = json!({ "amount": item.price, "currency": self.currency });
         let mut product = Map::new();
         product.insert("sku".to_owned(), json!(item.sku));

@@ -111,6 +111,25 @@ fn variations_of_woocommerce_become_products() {
 }
 
 #[test]
+fn one_unfinished_product_of_woocommerce_keeps_no_other_out() {
+    let head = "ID,Type,SKU,Name,Published,Stock,Regular price,Images,Parent\n";
+    let catalogue = said(&format!(
+        "{head}1,simple,a,A,1,1,10,http://p.example/1.png,\n2,simple,b,B,0,1,,,\n\
+         3,variation,c-1,C 1,1,1,,,id:4\n4,variable,c,C,-1,,,,\n5,simple,d,D,0,1,20,https://p.example/2.png,\n"
+    ));
+    let taken: Vec<_> = catalogue.products.iter().map(|row| row.product.sku.as_deref().unwrap_or_default()).collect();
+    assert_eq!(taken, ["a", "d"]);
+    let pictures: Vec<_> = catalogue.products.iter().map(|row| row.product.image_url.as_deref()).collect();
+    assert_eq!(pictures, [None, Some("https://p.example/2.png")]);
+    let notes = catalogue.notes.join("; ");
+    for note in ["f.csv:2: its picture is left out", "f.csv:3: is not taken", "f.csv:4: is not taken"] {
+        assert!(notes.contains(note), "{notes}");
+    }
+    let sold = refused(&format!("{head}3,variation,c-1,C 1,1,1,,,id:4\n4,variable,c,C,1,,,,\n"));
+    assert!(sold.starts_with("f.csv:2: Regular price: is needed"), "{sold}");
+}
+
+#[test]
 fn other_shops_say_what_a_product_is_found_under() {
     let of = |text: &str| -> Vec<Option<Vec<String>>> {
         said(text).products.into_iter().map(|row| row.categories).collect()

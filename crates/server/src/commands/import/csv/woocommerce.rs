@@ -2,7 +2,7 @@
 //! (<https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schema>). A variation becomes a product with an offer,
 //! with what its parent says where it says nothing; the parent itself, a `variable` product, is not sold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use firstcome_core::money::Currency;
 
@@ -36,13 +36,20 @@ pub(super) fn is(headers: &csv::StringRecord) -> bool {
 pub(super) struct WooCommerce {
     shared: Foreign,
     items: Vec<(Item, Option<String>)>,
+    /// The places of those without a price, which only drafts may be.
+    unpriced: HashSet<String>,
     /// By `SKU`, and by `id:` with `ID`.
     parents: HashMap<String, Item>,
 }
 
 impl WooCommerce {
     pub(super) fn new(currency: Currency) -> Self {
-        Self { shared: Foreign::new(currency, TAKEN), items: Vec::new(), parents: HashMap::new() }
+        Self {
+            shared: Foreign::new(currency, TAKEN),
+            items: Vec::new(),
+            unpriced: HashSet::new(),
+            parents: HashMap::new(),
+        }
     }
 
     fn item(&self, row: &Row<'_>) -> Result<Item, CommandError> {
@@ -83,8 +90,10 @@ impl Dialect for WooCommerce {
             self.parents.insert(item.sku.clone(), item);
             return Ok(());
         }
-        let price = row.price(&["Regular price"], self.shared.currency)?;
-        item.price = price.ok_or_else(|| row.bad("Regular price: is needed"))?;
+        match row.price(&["Regular price"], self.shared.currency)? {
+            Some(price) => item.price = price,
+            None => drop(self.unpriced.insert(row.place.clone())),
+        }
         let parent = row.text("Parent").filter(|_| is("variation")).map(str::to_owned);
         if is("variation") && parent.is_none() {
             return Err(row.bad("Parent: a variation needs one"));
@@ -109,6 +118,13 @@ impl Dialect for WooCommerce {
                     item.categories.clone_from(&parent.categories);
                 }
                 item.draft |= parent.draft;
+            }
+            if self.unpriced.contains(&item.place) {
+                if !item.draft {
+                    return Err(super::bad(&item.place, "Regular price: is needed"));
+                }
+                self.shared.note(&item.place, "is not taken: it is not published, and has no price yet");
+                continue;
             }
             self.shared.add(item)?;
         }
