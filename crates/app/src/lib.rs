@@ -25,6 +25,7 @@ mod qr;
 pub mod role;
 pub mod sandbox;
 pub mod secrets;
+pub mod sheet;
 mod stock;
 mod tries;
 mod voucher_account;

@@ -41,6 +41,11 @@ impl Time {
         self.zoned(time_zone).map(|at| at.date())
     }
 
+    /// When a day begins in a time zone; none outside the years that calendars have.
+    pub fn of_day(day: Date, time_zone: &TimeZone) -> Option<Self> {
+        day.to_zoned(time_zone.clone()).ok().map(|begin| Self(begin.timestamp().as_microsecond()))
+    }
+
     /// How long from `earlier` until this; zero when it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -70,7 +70,10 @@ async fn what_is_exported_comes_back_the_same() {
 
 /// The rows of a file of the books by the names of their columns.
 fn rows(folder: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = fs::read_to_string(folder.join(name)).expect("there");
+    table(&fs::read_to_string(folder.join(name)).expect("there"))
+}
+
+fn table(text: &str) -> Vec<BTreeMap<String, String>> {
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let columns = lines.next().expect("columns");
     lines.map(|fields| columns.iter().cloned().zip(fields).collect()).collect()
@@ -126,6 +129,74 @@ async fn the_books_add_up_to_the_ledger() {
     assert_eq!(orders.iter().filter(|order| order["booked_on"].is_empty()).count(), 1, "the unpaid one");
     nothing_personal(&shop, &buyer, &folder).await;
     shop.audit().ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_books_of_an_order_over_several_offers_add_up_and_are_the_same_by_api() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let card = seller.sell(&gift_card(10_000), &json!({"price": 9_000, "stock": 50})).await;
+    let gate = seller.sell(&ticket("=Gate"), &json!({"price": 4_000, "stock": 50})).await;
+    let buyer = shop.account("buyer", "ann@shop.test").await;
+    let lines = json!({"lines": [{"offer_id": card, "quantity": 1}, {"offer_id": gate, "quantity": 3}]});
+    let both = buyer.post("/orders").key("both").json(&lines).want(201).await;
+    buyer.pay(&both).await;
+    let refunded = buyer.buy("refunded", &gate, 2).await;
+    buyer.cancel("back", &refunded).await.expect("an answer").want(200);
+    buyer.order("unpaid", &gate, 1).await.expect("an answer").want(201);
+    let mut exports = 0;
+    // What is written behind the journal is there a moment later.
+    until("the refund is done, and both ways say the same", SOON, async || {
+        exports += 1;
+        let folder = shop.scratch().join(format!("books-{exports}"));
+        shop.run(&["export", text(&folder)], "").ok();
+        if rows(&folder, "refunds.csv").iter().all(|row| row["state"] != "DONE") {
+            return Err("no refund".to_owned());
+        }
+        let days = rows(&folder, "days.csv");
+        let sold = sums(&rows(&folder, "vouchers.csv"), "booked_on", "");
+        if sold != sums(&days, "day", "units") {
+            return Err(format!("each voucher under the offer that sold it: {sold:?}"));
+        }
+        assert_eq!(sums(&rows(&folder, "orders.csv"), "booked_on", "amount"), sums(&days, "day", "amount"));
+        let paid = sums(&rows(&folder, "payments.csv"), "booked_on", "amount");
+        assert_eq!(paid.values().sum::<i64>(), 29_000);
+        for name in ["orders", "payments", "refunds", "vouchers"] {
+            same(&seller, &folder, name).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// A file by API has the rows of the command's, as far as its role knows them.
+async fn same(seller: &Api, folder: &Path, name: &str) -> Result<(), String> {
+    let today = jiff::Timestamp::now().in_tz("Asia/Seoul").expect("a zone").date();
+    let (from, to) = (today.yesterday().expect("a day"), today.tomorrow().expect("a day"));
+    let path = |from, to| format!("/admin/books/{name}.csv?from={from}&to={to}");
+    let answer = seller.get(&path(from, to)).send().await.expect("an answer");
+    assert_eq!(
+        (answer.status, &answer.headers["content-type"]),
+        (200, &"text/csv; charset=utf-8".parse().expect("one"))
+    );
+    let disposition = format!("attachment; filename=\"{name}-{from}-to-{to}.csv\"");
+    assert_eq!(answer.headers["content-disposition"], disposition.as_str());
+    let by_api = std::str::from_utf8(&answer.bytes).expect("text");
+    let header = by_api.lines().next().expect("a header").to_owned();
+    let mut by_api = table(by_api);
+    let mut written = rows(folder, &format!("{name}.csv"));
+    let columns: Vec<&str> = header.split(',').collect();
+    written.iter_mut().for_each(|row| row.retain(|column, _| columns.contains(&column.as_str())));
+    by_api.sort();
+    written.sort();
+    let early = today.checked_sub(jiff::Span::new().years(9)).expect("a day");
+    let empty = seller.get(&path(early, early)).send().await.expect("an answer");
+    assert_eq!((empty.status, &empty.bytes[..]), (200, format!("{header}\n").as_bytes()));
+    let long = seller.get(&path(early, today)).send().await.expect("an answer").problem(400, "malformed_request");
+    assert_eq!(long["detail"], "One file has 366 days at most; ask for the others in another");
+    let bare = seller.get(&format!("/admin/books/{name}.csv")).send().await.expect("an answer");
+    assert_eq!(bare.problem(400, "malformed_request")["detail"], "from must be a day such as 2026-11-26");
+    if by_api == written && !written.is_empty() { Ok(()) } else { Err(format!("{name}: {by_api:?} and {written:?}")) }
 }
 
 /// Nothing of a person is in the books unless it is asked for, and no code of a voucher.

@@ -46,6 +46,7 @@ mod refund;
 mod refunds;
 mod resend;
 mod returns;
+mod sheet;
 mod shipping;
 mod steps;
 mod stream;
@@ -82,6 +83,7 @@ pub use facts::OfferFacts;
 pub use fee::Shipping;
 pub use parts::PartBack;
 pub use refund::{Refund, Taken};
+pub use sheet::{LineMoney, OrderRow};
 pub use tax::ShopTerms;
 pub use view::OrderView;
 
@@ -221,6 +223,7 @@ fn routes() -> OpenApiRouter<Arc<Orders>> {
         .routes(routes!(returns::refuse))
         .routes(routes!(returns::receive))
         .routes(routes!(audit::get))
+        .routes(routes!(sheet::get))
 }
 
 fn topic(ports: &Ports, name: &'static str) -> Topic {

@@ -31,6 +31,7 @@ mod rest;
 mod rows;
 mod settle;
 mod settlement;
+mod sheet;
 mod show;
 mod tax_free;
 #[cfg(test)]
@@ -246,4 +247,6 @@ fn routes() -> OpenApiRouter<Arc<Payments>> {
         .routes(routes!(settlement::post, settlement::list))
         .routes(routes!(settlement::get))
         .routes(routes!(settlement::findings))
+        .routes(routes!(sheet::payments))
+        .routes(routes!(sheet::refunds))
 }

@@ -13,6 +13,7 @@ mod money_back;
 mod products;
 mod qr;
 mod redeem;
+mod sheet;
 mod store;
 mod take_back;
 #[cfg(test)]
@@ -85,12 +86,14 @@ pub struct Ports {
 struct Vouchers {
     ports: Ports,
     money_back: MoneyBack,
+    time_zone: jiff::tz::TimeZone,
     tills: Arc<tills::Tills>,
 }
 
 impl Vouchers {
-    fn new(ports: Ports, money_back: MoneyBack, tills: &Arc<tills::Tills>) -> Self {
-        Self { ports, money_back, tills: Arc::clone(tills) }
+    fn new(ports: Ports, options: Options, tills: &Arc<tills::Tills>) -> Self {
+        let Options { money_back, time_zone, .. } = options;
+        Self { ports, money_back, time_zone, tills: Arc::clone(tills) }
     }
 }
 
@@ -126,10 +129,9 @@ impl Workers {
 
 /// Makes the role.
 pub async fn create(options: Options, ports: Ports) -> Result<Role, PortError> {
-    let money_back = options.money_back;
-    let Workers { products, tills, delivery, taking_back } = Workers::create(options, &ports).await?;
+    let Workers { products, tills, delivery, taking_back } = Workers::create(options.clone(), &ports).await?;
     let mut letters = Letters::new(RoleName::Vouchers, &ports.records, &ports.clock);
-    let router = routes().with_state(Arc::new(Vouchers::new(ports, money_back, &tills)));
+    let router = routes().with_state(Arc::new(Vouchers::new(ports, options, &tills)));
     let workers = vec![letters.follow(&delivery), letters.follow(&taking_back), letters.follow(products.consumer())];
     Ok(Role { name: "vouchers", router, workers, letters: Some(letters) })
 }
@@ -147,4 +149,5 @@ fn routes() -> OpenApiRouter<Arc<Vouchers>> {
         .routes(routes!(qr::get))
         .routes(routes!(redeem::post))
         .routes(routes!(money_back::post))
+        .routes(routes!(sheet::get))
 }

@@ -3,7 +3,6 @@
 mod books;
 mod catalogue;
 mod sales;
-mod table;
 
 use std::collections::HashSet;
 use std::fs;

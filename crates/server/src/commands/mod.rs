@@ -12,7 +12,6 @@ pub mod migrate;
 pub mod moving;
 pub mod serve;
 pub mod tokens;
-mod words;
 
 use std::process::ExitCode;
 

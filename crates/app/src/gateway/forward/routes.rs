@@ -10,7 +10,7 @@ use crate::http::Identity;
 
 /// What paths begin with. The first that fits counts. What a gateway answers by itself ([`super::Forwarder::router`]) does
 /// not come here.
-const ROUTES: [(&str, RoleName); 29] = [
+const ROUTES: [(&str, RoleName); 32] = [
     ("/api/v1/me/vouchers", RoleName::Vouchers),
     ("/api/v1/me/cart", RoleName::Orders),
     ("/api/v1/me/wishlist", RoleName::Catalog),
@@ -26,6 +26,9 @@ const ROUTES: [(&str, RoleName); 29] = [
     ("/images", RoleName::Catalog),
     ("/api/v1/admin/offers", RoleName::Catalog),
     ("/api/v1/admin/settlement", RoleName::Payments),
+    ("/api/v1/admin/books/payments.csv", RoleName::Payments),
+    ("/api/v1/admin/books/refunds.csv", RoleName::Payments),
+    ("/api/v1/admin/books/vouchers.csv", RoleName::Vouchers),
     ("/api/v1/admin/webhooks", RoleName::Notices),
     ("/api/v1/admin/webhook-deliveries", RoleName::Notices),
     ("/api/v1/admin/accounts", RoleName::Accounts),
@@ -148,6 +151,10 @@ mod tests {
             ("/api/v1/admin/offers/ofr_1/live", Some(RoleName::Catalog)),
             ("/api/v1/admin/audit", Some(RoleName::Orders)),
             ("/api/v1/admin/settlement/stl_1/findings", Some(RoleName::Payments)),
+            ("/api/v1/admin/books/orders.csv", Some(RoleName::Orders)),
+            ("/api/v1/admin/books/payments.csv", Some(RoleName::Payments)),
+            ("/api/v1/admin/books/refunds.csv", Some(RoleName::Payments)),
+            ("/api/v1/admin/books/vouchers.csv", Some(RoleName::Vouchers)),
             ("/api/v1/categories", Some(RoleName::Catalog)),
             ("/api/v1/admin/categories/cat_1", Some(RoleName::Catalog)),
             ("/api/v1/admin/images", Some(RoleName::Catalog)),

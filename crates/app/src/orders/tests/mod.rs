@@ -8,6 +8,7 @@ mod gift_cards;
 mod refunds;
 mod returns;
 mod several;
+mod sheet;
 mod shop;
 mod steps;
 mod terms;

@@ -30,8 +30,7 @@ impl Default for Calendar {
 impl Calendar {
     /// When a day begins, and when the next one does.
     pub(super) fn period(&self, day: Date) -> Option<(Time, Time)> {
-        let begins = |day: Date| day.to_zoned(self.time_zone.clone()).ok().map(|at| at.timestamp().as_microsecond());
-        Some((Time(begins(day)?), Time(begins(day.tomorrow().ok()?)?)))
+        Some((Time::of_day(day, &self.time_zone)?, Time::of_day(day.tomorrow().ok()?, &self.time_zone)?))
     }
 
     /// The day that it is.

@@ -11,11 +11,11 @@ use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as 
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::voucher::VoucherState;
 
-use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN, offer, terms};
+use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN, offer, options, terms};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 use crate::vouchers::redeem::Redemption;
 use crate::vouchers::tills::Tills;
-use crate::vouchers::{MoneyBack, Movement, Voucher, Vouchers, take_back};
+use crate::vouchers::{MoneyBack, Movement, Options, Voucher, Vouchers, take_back};
 
 impl Shop {
     /// Sells two gift cards and delivers them.
@@ -234,7 +234,7 @@ async fn a_card_that_was_used_before_there_were_accounts_is_used_by_its_row() {
     let mut old = shop.stored(&cards[0]).await;
     (old.record.offer, old.record.balance) = (None, 300);
     assert_eq!(shop.books.commit(Unit::new().update(&old)).await.expect("an answer"), Committed::Done);
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let request = |key: &str| Redemption { merchant: UserId([4; 16]), key: key.to_owned(), digest: 1, taken: None };
     let too_much = vouchers.redeem(&mut request("one"), &shop.stored(&cards[0]).await, 301).await;
     assert_eq!(too_much.expect_err("300 are left").code(), ErrorCode::InsufficientBalance);
@@ -252,7 +252,7 @@ async fn a_card_that_was_used_before_there_were_accounts_is_used_by_its_row() {
 async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let request = |digest| Redemption { merchant: UserId([4; 16]), key: "key".to_owned(), digest, taken: None };
     let name = request(1).name(&cards[0]).expect("a card has an account");
     assert_eq!(of(&cards[0]).take(&*shop.ledger, 300, name, Purpose::Use).await.expect("taken"), Taken::Now);
@@ -276,7 +276,7 @@ async fn a_redemption_that_only_the_ledger_knew_of_is_made_once() {
 async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() {
     let shop = Shop::open().await;
     let (bought, cards) = shop.cards().await;
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let give_up = async |key: &str| vouchers.give_up(&shop.stored(&cards[0]).await.record, key).await;
     // It is a small card: four fifths must be spent.
     let much = shop.order_beside(&cards[0], "much", 799, true).await;
@@ -313,7 +313,7 @@ async fn the_rest_of_a_card_that_is_spent_for_the_most_part_is_paid_back_once() 
 async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     shop.order_beside(&cards[1], "some", 10, true).await;
     shop.workers.delivery.catch_up().await.expect("read");
     let card = shop.stored(&cards[0]).await.record;
@@ -337,7 +337,7 @@ async fn of_a_card_that_expired_unused_a_share_is_paid_back() {
 async fn a_free_card_beside_something_paid_is_not_taken() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let free = Terms { version: 2, price: Money::new(0, Currency::KRW), ..terms(&offer(shop.clock.now())) };
     shop.ledger.decide(OFFER, Command::SetTerms(free)).await.expect("terms");
     let order = OrderId::of_request(BUYER, "free", 0, OFFER);
@@ -369,8 +369,8 @@ async fn many_tills_of_two_processes_use_one_card_at_once() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
     let other_process = Tills::new(shop.ports.records.clone());
-    let processes = [&shop.workers.tills, &other_process]
-        .map(|tills| Vouchers::new(shop.ports.clone(), MoneyBack::default(), tills));
+    let processes =
+        [&shop.workers.tills, &other_process].map(|tills| Vouchers::new(shop.ports.clone(), options(), tills));
     // Every key comes twice, to both.
     let requests = (0..100).flat_map(|number| processes.iter().map(move |process| (number / 2, process)));
     let uses = requests.map(|(key, process)| used(&shop, process, &cards[0], format!("key {key}"), 9));
@@ -409,7 +409,7 @@ async fn a_card_that_expired_while_an_order_had_its_money_is_valid_again() {
 async fn a_card_that_is_used_up_says_so_also_when_it_has_expired() {
     let shop = Shop::open().await;
     let (_, cards) = shop.cards().await;
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let redeem = async |key: &str, amount| {
         let mut redemption = Redemption { merchant: BUYER, key: key.to_owned(), digest: 1, taken: None };
         vouchers.redeem(&mut redemption, &shop.stored(&cards[0]).await, amount).await
@@ -428,7 +428,7 @@ async fn of_a_large_card_that_expired_unused_more_is_paid_back() {
         let shop = Shop::open().await;
         let (_, cards) = shop.cards().await;
         let money_back = MoneyBack { large_value, ..MoneyBack::default() };
-        let vouchers = Vouchers::new(shop.ports.clone(), money_back, &shop.workers.tills);
+        let vouchers = Vouchers::new(shop.ports.clone(), Options { money_back, ..options() }, &shop.workers.tills);
         let card = shop.stored(&cards[0]).await.record;
         shop.clock.advance(std::time::Duration::from_secs(86_400) * 1_825);
         let given_up = vouchers.give_up(&card, "late").await.expect("given up");

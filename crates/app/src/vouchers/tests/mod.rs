@@ -74,6 +74,10 @@ struct Shop {
     ports: Ports,
 }
 
+fn options() -> Options {
+    Options { time_zone: jiff::tz::TimeZone::UTC, money_back: MoneyBack::default(), valid_again: VALID_AGAIN }
+}
+
 impl Shop {
     /// One offer of gift cards.
     async fn open() -> Self {
@@ -91,9 +95,7 @@ impl Shop {
             clock: Arc::new(clock.clone()),
             random: Arc::new(TestRandom::seeded(1)),
         };
-        let options =
-            Options { time_zone: jiff::tz::TimeZone::UTC, money_back: MoneyBack::default(), valid_again: VALID_AGAIN };
-        let workers = Workers::create(options, &ports).await.expect("the role");
+        let workers = Workers::create(options(), &ports).await.expect("the role");
         let shop = Self { ledger, books, orders, catalog, clock, workers, ports };
         shop.announce("Card", None).await;
         shop

@@ -8,13 +8,13 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{SessionId, UserId};
 use http_body_util::BodyExt as _;
 
-use super::{BUYER, Shop};
+use super::{BUYER, Shop, options};
 use crate::http::{AccountRole, Buyer, Identity, Outcome, Path, Roles};
 use crate::qr::read;
-use crate::vouchers::{MoneyBack, Vouchers, qr};
+use crate::vouchers::{Vouchers, qr};
 
 async fn asked(shop: &Shop, user: UserId, role: AccountRole, code: &str) -> Outcome<Response> {
-    let vouchers = Vouchers::new(shop.ports.clone(), MoneyBack::default(), &shop.workers.tills);
+    let vouchers = Vouchers::new(shop.ports.clone(), options(), &shop.workers.tills);
     let caller = Identity { user, session: SessionId::NIL, roles: Roles::default().with(role), unlimited: false };
     qr::get(State(Arc::new(vouchers)), Buyer(caller), Path(code.to_owned())).await
 }

@@ -4,20 +4,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use firstcome_app::orders;
+use firstcome_app::orders::{self, OrderRow};
 use firstcome_app::payments::{Origin, Payment, Refund};
+use firstcome_app::sheet::{Table, guarded, maybe};
 use firstcome_app::vouchers::Voucher;
 use firstcome_core::ids::{OrderId, PaymentId, RefundId};
-use firstcome_core::order::OrderState;
 use firstcome_core::ports::{Clock as _, RoleName, SystemClock};
-use firstcome_core::product::RefundPolicy;
 use firstcome_core::tax::Tax;
 
 use super::sales::Sales;
-use super::table::{Table, maybe};
 use crate::audit::every;
 use crate::commands::CommandError;
-use crate::commands::words::guarded;
 use crate::place::Place;
 
 const DAYS: [&str; 11] = [
@@ -32,71 +29,6 @@ const DAYS: [&str; 11] = [
     "vat",
     "tax_free",
     "shipping_fees",
-];
-const ORDERS: [&str; 18] = [
-    "order_id",
-    "offer_id",
-    "buyer",
-    "quantity",
-    "unit_price",
-    "amount",
-    "currency",
-    "state",
-    "created_at",
-    "sold_at",
-    "returned_units",
-    "seq",
-    "by_gift_card",
-    "booked_on",
-    "supplied",
-    "vat",
-    "tax_free",
-    "shipping_fee",
-];
-const PAYMENTS: [&str; 11] = [
-    "payment_id",
-    "order_id",
-    "offer_id",
-    "amount",
-    "currency",
-    "state",
-    "refunded",
-    "provider_key",
-    "created_at",
-    "updated_at",
-    "booked_on",
-];
-const REFUNDS: [&str; 16] = [
-    "refund_id",
-    "payment_id",
-    "order_id",
-    "offer_id",
-    "amount",
-    "currency",
-    "state",
-    "origin",
-    "policy",
-    "provider_transaction",
-    "created_at",
-    "to_gift_card",
-    "booked_on",
-    "supplied",
-    "vat",
-    "tax_free",
-];
-const VOUCHERS: [&str; 12] = [
-    "voucher_id",
-    "order_id",
-    "offer_id",
-    "owner",
-    "kind",
-    "product_name",
-    "face",
-    "balance",
-    "currency",
-    "state",
-    "valid_until",
-    "booked_on",
 ];
 
 /// Files with their names. The journal was read before, so every order that it sold has its payment in them. `reasons` adds
@@ -132,59 +64,33 @@ fn days(sales: &Sales) -> Result<Vec<u8>, CommandError> {
             day.shipping_fees.to_string(),
         ])?;
     }
-    table.finish()
+    Ok(table.finish()?)
 }
 
 fn sold(sales: &Sales) -> Result<Vec<u8>, CommandError> {
-    let mut table = Table::new(&ORDERS)?;
+    let columns = [&OrderRow::ORDERED[..], &["sold_at"], &OrderRow::SINCE, &["booked_on"], &OrderRow::TAXED].concat();
+    let mut table = Table::new(&columns)?;
     // An order that was aborted never existed, and its lines are released.
     let is_aborted = |order: OrderId| sales.order(order).is_none_or(|home| home.hold.is_aborted());
     for ((order, offer), sale) in sales.sales.iter().filter(|((order, _), _)| !is_aborted(*order)) {
-        let (hold, tax) = (&sale.hold, sales.tax(*order, *offer));
-        table.row(&[
-            order.to_string(),
-            sales.offer(*offer),
-            hold.person.to_string(),
-            hold.quantity.to_string(),
-            hold.unit_price.amount.to_string(),
-            sales.amount(*order, *offer).to_string(),
-            hold.unit_price.currency.to_string(),
-            OrderState::of(hold).as_str().to_owned(),
-            hold.created_at.to_string(),
-            maybe(sale.sold_at),
-            hold.returned().to_string(),
-            hold.granted_seq.to_string(),
-            hold.by_card().map_or(0, |part| part.amount).to_string(),
-            maybe(sale.sold_at.map(|at| sales.day(at))),
-            tax.supplied.to_string(),
-            tax.vat.to_string(),
-            tax.tax_free.to_string(),
-            sales.shipping_fee(*order, *offer).to_string(),
-        ])?;
+        let money = sales.money(*order, *offer);
+        let OrderRow { ordered, since, taxed } = OrderRow::of(&sale.hold, sales.offer(*offer), money);
+        let booked_on = maybe(sale.sold_at.map(|at| sales.day(at)));
+        table.row(&[ordered, vec![maybe(sale.sold_at)], since, vec![booked_on], taxed].concat())?;
     }
-    table.finish()
+    Ok(table.finish()?)
 }
 
 async fn payments(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError> {
     let mut rows = Vec::new();
     every::<Payment>(&*place.records(RoleName::Payments).await?, |payment| {
         let sale = sales.order(payment.order_id).filter(|sale| sale.hold.attempt == payment.payment_id);
-        rows.push([
-            payment.payment_id.to_string(),
-            payment.order_id.to_string(),
-            sales.offer(payment.order_id.home()),
-            payment.amount.to_string(),
-            payment.currency.to_string(),
-            payment.state.as_str().to_owned(),
-            payment.refunded.to_string(),
-            payment.payment_key,
-            payment.created_at.to_string(),
-            payment.updated_at.to_string(),
-            maybe(sale.and_then(|sale| sale.sold_at).map(|at| sales.day(at))),
-        ]);
+        let mut row = payment.row(sales.offer(payment.order_id.home()));
+        row.push(maybe(sale.and_then(|sale| sale.sold_at).map(|at| sales.day(at))));
+        rows.push(row);
     })
     .await?;
-    written(&PAYMENTS, rows)
+    written(&[&Payment::COLUMNS[..], &["booked_on"]].concat(), &rows)
 }
 
 /// What the books of orders know of refunds.
@@ -236,21 +142,8 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
     every::<Refund>(&*place.records(RoleName::Payments).await?, |refund| {
         let attempt = sales.order(refund.order_id).map(|sale| sale.hold.attempt);
         let name = decided.name_of(&refund, attempt);
-        let mut row = vec![
-            refund.refund_id.to_string(),
-            refund.payment_id.to_string(),
-            refund.order_id.to_string(),
-            sales.offer(refund.order_id.home()),
-            refund.amount.to_string(),
-            refund.currency.to_string(),
-            refund.state.as_str().to_owned(),
-            refund.origin.as_str().to_owned(),
-            maybe(refund.policy.map(RefundPolicy::as_str)),
-            maybe(refund.transaction),
-            refund.created_at.to_string(),
-            refund.to_card.unwrap_or(0).to_string(),
-            maybe(name.and_then(|name| sales.returns.get(&name)).map(|at| sales.day(*at))),
-        ];
+        let mut row = refund.row(sales.offer(refund.order_id.home()));
+        row.push(maybe(name.and_then(|name| sales.returns.get(&name)).map(|at| sales.day(*at))));
         let tax = name.and_then(|name| decided.taxes.get(&name));
         row.extend([
             maybe(tax.map(|tax| tax.supplied)),
@@ -263,38 +156,28 @@ async fn refunds(place: &Place, sales: &Sales, reasons: bool) -> Result<Vec<u8>,
         rows.push(row);
     })
     .await?;
-    let mut columns = REFUNDS.to_vec();
+    let mut columns = [&Refund::COLUMNS[..], &["booked_on", "supplied", "vat", "tax_free"]].concat();
     columns.extend(reasons.then_some("reason"));
-    written(&columns, rows)
+    written(&columns, &rows)
 }
 
 async fn vouchers(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError> {
     let (mut rows, now) = (Vec::new(), SystemClock.now());
     every::<Voucher>(&*place.records(RoleName::Vouchers).await?, |voucher| {
-        let sold_at = sales.order(voucher.order).and_then(|sale| sale.sold_at);
-        rows.push([
-            voucher.id.to_string(),
-            voucher.order.to_string(),
-            sales.offer(voucher.order.home()),
-            voucher.user.to_string(),
-            voucher.kind.as_str().to_owned(),
-            guarded(&voucher.product_name),
-            voucher.face.to_string(),
-            voucher.balance.to_string(),
-            maybe(voucher.money(voucher.face).map(|money| money.currency)),
-            voucher.account().state(now).as_str().to_owned(),
-            voucher.valid_until.to_string(),
-            maybe(sold_at.map(|at| sales.day(at))),
-        ]);
+        let offer = voucher.sold_by();
+        let sold_at = sales.sales.get(&(voucher.order, offer)).and_then(|sale| sale.sold_at);
+        let mut row = voucher.row(sales.offer(offer), now);
+        row.push(maybe(sold_at.map(|at| sales.day(at))));
+        rows.push(row);
     })
     .await?;
-    written(&VOUCHERS, rows)
+    written(&[&Voucher::COLUMNS[..], &["booked_on"]].concat(), &rows)
 }
 
-fn written<R: AsRef<[String]>>(columns: &[&str], rows: Vec<R>) -> Result<Vec<u8>, CommandError> {
+fn written(columns: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>, CommandError> {
     let mut table = Table::new(columns)?;
-    rows.iter().try_for_each(|row| table.row(row.as_ref()))?;
-    table.finish()
+    rows.iter().try_for_each(|row| table.row(row))?;
+    Ok(table.finish()?)
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use firstcome_app::catalog::ExportedCatalogue;
+use firstcome_app::sheet::{Table, guarded};
 use serde_json::{Map, Value, json};
 
-use super::table::Table;
 use crate::commands::CommandError;
 use crate::commands::import::{COLUMNS, categories};
-use crate::commands::words::guarded;
 
 type Fields = Map<String, Value>;
 
@@ -38,7 +37,7 @@ pub(super) fn csv(exported: &ExportedCatalogue) -> Result<Vec<u8>, CommandError>
             }
         }
     }
-    table.finish()
+    Ok(table.finish()?)
 }
 
 fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {

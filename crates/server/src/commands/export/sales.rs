@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use firstcome_core::discount::spread;
+use firstcome_app::orders::LineMoney;
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, RefundId};
 use firstcome_core::ledger::{Event, Hold};
 use firstcome_core::money::Currency;
-use firstcome_core::tax::{Tax, lines_of, of_shipping};
+use firstcome_core::tax::Tax;
 use firstcome_core::time::Time;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -19,13 +19,6 @@ pub(super) struct Sale {
     pub(super) hold: Hold,
     /// When its units were sold.
     pub(super) sold_at: Option<Time>,
-}
-
-impl Sale {
-    /// What its units cost before anything is taken off.
-    fn price(&self) -> i64 {
-        i64::from(self.hold.quantity).saturating_mul(self.hold.unit_price.amount)
-    }
 }
 
 /// What an offer sold, and what came back of it, on one day.
@@ -89,8 +82,7 @@ impl Sales {
         } else if let Some(sale) = self.sales.get_mut(&(order, offer)) {
             sale.hold.evolve(event, seq);
         }
-        let (date, amount, tax) = (self.day(at), self.amount(order, offer), self.tax(order, offer));
-        let fee = self.shipping_fee(order, offer);
+        let (date, money) = (self.day(at), self.money(order, offer));
         let Some(sale) = self.sales.get_mut(&(order, offer)) else { return };
         let place = (date, offer, sale.hold.unit_price.currency);
         match event {
@@ -99,9 +91,9 @@ impl Sales {
                 let day = self.days.entry(place).or_default();
                 day.orders += 1;
                 day.units += u64::from(sale.hold.quantity);
-                day.amount = day.amount.saturating_add(amount);
-                day.tax = day.tax + tax;
-                day.shipping_fees = day.shipping_fees.saturating_add(fee);
+                day.amount = day.amount.saturating_add(money.amount);
+                day.tax = day.tax + money.tax;
+                day.shipping_fees = day.shipping_fees.saturating_add(money.shipping_fee);
             }
             Event::Returned { return_id, quantity, .. } => {
                 self.returns.insert(*return_id, at);
@@ -121,34 +113,10 @@ impl Sales {
         self.offers.get(&number).map(ToString::to_string).unwrap_or_default()
     }
 
-    /// What a line costs: its units, without its share of what was taken off the order.
-    pub(super) fn amount(&self, order: OrderId, offer: OfferNumber) -> i64 {
-        let price = self.sales.get(&(order, offer)).map_or(0, Sale::price);
-        let Some(home) = self.order(order).filter(|home| home.hold.discount != 0) else { return price };
-        let elsewhere = home.hold.lines_elsewhere();
-        let others = elsewhere
-            .map(|line| (line.offer.number(), line.unit_price.amount.saturating_mul(i64::from(line.quantity))));
-        let lines: Vec<_> = std::iter::once((order.home(), home.price())).chain(others).collect();
-        let amounts: Vec<i64> = lines.iter().map(|(_, amount)| *amount).collect();
-        let shares = lines.iter().zip(spread(home.hold.discount, &amounts));
-        let share = shares.filter(|((number, _), _)| *number == offer).map(|(_, share)| share).sum::<i64>();
-        price.saturating_sub(share)
-    }
-
-    /// What sending an order cost, at its first line.
-    pub(super) fn shipping_fee(&self, order: OrderId, offer: OfferNumber) -> i64 {
-        self.order(order).filter(|_| order.home() == offer).map_or(0, |home| home.hold.shipping_fee())
-    }
-
-    /// What of its order's tax a line is, the first with that of sending the order.
-    pub(super) fn tax(&self, order: OrderId, offer: OfferNumber) -> Tax {
-        let Some(home) = self.order(order) else { return Tax::default() };
-        let lines = lines_of(&home.hold, |offer| self.untaxed.contains(&offer));
-        let of_line = lines.iter().find(|line| line.offer == offer).map(|line| line.tax).unwrap_or_default();
-        if order.home() != offer {
-            return of_line;
-        }
-        of_line + of_shipping(&home.hold, lines.iter().map(|line| line.tax).sum())
+    /// What of its order's money a line is.
+    pub(super) fn money(&self, order: OrderId, offer: OfferNumber) -> LineMoney {
+        let home = self.order(order);
+        home.map(|home| LineMoney::of(&home.hold, offer, |offer| self.untaxed.contains(&offer))).unwrap_or_default()
     }
 
     /// An order, by its line on its home offer.

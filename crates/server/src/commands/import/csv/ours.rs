@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use firstcome_app::catalog::{GivenOffer, NewProduct};
+use firstcome_app::sheet::unguarded;
 use firstcome_core::ids::ProductId;
 use firstcome_core::time::Time;
 use serde_json::{Map, Value, json};
@@ -10,7 +11,6 @@ use serde_json::{Map, Value, json};
 use super::{Catalogue, DEFAULT_CURRENCY, Dialect, Row};
 use crate::commands::CommandError;
 use crate::commands::import::{OfferRow, ProductRow, categories, fields, times};
-use crate::commands::words::unguarded;
 
 /// Every column, in the order in which an export writes them.
 pub(in crate::commands) const COLUMNS: [&str; 28] = [

@@ -5,12 +5,12 @@
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 /// What people wrote, as it is written into a file.
-pub(super) fn guarded(text: &str) -> String {
+pub fn guarded(text: &str) -> String {
     if needs_guard(text) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// What people wrote, as it was read from a file.
-pub(super) fn unguarded(text: &str) -> &str {
+pub fn unguarded(text: &str) -> &str {
     text.strip_prefix('\'').filter(|words| needs_guard(words)).unwrap_or(text)
 }
 
