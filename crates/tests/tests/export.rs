@@ -169,6 +169,37 @@ async fn the_books_of_an_order_over_several_offers_add_up_and_are_the_same_by_ap
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_did_and_what_was_checked_is_exported_too() {
+    let shop = Shop::start().await;
+    let seller = shop.seller().await;
+    let gate = seller.sell(&ticket("Gate"), &json!({"price": 4_000})).await;
+    let buyer = shop.account("buyer", "ann@shop.test").await;
+    buyer.put("/me/consents").json(&json!({"advertising": true})).want(200).await;
+    buyer.buy("one", &gate, 1).await;
+    let run = seller.post("/admin/settlement").json(&json!({})).want(202).await["items"][0].clone();
+    let path = format!("/admin/settlement/{}", run["settlement_id"].as_str().expect("an id"));
+    until("it is done", SOON, async || seller.get(&path).want(200).await["state"] == "DONE").await;
+    let folder = shop.scratch().join("all");
+    shop.run(&["export", text(&folder)], "").ok();
+
+    let checks = rows(&folder, "settlements.csv");
+    let check = checks.iter().find(|row| row["settlement_id"] == run["settlement_id"]).expect("the check");
+    assert_eq!((check["day"].as_str(), check["state"].as_str()), (run["day"].as_str().expect("a day"), "DONE"));
+    assert!(rows(&folder, "findings.csv").is_empty());
+    let actions = rows(&folder, "actions.csv");
+    let listed = seller.all("/admin/actions").await.expect("actions");
+    assert_eq!(actions.len(), listed.len());
+    let asked = listed.iter().find(|action| action["action"] == "POST /admin/settlement").expect("the request");
+    let written = actions.iter().find(|row| row["action_id"] == asked["action_id"]).expect("written");
+    assert!(written["role"] == "payments" && written["roles"].contains("seller"), "{written:?}");
+    assert_eq!((&asked["user_id"], &asked["action"]), (&json!(written["user_id"]), &json!(written["action"])));
+    let agreed = rows(&folder, "consents.csv");
+    let advertising = agreed.iter().find(|row| row["what"] == "advertising").expect("the consent");
+    assert_eq!((advertising["given"].as_str(), advertising["way"].as_str()), ("true", "account"), "{advertising:?}");
+    assert!(!fs::read_to_string(folder.join("consents.csv")).expect("there").contains("ann@shop.test"));
+}
+
 /// A file by API has the rows of the command's, as far as its role knows them.
 async fn same(seller: &Api, folder: &Path, name: &str) -> Result<(), String> {
     let today = jiff::Timestamp::now().in_tz("Asia/Seoul").expect("a zone").date();

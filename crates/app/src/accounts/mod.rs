@@ -65,7 +65,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use consents::Versions;
+pub use consents::{ConsentEntry, Versions};
 pub use identity::{IdentityChecks, InvalidPortOneOptions, PortOne, PortOneOptions};
 pub use mailbox::DevMailbox;
 pub use mailings::{Advertising, Sender};
@@ -80,7 +80,7 @@ use crate::mails::{self, Mails, QueuedMail};
 use crate::role::Role;
 use crate::secrets::{self, KeyCheck, Keys, Sealed as _, SealedTables};
 use attempts::Attempts;
-use consents::{ConsentEntry, ConsentState};
+use consents::ConsentState;
 use identity::{Identified, IdentityCheck};
 use mailings::Mailing;
 use passwords::Passwords;

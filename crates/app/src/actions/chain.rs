@@ -6,8 +6,9 @@ use firstcome_core::record;
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record, RecordsExt as _, Stored};
 use firstcome_core::time::Time;
 
-use crate::http::Roles;
+use crate::http::{AccountRole, Roles};
 use crate::secrets::BlindIndex;
+use crate::sheet::guarded;
 
 /// Rows read at a time.
 const PAGE: u32 = 1_000;
@@ -42,6 +43,25 @@ record! {
         index "actions_by_object" ("object", "at"),
     ]
     append only
+}
+
+impl Action {
+    /// What is written of it in books, behind the part of the shop that did it.
+    pub const COLUMNS: [&str; 7] = ["action_id", "at", "user_id", "roles", "session_id", "action", "object"];
+
+    /// Its row.
+    pub fn row(&self) -> Vec<String> {
+        let roles: Vec<_> = self.roles.iter().map(AccountRole::as_str).collect();
+        vec![
+            self.id.to_string(),
+            self.at.to_string(),
+            self.user.to_string(),
+            roles.join(" "),
+            self.session.to_string(),
+            guarded(&self.action),
+            guarded(self.object.as_deref().unwrap_or_default()),
+        ]
+    }
 }
 
 record! {

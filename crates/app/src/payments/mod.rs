@@ -63,7 +63,7 @@ use metrics::Metrics;
 use settle::Settled;
 
 pub use rows::{Origin, Payment, Refund};
-pub use settlement::Calendar;
+pub use settlement::{Calendar, Finding, Settlement};
 pub use toss::{InvalidTossOptions, TossOptions, TossProvider};
 
 /// The tables of the role's database.

@@ -1,5 +1,6 @@
 //! `firstcome export`: the catalogue in the format of imports, and the books as CSV. Also while the shop runs: it only reads.
 
+mod acts;
 mod books;
 mod catalogue;
 mod sales;
@@ -48,6 +49,7 @@ pub fn run(arguments: &ExportArguments) -> Result<(), CommandError> {
                     ("catalogue.csv", catalogue::csv(&exported)?),
                 ];
                 files.extend(books::write(&place, &sales, arguments.reasons).await?);
+                files.extend(acts::write(&place).await?);
                 write_folder(target, &files)?;
             }
         }

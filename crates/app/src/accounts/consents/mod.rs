@@ -24,7 +24,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use link::address_to_unsubscribe;
-pub(super) use rows::{ConsentEntry, ConsentKind, ConsentState, ConsentWay};
+pub use rows::ConsentEntry;
+pub(super) use rows::{ConsentKind, ConsentState, ConsentWay};
 pub(super) use sign_up::ConsentsGiven;
 
 use super::{Accounts, wording};

@@ -4,10 +4,12 @@ use firstcome_core::ids::{ConsentId, UserId};
 use firstcome_core::time::Time;
 use firstcome_core::{record, text_enum};
 
+use crate::sheet::guarded;
+
 text_enum! {
     /// What somebody agrees to.
     #[derive(utoipa::ToSchema)]
-    pub(in crate::accounts) enum ConsentKind {
+    pub enum ConsentKind {
         /// The terms of use.
         Terms = "terms",
         /// What is done with personal data.
@@ -22,7 +24,7 @@ text_enum! {
 text_enum! {
     /// By what way.
     #[derive(utoipa::ToSchema)]
-    pub(in crate::accounts) enum ConsentWay {
+    pub enum ConsentWay {
         /// At sign-up.
         SignUp = "sign_up",
         /// Logged in.
@@ -55,7 +57,7 @@ record! {
 record! {
     /// Something that was agreed to, or taken back.
     #[derive(Clone, PartialEq, Eq, Debug)]
-    pub(in crate::accounts) struct ConsentEntry in "consents" {
+    pub struct ConsentEntry in "consents" {
         /// Names it.
         pub(in crate::accounts) id: ConsentId,
         /// Who; nobody, once the account is gone.
@@ -79,6 +81,24 @@ impl ConsentKind {
     /// Every one.
     pub(in crate::accounts) const ALL: [Self; 4] =
         [Self::Terms, Self::Privacy, Self::Advertising, Self::AdvertisingAtNight];
+}
+
+impl ConsentEntry {
+    /// What is written of it in books.
+    pub const COLUMNS: [&str; 7] = ["consent_id", "user_id", "what", "version", "given", "way", "at"];
+
+    /// Its row.
+    pub fn row(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.owner.to_string(),
+            self.what.as_str().to_owned(),
+            guarded(&self.edition),
+            self.given.to_string(),
+            self.way.as_str().to_owned(),
+            self.at.to_string(),
+        ]
+    }
 }
 
 impl ConsentState {

@@ -15,6 +15,7 @@ mod check;
 mod compare;
 mod finding;
 mod rows;
+mod sheet;
 mod show;
 mod unlisted;
 mod worker;
@@ -22,7 +23,7 @@ mod worker;
 pub use calendar::Calendar;
 #[cfg(test)]
 pub(super) use rows::FindingClass;
-pub(super) use rows::{Finding, Settlement};
+pub use rows::{Finding, Settlement};
 
 pub(super) use ask::{__path_post, post};
 pub(super) use show::{__path_findings, __path_get, __path_list, findings, get, list};

@@ -174,7 +174,7 @@ async fn vouchers(place: &Place, sales: &Sales) -> Result<Vec<u8>, CommandError>
     written(&[&Voucher::COLUMNS[..], &["booked_on"]].concat(), &rows)
 }
 
-fn written(columns: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>, CommandError> {
+pub(super) fn written(columns: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>, CommandError> {
     let mut table = Table::new(columns)?;
     rows.iter().try_for_each(|row| table.row(row))?;
     Ok(table.finish()?)
