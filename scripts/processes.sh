@@ -46,8 +46,8 @@ forget_ports() { find "$ports" -lname "$dir" -delete 2>/dev/null || true; }
 pid() { cat "$dir/$1/pid"; }
 
 # When a process began: a process id alone may belong to somebody else by now. Nothing for one that has ended, whether or
-# not its parent has taken note of it.
-born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
+# not its parent has taken note of it; while one of its threads is on its way out it has files and ports, and has not ended.
+born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" || $18 > 1 { print $20 }'; }
 
 runs() { [ -s "$dir/$1/pid" ] && [ -s "$dir/$1/born" ] && [ "$(born "$(pid "$1")")" = "$(cat "$dir/$1/born")" ]; }
 
@@ -82,7 +82,7 @@ await() {
     done
 }
 
-# Ends a process with a signal and waits until it is gone.
+# Ends a process with a signal and waits until it has ended. Some systems take seconds to take note of that.
 end() {
     local name="$1" signal="$2" process end=$((SECONDS + patience))
     if runs "$name"; then
@@ -92,8 +92,6 @@ end() {
             [ "$SECONDS" -lt "$end" ] || fail "$name (process $process) does not end"
             sleep 0.05
         done
-        # PostgreSQL refuses to start again while its last process is still to be seen, even if only as a zombie.
-        for _ in {1..100}; do [ -e "/proc/$process" ] || break; sleep 0.05; done
     fi
     rm -f "$dir/$name/pid" "$dir/$name/born"
 }

@@ -159,6 +159,9 @@ pub struct OfferInfo {
     pub hold_for_seconds: u32,
     /// When money goes back.
     pub refund_policy: RefundPolicy,
+    /// The time zone in which its days begin and end, by its IANA name; the shop's in what old versions wrote.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// What a buyer must be or have: all of these.
     #[serde(default)]
     pub conditions: Vec<Condition>,
@@ -166,4 +169,16 @@ pub struct OfferInfo {
     pub draft: bool,
     /// Grows with every change; the version of its terms in the ledger.
     pub version: u32,
+}
+
+impl OfferInfo {
+    /// The time zone in which its days begin and end.
+    pub fn zone(&self, of_shop: &jiff::tz::TimeZone) -> jiff::tz::TimeZone {
+        zone_or(self.time_zone.as_deref(), of_shop)
+    }
+}
+
+/// The time zone of a name. The shop's where there is none, or one that this machine does not know.
+pub fn zone_or(name: Option<&str>, of_shop: &jiff::tz::TimeZone) -> jiff::tz::TimeZone {
+    name.and_then(|name| jiff::tz::TimeZone::get(name).ok()).unwrap_or_else(|| of_shop.clone())
 }

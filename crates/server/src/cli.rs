@@ -72,7 +72,7 @@ A CSV file has one offer a row, with its product. Columns: sku, kind, name, desc
 valid_for_days, visit_date, categories (name or name > name, several with commas between them), discount_percent,
 discount_max_amount, discount_amount, minimum_amount, value_currency (of face_value and discount_amount, where it is another
 one), tax_free, price, currency, stock, opens_at, closes_at, limit_per_person, max_per_order, hold_for_seconds, refund_policy,
-conditions (as in JSON), draft. Only sku, kind, name, price and stock are needed.
+time_zone, conditions (as in JSON), draft. Only sku, kind, name, price and stock are needed.
 With a column offer_sku a product may stand in several rows, each with another offer of it, and a row without an offer_sku is
 a product without an offer.
 refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).

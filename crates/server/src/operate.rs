@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
-use utoipa::openapi::OpenApi;
+use serde_json::Value;
 
 pub use describe::describe;
 
@@ -27,8 +27,8 @@ pub struct Operation {
     pub ready: AtomicBool,
     /// The metrics of this process.
     pub metrics: Registry,
-    /// The API.
-    pub openapi: OpenApi,
+    /// The description of the API.
+    pub openapi: Value,
 }
 
 /// The routes.
@@ -63,6 +63,6 @@ async fn metrics(State(operation): State<Arc<Operation>>) -> Response {
     }
 }
 
-async fn openapi(State(operation): State<Arc<Operation>>) -> Json<OpenApi> {
-    Json(operation.openapi.clone())
+async fn openapi(State(operation): State<Arc<Operation>>) -> Response {
+    Json(&operation.openapi).into_response()
 }

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use crate::program::{clean, program, run};
 use crate::{Api, Finished, Storefront};
 
-/// A running cluster. It is taken down when this is dropped; if the test is failing, what its processes said last is
-/// printed first.
+/// A running cluster, without the demo if nothing else is said. It is taken down when this is dropped; if the test is failing,
+/// what its processes said last is printed first.
 #[derive(Debug)]
 pub struct Cluster {
     folder: Ground,
@@ -33,6 +33,13 @@ impl Cluster {
     pub fn up_with(environment: &[(&str, &str)]) -> Self {
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self::start(&environment, &["up"])
+    }
+
+    /// The same with more environment, also for what is started later.
+    pub fn up_within(environment: Vec<(OsString, OsString)>) -> Self {
+        let mut cluster = Self::start(&environment, &["up"]);
+        cluster.environment = environment;
+        cluster
     }
 
     /// The same with the data of an embedded shop, which must not run.
@@ -154,6 +161,7 @@ fn script(folder: &Path, environment: &[(OsString, OsString)]) -> Command {
     let mut command = Command::new(project.join("scripts/cluster"));
     let kept = ["FIRSTCOME_KAFKA_LIBS"].map(|name| (name, std::env::var_os(name)));
     clean(&mut command).env("FIRSTCOME_CLUSTER", folder).env("FIRSTCOME_PROGRAM", program());
+    command.env("FIRSTCOME_CLUSTER_EMPTY", "1");
     command.envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))));
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command

@@ -27,7 +27,7 @@ fn is_advertising(mail: &Received) -> bool {
 }
 
 /// The mailing, when everybody was sent it.
-async fn done(seller: &Api, mailing: &str) -> serde_json::Value {
+pub(crate) async fn done(seller: &Api, mailing: &str) -> serde_json::Value {
     let path = format!("/admin/mailings/{mailing}");
     until("the mailing is done", SOON, async || {
         let view = seller.get(&path).want(200).await;

@@ -21,7 +21,8 @@ async fn fill(seller: &Api) {
         (
             "lamp-later",
             7,
-            json!({"opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-01-02T00:00:00.5Z", "limit_per_person": 2}),
+            json!({"opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-01-02T00:00:00.5Z", "limit_per_person": 2,
+                "time_zone": "Pacific/Honolulu"}),
         ),
         ("lamp-draft", 9, json!({"draft": true, "max_per_order": 3, "hold_for_seconds": 60})),
     ] {

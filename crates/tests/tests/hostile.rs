@@ -117,6 +117,8 @@ async fn amounts_and_texts_of_sellers() {
         ("refund_policy", json!("maybe")),
         ("refund_policy", json!("by_visit_date")),
         ("refund_policy", json!("withdrawal")),
+        ("time_zone", json!("asia/seoul")),
+        ("time_zone", json!("../../etc/passwd")),
         ("product_id", json!("prd_00000000000000000000000000")),
         ("sold", json!(1)),
     ];

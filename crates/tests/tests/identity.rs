@@ -1,23 +1,25 @@
 //! Offers for people of whom it is verified who they are: one person, whatever accounts they have.
 
+use std::net::SocketAddr;
+
 use firstcome_tests::{Api, Shop, Storefront as _, ticket};
 use hyper::Method;
 use serde_json::{Value, json};
 
 /// Begins a check. Returns its id and where the person goes.
-async fn begin(shop: &Shop, person: &Api) -> (String, String) {
-    let body = json!({"return_url": format!("http://{}/account", shop.address())});
+pub(crate) async fn begin(shop: SocketAddr, person: &Api) -> (String, String) {
+    let body = json!({"return_url": format!("http://{shop}/account")});
     let begun = person.post("/me/identity").json(&body).want(201).await;
     let text = |name: &str| begun[name].as_str().expect(name).to_owned();
     (text("check_id"), text("url"))
 }
 
-async fn confirm(person: &Api) -> firstcome_tests::Answer {
+pub(crate) async fn confirm(person: &Api) -> firstcome_tests::Answer {
     person.post("/me/identity/confirm").send().await.expect("an answer")
 }
 
 /// The person passes the check, as tools say it.
-async fn pass(api: &Api, check: &str, name: &str) {
+pub(crate) async fn pass(api: &Api, check: &str, name: &str) {
     let body = json!({"identityVerificationId": check, "person": name});
     api.call(Method::POST, "/sandbox/identity/test/verifications").json(&body).want(200).await;
 }
@@ -36,7 +38,7 @@ async fn an_offer_for_verified_people_counts_them_by_person() {
     assert_eq!(refused["condition"], conditions[0]);
 
     // By the page, as a person does it.
-    let (check, url) = begin(&shop, &one).await;
+    let (check, url) = begin(shop.address(), &one).await;
     confirm(&one).await.problem(409, "wrong_state");
     let page = shop.api().call(Method::GET, &url).send().await.expect("a page");
     assert!(page.status == 200 && String::from_utf8_lossy(&page.bytes).contains(&check), "{page}");
@@ -52,7 +54,7 @@ async fn an_offer_for_verified_people_counts_them_by_person() {
     one.order("more", &offer, 1).await.expect("an answer").problem(409, "over_limit");
 
     // The same person in another account is refused, before and after a crash.
-    let (check, _) = begin(&shop, &two).await;
+    let (check, _) = begin(shop.address(), &two).await;
     pass(&shop.api(), &check, "Kim Hana").await;
     confirm(&two).await.problem(409, "identity_in_use");
     shop.kill();
@@ -61,7 +63,7 @@ async fn an_offer_for_verified_people_counts_them_by_person() {
     two.order("other", &offer, 1).await.expect("an answer").problem(403, "not_eligible");
     assert_eq!(one.get("/me/identity").want(200).await["verified"], Value::Bool(true));
 
-    let (check, _) = begin(&shop, &two).await;
+    let (check, _) = begin(shop.address(), &two).await;
     pass(&shop.api(), &check, "Lee Dul").await;
     confirm(&two).await.want(200);
     two.order("mine", &offer, 1).await.expect("an answer").want(201);

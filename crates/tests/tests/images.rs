@@ -1,11 +1,11 @@
 //! Pictures of products over HTTP.
 
-use firstcome_tests::{Answer, Api, Shop, Storefront as _};
+use firstcome_tests::{Answer, Api, Random, Shop, Storefront as _};
 use hyper::Method;
 use serde_json::json;
 
-/// A picture of one pixel, with a comment that says where it was taken.
-fn png() -> Vec<u8> {
+/// A picture of so many pixels each way, of which nothing repeats itself, with a comment that says where it was taken.
+pub(crate) fn png(side: u32) -> Vec<u8> {
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
         let checked = [kind, data].concat();
         let crc = checked.iter().fold(u32::MAX, |crc, byte| {
@@ -14,19 +14,40 @@ fn png() -> Vec<u8> {
         let length = u32::try_from(data.len()).expect("short").to_be_bytes();
         [&length, &checked[..], &(!crc).to_be_bytes()].concat()
     }
-    // One black pixel, in a block that is not compressed.
-    let pixel = [0x78, 1, 1, 4, 0, 0xfb, 0xff, 0, 0, 0, 0, 0, 4, 0, 1];
+    let mut random = Random::new(u64::from(side));
+    // Each row begins with a zero: its pixels are what they are.
+    let row = |_| -> Vec<u8> { std::iter::once(0).chain((0..side * 3).map(|_| random.below(256) as u8)).collect() };
+    let pixels = (0..side).flat_map(row).collect::<Vec<u8>>();
+    let (size, more) = (side.to_be_bytes(), [8, 2, 0, 0, 0]);
     [
         b"\x89PNG\r\n\x1a\n".to_vec(),
-        chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0]),
+        chunk(b"IHDR", &[&size[..], &size, &more].concat()),
         chunk(b"tEXt", b"Comment\x0037.5665N 126.9780E"),
-        chunk(b"IDAT", &pixel),
+        chunk(b"IDAT", &zlib(&pixels)),
         chunk(b"IEND", &[]),
     ]
     .concat()
 }
 
-async fn upload(api: &Api, bytes: Vec<u8>, media: &str) -> Answer {
+/// What PNG keeps pixels as, not compressed.
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let mut stream = vec![0x78, 1];
+    let mut blocks = data.chunks(0xffff).peekable();
+    while let Some(block) = blocks.next() {
+        let length = u16::try_from(block.len()).expect("short");
+        stream.push(u8::from(blocks.peek().is_none()));
+        stream.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        stream.extend(block);
+    }
+    let (low, high) = data.iter().fold((1_u32, 0), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    });
+    stream.extend((high << 16 | low).to_be_bytes());
+    stream
+}
+
+pub(crate) async fn upload(api: &Api, bytes: Vec<u8>, media: &str) -> Answer {
     api.post("/admin/images").raw(bytes, media).send().await.expect("an answer")
 }
 
@@ -35,9 +56,9 @@ async fn a_picture_is_uploaded_shown_and_cached_and_outlives_a_restart() {
     let mut shop = Shop::start().await;
     let seller = shop.seller().await;
     // What it is said to be does not count.
-    let made = upload(&seller, png(), "image/jpeg").await.want(201);
+    let made = upload(&seller, png(1), "image/jpeg").await.want(201);
     assert_eq!((&made["content_type"], &made["width"]), (&json!("image/png"), &json!(1)));
-    assert_eq!(upload(&seller, png(), "image/png").await.want(201), made, "the same twice is one");
+    assert_eq!(upload(&seller, png(1), "image/png").await.want(201), made, "the same twice is one");
     let url = made["url"].as_str().expect("a path").to_owned();
     let product = json!({"kind": "goods", "name": "Lamp", "image_url": url});
     let offer = seller.sell(&product, &json!({})).await;
@@ -72,7 +93,7 @@ async fn what_is_no_picture_or_too_large_is_refused() {
     let seller = shop.seller().await;
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>".to_vec();
     upload(&seller, svg.clone(), "image/svg+xml").await.problem(415, "unsupported_media_type");
-    for nothing in [svg, Vec::new(), png()[..50].to_vec(), vec![0; 100_000]] {
+    for nothing in [svg, Vec::new(), png(1)[..50].to_vec(), vec![0; 100_000]] {
         upload(&seller, nothing, "image/png").await.problem(422, "invalid_body");
     }
     let large = upload(&seller, vec![0; 2 * 1024 * 1024 + 1], "image/png").await.problem(413, "body_too_large");
@@ -80,7 +101,7 @@ async fn what_is_no_picture_or_too_large_is_refused() {
     let json = upload(&seller, b"{}".to_vec(), "application/json").await;
     json.problem(415, "unsupported_media_type");
     let buyer = shop.buyers(1).remove(0);
-    upload(&buyer, png(), "image/png").await.problem(403, "forbidden");
+    upload(&buyer, png(1), "image/png").await.problem(403, "forbidden");
     // Everywhere else the limit is what it was.
     let other = seller.post("/admin/products").raw(vec![b' '; 64 * 1024 + 1], "application/json").send().await;
     other.expect("an answer").problem(413, "body_too_large");

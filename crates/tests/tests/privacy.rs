@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use firstcome_tests::{Api, Encryption, MailServer, SOON, Shop, Storefront, ticket, totp, until};
 use hyper::Method;
+use memchr::memmem::Finder;
 use serde_json::{Value, json};
 
 const EMAIL: &str = "zebulon.quartermain@unmistakable.test";
@@ -170,9 +171,9 @@ fn unless_gone<T>(path: &Path, read: io::Result<T>) -> Option<T> {
 
 /// Where a text is, whatever the case of its letters.
 fn places<'a>(found: &'a [(String, Vec<u8>)], text: &str) -> Vec<&'a str> {
-    let text = text.to_ascii_lowercase().into_bytes();
-    let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-    found.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name.as_str()).collect()
+    let text = text.to_ascii_lowercase();
+    let finder = Finder::new(&text);
+    found.iter().filter(|(_, bytes)| finder.find(bytes).is_some()).map(|(name, _)| name.as_str()).collect()
 }
 
 /// What the shop says of itself.

@@ -3,15 +3,16 @@
 use firstcome_tests::{Api, PASSWORD, Shop, Storefront as _, totp, totp_later};
 use serde_json::{Value, json};
 
-const KIM: &str = "night@shop.test";
+/// Who has a second factor.
+pub(crate) const KIM: &str = "night@shop.test";
 
-async fn log_in(api: &Api, code: &str) -> firstcome_tests::Answer {
+pub(crate) async fn log_in(api: &Api, code: &str) -> firstcome_tests::Answer {
     let body = json!({"email": KIM, "password": PASSWORD, "code": code});
     api.post("/auth/login").json(&body).send().await.expect("an answer")
 }
 
 /// Turns it on. Returns the secret and the recovery codes.
-async fn protect(person: &Api) -> (String, Value) {
+pub(crate) async fn protect(person: &Api) -> (String, Value) {
     let begun = person.post("/me/second-factor").json(&json!({"password": PASSWORD})).want(201).await;
     let secret = begun["secret"].as_str().expect("a secret").to_owned();
     let code = json!({"code": totp(&secret)});

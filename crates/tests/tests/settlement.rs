@@ -15,7 +15,7 @@ fn today() -> String {
 }
 
 /// Yesterday and today, so that a test may run over midnight. Returns the runs.
-async fn ask(seller: &Api) -> Vec<String> {
+pub(crate) async fn ask(seller: &Api) -> Vec<String> {
     let yesterday = jiff::Timestamp::now().in_tz("Asia/Seoul").expect("a zone").date().yesterday().expect("a day");
     let body = json!({"from": yesterday.to_string(), "to": today()});
     let runs = seller.post("/admin/settlement").json(&body).want(202).await;
@@ -24,7 +24,7 @@ async fn ask(seller: &Api) -> Vec<String> {
 }
 
 /// The runs together, when all of them are done.
-async fn done(seller: &Api, runs: &[String]) -> Value {
+pub(crate) async fn done(seller: &Api, runs: &[String]) -> Value {
     let mut sum = json!({"matched": 0, "in_flight": 0, "findings": []});
     for run in runs {
         let path = format!("/admin/settlement/{run}");

@@ -5,7 +5,7 @@ use firstcome_tests::{Api, SOON, Shop, Storefront as _, gift_card, ticket, until
 use serde_json::{Value, json};
 
 /// What a unit costs.
-const PRICE: i64 = 9_000;
+pub(crate) const PRICE: i64 = 9_000;
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}"))
@@ -29,7 +29,7 @@ async fn stage(stock: u32, hold_for_seconds: u32) -> Stage {
 }
 
 /// Orders one unit and asks for the account to pay it into. Returns the order's id.
-async fn open_account(buyer: &Api, key: &str, offer: &str) -> String {
+pub(crate) async fn open_account(buyer: &Api, key: &str, offer: &str) -> String {
     let order = buyer.order(key, offer, 1).await.expect("an answer").want(201);
     let id = text(&order, "order_id").to_owned();
     let opened = buyer.transfer(&format!("transfer-{key}"), &id).await.expect("an answer").want(201);
@@ -39,12 +39,12 @@ async fn open_account(buyer: &Api, key: &str, offer: &str) -> String {
     id
 }
 
-async fn deposit(buyer: &Api, order: &str) {
+pub(crate) async fn deposit(buyer: &Api, order: &str) {
     buyer.deposit_at_sandbox(order).await.expect("an answer").want(200);
 }
 
 /// Waits until an order is in this state.
-async fn is(buyer: &Api, order: &str, state: &str) {
+pub(crate) async fn is(buyer: &Api, order: &str, state: &str) {
     until(format!("{order} is {state}"), SOON, async || {
         let seen = buyer.order_of(order).await.expect("an answer").want(200);
         if seen["state"] == state { Ok(()) } else { Err(seen) }
@@ -53,7 +53,7 @@ async fn is(buyer: &Api, order: &str, state: &str) {
 }
 
 /// Waits until the payment of an order is as wanted.
-async fn payment(buyer: &Api, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn payment(buyer: &Api, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     until(format!("{order}: {what}"), SOON, async || {
         let seen = buyer.payment_of(order).await.expect("an answer").want(200);
         if wanted(&seen) { Ok(seen) } else { Err(seen) }
@@ -61,7 +61,7 @@ async fn payment(buyer: &Api, order: &str, what: &str, wanted: impl Fn(&Value) -
     .await
 }
 
-fn receipt_is(state: &str) -> impl Fn(&Value) -> bool {
+pub(crate) fn receipt_is(state: &str) -> impl Fn(&Value) -> bool {
     move |payment: &Value| payment["cash_receipt"]["state"] == state
 }
 

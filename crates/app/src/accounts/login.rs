@@ -9,6 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::agent::Agent;
 use super::people::{Password, find, optional_text};
 use super::records::User;
 use super::tokens::Tokens;
@@ -26,7 +27,8 @@ pub(super) struct LogIn {
     /// The account's password.
     #[schema(value_type = String, format = Password, example = "correct horse battery")]
     password: Password,
-    /// What the person calls the device; shown in the list of devices.
+    /// What the person calls the device; shown in the list of devices. If left out, its browser and system as far as its
+    /// `User-Agent` tells, such as `Chrome on Windows`.
     #[schema(max_length = 100, example = "my phone")]
     #[garde(custom(optional_text::<100>), inner(custom(one_line)))]
     device: Option<String>,
@@ -54,6 +56,7 @@ pub(super) struct LogIn {
 pub(super) async fn post(
     State(accounts): State<Arc<Accounts>>,
     address: ClientAddress,
+    Agent(agent): Agent,
     Body { value, .. }: Body<LogIn>,
 ) -> Outcome<Json<Tokens>> {
     let index = value.email.index(&accounts.ports.keys.index);
@@ -75,7 +78,8 @@ pub(super) async fn post(
         }
     };
     accounts.attempts.succeeded(attempt, accounts.ports.clock.now());
-    Ok(Json(accounts.start_session(&user, value.device, address, has_proved).await?))
+    let device = value.device.unwrap_or(agent);
+    Ok(Json(accounts.start_session(&user, &device, address, has_proved).await?))
 }
 
 impl Accounts {

@@ -41,7 +41,7 @@ pub(super) struct ChangeProfile {
     #[garde(inner(custom(optional_text::<500>)))]
     address: Option<Option<String>>,
     /// Another e-mail address, with both proofs below.
-    #[schema(value_type = Option<String>, example = "kim@example.org")]
+    #[schema(value_type = Option<String>, example = "kim.new@example.com")]
     email: Option<EmailAddress>,
     /// From `POST /auth/email-codes/verify` for the new e-mail address.
     #[schema(example = "vrf_mZ2y...")]

@@ -10,6 +10,7 @@
 //!   at once (again and again until somebody takes it), by `session.revoked`, or because they ask.
 
 pub mod admin;
+mod agent;
 mod attempts;
 mod codes;
 mod consents;

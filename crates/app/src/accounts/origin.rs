@@ -11,7 +11,7 @@ use crate::secrets::{Sealed, Sealer, Unreadable};
 /// What is sealed.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Origin {
-    /// What the person calls the device; may be empty.
+    /// What the person calls the device, or its browser and system; may be empty.
     pub(super) device: String,
     /// Where it logged in.
     pub(super) address: Option<IpAddr>,

@@ -18,15 +18,14 @@ impl Accounts {
     pub(super) async fn start_session(
         &self,
         user: &User,
-        device: Option<String>,
+        device: &str,
         address: ClientAddress,
         has_proved: bool,
     ) -> Outcome<Tokens> {
         let now = self.ports.clock.now();
         let random = self.ports.random.as_ref();
         let refresh = RefreshToken::first(SessionId::at(now, random_bytes(random)), random);
-        let device = device.map(|device| device.trim().to_owned()).unwrap_or_default();
-        let origin = Origin { device, address: Some(address.0) };
+        let origin = Origin { device: device.trim().to_owned(), address: Some(address.0) };
         let sealer = self.ports.keys.sealer();
         let session = Session {
             id: refresh.session,

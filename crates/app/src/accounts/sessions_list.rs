@@ -22,7 +22,7 @@ pub(super) struct LoggedIn {
     /// Names the session.
     #[schema(value_type = String, example = "ses_01h455vb4pex5vsknk084sn02q")]
     session_id: SessionId,
-    /// What the person called it when logging in; may be empty.
+    /// What the person called it when logging in, or its browser and system; empty when neither is known.
     #[schema(example = "my phone")]
     device: String,
     /// The address from which it logged in.
@@ -89,7 +89,7 @@ mod tests {
 
     use serde_json::json;
 
-    use crate::accounts::testing::TestApp;
+    use crate::accounts::testing::{PASSWORD, TestApp};
 
     const PATH: &str = "/api/v1/me/sessions";
 
@@ -119,6 +119,24 @@ mod tests {
         assert_eq!(names(&second.body), ["phone"]);
         app.post("/api/v1/auth/logout", Some(&tablet.access), &json!(null)).await;
         assert_eq!(names(&app.get(PATH, Some(&laptop.access)).await.body), ["laptop", "phone"]);
+    }
+
+    #[tokio::test]
+    async fn a_device_without_a_name_is_called_by_its_browser() {
+        let app = TestApp::new().await;
+        app.sign_up("kim@example.com").await;
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+        for (agent, device, called) in [
+            (firefox, json!(null), "Firefox on Linux"),
+            (firefox, json!("my laptop"), "my laptop"),
+            ("curl/8.17.0", json!(null), ""),
+        ] {
+            let body = json!({ "email": "kim@example.com", "password": PASSWORD, "device": device }).to_string();
+            let tokens = app.send_with("POST", "/api/v1/auth/login", None, &body, &[("user-agent", agent)]).await;
+            let list = app.get(PATH, tokens.body["access_token"].as_str()).await;
+            let current = list.body["items"].as_array().unwrap().iter().find(|item| item["current"] == true);
+            assert_eq!(current.unwrap()["device"], called, "{agent} {device}");
+        }
     }
 
     #[tokio::test]

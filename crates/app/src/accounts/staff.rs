@@ -22,13 +22,13 @@ use crate::http::{Body, Operator, Outcome, Path, Problem};
 #[schema(as = ParcelAddress)]
 pub(super) struct Label {
     /// Who receives them.
-    #[schema(example = "Kim Minsu")]
+    #[schema(example = "김하나")]
     name: String,
     /// For the carrier, if the account had one.
     #[schema(example = "010-1234-5678")]
     phone: Option<String>,
     /// Street, town, code.
-    #[schema(example = "1 Sejong-daero, Jung-gu, Seoul 04524")]
+    #[schema(example = "서울특별시 중구 세종대로 110")]
     address: String,
 }
 

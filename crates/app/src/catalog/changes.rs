@@ -58,7 +58,7 @@ impl Catalog {
         check_kind(present, product)?;
         let moves = present.product.0.visit_date != product.visit_date;
         if moves {
-            self.is_to_come(product)?;
+            self.is_to_come(product, None)?;
         }
         let query = Query::all(OfferRow::TABLE, MOST_OFFERS + 1).is("product_id", product.product_id);
         let mut offers = self.ports.records.list::<OfferRow>(query).await?;

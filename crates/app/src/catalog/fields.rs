@@ -33,6 +33,15 @@ pub(super) fn date(text: &str, (): &()) -> garde::Result {
     text.parse::<jiff::civil::Date>().map(|_| ()).map_err(|_| garde::Error::new("must be a date such as 2026-12-24"))
 }
 
+pub(super) fn time_zone(name: &str, (): &()) -> garde::Result {
+    // As written in the database of zones: jiff takes other letters too, and keeps the right ones.
+    let known = jiff::tz::TimeZone::get(name).ok();
+    if known.is_some_and(|zone| zone.iana_name() == Some(name)) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be the name of a time zone such as Asia/Seoul"))
+}
+
 /// Times that a database and a client can both hold: the years 2000 to 2199.
 pub(super) fn time(time: &Time, (): &()) -> garde::Result {
     const FIRST: i64 = 946_684_800;
@@ -57,6 +66,16 @@ pub(super) fn image(url: &str, (): &()) -> garde::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_zones_that_there_are() {
+        for name in ["Asia/Seoul", "UTC", "America/Argentina/Buenos_Aires"] {
+            assert!(time_zone(name, &()).is_ok(), "{name}");
+        }
+        for name in ["", "asia/seoul", "Seoul", "KST", "+09:00", "../Asia/Seoul", "Asia/Seoul "] {
+            assert!(time_zone(name, &()).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn pictures_come_over_https_or_from_here() {

@@ -52,7 +52,7 @@ impl Catalog {
             let product = named_as(&present, new.clone())?;
             return self.check_change(&present.record, &product).await;
         }
-        self.is_to_come(&new.clone().into_product(ProductId::NIL, self.ports.promises)?)
+        self.is_to_come(&new.clone().into_product(ProductId::NIL, self.ports.promises)?, None)
     }
 
     /// Creates the product with this `sku`, or makes the one that is there as this says.
@@ -77,7 +77,7 @@ impl Catalog {
             return self.as_given(present, given).await.map(drop);
         }
         match self.product_by_sku(&given.product_sku).await? {
-            Some(product) => self.is_to_come(&product.record.product.0),
+            Some(product) => self.is_to_come(&product.record.product.0, given.offer.time_zone.as_deref()),
             None => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{fields, visit};
-use crate::http::{Outcome, Problem, one_line};
+use crate::http::{MoneySchema, Outcome, Problem, one_line};
 
 const DEFAULT_MAX_PER_ORDER: u32 = 10;
 const DEFAULT_HOLD_SECONDS: u32 = 900;
@@ -37,7 +37,7 @@ pub struct NewOffer {
     pub product_id: ProductId,
     /// Price of one unit; amount 0 is free.
     #[garde(custom(fields::price))]
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     pub price: Money,
     /// Units.
     #[garde(range(max = MAX_STOCK))]
@@ -69,8 +69,14 @@ pub struct NewOffer {
     /// `none` (not for goods). An order keeps the policy that it was sold under.
     #[serde(default = "default_refund_policy")]
     #[garde(skip)]
-    #[schema(value_type = String, example = "full_until_used")]
+    #[schema(value_type = String, example = "withdrawal")]
     pub refund_policy: RefundPolicy,
+    /// The time zone in which the day of a ticket begins and ends, for `by_visit_date` and for its last day on sale, such as
+    /// `Asia/Seoul`; the shop's if left out. An order keeps the time zone that it was sold under.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time_zone)))]
+    #[schema(example = "Asia/Seoul")]
+    pub time_zone: Option<String>,
     /// What a buyer must be or have, all of these: `{"email_verified": true}`, `{"account_older_than_days": 7}`,
     /// `{"owns_product": "prd_..."}`, `{"identity_verified": true}`. They are checked when an order is placed.
     #[serde(default)]
@@ -101,6 +107,7 @@ impl NewOffer {
         if self.price.times(self.max_per_order).is_none() {
             return Err(Problem::field("price", "an order of max_per_order units would be too expensive to count"));
         }
+        let own = self.time_zone.or_else(|| time_zone.iana_name().map(str::to_owned));
         let mut info = OfferInfo {
             offer_id,
             sku: self.sku,
@@ -112,6 +119,7 @@ impl NewOffer {
             max_per_order: self.max_per_order,
             hold_for_seconds: self.hold_for_seconds,
             refund_policy: self.refund_policy,
+            time_zone: own,
             conditions: self.conditions,
             draft: self.draft,
             version: 1,
@@ -166,7 +174,7 @@ pub(super) fn terms(info: &OfferInfo, initial_stock: u64) -> Terms {
 pub(super) struct OfferEdit {
     #[serde(default)]
     #[garde(inner(custom(fields::price)))]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     price: Option<Money>,
     #[serde(default)]
     #[garde(inner(custom(fields::time)))]
@@ -188,8 +196,13 @@ pub(super) struct OfferEdit {
     /// As of a new offer. Orders that were sold keep the policy that they were sold under.
     #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = Option<String>, example = "full_until_used")]
+    #[schema(value_type = Option<String>, example = "withdrawal")]
     refund_policy: Option<RefundPolicy>,
+    /// As of a new offer. What closed with the day of a ticket closes with it there.
+    #[serde(default)]
+    #[garde(inner(custom(fields::time_zone)))]
+    #[schema(example = "Asia/Seoul")]
+    time_zone: Option<String>,
     /// In place of those that were there. Orders that were placed stay.
     #[serde(default)]
     #[garde(inner(length(max = MAX_CONDITIONS), inner(custom(fields::condition))))]
@@ -213,6 +226,7 @@ impl OfferEdit {
             max_per_order: has("max_per_order").then_some(offer.max_per_order),
             hold_for_seconds: has("hold_for_seconds").then_some(offer.hold_for_seconds),
             refund_policy: has("refund_policy").then_some(offer.refund_policy),
+            time_zone: offer.time_zone.clone().filter(|_| has("time_zone")),
             conditions: has("conditions").then(|| offer.conditions.clone()),
             // A file that says something else of it was refused before.
             draft: None,
@@ -256,6 +270,9 @@ impl OfferEdit {
         }
         if let Some(policy) = self.refund_policy {
             info.refund_policy = policy;
+        }
+        if let Some(name) = self.time_zone {
+            visit::moves_to(info, name, time_zone)?;
         }
         if let Some(conditions) = self.conditions {
             info.conditions = conditions;
@@ -323,6 +340,7 @@ mod tests {
             max_per_order: 1,
             hold_for_seconds: 1,
             refund_policy: RefundPolicy::FullUntilUsed,
+            time_zone: None,
             conditions: Vec::new(),
             draft: false,
             version: 1,

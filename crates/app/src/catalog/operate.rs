@@ -28,7 +28,7 @@ pub(super) struct Adjustment {
     delta: i64,
     /// Why, for the books.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
-    #[schema(example = "ten more seats")]
+    #[schema(example = "fifty more came")]
     reason: String,
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn open(
     if open {
         return catalog.view(stored.record).await.map(Json);
     }
-    if catalog.is_to_come(&info.product).is_err() {
+    if catalog.is_to_come(&info.product, info.time_zone.as_deref()).is_err() {
         return Err(Problem::new(ErrorCode::WrongState).detail("The day that it is for is over"));
     }
     info.draft = false;

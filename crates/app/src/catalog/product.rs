@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::fields;
-use crate::http::{Problem, lines, one_line, some_text};
+use crate::http::{MoneySchema, Problem, lines, one_line, some_text};
 
 /// Days that a ticket or coupon is valid when the seller does not say: five years.
 const DEFAULT_VALID_FOR_DAYS: u32 = 1825;
@@ -51,11 +51,11 @@ pub struct NewProduct {
     pub sku: Option<String>,
     /// goods, ticket, `gift_card` or coupon.
     #[garde(skip)]
-    #[schema(value_type = String, example = "gift_card")]
+    #[schema(value_type = String, example = "goods")]
     pub kind: ProductKind,
     /// For people.
     #[garde(length(chars, max = 200), custom(some_text), custom(one_line))]
-    #[schema(example = "Gift card 50,000")]
+    #[schema(example = "Lamp")]
     pub name: String,
     /// For people.
     #[serde(default)]
@@ -72,7 +72,7 @@ pub struct NewProduct {
     /// Gift card: the money on it.
     #[serde(default)]
     #[garde(inner(custom(fields::positive)))]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     pub face_value: Option<Money>,
     /// Gift card, ticket, coupon: days from delivery until it expires; those of the shop if left out.
     #[serde(default)]
@@ -181,7 +181,7 @@ pub(super) struct ProductEdit {
     pub(super) kind: Option<ProductKind>,
     #[serde(default)]
     #[garde(inner(custom(fields::positive)))]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     pub(super) face_value: Option<Money>,
     #[serde(default)]
     #[garde(inner(range(min = 1, max = 36_500)))]

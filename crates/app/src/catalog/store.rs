@@ -7,7 +7,7 @@ use firstcome_core::events::RoleEvent;
 use firstcome_core::ids::{ImageId, OfferId, OfferNumber, ProductId};
 use firstcome_core::ledger::{Command, Terms};
 use firstcome_core::ports::{Committed, LedgerState, PortError, StockLedger, random_bytes};
-use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind};
+use firstcome_core::product::{Condition, OfferInfo, Product, ProductKind, zone_or};
 use firstcome_core::record;
 use firstcome_core::records::{Direction, Json, Query, Record as _, RecordsExt, Stored, Unit};
 use firstcome_core::time::Time;
@@ -181,16 +181,17 @@ impl Catalog {
         Ok(self.ports.ledger.snapshot(offer.number()).await?)
     }
 
-    /// Refuses a product whose day is over.
-    pub(super) fn is_to_come(&self, product: &Product) -> Outcome<()> {
-        visit::is_to_come(product, &self.ports.time_zone, self.ports.clock.now())
+    /// Refuses a product whose day is over in this time zone, or where the shop is.
+    pub(super) fn is_to_come(&self, product: &Product, time_zone: Option<&str>) -> Outcome<()> {
+        let zone = zone_or(time_zone, &self.ports.time_zone);
+        visit::is_to_come(product, &zone, self.ports.clock.now())
     }
 
     /// Creates a product.
     pub async fn create_product(&self, new: NewProduct) -> Outcome<Product> {
         let now = self.ports.clock.now();
         let product = new.into_product(ProductId::at(now, random_bytes(&*self.ports.random)), self.ports.promises)?;
-        self.is_to_come(&product)?;
+        self.is_to_come(&product, None)?;
         self.check_categories(&product).await?;
         self.check_image(product.image_url.as_deref()).await?;
         let unit = Unit::new().insert(&product_row(&product, now)).event(&saved(&product), now);
@@ -209,7 +210,7 @@ impl Catalog {
             let product = self.ports.records.load::<ProductRow>(new.product_id).await?;
             let product = product.ok_or_else(|| Problem::field("product_id", "there is no such product"))?;
             self.check_owned(&new.conditions).await?;
-            self.is_to_come(&product.record.product.0)?;
+            self.is_to_come(&product.record.product.0, new.time_zone.as_deref())?;
             let sold = product.record.product.0.clone();
             let mut info = new.clone().into_info(OfferId::NIL, sold, now, &self.ports.time_zone)?;
             let number = self.next_number().await?;

@@ -201,6 +201,41 @@ async fn nothing_is_sold_for_a_day_that_is_over() {
 }
 
 #[tokio::test]
+async fn a_day_begins_and_ends_where_the_offer_is() {
+    // It is 2027-01-15, 08:00, in UTC, where the shop is; in Honolulu it is the evening of the 14th.
+    let shop = Shop::open();
+    let gate = json!({ "sku": "gate", "kind": "ticket", "name": "Gate", "visit_date": "2027-01-15" });
+    let product = shop.catalog.create_product(serde_json::from_value(gate).expect("a product")).await.expect("created");
+    let offer = |time_zone: Option<&str>| {
+        let price = json!({ "amount": 1, "currency": "KRW" });
+        let offer = json!({ "product_id": product.product_id, "stock": 1, "price": price, "time_zone": time_zone });
+        shop.catalog.create_offer(serde_json::from_value(offer).expect("an offer"))
+    };
+    let time = |text: &str| Some(text.parse::<Time>().expect("a time"));
+    let here = offer(None).await.expect("sold");
+    assert_eq!((here.time_zone.as_deref(), here.closes_at), (Some("UTC"), time("2027-01-16T00:00:00Z")));
+    let honolulu = offer(Some("Pacific/Honolulu")).await.expect("sold");
+    assert_eq!(honolulu.closes_at, time("2027-01-16T10:00:00Z"));
+    shop.clock.set(Time::from_millis(1_800_000_000_000) + std::time::Duration::from_hours(17));
+    assert!(refused(offer(None).await).1.starts_with("visit_date: is over"), "it is the 16th here");
+    offer(Some("Pacific/Honolulu")).await.expect("it is still the 15th there");
+    let again = json!({ "product_id": product.product_id, "stock": 1, "price": { "amount": 1, "currency": "KRW" },
+        "opens_at": "2027-01-15T09:00:00Z" });
+    let again: super::NewOffer = serde_json::from_value(again).expect("an offer");
+    let again =
+        again.into_info(here.offer_id, product.clone(), shop.catalog.ports.clock.now(), &jiff::tz::TimeZone::UTC);
+    assert!(again.is_ok(), "a file may say again what was on sale then");
+
+    let moved = |name: &str| -> super::offer::OfferEdit {
+        serde_json::from_value(json!({ "time_zone": name })).expect("an edit")
+    };
+    let mut info = honolulu;
+    let now = shop.catalog.ports.clock.now();
+    moved("America/Los_Angeles").apply(&mut info, Stock::default(), now, &jiff::tz::TimeZone::UTC).expect("moved");
+    assert_eq!(info.closes_at, time("2027-01-16T08:00:00Z"), "it still closes with the day");
+}
+
+#[tokio::test]
 async fn a_product_that_changes_while_an_offer_is_created_does_not_miss_it() {
     let (shop, product, _) = Shop::card().await;
     let stored = shop.catalog.product(product.product_id).await.expect("there");

@@ -44,7 +44,7 @@ impl Together<'_> {
     pub fn product(&mut self, new: NewProduct) -> Outcome<Product> {
         let random = random_bytes(&*self.catalog.ports.random);
         let product = new.into_product(ProductId::at(self.now, random), self.catalog.ports.promises)?;
-        self.catalog.is_to_come(&product)?;
+        self.catalog.is_to_come(&product, None)?;
         let unit = std::mem::take(&mut self.unit);
         self.unit = unit.insert(&product_row(&product, self.now)).event(&saved(&product), self.now);
         self.products.insert(product.product_id);
@@ -58,7 +58,7 @@ impl Together<'_> {
             let stored = self.catalog.ports.records.load::<ProductRow>(product.product_id).await?;
             unit = unit.update(&stored.filter(|stored| stored.record.product.0 == product).ok_or_else(busy)?);
         }
-        self.catalog.is_to_come(&product)?;
+        self.catalog.is_to_come(&product, new.time_zone.as_deref())?;
         let initial_stock = new.stock;
         let random = random_bytes(&*self.catalog.ports.random);
         let id = OfferId::numbered(self.now, self.next, random);

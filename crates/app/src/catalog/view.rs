@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::adjustments::AdjustmentView;
 use super::product::Promises;
+use crate::http::MoneySchema;
 
 text_enum! {
     /// Where an offer stands.
@@ -54,7 +55,7 @@ pub(super) struct ProductView {
     product_id: ProductId,
     #[serde(skip_serializing_if = "Option::is_none")]
     sku: Option<String>,
-    #[schema(value_type = String, example = "gift_card")]
+    #[schema(value_type = String, example = "goods")]
     kind: ProductKind,
     name: String,
     description: String,
@@ -62,7 +63,7 @@ pub(super) struct ProductView {
     image_url: Option<String>,
     tax_free: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     face_value: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_for_days: Option<u32>,
@@ -109,7 +110,7 @@ pub(super) struct OfferView {
     #[schema(value_type = String)]
     product_id: ProductId,
     product: ProductView,
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     price: Money,
     stock: u64,
     available: u64,
@@ -125,6 +126,10 @@ pub(super) struct OfferView {
     hold_for_seconds: u32,
     #[schema(value_type = String)]
     refund_policy: RefundPolicy,
+    /// The time zone in which the day of a ticket begins and ends; the shop's if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Asia/Seoul")]
+    time_zone: Option<String>,
     /// Goods: days after their delivery within which they may be sent back.
     #[serde(skip_serializing_if = "Option::is_none")]
     days_to_return: Option<u16>,
@@ -176,6 +181,7 @@ impl OfferView {
             max_per_order: info.max_per_order,
             hold_for_seconds: info.hold_for_seconds,
             refund_policy: info.refund_policy,
+            time_zone: info.time_zone,
             days_to_return: is_goods.then_some(promises.days_to_return),
             conditions: info.conditions,
             server_time: now,

@@ -21,8 +21,8 @@ pub(super) fn is_to_come(product: &Product, time_zone: &TimeZone, now: Time) -> 
 }
 
 /// An offer that names no end closes with the day; one that would go on after it is refused.
-pub(super) fn closes_with_it(info: &mut OfferInfo, time_zone: &TimeZone) -> Outcome<()> {
-    let Some(end) = ends(&info.product, time_zone)? else { return Ok(()) };
+pub(super) fn closes_with_it(info: &mut OfferInfo, of_shop: &TimeZone) -> Outcome<()> {
+    let Some(end) = ends(&info.product, &info.zone(of_shop))? else { return Ok(()) };
     if info.opens_at >= end {
         return Err(Problem::field("opens_at", "is after the visit_date of what is sold"));
     }
@@ -35,9 +35,22 @@ pub(super) fn closes_with_it(info: &mut OfferInfo, time_zone: &TimeZone) -> Outc
 }
 
 /// Makes an offer sell a product that has another day; what closed with the old day closes with the new one.
-pub(super) fn moves_with_it(info: &mut OfferInfo, product: &Product, time_zone: &TimeZone) -> Outcome<()> {
-    let old = ends(&info.product, time_zone)?;
-    info.closes_at = info.closes_at.filter(|closes_at| Some(*closes_at) != old);
+pub(super) fn moves_with_it(info: &mut OfferInfo, product: &Product, of_shop: &TimeZone) -> Outcome<()> {
+    opens_end(info, of_shop)?;
     info.product = product.clone();
-    closes_with_it(info, time_zone)
+    closes_with_it(info, of_shop)
+}
+
+/// Makes the day of an offer begin and end in another time zone; what closed with it there closes with it here.
+pub(super) fn moves_to(info: &mut OfferInfo, time_zone: String, of_shop: &TimeZone) -> Outcome<()> {
+    opens_end(info, of_shop)?;
+    info.time_zone = Some(time_zone);
+    closes_with_it(info, of_shop)
+}
+
+/// Takes the end of the day from an offer that closes with it.
+fn opens_end(info: &mut OfferInfo, of_shop: &TimeZone) -> Outcome<()> {
+    let old = ends(&info.product, &info.zone(of_shop))?;
+    info.closes_at = info.closes_at.filter(|closes_at| Some(*closes_at) != old);
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod caller;
 mod ended;
 mod expected;
 mod idempotency;
+mod money;
 mod page;
 mod problem;
 mod revocations;
@@ -22,6 +23,7 @@ pub use caller::{
 pub use ended::{ENDED_SESSIONS, EndedSession, EndedWithin};
 pub use expected::in_words;
 pub use idempotency::IdempotencyKey;
+pub use money::MoneySchema;
 pub use page::{Items, PageParameters, decode_cursor, encode_cursor, merge};
 pub use problem::{Outcome, Problem};
 pub use revocations::Revocations;

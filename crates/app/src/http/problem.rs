@@ -83,7 +83,8 @@ impl Problem {
         Value::Object(summary)
     }
 
-    fn document(&self) -> Value {
+    /// What is sent.
+    pub fn document(&self) -> Value {
         let mut document = Map::new();
         document.insert("type".to_owned(), json!(format!("urn:firstcome:problem:{}", self.code.as_str())));
         document.insert("title".to_owned(), json!(self.code.title()));

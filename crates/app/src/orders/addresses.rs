@@ -71,7 +71,7 @@ pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Res
 pub(super) struct ShipTo {
     /// Who receives them.
     #[garde(length(chars, min = 1, max = 100), custom(one_line))]
-    #[schema(example = "Kim Minsu")]
+    #[schema(example = "김하나")]
     name: String,
     /// For the carrier.
     #[garde(length(chars, min = 5, max = 30), custom(one_line))]
@@ -79,7 +79,7 @@ pub(super) struct ShipTo {
     phone: String,
     /// Street, town, code.
     #[garde(length(chars, min = 5, max = 500), custom(lines))]
-    #[schema(example = "1 Sejong-daero, Jung-gu, Seoul 04524")]
+    #[schema(example = "서울특별시 중구 세종대로 110")]
     address: String,
 }
 

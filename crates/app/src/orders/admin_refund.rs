@@ -19,7 +19,7 @@ use super::books::Books;
 use super::cancel::{Response, wrong_state};
 use super::decide::{Decision, policy_of};
 use super::refund::{Refund, Taken};
-use crate::http::{Body, IdempotencyKey, Operator, Outcome, Path, Problem, one_line};
+use crate::http::{Body, IdempotencyKey, MoneySchema, Operator, Outcome, Path, Problem, one_line};
 
 /// Money that the operator sends back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -29,11 +29,11 @@ pub(super) struct Request {
     /// All that is left if left out.
     #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     amount: Option<Money>,
     /// For people; kept with the refund, and told to nobody else.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
-    #[schema(example = "the concert was moved")]
+    #[schema(example = "the shade was broken")]
     reason: String,
     /// When the delivery is taken back: whether its units can be sold again. If left out they can, unless goods have left.
     #[serde(default)]

@@ -23,9 +23,9 @@ use super::Orders;
 use super::decide::{Decision, LineRequest, some_lines};
 use super::refund::{CANCELED, Refund};
 use super::tax::TaxView;
-use super::view::{MoneySchema, OrderStateSchema};
+use super::view::OrderStateSchema;
 use crate::actions::aside;
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Path, Problem, one_line};
+use crate::http::{Body, Buyer, IdempotencyKey, MoneySchema, Outcome, Path, Problem, one_line};
 
 record! {
     /// A request to cancel, return or refund, so that its key means the same when it comes again.
@@ -90,7 +90,7 @@ pub(super) struct RefundView {
     /// PENDING, DONE, REFUSED or QUARANTINED.
     #[schema(value_type = String, example = "PENDING")]
     state: RefundState,
-    #[schema(value_type = String, example = "full_until_used")]
+    #[schema(value_type = String, example = "withdrawal")]
     policy: RefundPolicy,
     reason: String,
     /// What of the order's tax goes back with it; from when nothing can refuse it any more.

@@ -34,7 +34,7 @@ const MAX_LINES: usize = 50;
 pub(super) struct LineRequest {
     /// The line's offer.
     #[garde(skip)]
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = String, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     pub(super) offer_id: OfferId,
     /// Units.
     #[garde(range(min = 1))]

@@ -339,6 +339,7 @@ mod tests {
             max_per_order: 10,
             hold_for_seconds: 600,
             refund_policy,
+            time_zone: None,
             conditions: Vec::new(),
             draft: false,
             version: 1,

@@ -35,7 +35,7 @@ pub(super) struct Request {
     /// The offer, when it is one.
     #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = Option<String>, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = Option<String>, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     offer_id: Option<OfferId>,
     /// Units of it.
     #[serde(default)]
@@ -68,7 +68,7 @@ pub(super) struct Request {
 pub(super) struct WantedLine {
     /// The offer.
     #[garde(skip)]
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = String, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     pub(super) offer_id: OfferId,
     /// Units.
     #[garde(range(min = 1))]

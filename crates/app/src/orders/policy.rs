@@ -5,7 +5,7 @@ use firstcome_core::discount::{Line, part, spread};
 use firstcome_core::events::TakenLine;
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ledger::Hold;
-use firstcome_core::product::RefundPolicy;
+use firstcome_core::product::{RefundPolicy, zone_or};
 use firstcome_core::time::Time;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -62,11 +62,12 @@ fn days_until(visit: &str, now: Time, time_zone: &TimeZone) -> Option<i32> {
 }
 
 /// Percent of the price that go back when units are given back now.
-pub(super) fn percent(terms: &RefundTerms, now: Time, time_zone: &TimeZone) -> u8 {
+pub(super) fn percent(terms: &RefundTerms, now: Time, of_shop: &TimeZone) -> u8 {
     match terms.policy {
         RefundPolicy::FullUntilUsed | RefundPolicy::Withdrawal => 100,
         RefundPolicy::ByVisitDate => {
-            terms.visit_date.as_ref().and_then(|visit| days_until(visit, now, time_zone)).map_or(0, by_days)
+            let zone = zone_or(terms.time_zone.as_deref(), of_shop);
+            terms.visit_date.as_ref().and_then(|visit| days_until(visit, now, &zone)).map_or(0, by_days)
         }
         RefundPolicy::None => 0,
     }
@@ -162,6 +163,8 @@ mod tests {
         let next = now + std::time::Duration::from_secs(1);
         assert_eq!(percent(&visit("2026-12-02"), next, &seoul), 0, "the day has begun");
         assert_eq!(percent(&visit("2026-12-02"), next, &TimeZone::UTC), 70);
+        let there = RefundTerms { time_zone: Some("America/New_York".to_owned()), ..visit("2026-12-02") };
+        assert_eq!(percent(&there, next, &seoul), 70, "where the offer is, when it says so");
     }
 
     #[test]

@@ -19,13 +19,13 @@ use super::books::{Books, SoldLine, WentBack, sold_lines};
 use super::cancel::wrong_state;
 use super::fee::fee_of;
 use super::tax::TaxView;
-use super::view::{MoneySchema, OrderStateSchema};
-use crate::http::{Buyer, Outcome, Path};
+use super::view::OrderStateSchema;
+use crate::http::{Buyer, MoneySchema, Outcome, Path};
 
 /// A receipt.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Receipt {
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
     #[schema(value_type = OrderStateSchema)]
     state: OrderState,
@@ -82,7 +82,7 @@ struct Shop {
 /// A line of a receipt.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReceiptLine {
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = String, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     offer_id: OfferId,
     /// What it is called; null when nobody has said so since it was sold.
     #[schema(example = "Lamp")]
@@ -100,7 +100,7 @@ struct ReceiptLine {
 /// What went back.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReceiptRefund {
-    #[schema(value_type = String, example = "rfd_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "rfd_01h455vb4pex5vsknk084sn02q")]
     refund_id: RefundId,
     /// PENDING, DONE or QUARANTINED.
     #[schema(value_type = String, example = "DONE")]

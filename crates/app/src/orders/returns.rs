@@ -181,7 +181,7 @@ pub(super) async fn approve(
 pub(super) struct Refusal {
     /// For the buyer.
     #[garde(length(chars, min = 1, max = 200), custom(one_line))]
-    #[schema(example = "it was worn")]
+    #[schema(example = "it was used")]
     reason: String,
 }
 

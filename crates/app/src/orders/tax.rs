@@ -18,7 +18,7 @@ use super::Orders;
 use super::books::sold_lines;
 use super::facts::OfferFacts;
 use super::place::MAX_LINES;
-use super::view::MoneySchema;
+use crate::http::MoneySchema;
 
 /// What the shop is on receipts, and what it counts with.
 #[derive(Clone, Debug)]

@@ -28,6 +28,8 @@ record! {
         pub(super) policy: RefundPolicy,
         /// The day of the visit, for tickets that have one.
         pub(super) visit_date: Option<String>,
+        /// The time zone of that day; the shop's in rows of old versions.
+        pub(super) time_zone: Option<String>,
     }
     indexes [index "refund_terms_of_offer" ("offer", "since")]
 }
@@ -46,13 +48,14 @@ impl RefundTerms {
             since,
             policy: offer.refund_policy,
             visit_date: offer.product.visit_date.clone(),
+            time_zone: offer.time_zone.clone(),
         }
     }
 
     /// What every offer said before there was more than one policy.
     pub(super) fn first(offer: OfferNumber) -> Self {
         let policy = RefundPolicy::FullUntilUsed;
-        Self { id: EventId::NIL, offer, since: Time(0), policy, visit_date: None }
+        Self { id: EventId::NIL, offer, since: Time(0), policy, visit_date: None, time_zone: None }
     }
 }
 

@@ -13,12 +13,13 @@ use utoipa::ToSchema;
 use super::fee::fee_of;
 use super::shipping::ShippingView;
 use super::tax::TaxView;
+use crate::http::MoneySchema;
 
 /// One line of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LineView {
     /// The offer.
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = String, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     pub offer_id: OfferId,
     /// Units.
     pub quantity: u32,
@@ -31,18 +32,6 @@ pub struct LineView {
     pub discount: Option<Money>,
     /// The order's place in the offer's journal: who has a lower number came first.
     pub seq: u64,
-}
-
-/// An amount in minor units of a currency.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Money)]
-pub(super) struct MoneySchema {
-    /// Minor units.
-    #[schema(example = 55000)]
-    pub amount: i64,
-    /// ISO 4217.
-    #[schema(example = "KRW")]
-    pub currency: String,
 }
 
 /// Where an order stands.
@@ -73,7 +62,7 @@ pub(super) enum OrderStateSchema {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OrderView {
     /// Names it.
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     pub order_id: OrderId,
     /// Where it stands.
     #[schema(value_type = OrderStateSchema)]

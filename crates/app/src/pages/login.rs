@@ -82,9 +82,6 @@ pub(super) async fn begin(
     if let Some(code) = code {
         body["code"] = json!(code);
     }
-    if !visitor.device.is_empty() {
-        body["device"] = json!(visitor.device);
-    }
     let tokens: Tokens = visitor.ask(Call::post("/auth/login", &body)).await?;
     let sells = roles_of(&tokens.access_token).iter().any(|role| role == "seller" || role == "operator");
     let home = if sells { "/admin" } else { "/" };

@@ -46,7 +46,6 @@ pub(super) struct Inner {
     /// Path and query of the page, for coming back to it.
     pub(super) path: String,
     pub(super) cookies: Cookies,
-    pub(super) device: String,
     /// Where to come back to after logging in: this page, or the one whose form was sent.
     pub(super) back: String,
     /// Scheme and host under which the browser knows us.
@@ -71,7 +70,6 @@ impl Visitor {
             back: if parts.method.is_safe() { path.clone() } else { referring_path(&parts.headers) },
             language: Language::of(&parts.headers, &cookies),
             roles: token.as_deref().map(roles_of).unwrap_or_default(),
-            device: device(&parts.headers),
             base: base(shop, &parts.headers),
             origin: Origin::of(parts),
             shop: Arc::clone(shop),
@@ -188,30 +186,6 @@ fn referring_path(headers: &HeaderMap) -> String {
         (Some(authority) == text(header::HOST)).then(|| format!("/{path}"))
     });
     path.unwrap_or_else(|| "/".to_owned())
-}
-
-/// What the list of devices calls this browser.
-fn device(headers: &HeaderMap) -> String {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let find =
-        |names: &[(&str, &'static str)]| names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name);
-    let browser = find(&[
-        ("Edg", "Edge"),
-        ("SamsungBrowser", "Samsung Internet"),
-        ("Whale", "Whale"),
-        ("Firefox", "Firefox"),
-        ("Chrome", "Chrome"),
-        ("Safari", "Safari"),
-    ]);
-    let system = find(&[
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Android", "Android"),
-        ("Windows", "Windows"),
-        ("Mac OS", "macOS"),
-        ("Linux", "Linux"),
-    ]);
-    [browser, system].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// Runs around every page.

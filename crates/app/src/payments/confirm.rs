@@ -23,9 +23,8 @@ use utoipa::ToSchema;
 
 use super::Payments;
 use super::rows::{Payment, failed_attempts, live_payment};
-use super::show::MoneySchema;
 use super::toss::is_payment_key;
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem};
+use crate::http::{Body, Buyer, IdempotencyKey, MoneySchema, Outcome, Problem};
 use crate::stock::Pinned;
 
 /// Attempts of one order that may fail. Whoever has tried so often tries something else than to pay; and what is known of
@@ -39,11 +38,11 @@ const MAX_FAILED: usize = 20;
 pub(super) struct Request {
     /// The order that is paid.
     #[garde(skip)]
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     pub(super) order_id: OrderId,
     /// The provider's name for the payment.
     #[garde(custom(is_key))]
-    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    #[schema(example = "sbx_01h455vb4pex5vsknk084sn02q")]
     pub(super) payment_key: String,
     /// What the buyer was shown; must be what the order costs, less what a gift card pays of it.
     #[garde(skip)]
@@ -56,10 +55,10 @@ pub(super) struct Request {
 #[schema(as = ConfirmedPayment)]
 pub(super) struct View {
     /// Names the attempt.
-    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "pay_01h455vb4pex5vsknk084sn02q")]
     payment_id: PaymentId,
     /// The order.
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
     /// Where it stands.
     #[schema(value_type = String, example = "DONE")]

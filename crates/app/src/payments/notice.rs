@@ -29,7 +29,7 @@ pub(super) struct Notice {
     data: Option<Subject>,
     /// The order, in a notice of a deposit; that names no payment.
     #[serde(default)]
-    #[schema(example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: Option<String>,
     /// The state, in a notice of a deposit.
     #[serde(default)]
@@ -42,9 +42,9 @@ pub(super) struct Notice {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProviderNoticeSubject)]
 struct Subject {
-    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    #[schema(example = "sbx_01h455vb4pex5vsknk084sn02q")]
     payment_key: String,
-    #[schema(example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: String,
     #[schema(example = "DONE")]
     status: String,

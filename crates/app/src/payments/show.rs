@@ -17,29 +17,17 @@ use super::Payments;
 use super::receipts::ReceiptView;
 use super::rows::{Origin, Payment, Refund, payments_of, refunds_of};
 use super::transfer::AccountView;
-use crate::http::{Buyer, Identity, Outcome, Path, Permission, Problem};
-
-/// Money in minor units.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Money)]
-pub(super) struct MoneySchema {
-    /// Minor units of the currency.
-    #[schema(example = 55000)]
-    amount: i64,
-    /// Three capital letters (ISO 4217).
-    #[schema(example = "KRW")]
-    currency: String,
-}
+use crate::http::{Buyer, Identity, MoneySchema, Outcome, Path, Permission, Problem};
 
 /// The payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderPayment)]
 pub(super) struct View {
     /// The attempt that counts: the live one, else an account that waits for its deposit, else the last.
-    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "pay_01h455vb4pex5vsknk084sn02q")]
     payment_id: PaymentId,
     /// The order.
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
     /// Where that attempt stands.
     #[schema(value_type = String, example = "DONE")]
@@ -73,10 +61,10 @@ pub(super) struct View {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PaymentAttempt)]
 struct AttemptView {
-    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "pay_01h455vb4pex5vsknk084sn02q")]
     payment_id: PaymentId,
     /// The provider's name for it; null while it has none yet.
-    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    #[schema(example = "sbx_01h455vb4pex5vsknk084sn02q")]
     payment_key: Option<String>,
     #[schema(value_type = String, example = "DONE")]
     state: PaymentState,
@@ -99,11 +87,11 @@ struct AttemptView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PaymentRefund)]
 struct RefundView {
-    #[schema(value_type = String, example = "rfd_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "rfd_01h455vb4pex5vsknk084sn02q")]
     refund_id: RefundId,
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
-    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "pay_01h455vb4pex5vsknk084sn02q")]
     payment_id: PaymentId,
     /// What the provider sends back.
     #[schema(value_type = MoneySchema)]
@@ -115,7 +103,7 @@ struct RefundView {
     #[schema(value_type = String, example = "DONE")]
     state: RefundState,
     /// The rule that the amount follows; null for a refund from before that was kept.
-    #[schema(value_type = Option<String>, example = "full_until_used")]
+    #[schema(value_type = Option<String>, example = "withdrawal")]
     policy: Option<RefundPolicy>,
     /// Who wanted it: `order`, `undeliverable` (paid, and nothing could be delivered) or `provider`.
     #[schema(value_type = String, example = "order")]

@@ -10,7 +10,7 @@ use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Event, HoldState};
 use firstcome_core::money::Currency;
 use firstcome_core::ports::JournalEntry;
-use firstcome_core::product::{Product, ProductKind};
+use firstcome_core::product::{Product, ProductKind, zone_or};
 use firstcome_core::records::{Field as _, Record as _, Unit, Value};
 use firstcome_core::time::Time;
 
@@ -109,8 +109,9 @@ impl Delivery {
         if let Some(saved) = voucher.saved() {
             return Ok(Some(saved));
         }
-        let product = self.products.of(offer).await?;
-        Ok(product.and_then(|product| {
+        let sold = self.products.of(offer).await?;
+        Ok(sold.and_then(|sold| {
+            let product = &sold.product.0;
             Some(RoleEvent::CouponIssued {
                 voucher: voucher.id,
                 code: code_hash(&voucher.code),
@@ -150,14 +151,15 @@ impl Delivery {
 
     /// The vouchers of one sale; none for goods.
     async fn vouchers(&self, sale: &Sale) -> Result<Vec<Voucher>, HandleError> {
-        let product = self.products.of(sale.offer).await?;
-        let product = product.ok_or_else(|| HandleError::Rejected(format!("offer {} is unknown", sale.offer)))?;
+        let sold = self.products.of(sale.offer).await?;
+        let sold = sold.ok_or_else(|| HandleError::Rejected(format!("offer {} is unknown", sale.offer)))?;
+        let product = &sold.product.0;
         if product.kind == ProductKind::Goods {
             return Ok(Vec::new());
         }
-        let valid_until = valid_until(&product, sale.at, &self.time_zone)
+        let valid_until = valid_until(product, sale.at, &zone_or(sold.time_zone.as_deref(), &self.time_zone))
             .map_err(|error| HandleError::Rejected(format!("visit date {:?}: {error}", product.visit_date)))?;
-        let (face, currency) = face(&product);
+        let (face, currency) = face(product);
         let voucher = |number: u32| Voucher {
             id: Voucher::id_of(sale.order, sale.offer, number),
             code: new_code(&*self.ports.random),

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Vouchers;
 use super::store::{Movement, MovementKind};
-use crate::http::{Buyer, Items, Outcome, PageParameters, Path};
+use crate::http::{Buyer, Items, MoneySchema, Outcome, PageParameters, Path};
 
 /// One thing that happened to a voucher.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,11 +21,11 @@ pub(super) struct MovementView {
     kind: MovementKind,
     /// Gift card: how much.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     amount: Option<Money>,
     /// Gift card: what was left afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     balance: Option<Money>,
     #[schema(value_type = String, format = DateTime)]
     at: Time,

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use super::store::{Movement, MovementKind, Voucher};
 use super::{Vouchers, follow};
-use crate::http::{Buyer, IdempotencyKey, NoBody, Outcome, Path, Problem};
+use crate::http::{Buyer, IdempotencyKey, MoneySchema, NoBody, Outcome, Path, Problem};
 use crate::voucher_account::{Purpose, Taken};
 
 /// Movements of a card that are read at a time.
@@ -63,7 +63,7 @@ impl Default for MoneyBack {
 #[schema(as = GivenUp)]
 pub(super) struct Response {
     /// What was left on the card.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     given_up: Money,
     /// Percent of what that had cost that goes back.
     #[schema(example = 100)]

@@ -23,6 +23,8 @@ record! {
         pub offer: OfferNumber,
         /// What it sells.
         pub product: Json<Product>,
+        /// The time zone in which its day ends; the shop's in rows of old versions.
+        pub time_zone: Option<String>,
     }
     indexes []
 }
@@ -32,7 +34,7 @@ const CONSUMER: &str = "vouchers.catalog";
 const PAGE: u32 = 1_000;
 
 /// The products, each with the place of the event that told of it: an older event changes nothing.
-type ByOffer = Arc<RwLock<HashMap<OfferNumber, (i64, Arc<Product>)>>>;
+type ByOffer = Arc<RwLock<HashMap<OfferNumber, (i64, Arc<SoldProduct>)>>>;
 
 /// The products of all offers, in memory.
 pub(super) struct Products {
@@ -45,7 +47,7 @@ impl Products {
         let by_offer = ByOffer::default();
         let position = ports.records.position(CONSUMER).await?;
         let rows = ports.records.every::<SoldProduct>(Query::all(SoldProduct::TABLE, PAGE)).await?;
-        let known = rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record.product.0))));
+        let known = rows.into_iter().map(|row| (row.record.offer, (row.version, Arc::new(row.record))));
         by_offer.write().extend(known);
         let announced = Topic { log: ports.events.clone(), name: topics::CATALOG };
         let handler = Follow { by_offer: by_offer.clone() };
@@ -54,7 +56,7 @@ impl Products {
     }
 
     /// What the offer sells. An offer that was only just created is waited for: only what exists is asked for here.
-    pub(super) async fn of(&self, offer: OfferNumber) -> Result<Option<Arc<Product>>, PortError> {
+    pub(super) async fn of(&self, offer: OfferNumber) -> Result<Option<Arc<SoldProduct>>, PortError> {
         let known = || self.by_offer.read().get(&offer).map(|(_, product)| product.clone());
         if let Some(product) = known() {
             return Ok(Some(product));
@@ -91,11 +93,12 @@ impl Handler<LoggedEvent> for Follow {
         for event in items {
             if let RoleEvent::OfferSaved { offer } = parse(event)? {
                 let number = offer.offer_id.number();
+                let sold = SoldProduct { offer: number, product: Json(offer.product), time_zone: offer.time_zone };
                 let mut products = self.by_offer.write();
                 if products.get(&number).is_none_or(|(known, _)| *known < event.position) {
-                    products.insert(number, (event.position, Arc::new(offer.product.clone())));
+                    products.insert(number, (event.position, Arc::new(sold.clone())));
                 }
-                unit = unit.advance(&SoldProduct { offer: number, product: Json(offer.product) }, event.position);
+                unit = unit.advance(&sold, event.position);
             }
         }
         Ok(unit)

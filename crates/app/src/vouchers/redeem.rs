@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use super::store::{Movement, MovementKind, Voucher};
 use super::{Vouchers, follow};
-use crate::http::{Body, IdempotencyKey, Merchant, Outcome, Path, Problem};
+use crate::http::{Body, IdempotencyKey, Merchant, MoneySchema, Outcome, Path, Problem};
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 
 /// How often a redemption is decided anew because another one of the same voucher was faster.
@@ -36,7 +36,7 @@ pub(super) struct Request {
     /// Gift card: how much. Left out for a ticket or a coupon.
     #[serde(default)]
     #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     amount: Option<Money>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Request {
 #[serde(untagged)]
 pub(super) enum Remaining {
     /// Money.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MoneySchema)]
     Money(Money),
     /// Uses.
     Uses(i64),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::Voucher;
+use crate::http::MoneySchema;
 
 /// A voucher.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,11 +26,11 @@ pub(super) struct VoucherView {
     product_name: String,
     /// Gift card: what was put on it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     face_value: Option<Money>,
     /// Gift card: what is left.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<MoneySchema>)]
     balance: Option<Money>,
     #[schema(value_type = String, format = DateTime)]
     valid_until: Time,

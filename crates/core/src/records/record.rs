@@ -145,7 +145,7 @@ macro_rules! record {
 /// Declares an enum that is kept, and shown in JSON, as the given texts.
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:tt,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
         $visibility enum $name { $($(#[$variant_meta])* #[serde(rename = $text)] $variant,)* }

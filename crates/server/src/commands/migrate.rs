@@ -29,6 +29,7 @@ async fn migrate(_: &Config) -> Result<(), CommandError> {
 async fn migrate(config: &Config) -> Result<(), CommandError> {
     use firstcome_app::secrets::{Keys, SystemRandom};
     use firstcome_core::ports::{Clock as _, SystemClock};
+    use futures_util::future::join_all;
 
     use crate::wire::{StartError, cluster, tables};
 
@@ -36,11 +37,14 @@ async fn migrate(config: &Config) -> Result<(), CommandError> {
     let keys = config.cluster.keys.as_deref().expect("the configuration was checked");
     Keys::create_in(keys, &SystemRandom, SystemClock.now()).map_err(StartError::from)?;
     writeln!(out, "keys        {}", keys.display())?;
-    for (role, url) in config.databases.all() {
-        if url.is_none() {
-            continue;
-        }
-        let steps = firstcome_store::sql::migrate(&cluster::sql(config, role)?, role.as_str(), tables(role)).await?;
+    // Each has a database of its own, so none waits for another.
+    let roles = config.databases.all().into_iter().filter(|(_, url)| url.is_some());
+    let migrated = join_all(roles.map(|(role, _)| async move {
+        let sql = cluster::sql(config, role)?;
+        Ok::<_, CommandError>((role, firstcome_store::sql::migrate(&sql, role.as_str(), tables(role)).await?))
+    }));
+    for done in migrated.await {
+        let (role, steps) = done?;
         let name = role.as_str();
         if steps.is_empty() {
             writeln!(out, "{name:<11} is up to date")?;
@@ -49,9 +53,11 @@ async fn migrate(config: &Config) -> Result<(), CommandError> {
             writeln!(out, "{name:<11} {step}")?;
         }
     }
-    for topic in cluster::TOPICS {
-        firstcome_store::kafka::topics::ensure(&cluster::kafka(config), topic).await?;
-        writeln!(out, "{:<11} {}", "topic", cluster::kafka(config).topic(topic))?;
+    let kafka = cluster::kafka(config);
+    let ensured = join_all(cluster::TOPICS.map(|topic| firstcome_store::kafka::topics::ensure(&kafka, topic)));
+    for (topic, done) in cluster::TOPICS.into_iter().zip(ensured.await) {
+        done?;
+        writeln!(out, "{:<11} {}", "topic", kafka.topic(topic))?;
     }
     out.flush()?;
     Ok(())

@@ -1,19 +1,21 @@
 //! Completes the description of the API: what holds for every endpoint is said here, once, instead of at each.
 
+mod examples;
+mod problems;
+
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Contact, Content, License, OpenApi, Ref, RefOr, Response};
 
-/// The name of the problem documents' schema.
-const PROBLEM: &str = "Problem";
 /// What every path of the API begins with.
 const API: &str = "/api/v1/";
 
-/// Completes the description that the roles' endpoints gave.
-pub fn describe(mut openapi: OpenApi) -> OpenApi {
+/// Completes the description that the roles' endpoints gave: the document that is served.
+pub fn describe(mut openapi: OpenApi) -> Value {
     let info = &mut openapi.info;
     "Firstcome".clone_into(&mut info.title);
     env!("CARGO_PKG_VERSION").clone_into(&mut info.version);
@@ -32,32 +34,15 @@ pub fn describe(mut openapi: OpenApi) -> OpenApi {
     let components = openapi.components.get_or_insert_default();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("bearer", bearer);
-    components.schemas.insert(PROBLEM.to_owned(), RefOr::T(problem().into()));
+    components.schemas.insert(problems::SCHEMA.to_owned(), RefOr::T(problems::schema().into()));
     for (path, item) in &mut openapi.paths.paths {
         for (method, operation) in operations(item) {
             complete(path, method, operation);
         }
     }
-    openapi
-}
-
-fn problem() -> ObjectBuilder {
-    let member =
-        |kind, description: &str| ObjectBuilder::new().schema_type(kind).description(Some(description)).build();
-    let text = |description| member(Type::String, description);
-    ObjectBuilder::new()
-        .description(Some("What went wrong (RFC 9457), with more members where a client can act on them"))
-        .property("type", text("A URN that ends in the code"))
-        .property("title", text("What the code means"))
-        .property("status", member(Type::Integer, "The status of the answer"))
-        .property("detail", text("What was wrong this time, and what to do"))
-        .property("code", text("The stable name"))
-        .property("retry_after", member(Type::Integer, "Seconds to wait before trying again"))
-        .required("type")
-        .required("title")
-        .required("status")
-        .required("detail")
-        .required("code")
+    let mut document = serde_json::to_value(openapi).expect("a description is JSON");
+    examples::complete(&mut document);
+    document
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
@@ -71,6 +56,9 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     for code in common(path, operation) {
         let status = code.status().to_string();
         operation.responses.responses.entry(status).or_insert_with(|| Response::new(code.as_str()).into());
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        complete_body(body);
     }
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
@@ -105,6 +93,17 @@ fn common(path: &str, operation: &Operation) -> impl Iterator<Item = ErrorCode> 
     all.into_iter().filter_map(|(applies, code)| applies.then_some(code))
 }
 
+/// What a picture is its type says: it is no JSON that a schema could describe.
+fn complete_body(body: &mut RequestBody) {
+    for (media, content) in &mut body.content {
+        if let RefOr::T(content) = content
+            && media.starts_with("image/")
+        {
+            content.schema = None;
+        }
+    }
+}
+
 fn complete_response(status: &str, response: &mut Response) {
     let code = status.parse::<StatusCode>().ok();
     if response.description.is_empty() {
@@ -112,8 +111,8 @@ fn complete_response(status: &str, response: &mut Response) {
     }
     let failed = code.is_some_and(|code| code.is_client_error() || code.is_server_error());
     if failed && response.content.is_empty() {
-        let content = Content::new(Some(Ref::from_schema_name(PROBLEM)));
-        response.content.insert("application/problem+json".to_owned(), content.into());
+        let content = Content::new(Some(Ref::from_schema_name(problems::SCHEMA)));
+        response.content.insert(problems::MEDIA.to_owned(), content.into());
     }
 }
 
@@ -127,12 +126,12 @@ mod tests {
     use crate::folder::Folder;
     use crate::wire::Shop;
 
-    async fn document() -> Value {
+    pub(super) async fn document() -> Value {
         let temporary = tempfile::tempdir().expect("a folder");
         let config = load(None, &Overrides { no_demo: true, ..Overrides::default() }).expect("the defaults");
         let folder = Folder::create(temporary.path()).expect("a folder");
         let shop = Shop::open(&config, &folder, ([127, 0, 0, 1], 1).into()).await.expect("a shop");
-        let document = serde_json::to_value(&shop.operation.openapi).expect("JSON");
+        let document = shop.operation.openapi.clone();
         shop.close().await;
         document
     }

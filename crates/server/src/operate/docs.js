@@ -6,30 +6,16 @@ const element = (name, text, className) => {
   return node;
 };
 
-function example(schema, components, depth = 0) {
-  if (!schema || depth > 6) return null;
-  if (schema.$ref) return example(components[schema.$ref.split('/').pop()], components, depth + 1);
-  if (schema.example !== undefined) return schema.example;
-  if (schema.oneOf) return example(schema.oneOf.find(one => one.type !== 'null') ?? schema.oneOf[0], components, depth + 1);
-  if (schema.allOf) return Object.assign({}, ...schema.allOf.map(one => example(one, components, depth + 1)));
-  if (schema.enum) return schema.enum[0];
-  const type = Array.isArray(schema.type) ? schema.type[0] : schema.type;
-  if (type === 'object' || schema.properties) {
-    return Object.fromEntries(Object.entries(schema.properties ?? {})
-      .map(([name, value]) => [name, example(value, components, depth + 1)]));
-  }
-  if (type === 'array') return [example(schema.items, components, depth + 1)];
-  if (schema.format === 'date-time') return '2026-11-20T09:00:00Z';
-  return { string: 'text', integer: 0, number: 0, boolean: false }[type] ?? null;
+// The examples of a body: its own, or one of each problem that it may be.
+function examples(body, problems) {
+  const [content] = Object.values(body?.content ?? {});
+  const all = content?.example !== undefined
+    ? [content.example]
+    : Object.keys(content?.examples ?? {}).map(name => problems[name].value);
+  return all.map(one => element('pre', typeof one === 'string' ? one : JSON.stringify(one, null, 2)));
 }
 
-function content(title, body, components) {
-  const schema = body?.content && Object.values(body.content)[0]?.schema;
-  if (!schema) return [];
-  return [element('h4', title), element('pre', JSON.stringify(example(schema, components), null, 2))];
-}
-
-function endpoint(path, method, operation, components) {
+function endpoint(path, method, operation, problems) {
   const details = element('details', undefined, method);
   const summary = element('summary');
   const heading = operation.summary ?? operation.description ?? '';
@@ -40,14 +26,15 @@ function endpoint(path, method, operation, components) {
   const table = element('table');
   for (const parameter of operation.parameters ?? []) {
     const row = element('tr');
-    row.append(element('td', parameter.name), element('td', parameter.in), element('td', parameter.description ?? ''));
+    row.append(element('td', parameter.name), element('td', parameter.in), element('td', parameter.description ?? ''),
+      element('td', String(parameter.example ?? '')));
     table.append(row);
   }
   if (table.children.length) body.append(element('h4', 'Parameters'), table);
-  body.append(...content('Body', operation.requestBody, components));
+  if (operation.requestBody) body.append(element('h4', 'Body'), ...examples(operation.requestBody, problems));
   for (const [status, response] of Object.entries(operation.responses ?? {})) {
     body.append(element('h4', `${status} ${response.description ?? ''}`));
-    body.append(...content('', response, components).slice(1));
+    body.append(...examples(response, problems));
   }
   details.append(summary, body);
   return details;
@@ -60,7 +47,7 @@ for (const [path, methods] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
     const tag = operation.tags?.[0] ?? 'other';
     if (!groups.has(tag)) groups.set(tag, []);
-    groups.get(tag).push(endpoint(path, method, operation, api.components?.schemas ?? {}));
+    groups.get(tag).push(endpoint(path, method, operation, api.components?.examples ?? {}));
   }
 }
 const main = document.getElementById('endpoints');

@@ -29,7 +29,10 @@ async fn order(buyer: &Api, key: &str, offer: &str, quantity: u32) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_and_its_roles() {
-    let cluster = tokio::task::block_in_place(Cluster::up);
+    // With the demo, as somebody has it who tries the shop.
+    let cluster = tokio::task::block_in_place(|| Cluster::up_with(&[("FIRSTCOME_CLUSTER_EMPTY", "")]));
+    cluster.api().log_in("buyer@example.com", "firstcome").await.get("/me").want(200).await;
+    assert_ne!(cluster.api().get("/offers").want(200).await["items"], json!([]));
     let again = tokio::task::block_in_place(|| cluster.control(&["up"]));
     assert!(again.contains(&cluster.address().to_string()), "up twice is once: {again}");
     let seller = cluster.seller().await;

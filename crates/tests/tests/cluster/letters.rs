@@ -11,19 +11,18 @@ use serde_json::Value;
 use crate::letters::{a_delivery_is_buried_mended_and_replayed, nobody_can_read, pages_are_the_list};
 
 /// The catalogue's own database, beside the running processes.
-async fn catalog_of(cluster: &Cluster) -> Result<Arc<SqlRecords>, PortError> {
+pub(super) async fn catalog_of(cluster: &Cluster) -> Result<Arc<SqlRecords>, PortError> {
     let config = std::fs::read_to_string(cluster.config()).expect("the configuration");
     let line = config.lines().find_map(|line| line.trim().strip_prefix("catalog = ")).expect("databases.catalog");
     SqlRecords::open(SqlOptions::new(line.trim_matches('"').to_owned()), "catalog", firstcome_app::catalog::TABLES)
         .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn letters_of_a_cluster() {
-    let cluster = tokio::task::block_in_place(Cluster::up);
-    let catalog = catalog_of(&cluster).await.expect("the catalogue");
+/// In a cluster that has none yet.
+pub(super) async fn letters_of_a_cluster(cluster: &Cluster) {
+    let catalog = catalog_of(cluster).await.expect("the catalogue");
     let last = async || catalog.after(0, 1_000).await.expect("events").pop().expect("one");
-    a_delivery_is_buried_mended_and_replayed(&cluster, &*catalog, last).await;
+    a_delivery_is_buried_mended_and_replayed(cluster, &*catalog, last).await;
     let operator = cluster.account("operator", "day@shop.test").await;
     let letters = nobody_can_read(&operator, &*catalog).await;
     pages_are_the_list(&operator, 5).await;
@@ -52,5 +51,4 @@ async fn letters_of_a_cluster() {
     })
     .await;
     pages_are_the_list(&operator, 5).await;
-    tokio::task::block_in_place(|| cluster.audit()).ok();
 }

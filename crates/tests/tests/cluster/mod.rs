@@ -13,6 +13,8 @@ mod refusals;
 mod rolling;
 mod shapes;
 mod silence;
+mod staff;
+mod twins;
 mod webhooks;
 
 use std::sync::Arc;

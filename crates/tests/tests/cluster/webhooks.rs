@@ -7,12 +7,10 @@ use serde_json::json;
 
 use crate::webhooks::{Receiver, a_sale_is_told, buy};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_is_told_by_a_process_that_may_die() {
-    let cluster = tokio::task::block_in_place(Cluster::up);
+pub(super) async fn a_sale_is_told_by_a_process_that_may_die(cluster: &Cluster) {
     let control = |arguments: &[&str]| tokio::task::block_in_place(|| cluster.control(arguments));
     let (seller, receiver) = (cluster.seller().await, Receiver::start().await);
-    a_sale_is_told(&cluster, &seller, &receiver).await;
+    a_sale_is_told(cluster, &seller, &receiver).await;
 
     let offer = seller.sell(&gift_card(10_000), &json!({"price": 9_000, "stock": 100})).await;
     let buyer = cluster.buyers(1).remove(0);
@@ -26,5 +24,4 @@ async fn a_sale_is_told_by_a_process_that_may_die() {
     while seller.get("/admin/webhooks").send().await.expect("an answer").status == 503 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    tokio::task::block_in_place(|| cluster.audit()).ok();
 }

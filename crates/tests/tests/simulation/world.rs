@@ -143,6 +143,7 @@ pub(super) fn announce(catalog: &Arc<dyn Records>, sold: &Sold, clock: &TestCloc
         limit_per_person: terms.limit_per_person,
         max_per_order: terms.max_per_order,
         hold_for_seconds: terms.hold_for_ms / 1_000,
+        time_zone: None,
         conditions: Vec::new(),
         refund_policy: RefundPolicy::FullUntilUsed,
         draft: false,

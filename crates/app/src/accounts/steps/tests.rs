@@ -51,6 +51,7 @@ async fn shop() -> (TestApp, UserId) {
         max_per_order: 10,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        time_zone: None,
         conditions: Vec::new(),
         draft: false,
         version: 1,

@@ -14,17 +14,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::CartItem;
-use crate::http::{Buyer, Outcome, Problem};
+use crate::http::{Buyer, MoneySchema, Outcome, Problem};
 use crate::orders::facts::OfferFacts;
 use crate::orders::fee::goods_of;
-use crate::orders::view::MoneySchema;
 use crate::orders::{Orders, quote};
 
 /// A line of a cart.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = CartItem)]
 pub(in crate::orders) struct ItemView {
-    #[schema(value_type = String, example = "ofr_01kadz5b3r0000000000000001")]
+    #[schema(value_type = String, example = "ofr_01h455vb4pex5vsknk084sn02q")]
     offer_id: OfferId,
     quantity: u32,
     /// What is sold.

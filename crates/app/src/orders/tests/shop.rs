@@ -315,6 +315,7 @@ pub(super) fn offer(number: OfferNumber, price: Money) -> OfferInfo {
         max_per_order: 4,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        time_zone: None,
         conditions: Vec::new(),
         draft: false,
         version: 1,

@@ -26,6 +26,25 @@ async fn sold_before_it_was_heard() -> (Shop, Hold, [RoleEvent; 2]) {
     (shop, hold, changed.map(|offer| RoleEvent::OfferSaved { offer: Box::new(offer) }))
 }
 
+#[tokio::test]
+async fn an_order_keeps_the_time_zone_that_it_was_sold_under() {
+    let mut shop = Shop::open([1_000, 300, 50]).await;
+    let ticket = |version, zone: &str| OfferInfo {
+        time_zone: Some(zone.to_owned()),
+        version,
+        ..offer(HOME, Money::new(1_000, Currency::KRW))
+    };
+    shop.sell(&ticket(2, "Asia/Seoul")).await;
+    shop.orders.facts.heard(HOME, 2).await.expect("heard");
+    shop.basket("key", &[(HOME, 1)]).await;
+    let view = shop.place("key", &[(HOME, 1)]).await.expect("alive").expect("placed");
+    shop.sell(&ticket(3, "Pacific/Honolulu")).await;
+    shop.orders.facts.heard(HOME, 3).await.expect("heard");
+    let hold = shop.ports.ledger.find(view.order_id).await.expect("readable").expect("placed");
+    let terms = shop.orders.terms_of(&hold).await.expect("known");
+    assert_eq!(terms[&HOME].time_zone.as_deref(), Some("Asia/Seoul"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn terms_that_are_not_heard_of_are_waited_for_and_never_made_up() {
     let (shop, hold, announced) = sold_before_it_was_heard().await;

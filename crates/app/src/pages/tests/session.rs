@@ -179,6 +179,17 @@ async fn forms_of_other_sites_are_refused() {
 }
 
 #[tokio::test]
+async fn the_api_names_the_browser_that_logs_in() {
+    let mut browser = Browser::new("en");
+    let csrf = hidden(&browser.get("/login").await.body, "csrf");
+    let agent = "Mozilla/5.0 (Windows NT 10.0; rv:145.0) Gecko/20100101 Firefox/145.0";
+    let form = [("csrf", csrf.as_str()), FORM[0], FORM[1]];
+    assert_eq!(browser.post("/login", &form, &[("user-agent", agent)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.memory.asked_of("/auth/login/agent")[0].1, agent);
+    assert!(browser.memory.asked_of("/auth/login")[0].1.get("device").is_none(), "one name for one browser");
+}
+
+#[tokio::test]
 async fn a_planted_form_token_is_worth_nothing_after_log_in() {
     let mut browser = Browser::new("en");
     let planted = "A".repeat(32);

@@ -333,6 +333,8 @@ async fn reset(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>)
 
 async fn log_in(State(memory): Stub, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     memory.note("/auth/login", &headers, &body);
+    let agent = headers.get("user-agent").and_then(|value| value.to_str().ok());
+    memory.note("/auth/login/agent", &headers, &json!(agent));
     if body["password"] == "wrong" {
         return problem(401, "invalid_credentials", json!({}));
     }
@@ -369,8 +371,8 @@ async fn sessions(State(memory): Stub, headers: HeaderMap) -> Response {
         return refused();
     }
     memory.list(vec![
-        json!({ "session_id": "ses_1", "device": "Chrome · Windows", "created_at": from_now(-90_000), "last_used_at": from_now(-10), "current": true }),
-        json!({ "session_id": "ses_2", "device": "Safari · iPhone", "created_at": from_now(-500_000), "last_used_at": from_now(-80_000), "current": false }),
+        json!({ "session_id": "ses_1", "device": "Chrome on Windows", "created_at": from_now(-90_000), "last_used_at": from_now(-10), "current": true }),
+        json!({ "session_id": "ses_2", "device": "Safari on iPhone", "created_at": from_now(-500_000), "last_used_at": from_now(-80_000), "current": false }),
     ])
 }
 

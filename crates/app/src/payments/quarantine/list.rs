@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Case;
-use crate::http::{Items, Operator, Outcome, PageParameters, Problem, QueryString, merge};
+use crate::http::{Items, MoneySchema, Operator, Outcome, PageParameters, Problem, QueryString, merge};
 use crate::payments::rows::{Origin, Payment, Refund};
-use crate::payments::show::MoneySchema;
 use crate::payments::{Options, Payments};
 
 /// Which are asked for.
@@ -30,12 +29,12 @@ pub(in crate::payments) struct Filters {
 #[schema(as = Quarantined)]
 pub(in crate::payments) struct View {
     /// The payment's or the refund's.
-    #[schema(example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(example = "pay_01h455vb4pex5vsknk084sn02q")]
     id: String,
     /// payment or refund.
     #[schema(value_type = String, example = "payment")]
     kind: &'static str,
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
     /// QUARANTINED in the list; in other answers what it has become.
     #[schema(value_type = String, example = "QUARANTINED")]

@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::CashReceipt;
+use crate::http::MoneySchema;
 use crate::payments::Payments;
 use crate::payments::rows::Payment;
-use crate::payments::show::MoneySchema;
 use crate::payments::transfer::account_of;
 
 /// The cash receipt of a payment.

@@ -6,8 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::ids::SettlementId;
-use firstcome_core::ports::Committed;
+use firstcome_core::ports::{Committed, PortError};
 use firstcome_core::records::{Comparison, Direction, Field as _, Query, Record as _, RecordsExt as _, Unit};
 use firstcome_core::time::Time;
 use garde::Validate;
@@ -25,8 +24,8 @@ use crate::payments::Payments;
 const MOST_DAYS: i64 = 31;
 /// Runs that may wait together.
 const MOST_WAITING: u32 = 100;
-/// How often somebody else may be faster.
-const TRIES: u32 = 16;
+/// How often it is asked again while others ask for the same days.
+const TRIES: usize = 16;
 
 /// Which days are to be checked.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -100,18 +99,18 @@ fn parse(field: &'static str, text: &str) -> Outcome<Date> {
 }
 
 impl Payments {
-    /// Runs of these days, those that wait already among them. Who asks at the same moment gets the same runs.
+    /// Runs of these days, those that wait already among them.
     pub(in crate::payments) async fn want(&self, days: &[Date]) -> Outcome<Vec<RunView>> {
         for _ in 0..TRIES {
-            if let Some(runs) = self.try_to_want(days, self.now()).await? {
+            if let Some(runs) = self.want_at_once(days).await? {
                 return Ok(runs);
             }
         }
-        Err(Problem::new(ErrorCode::Unavailable).detail("Others ask for settlements at the same moment; ask again"))
+        Err(Problem::new(ErrorCode::Unavailable).detail("Others ask for the same days at the moment; ask again"))
     }
 
-    /// None when somebody else has asked for one of them in this moment.
-    async fn try_to_want(&self, days: &[Date], now: Time) -> Outcome<Option<Vec<RunView>>> {
+    /// The same; none when somebody else has asked for one of the days in this moment.
+    async fn want_at_once(&self, days: &[Date]) -> Outcome<Option<Vec<RunView>>> {
         let waiting =
             Query::all(Settlement::TABLE, MOST_WAITING).filter("due_at", Comparison::AtMost(Time(i64::MAX).to_value()));
         let waiting = self.ports.records.list::<Settlement>(waiting).await?;
@@ -122,10 +121,7 @@ impl Payments {
                 runs.push(RunView::of(&known.record));
                 continue;
             }
-            // One after the last of that day: of two who ask at once one inserts it.
-            let last = self.last_asked(&text).await?.unwrap_or(SettlementId::NIL);
-            let id = SettlementId::derived(&[b"asked", text.as_bytes(), &last.0]);
-            let run = Settlement::wanted(id, *day, false, now);
+            let run = Settlement::asked(*day, self.asked_before(text).await?.as_ref(), self.now());
             unit = unit.insert(&run);
             runs.push(RunView::of(&run));
         }
@@ -138,11 +134,11 @@ impl Payments {
         Ok(Some(runs))
     }
 
-    /// The last run of a day that somebody asked for.
-    async fn last_asked(&self, day: &str) -> Outcome<Option<SettlementId>> {
-        let asked = Query::all(Settlement::TABLE, 1).is("nightly", false).is("day", day.to_owned());
-        let last = self.ports.records.list::<Settlement>(asked.order_by("created_at", Direction::Descending)).await?;
-        Ok(last.first().map(|run| run.record.id))
+    /// The last run of a day that was asked for.
+    async fn asked_before(&self, day: String) -> Result<Option<Settlement>, PortError> {
+        let last = Query::all(Settlement::TABLE, 1).is("nightly", false).is("day", day);
+        let last = last.order_by("created_at", Direction::Descending);
+        Ok(self.ports.records.list::<Settlement>(last).await?.pop().map(|run| run.record))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is written down of a check.
 
+use std::time::Duration;
+
 use firstcome_core::ids::{EventId, PaymentId, RefundId, SettlementId};
 use firstcome_core::money::Currency;
 use firstcome_core::ports::Movement;
@@ -38,7 +40,7 @@ record! {
     /// One check of one day.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct Settlement in "settlements" {
-        /// Names it; that of a night is derived from the day, so there is one.
+        /// Names it; that of a night is derived from the day, and one that was asked for from the one before it, so there is one.
         pub id: SettlementId,
         /// The day, as `2026-11-27`.
         pub day: String,
@@ -117,7 +119,7 @@ record! {
 
 impl Settlement {
     /// A run that is due now.
-    pub(super) fn wanted(id: SettlementId, day: Date, nightly: bool, now: Time) -> Self {
+    fn wanted(id: SettlementId, day: Date, nightly: bool, now: Time) -> Self {
         Self {
             id,
             day: day.to_string(),
@@ -135,6 +137,15 @@ impl Settlement {
             created_at: now,
             ended_at: None,
         }
+    }
+
+    /// A run of a day that somebody asks for, and the last one before it. It is named after that one, so that of those who ask in the
+    /// same moment one makes it, in whatever process; and it is the later one, whatever their clocks say.
+    pub(super) fn asked(day: Date, before: Option<&Self>, now: Time) -> Self {
+        let last = before.map_or([].as_slice(), |before| before.id.0.as_slice());
+        let id = SettlementId::derived(&[b"asked", day.to_string().as_bytes(), last]);
+        let created_at = before.map_or(now, |before| now.max(before.created_at + Duration::from_micros(1)));
+        Self { created_at, ..Self::wanted(id, day, false, now) }
     }
 
     /// The run of a night.

@@ -13,15 +13,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::{Finding, FindingClass, RunState, Settlement};
-use crate::http::{Items, Operator, Outcome, PageParameters, Path, Problem, QueryString, named};
+use crate::http::{Items, MoneySchema, Operator, Outcome, PageParameters, Path, Problem, QueryString, named};
 use crate::payments::Payments;
-use crate::payments::show::MoneySchema;
 
 /// A check of one day.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Settlement)]
 pub(in crate::payments) struct RunView {
-    #[schema(value_type = String, example = "stl_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "stl_01h455vb4pex5vsknk084sn02q")]
     settlement_id: SettlementId,
     /// The day, in the shop's time zone.
     #[schema(example = "2026-11-26")]
@@ -90,14 +89,14 @@ pub(in crate::payments) struct FindingView {
     #[schema(value_type = String, example = "charge")]
     movement: Movement,
     /// The order, as whoever has the movement says.
-    #[schema(example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: String,
     /// The provider's name for the payment.
-    #[schema(example = "sbx_01kadz5b3r0000000000000001")]
+    #[schema(example = "sbx_01h455vb4pex5vsknk084sn02q")]
     payment_key: String,
     /// The provider's name for the movement.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "txn_01kadz5b3r0000000000000001")]
+    #[schema(example = "txn_01h455vb4pex5vsknk084sn02q")]
     transaction_key: Option<String>,
     /// What the provider says moved; null when it says nothing.
     #[schema(value_type = Option<MoneySchema>)]

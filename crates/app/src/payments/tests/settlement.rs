@@ -227,6 +227,27 @@ async fn who_asks_for_a_day_at_once_gets_the_same_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_a_day_while_another_process_is_asked_gets_the_same_run() {
+    let (mut shop, _) = Shop::with_a_day().await;
+    shop.settle().await;
+    let day: Date = shop.runs().await[0].day.parse().expect("a day");
+    for round in 1..=2 {
+        let (another, clock) = (shop.another_process(), shop.clock.clone());
+        shop.steps.meanwhile("commit", async move {
+            clock.advance(Duration::from_secs(1));
+            another.want(&[day]).await.map(drop).expect("asked for");
+        });
+        shop.payments.want(&[day]).await.map(drop).expect("asked for");
+        let asked = shop.runs().await.into_iter().filter(|run| !run.nightly);
+        assert_eq!(asked.filter(|run| run.ended_at.is_none()).count(), 1, "round {round}");
+        shop.settle().await;
+        // Another process' clock is behind.
+        shop.clock.set(shop.clock.now() - Duration::from_secs(600));
+    }
+    assert_eq!(shop.runs().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_that_breaks_off_begins_again_and_finds_the_same() {
     let (mut shop, _) = Shop::with_a_day().await;
     shop.provider.moved(|moved| moved[0].amount = Money::new(1, Currency::KRW));

@@ -22,12 +22,11 @@ use utoipa::ToSchema;
 use super::bank::{digits, is_account, is_bank, is_written_in_digits};
 use super::details::Details;
 use super::{AccountView, VirtualAccount};
-use crate::http::{Body, Buyer, IdempotencyKey, Outcome, Problem, one_line, some_text};
+use crate::http::{Body, Buyer, IdempotencyKey, MoneySchema, Outcome, Problem, one_line, some_text};
 use crate::payments::Payments;
 use crate::payments::confirm::{failed, may_try_again};
 use crate::payments::receipts::ReceiptView;
 use crate::payments::rows::{Payment, failed_attempts};
-use crate::payments::show::MoneySchema;
 
 /// What a bank transfer needs.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -36,7 +35,7 @@ use crate::payments::show::MoneySchema;
 pub(in crate::payments) struct Request {
     /// The order that is paid.
     #[garde(skip)]
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     pub(in crate::payments) order_id: OrderId,
     /// The code of the bank to pay at.
     #[garde(custom(is_bank))]
@@ -44,7 +43,7 @@ pub(in crate::payments) struct Request {
     pub(in crate::payments) bank: String,
     /// Who pays.
     #[garde(length(chars, min = 1, max = 100), custom(one_line), custom(some_text))]
-    #[schema(example = "Kim Minsu")]
+    #[schema(example = "김하나")]
     pub(in crate::payments) depositor_name: String,
     /// Where the money goes if it must go back.
     #[garde(dive)]
@@ -70,7 +69,7 @@ pub(in crate::payments) struct AccountOfBuyer {
     pub(in crate::payments) account_number: String,
     /// Whose it is.
     #[garde(length(chars, min = 1, max = 60), custom(one_line), custom(some_text))]
-    #[schema(example = "Kim Minsu")]
+    #[schema(example = "김하나")]
     pub(in crate::payments) holder_name: String,
 }
 
@@ -113,10 +112,10 @@ fn is_receipt_number(kind: ReceiptKind, number: &str) -> garde::Result {
 #[schema(as = StartedBankTransfer)]
 pub(in crate::payments) struct View {
     /// Names the attempt.
-    #[schema(value_type = String, example = "pay_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "pay_01h455vb4pex5vsknk084sn02q")]
     payment_id: PaymentId,
     /// The order.
-    #[schema(value_type = String, example = "ord_7zzzzzzzzzzzzzzzzzzzzzzzzz")]
+    #[schema(value_type = String, example = "ord_01h455vb4pex5vsknk084sn02q")]
     order_id: OrderId,
     /// Where it stands; `READY` while it waits for the deposit.
     #[schema(value_type = String, example = "READY")]

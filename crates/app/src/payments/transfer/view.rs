@@ -20,7 +20,7 @@ pub(in crate::payments) struct AccountView {
     #[schema(example = "56211234567890")]
     account_number: Option<String>,
     /// Who was said to pay.
-    #[schema(example = "Kim Minsu")]
+    #[schema(example = "김하나")]
     depositor_name: String,
     /// Until when it takes a deposit: as long as the order is held.
     #[schema(value_type = String, format = DateTime)]

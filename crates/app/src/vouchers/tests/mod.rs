@@ -210,6 +210,7 @@ fn offer(now: Time) -> OfferInfo {
         max_per_order: 10,
         hold_for_seconds: 600,
         refund_policy: RefundPolicy::FullUntilUsed,
+        time_zone: None,
         conditions: Vec::new(),
         draft: false,
         version: 1,
@@ -266,6 +267,21 @@ async fn a_delivery_that_was_prepared_before_meets_what_was_taken_back() {
     shop.ledger.behind.store(false, Ordering::Relaxed);
     shop.workers.delivery.catch_up().await.expect("read");
     assert_eq!(shop.voided().await, [true, true]);
+}
+
+#[tokio::test]
+async fn a_ticket_is_valid_to_the_end_of_its_day_where_the_offer_is() {
+    let shop = Shop::open().await;
+    let mut offer = offer(shop.clock.now());
+    offer.product.visit_date = Some("2030-02-28".to_owned());
+    offer.time_zone = Some("Asia/Seoul".to_owned());
+    let saved = Unit::new().event(&RoleEvent::OfferSaved { offer: Box::new(offer) }, shop.clock.now());
+    assert_eq!(shop.catalog.commit(saved).await.expect("the catalogue"), Committed::Done);
+    shop.workers.products.consumer().catch_up().await.expect("read");
+    shop.sell().await;
+    shop.workers.delivery.catch_up().await.expect("delivered");
+    let end: Time = "2030-02-28T15:00:00Z".parse().expect("a time");
+    assert!(shop.vouchers().await.iter().all(|voucher| voucher.valid_until == end), "midnight in Seoul");
 }
 
 /// A sale whose product has a day that no calendar knows cannot be delivered.
@@ -340,7 +356,7 @@ async fn an_older_event_changes_nothing_in_memory_either() {
     products.consumer().catch_up().await.expect("read");
     let older = shop.catalog.read(topics::CATALOG, 0, 1).await.expect("the first event");
     products.consumer().handler.handle(&older).await.expect("handled");
-    assert_eq!(products.of(OFFER).await.expect("an answer").expect("a product").name, "Newer");
+    assert_eq!(products.of(OFFER).await.expect("an answer").expect("a product").product.0.name, "Newer");
 }
 
 #[tokio::test]

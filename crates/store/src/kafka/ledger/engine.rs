@@ -13,12 +13,12 @@ use hashbrown::HashMap;
 use tokio::runtime::Handle;
 
 use super::accept::Accepted;
+use super::append::Appender;
 use super::barrier::Barriers;
 use super::contest::Contest;
 use super::flight::Flight;
 use super::gather::{self, Gathering};
 use super::shared::Shared;
-use super::topic::Appender;
 use crate::lane::{Alarms, Answers, Lane, Leaving, Life, Pending};
 
 /// A clock that is not the machine's can jump; deadlines are looked at this often at least.

@@ -15,6 +15,7 @@ impl Engine {
         let reports = self.shared.inbox.take_reports();
         let any = !reports.is_empty();
         for report in reports {
+            self.appender.heard(report.failed.is_none());
             if let Some(barrier) = self.barriers.under_way.as_mut().filter(|barrier| barrier.id == report.id) {
                 match report.failed {
                     None => barrier.acknowledged = true,

@@ -22,6 +22,7 @@
 
 mod accept;
 mod adopt;
+mod append;
 mod apply;
 mod barrier;
 mod contest;
@@ -65,6 +66,7 @@ pub use verify::{VerifiedTopic, verify_topic};
 use crate::kafka::topics;
 use crate::lane::{Alarms, Lanes, Leaving, Room};
 use crate::sqlite::ledger::{Files, open_for_reading};
+use append::Appender;
 use barrier::Barriers;
 use contest::Contest;
 use copy::{Keeper, Keeping};
@@ -73,7 +75,7 @@ use gather::Gathering;
 use inbox::Inbox;
 use shared::Shared;
 use start::Started;
-use topic::{Appender, JOURNAL};
+use topic::JOURNAL;
 
 /// See the [module](self).
 pub struct KafkaLedger {

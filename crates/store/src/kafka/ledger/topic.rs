@@ -1,6 +1,5 @@
-//! The journal's topic: appending to it and reading it.
+//! The journal's topic, and reading it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstcome_core::ids::OfferNumber;
@@ -8,11 +7,10 @@ use firstcome_core::ports::PortError;
 use firstcome_core::time::Time;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
-use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
 
-use super::inbox::{Read, Report};
+use super::inbox::Read;
 use super::shared::Shared;
 use crate::kafka::KafkaOptions;
 use crate::kafka::options::{is_of_group, unavailable};
@@ -36,68 +34,6 @@ pub(super) fn key_of(offer: OfferNumber) -> Vec<u8> {
 pub(super) fn offer_of(key: &[u8]) -> Option<OfferNumber> {
     std::str::from_utf8(key).ok()?.parse().ok().map(OfferNumber)
 }
-
-// ---- appending
-
-pub(super) struct Context(Arc<Shared>);
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "Kafka");
-        self.0.inbox.unreachable(reason.to_owned());
-        self.0.lanes.ring();
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
-        let failed = result.as_ref().err().map(|(error, _)| error.to_string());
-        self.0.inbox.report(Report { id, failed });
-        self.0.lanes.ring();
-    }
-}
-
-/// Appends messages, each with an id by which its fate is reported to the inbox.
-pub(super) struct Appender {
-    shared: Arc<Shared>,
-    topic: String,
-    producer: ThreadedProducer<Context>,
-}
-
-impl Appender {
-    pub(super) fn new(shared: Arc<Shared>) -> Result<Self, PortError> {
-        let topic = shared.options.kafka.topic(JOURNAL);
-        let producer = Self::producer(&shared)?;
-        Ok(Self { shared, topic, producer })
-    }
-
-    fn producer(shared: &Arc<Shared>) -> Result<ThreadedProducer<Context>, PortError> {
-        let mut config = shared.options.kafka.client();
-        let patience = shared.options.patience.as_millis().to_string();
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("linger.ms", "0")
-            .set("compression.type", "lz4");
-        config.set("delivery.timeout.ms", &patience).set("request.timeout.ms", &patience);
-        config.set("message.max.bytes", LARGEST.to_string()).set("retry.backoff.ms", "20");
-        config.create_with_context(Context(shared.clone())).map_err(|error| unavailable(&error))
-    }
-
-    pub(super) fn append(&mut self, id: usize, key: &[u8], bytes: &[u8]) -> Result<(), PortError> {
-        if let Some((code, reason)) = self.producer.client().fatal_error() {
-            // It never sends again. What it had under way is reported as failed when it goes.
-            tracing::error!(?code, reason, "the producer of the journal begins anew");
-            self.producer = Self::producer(&self.shared)?;
-        }
-        let record = BaseRecord::with_opaque_to(&self.topic, id).partition(0).key(key).payload(bytes);
-        self.producer.send(record).map_err(|(error, _)| unavailable(&error))
-    }
-}
-
-// ---- reading
 
 /// A consumer of the journal's topic that stands nowhere yet, whose answers may be held back for `leisure`.
 pub(super) fn consumer(options: &KafkaOptions, leisure: Duration) -> Result<BaseConsumer, PortError> {

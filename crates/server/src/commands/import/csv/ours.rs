@@ -13,7 +13,7 @@ use crate::commands::import::{OfferRow, ProductRow, categories, fields, times};
 use crate::commands::words::unguarded;
 
 /// Every column, in the order in which an export writes them.
-pub(in crate::commands) const COLUMNS: [&str; 27] = [
+pub(in crate::commands) const COLUMNS: [&str; 28] = [
     "sku",
     "kind",
     "name",
@@ -39,6 +39,7 @@ pub(in crate::commands) const COLUMNS: [&str; 27] = [
     "max_per_order",
     "hold_for_seconds",
     "refund_policy",
+    "time_zone",
     "conditions",
     "draft",
 ];
@@ -167,7 +168,9 @@ impl Row<'_> {
                 fields.insert(column.to_owned(), json!(time));
             }
         }
-        fields.extend(self.text("refund_policy").map(|policy| ("refund_policy".to_owned(), json!(policy))));
+        for column in ["refund_policy", "time_zone"] {
+            fields.extend(self.text(column).map(|text| (column.to_owned(), json!(text))));
+        }
         fields.extend(self.json("conditions")?.map(|conditions| ("conditions".to_owned(), conditions)));
         fields.extend(self.flag("draft")?.map(|flag| ("draft".to_owned(), json!(flag))));
         let given = fields.keys().filter(|field| !relative.contains(field.as_str())).cloned().collect();
