@@ -100,7 +100,7 @@ impl Request {
         }
         let restock = self.restock.unwrap_or(books.after.shipping.is_none());
         let cost = if lines.is_empty() { 0 } else { amount.amount };
-        Ok((Taken { cost, lines, restock, ..Taken::default() }, amount.amount))
+        Ok((Taken { lines, restock, cost, ..Taken::default() }, amount.amount))
     }
 }
 
