@@ -46,7 +46,7 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
-pub use categories::MOST_OF_PRODUCT as MOST_CATEGORIES;
+pub use categories::{CategoryDraft, GivenCategory, MOST_OF_PRODUCT as MOST_CATEGORIES};
 pub use export::ExportedCatalogue;
 pub use images::ImageOptions;
 pub use import::{GivenOffer, Imported};

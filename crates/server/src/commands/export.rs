@@ -53,8 +53,9 @@ pub fn run(arguments: &ExportArguments) -> Result<(), CommandError> {
                 write_folder(target, &files)?;
             }
         }
-        let ExportedCatalogue { products, offers } = exported;
-        Ok(writeln!(std::io::stdout(), "{} products, {} offers", products.len(), offers.len())?)
+        let ExportedCatalogue { categories, products, offers } = &exported;
+        let (categories, products, offers) = (categories.len(), products.len(), offers.len());
+        Ok(writeln!(std::io::stdout(), "{categories} categories, {products} products, {offers} offers")?)
     })
 }
 

@@ -1,4 +1,4 @@
-//! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
+//! `firstcome import`: categories, products and offers from a file. Everything is read and checked before anything is taken.
 
 pub(super) mod categories;
 mod csv;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports, Promises};
+use firstcome_app::catalog::{Catalog, GivenCategory, GivenOffer, ImageOptions, NewProduct, Ports, Promises};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -41,6 +41,12 @@ const DEMO: &str = include_str!("import/demo.json");
 const NOT_UTF8: &str =
     "the file is not UTF-8; save it as UTF-8, in Excel with the type \"CSV UTF-8\" (\"CSV UTF-8(쉼표로 분리)\")";
 
+/// A category and its place in the file.
+pub(super) struct CategoryRow {
+    place: String,
+    given: GivenCategory,
+}
+
 /// A product and its place in the file.
 pub(super) struct ProductRow {
     place: String,
@@ -58,6 +64,8 @@ pub(super) struct OfferRow {
 /// A file that was read.
 #[derive(Default)]
 pub(super) struct Catalogue {
+    /// Those that others are in come first.
+    categories: Vec<CategoryRow>,
     products: Vec<ProductRow>,
     offers: Vec<OfferRow>,
     /// What of the file was not taken, and why.
@@ -132,7 +140,7 @@ fn read(file: &Path, now: Time, time_zone: &TimeZone, currency: Currency) -> Res
         Some("csv") => csv::read(text, &name, now, currency)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
-    if catalogue.products.is_empty() && catalogue.offers.is_empty() {
+    if catalogue.categories.is_empty() && catalogue.products.is_empty() && catalogue.offers.is_empty() {
         return Err(bad(&name, "there is nothing in it"));
     }
     check(&catalogue, now, time_zone)?;
@@ -150,6 +158,9 @@ fn text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, CommandError> {
 
 /// Finds whatever the catalogue would refuse, before anything is taken.
 fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), CommandError> {
+    for row in &catalogue.categories {
+        row.given.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
+    }
     let mut products = std::collections::HashMap::new();
     for row in &catalogue.products {
         row.product.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
@@ -182,10 +193,15 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
 
 /// Finds whatever would break a promise of the shop that is there, before anything is taken.
 async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
+    let draft = catalog.draft_of_categories().await;
+    let mut draft = draft.map_err(|problem| CommandError::Broken(words(&problem)))?;
+    for row in &catalogue.categories {
+        draft.put(&row.given).map_err(|problem| bad(&row.place, words(&problem)))?;
+    }
     let mut checked = HashSet::new();
     for row in &catalogue.products {
         let named = row.categories.as_deref().unwrap_or_default();
-        categories::check(catalog, named, &mut checked).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+        categories::check(&mut draft, named, &mut checked).map_err(|problem| bad(&row.place, words(&problem)))?;
         catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     for row in &catalogue.offers {

@@ -6,14 +6,17 @@ use firstcome_app::catalog::GivenOffer;
 use firstcome_core::ids::ProductId;
 use firstcome_core::time::Time;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::{Catalogue, OfferRow, ProductRow, bad, fields, times};
+use super::{Catalogue, CategoryRow, OfferRow, ProductRow, bad, fields, times};
 use crate::commands::CommandError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    categories: Vec<Map<String, Value>>,
     #[serde(default)]
     products: Vec<Map<String, Value>>,
     #[serde(default)]
@@ -24,7 +27,7 @@ struct File {
 pub(super) fn read(text: &str, name: &str, now: Time) -> Result<Catalogue, CommandError> {
     let file: File = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
         .map_err(|error| bad(&format!("{name}:{}", error.inner().line()), fields::words(&error)))?;
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = Catalogue { categories: categories(file.categories, text, name)?, ..Catalogue::default() };
     for (index, row) in file.products.into_iter().enumerate() {
         let place = place(name, text, "products", index, &row);
         catalogue.products.push(product(row, place)?);
@@ -45,6 +48,34 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
         Some(line) => format!("{name}:{line}: {list}[{index}]"),
         None => format!("{name}: {list}[{index}]"),
     }
+}
+
+/// What others are in comes before them, wherever it stands.
+fn categories(rows: Vec<Map<String, Value>>, text: &str, name: &str) -> Result<Vec<CategoryRow>, CommandError> {
+    let mut categories = Vec::with_capacity(rows.len());
+    for ((index, row), line) in rows.into_iter().enumerate().zip(lines_of_categories(text)) {
+        let place = format!("{name}:{line}: categories[{index}]");
+        categories.push(CategoryRow { given: fields::read(row, &place)?, place });
+    }
+    categories.sort_by_key(|row: &CategoryRow| row.given.parent.is_some());
+    Ok(categories)
+}
+
+/// The lines on which they begin, in a text that was read.
+fn lines_of_categories(text: &str) -> impl Iterator<Item = usize> {
+    // Products have lists of this name too, but of names.
+    let list = |rest: &'_ str| rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[').map(str::len);
+    let lists = text.match_indices("\"categories\"").filter_map(move |(at, key)| list(&text[at + key.len()..]));
+    let is_row = |rest: &str| rest.trim_start_matches([',', ' ', '\t', '\r', '\n']).starts_with('{');
+    let mut rest = lists.map(|length| &text[text.len() - length..]).find(|rest| is_row(rest)).unwrap_or_default();
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
+        let line = text[..text.len() - rest.len()].matches('\n').count() + 1;
+        let mut rows = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        rows.next()?.ok()?;
+        rest = &rest[rows.byte_offset()..];
+        Some(line)
+    })
 }
 
 /// Its categories are called by their names.
@@ -84,11 +115,14 @@ fn offer(mut row: Map<String, Value>, place: String, now: Time) -> Result<OfferR
 mod tests {
     use super::*;
 
+    fn check(catalogue: &Catalogue) -> Result<(), CommandError> {
+        super::super::check(catalogue, Time::from_millis(1_763_700_000_000), &jiff::tz::TimeZone::UTC)
+    }
+
     #[test]
     fn the_demo_is_a_catalogue() {
         let catalogue = read(super::super::DEMO, "demo", Time::from_millis(1_763_700_000_000)).expect("readable");
-        super::super::check(&catalogue, Time::from_millis(1_763_700_000_000), &jiff::tz::TimeZone::UTC)
-            .expect("acceptable");
+        check(&catalogue).expect("acceptable");
         assert_eq!(catalogue.offers.len(), 5);
     }
 
@@ -97,6 +131,30 @@ mod tests {
         let text = "{\"products\": [\n  {\"sku\": \"a\", \"kind\": \"goods\", \"name\": \"A\", \"colour\": 1}\n]}";
         let message = read(text, "f.json", Time(0)).err().expect("refused").to_string();
         assert!(message.starts_with("f.json:2: products[0]: unknown field `colour`"), "{message}");
+    }
+
+    #[test]
+    fn categories_are_named_with_their_lines_and_those_that_others_are_in_come_first() {
+        let text = |last: &str| {
+            format!(
+                "{{\"products\": [{{\"sku\": \"a\", \"kind\": \"goods\", \"name\": \"A\", \"categories\": [\"B\"]}}],\n\
+                 \"categories\": [{{\"name\": {{\"en\": \"B\"}}, \"parent\": \"C\"}},\n\n  {last}]}}"
+            )
+        };
+        let read = |last: &str| read(&text(last), "f.json", Time(0));
+        let found = read("{\"name\": {\"ko\": \"다\", \"en\": \"C\"}, \"position\": 7}").expect("readable").categories;
+        let places: Vec<_> = found.iter().map(|row| row.place.as_str()).collect();
+        assert_eq!(places, ["f.json:4: categories[1]", "f.json:2: categories[0]"]);
+        let said = |last: &str| read(last).err().expect("refused").to_string();
+        let unknown = said("{\"name\": {\"en\": \"C\"}, \"colour\": 1}");
+        assert!(unknown.starts_with("f.json:4: categories[1]: unknown field `colour`"), "{unknown}");
+        let wrong = said("{\"name\": {\"en\": \"C\"}, \"position\": -1}");
+        assert!(wrong.starts_with("f.json:4: categories[1]: position: invalid value"), "{wrong}");
+        let nameless = said("{\"position\": 1}");
+        assert!(nameless.starts_with("f.json:4: categories[1]: missing field `name`"), "{nameless}");
+        let beside = check(&read("{\"name\": {\"en\": \"C > D\"}}").expect("readable"));
+        let beside = beside.expect_err("refused").to_string();
+        assert!(beside.starts_with("f.json:4: categories[1]: ") && beside.contains("must not have >"), "{beside}");
     }
 
     #[test]
