@@ -83,6 +83,8 @@ file leaves out of a category or an offer, times relative to the import, and the
 stay; what else it leaves out of a product is empty then. A change that would break a promise, such as a price at which units are
 held, is refused, and nothing of the file is taken; so is another stock than the shop has, unless the offer is a draft (POST
 /admin/offers/{id}/adjust changes it, also before it opens).
+A folder that was exported stands for its catalogue.json. Pictures that were uploaded to another shop are taken from the folder
+images beside the file; a product whose picture is not there has none then, and is named.
 Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
 changed row by row before that, so import again what was interrupted: twice is once.
 The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product
@@ -94,11 +96,11 @@ const EXPORT_HELP: &str = "\
 A file that ends in .json or .csv gets the catalogue: every product and offer as firstcome import reads them, with the stock of
 now (what is available, held and sold). What has no sku is called by its id. Only JSON has the categories whole, with both names
 and their order; CSV names those that products are in.
-Any other name becomes a new folder with catalogue.json, catalogue.csv, and the books. In days.csv is what the ledger sold and
-took back, by day in the shop's time zone and by offer; orders.csv, payments.csv, refunds.csv and vouchers.csv have a column
-booked_on: their rows with the same booked_on and offer_id add up to it. What was sold over several offers stands there under the
-order's first one. Rows without booked_on, such as orders that nobody
-paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
+Any other name becomes a new folder with catalogue.json, catalogue.csv, the uploaded pictures that products show (in a folder
+images), and the books. In days.csv is what the ledger sold and took back, by day in the shop's time zone and by offer;
+orders.csv, payments.csv, refunds.csv and vouchers.csv have a column booked_on: their rows with the same booked_on and offer_id
+add up to it. What was sold over several offers stands there under the order's first one. Rows without booked_on, such as orders
+that nobody paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.
@@ -149,7 +151,7 @@ impl ServeArguments {
 /// What to import.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// A file that ends in .json or .csv.
+    /// A file that ends in .json or .csv, or a folder that was exported.
     #[arg(required_unless_present = "print_demo")]
     pub file: Option<PathBuf>,
     /// What the prices in a file of another shop are in; such files do not say.

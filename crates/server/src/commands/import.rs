@@ -3,6 +3,7 @@
 pub(super) mod categories;
 mod csv;
 mod fields;
+mod images;
 mod json;
 mod ledger;
 mod take;
@@ -10,11 +11,11 @@ mod times;
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, GivenCategory, GivenOffer, ImageOptions, NewProduct, Ports, Promises};
+use firstcome_app::catalog::{Catalog, GivenCategory, GivenOffer, NewProduct, Ports, Promises};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -27,12 +28,12 @@ use jiff::tz::TimeZone;
 pub(super) use self::csv::COLUMNS;
 pub(super) use self::ledger::ReadLedger;
 use self::take::take;
-use super::CommandError;
+use super::{CATALOGUE, CommandError};
 use crate::cli::ImportArguments;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::place::Place;
-use crate::wire::{promises, time_zone};
+use crate::wire::{image_options, promises, time_zone};
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -76,14 +77,15 @@ fn bad(place: &str, message: impl std::fmt::Display) -> CommandError {
     CommandError::Input(format!("{place}: {message}; nothing was imported"))
 }
 
-/// Imports a file.
+/// Imports a file, or the catalogue in a folder that was exported.
 pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     let Some(file) = arguments.file.as_deref().filter(|_| !arguments.print_demo) else {
         write!(std::io::stdout(), "{DEMO}")?;
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let (time_zone, promises) = (time_zone(&config), promises(&config));
+    let (time_zone, images, promises) = (time_zone(&config), image_options(&config), promises(&config));
+    let file = &if file.is_dir() { file.join(CATALOGUE) } else { PathBuf::from(file) };
     let mut catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
     for note in &catalogue.notes {
         writeln!(std::io::stderr(), "{note}")?;
@@ -98,12 +100,13 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             time_zone,
-            images: ImageOptions::default(),
+            images,
             wish_pause: Duration::ZERO,
             promises,
         });
-        without_missing_images(&catalog, &mut catalogue).await?;
+        let pictures = images::find(&catalog, &mut catalogue, file).await?;
         compare(&catalog, &catalogue).await?;
+        pictures.take(&catalog, &mut catalogue, images.most_bytes as u64).await?;
         let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
@@ -206,22 +209,6 @@ async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), Command
     }
     for row in &catalogue.offers {
         catalog.check_offer(&row.given).await.map_err(|problem| bad(&row.place, words(&problem)))?;
-    }
-    Ok(())
-}
-
-/// Takes out the pictures that were uploaded to another shop: a file has only their addresses.
-async fn without_missing_images(catalog: &Catalog, catalogue: &mut Catalogue) -> Result<(), CommandError> {
-    for row in &mut catalogue.products {
-        let url = row.product.image_url.as_deref();
-        if !catalog.has_image(url).await.map_err(|problem| bad(&row.place, words(&problem)))? {
-            writeln!(
-                std::io::stderr(),
-                "{}: image_url: the picture is not in this shop; the product has none",
-                row.place
-            )?;
-            row.product.image_url = None;
-        }
     }
     Ok(())
 }

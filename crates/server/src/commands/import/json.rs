@@ -44,6 +44,10 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
     let sku = row.get("sku").and_then(Value::as_str).map(|sku| format!("\"{sku}\""));
     let section = text.find(&format!("\"{list}\"")).unwrap_or(0);
     let line = sku.and_then(|sku| text[section..].find(&sku)).map(|offset| text[..section + offset].lines().count());
+    in_list(name, line, list, index)
+}
+
+fn in_list(name: &str, line: Option<usize>, list: &str, index: usize) -> String {
     match line {
         Some(line) => format!("{name}:{line}: {list}[{index}]"),
         None => format!("{name}: {list}[{index}]"),
@@ -53,8 +57,9 @@ fn place(name: &str, text: &str, list: &str, index: usize, row: &Map<String, Val
 /// What others are in comes before them, wherever it stands.
 fn categories(rows: Vec<Map<String, Value>>, text: &str, name: &str) -> Result<Vec<CategoryRow>, CommandError> {
     let mut categories = Vec::with_capacity(rows.len());
-    for ((index, row), line) in rows.into_iter().enumerate().zip(lines_of_categories(text)) {
-        let place = format!("{name}:{line}: categories[{index}]");
+    let mut lines = lines_of_categories(text);
+    for (index, row) in rows.into_iter().enumerate() {
+        let place = in_list(name, lines.next(), "categories", index);
         categories.push(CategoryRow { given: fields::read(row, &place)?, place });
     }
     categories.sort_by_key(|row: &CategoryRow| row.given.parent.is_some());
@@ -64,10 +69,9 @@ fn categories(rows: Vec<Map<String, Value>>, text: &str, name: &str) -> Result<V
 /// The lines on which they begin, in a text that was read.
 fn lines_of_categories(text: &str) -> impl Iterator<Item = usize> {
     // Products have lists of this name too, but of names.
-    let list = |rest: &'_ str| rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[').map(str::len);
-    let lists = text.match_indices("\"categories\"").filter_map(move |(at, key)| list(&text[at + key.len()..]));
-    let is_row = |rest: &str| rest.trim_start_matches([',', ' ', '\t', '\r', '\n']).starts_with('{');
-    let mut rest = lists.map(|length| &text[text.len() - length..]).find(|rest| is_row(rest)).unwrap_or_default();
+    let list = |from: usize| text[from..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('[');
+    let mut lists = text.match_indices("\"categories\"").filter_map(|(at, key)| list(at + key.len()));
+    let mut rest = lists.find(|rest| rest.trim_start().starts_with('{')).unwrap_or_default();
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
         let line = text[..text.len() - rest.len()].matches('\n').count() + 1;
@@ -145,6 +149,9 @@ mod tests {
         let found = read("{\"name\": {\"ko\": \"다\", \"en\": \"C\"}, \"position\": 7}").expect("readable").categories;
         let places: Vec<_> = found.iter().map(|row| row.place.as_str()).collect();
         assert_eq!(places, ["f.json:4: categories[1]", "f.json:2: categories[0]"]);
+        // Not written so that its line is found, but read.
+        let odd = super::read(r#"{"\u0063ategories": [{"name": {"en": "C"}}]}"#, "f.json", Time(0)).expect("readable");
+        assert_eq!(odd.categories[0].place, "f.json: categories[0]");
         let said = |last: &str| read(last).err().expect("refused").to_string();
         let unknown = said("{\"name\": {\"en\": \"C\"}, \"colour\": 1}");
         assert!(unknown.starts_with("f.json:4: categories[1]: unknown field `colour`"), "{unknown}");
