@@ -60,8 +60,12 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         let status = code.status().to_string();
         operation.responses.responses.entry(status).or_insert_with(|| Response::new(code.as_str()).into());
     }
-    for parameter in operation.parameters.iter_mut().flatten().filter(|parameter| parameter.name == "cursor") {
-        parameter.description.get_or_insert_with(|| CURSOR.to_owned());
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "cursor"
+        {
+            parameter.description.get_or_insert_with(|| CURSOR.to_owned());
+        }
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         complete_body(body);
