@@ -196,3 +196,34 @@ async fn of_two_who_found_opposite_things_at_once_one_counts() {
     shop.rest().await;
     shop.check(order, "one of them").await;
 }
+
+/// One is too late with what they have found, wherever the other comes between: what they are told is what it is now.
+async fn is_too_late(step: &'static str, mine: Found, theirs: Found) -> (Shop, OrderId, Refund) {
+    let (mut shop, order, refund) = quarantined_refund().await;
+    let (other, id) = (shop.another_process(), refund.to_string());
+    let case = other.case(&id).await.expect("there");
+    shop.steps.meanwhile(step, async move {
+        other.found(case, theirs).await.expect("the first");
+        other.refund_due().await.expect("sent, where it is to be");
+    });
+    let late = found(&shop.payments, &id, mine).await.expect_err("somebody else has found otherwise");
+    assert_eq!((late.code(), &late.summary()["state"]), (ErrorCode::WrongState, &"DONE".into()), "{mine:?} at {step}");
+    shop.rest().await;
+    let row = shop.refunds(order).await.remove(0);
+    assert_eq!((row.state, shop.attempts(order).await[0].refunded), (RefundState::Done, PRICE.amount));
+    (shop, order, row)
+}
+
+#[tokio::test]
+async fn of_two_who_found_opposite_things_of_a_refund_at_once_one_counts() {
+    for step in ["lookup", "commit"] {
+        let (shop, order, sent) = is_too_late(step, Found::Refunded, Found::NotRefunded).await;
+        assert_eq!((shop.provider.kept(order), sent.was_moved_by_hand()), (0, false));
+        let (shop, order, moved) = is_too_late(step, Found::NotRefunded, Found::Refunded).await;
+        assert_eq!(
+            (shop.provider.kept(order), moved.was_moved_by_hand()),
+            (PRICE.amount, true),
+            "it is sent by nobody"
+        );
+    }
+}
