@@ -1,8 +1,12 @@
 //! Where things go wrong: every call to a port is a step, and each step can be harmed.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
+use firstcome_core::ports::{Committed, PortError, Records};
+use firstcome_core::records::{self, Query, Row, Table, Unit};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -111,5 +115,35 @@ impl Steps {
     async fn stop<T>(&self) -> T {
         self.crashed.notify_one();
         std::future::pending().await
+    }
+}
+
+/// The rows of a database that is far away: others come in between any two calls.
+pub(crate) struct Far(pub(crate) Arc<dyn Records>);
+
+#[async_trait]
+impl Records for Far {
+    async fn get(&self, table: &'static Table, key: records::Value) -> Result<Option<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get(table, key).await
+    }
+
+    async fn get_many(&self, table: &'static Table, keys: Vec<records::Value>) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.get_many(table, keys).await
+    }
+
+    async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
+        tokio::task::yield_now().await;
+        self.0.select(query).await
+    }
+
+    async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
+        tokio::task::yield_now().await;
+        self.0.commit(unit).await
+    }
+
+    async fn position(&self, consumer: &'static str) -> Result<i64, PortError> {
+        self.0.position(consumer).await
     }
 }

@@ -99,6 +99,15 @@ impl FromStr for Time {
     }
 }
 
+/// The time zone of this name, if the name means the same everywhere: one of a region, or `UTC`. What machines add to the
+/// database of zones, such as `localtime`, means another zone on each; `Etc/Unknown` and `Factory` mean none.
+pub fn zone_named(name: &str) -> Option<TimeZone> {
+    let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())?;
+    let (region, _) = zone.iana_name()?.split_once('/').unwrap_or_default();
+    let is_everywhere = zone.iana_name() == Some("UTC") || !matches!(region, "" | "posix" | "right");
+    is_everywhere.then_some(zone)
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -130,6 +139,16 @@ mod tests {
         let day = |time_zone| time.date(time_zone).expect("in range").to_string();
         assert_eq!((day(&TimeZone::UTC), day(&seoul)), ("2026-11-20".to_owned(), "2026-11-21".to_owned()));
         assert_eq!(Time(i64::MAX).date(&seoul), None);
+    }
+
+    #[test]
+    fn a_time_zone_has_the_same_name_everywhere() {
+        for name in ["Asia/Seoul", "asia/seoul", "UTC", "Etc/GMT+9", "America/Argentina/Buenos_Aires"] {
+            assert!(zone_named(name).is_some(), "{name}");
+        }
+        for name in ["", "localtime", "posixrules", "Factory", "ROK", "Etc/Unknown", "posix/Asia/Seoul", "right/UTC"] {
+            assert!(zone_named(name).is_none(), "{name}");
+        }
     }
 
     #[test]

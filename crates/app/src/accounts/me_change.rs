@@ -248,6 +248,9 @@ mod tests {
         for (name, value) in [
             ("name", json!("")),
             ("name", json!("a\nb")),
+            ("name", json!("\u{200b}")),
+            ("phone", json!("\u{1d173}")),
+            ("address", json!("\u{200b}\u{2060}")),
             ("phone", json!("0".repeat(33))),
             ("phone", json!("1\n2")),
             ("address", json!(" ")),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::records::{Address, User};
-use crate::http::{Problem, Roles, lines};
+use crate::http::{Problem, Roles, lines, some_text};
 use crate::secrets::{BlindIndex, Keys, Sealed, Sealer, Unreadable};
 
 /// Characters that an e-mail address may have (RFC 5321).
@@ -259,6 +259,7 @@ pub(super) fn text<const MAX: usize>(text: &str, _: &()) -> garde::Result {
     if text.trim().is_empty() || text.chars().count() > MAX {
         return Err(garde::Error::new(format!("must have 1 to {MAX} characters")));
     }
+    some_text(text, &())?;
     lines(text, &())
 }
 

@@ -198,7 +198,8 @@ pub(super) struct OfferEdit {
     #[garde(skip)]
     #[schema(value_type = Option<String>, example = "withdrawal")]
     refund_policy: Option<RefundPolicy>,
-    /// As of a new offer. What closed with the day of a ticket closes with it there.
+    /// As of a new offer. What closed with the day of a ticket closes with it there; it stays while units for that day are held
+    /// or sold.
     #[serde(default)]
     #[garde(inner(custom(fields::time_zone)))]
     #[schema(example = "Asia/Seoul")]
@@ -272,6 +273,9 @@ impl OfferEdit {
             info.refund_policy = policy;
         }
         if let Some(name) = self.time_zone {
+            if promised && visit::would_move(info, &name, time_zone) {
+                return Err(broken("time_zone", "units are held or sold for the day as it is in the old time zone"));
+            }
             visit::moves_to(info, name, time_zone)?;
         }
         if let Some(conditions) = self.conditions {

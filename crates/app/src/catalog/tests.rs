@@ -7,9 +7,9 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferNumber, OrderId, UserId};
 use firstcome_core::ledger::{Command, HoldRequest, Stock};
-use firstcome_core::ports::{Committed, LoggedEvent, PortError, Records, StockLedger as _};
+use firstcome_core::ports::{LoggedEvent, StockLedger as _};
 use firstcome_core::product::{OfferInfo, Product};
-use firstcome_core::records::{self, Query, Record as _, RecordsExt as _, Row, Table, Unit};
+use firstcome_core::records::{Query, Record as _, RecordsExt as _};
 use firstcome_core::testkit::{MemoryJournal, MemoryLedger, MemoryRecords, TestClock, TestRandom};
 use firstcome_core::time::Time;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use super::store::OfferRow;
 use super::terms::Terms;
 use super::{Catalog, GivenOffer, Imported, Ports, TABLES};
 use crate::consumer::Consumer;
+use crate::harm::Far;
 use crate::http::{Outcome, Problem};
 
 mod listing;
@@ -236,6 +237,30 @@ async fn a_day_begins_and_ends_where_the_offer_is() {
 }
 
 #[tokio::test]
+async fn the_day_of_units_that_are_held_or_sold_stays_where_it_is() {
+    let shop = Shop::open();
+    for (day, stays) in [(Some("2027-01-20"), true), (None, false)] {
+        let gate = json!({ "sku": day, "kind": "ticket", "name": "Gate", "visit_date": day });
+        let gate = serde_json::from_value(gate).expect("a product");
+        let product = shop.catalog.create_product(gate).await.expect("created");
+        let offer =
+            json!({ "product_id": product.product_id, "stock": 5, "price": { "amount": 1, "currency": "KRW" } });
+        let offer = shop.catalog.create_offer(serde_json::from_value(offer).expect("an offer")).await.expect("created");
+        for units in [Stock { held: 1, ..Stock::default() }, Stock { sold: 1, ..Stock::default() }] {
+            let moved = |name: &str| {
+                let edit: super::offer::OfferEdit =
+                    serde_json::from_value(json!({ "time_zone": name })).expect("an edit");
+                let now = shop.catalog.ports.clock.now();
+                edit.apply(&mut offer.clone(), units, now, &jiff::tz::TimeZone::UTC)
+            };
+            moved("UTC").expect("where it was");
+            let code = moved("Asia/Seoul").map_err(|problem| problem.code()).err();
+            assert_eq!(code, stays.then_some(ErrorCode::PromiseBroken), "{day:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_product_that_changes_while_an_offer_is_created_does_not_miss_it() {
     let (shop, product, _) = Shop::card().await;
     let stored = shop.catalog.product(product.product_id).await.expect("there");
@@ -272,36 +297,6 @@ async fn a_draft_takes_its_stock_from_the_file() {
     assert_eq!(imported, Imported::Updated);
     assert_eq!(shop.catalog.offer(info.offer_id).await.expect("there").record.initial_stock, 8);
     assert!(refused(shop.import(json!({ "draft": false, "stock": 8 })).await).1.starts_with("draft: "));
-}
-
-/// The rows of a database that is far away: others come in between any two calls.
-pub(super) struct Far(pub(super) Arc<MemoryRecords>);
-
-#[async_trait::async_trait]
-impl Records for Far {
-    async fn get(&self, table: &'static Table, key: records::Value) -> Result<Option<Row>, PortError> {
-        tokio::task::yield_now().await;
-        self.0.get(table, key).await
-    }
-
-    async fn get_many(&self, table: &'static Table, keys: Vec<records::Value>) -> Result<Vec<Row>, PortError> {
-        tokio::task::yield_now().await;
-        self.0.get_many(table, keys).await
-    }
-
-    async fn select(&self, query: Query) -> Result<Vec<Row>, PortError> {
-        tokio::task::yield_now().await;
-        self.0.select(query).await
-    }
-
-    async fn commit(&self, unit: Unit) -> Result<Committed, PortError> {
-        tokio::task::yield_now().await;
-        self.0.commit(unit).await
-    }
-
-    async fn position(&self, consumer: &'static str) -> Result<i64, PortError> {
-        self.0.position(consumer).await
-    }
 }
 
 #[tokio::test]

@@ -41,6 +41,11 @@ pub(super) fn moves_with_it(info: &mut OfferInfo, product: &Product, of_shop: &T
     closes_with_it(info, of_shop)
 }
 
+/// Whether the day of an offer would begin and end at another time in this time zone.
+pub(super) fn would_move(info: &OfferInfo, time_zone: &str, of_shop: &TimeZone) -> bool {
+    info.product.visit_date.is_some() && info.zone(of_shop).iana_name() != Some(time_zone)
+}
+
 /// Makes the day of an offer begin and end in another time zone; what closed with it there closes with it here.
 pub(super) fn moves_to(info: &mut OfferInfo, time_zone: String, of_shop: &TimeZone) -> Outcome<()> {
     opens_end(info, of_shop)?;

@@ -16,12 +16,15 @@ pub fn some_text(text: &str, (): &()) -> garde::Result {
     if text.chars().all(is_unseen) { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
 }
 
-/// Blanks, controls, marks of how text is broken, joined or turned, variants of what stands before, and fillers.
+/// Blanks, controls, marks of how text, shorthand, hieroglyphs or music are broken, joined or turned, variants of what stands
+/// before, and fillers.
 fn is_unseen(letter: char) -> bool {
     let is_mark = matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{13430}'..='\u{13440}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}');
     is_mark || letter.is_whitespace() || letter.is_control()
 }
 
@@ -43,6 +46,9 @@ mod tests {
         }
         for text in ["", " ", "\u{3000}\u{a0}", "\u{200b}\u{2060}", " \u{feff}\u{3164} ", "\u{202e}\u{e0041}"] {
             assert!(some_text(text, &()).is_err(), "{text:?}");
+        }
+        for text in ["\u{1d173}\u{1d17a}", "\u{1d159}", "\u{1bca0}", "\u{13430}"] {
+            assert!(some_text(text, &()).is_err() && some_text(&format!("{text}𝄞"), &()).is_ok(), "{text:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::shipping::has_goods;
 use super::{Orders, Ports};
-use crate::http::{Outcome, lines, one_line};
+use crate::http::{Outcome, lines, one_line, some_text};
 use crate::role::Worker;
 use crate::secrets::{KeyCheck, Sealed, Sealer, Unreadable, reseal, resealer};
 
@@ -70,15 +70,15 @@ pub(super) async fn forget_addresses(records: &dyn Records, user: UserId) -> Res
 #[serde(deny_unknown_fields)]
 pub(super) struct ShipTo {
     /// Who receives them.
-    #[garde(length(chars, min = 1, max = 100), custom(one_line))]
+    #[garde(length(chars, min = 1, max = 100), custom(some_text), custom(one_line))]
     #[schema(example = "김하나")]
     name: String,
     /// For the carrier.
-    #[garde(length(chars, min = 5, max = 30), custom(one_line))]
+    #[garde(length(chars, min = 5, max = 30), custom(some_text), custom(one_line))]
     #[schema(example = "010-1234-5678")]
     phone: String,
     /// Street, town, code.
-    #[garde(length(chars, min = 5, max = 500), custom(lines))]
+    #[garde(length(chars, min = 5, max = 500), custom(some_text), custom(lines))]
     #[schema(example = "서울특별시 중구 세종대로 110")]
     address: String,
 }
@@ -148,6 +148,20 @@ mod tests {
     use super::*;
     use crate::orders::{TABLES, look_at_keys};
     use crate::secrets::{Keys, SystemRandom};
+
+    #[test]
+    fn a_parcel_goes_to_somebody_and_somewhere() {
+        let whole = serde_json::json!({ "name": "김하나", "phone": "010-1234-5678", "address": "서울특별시 중구 세종대로 110" });
+        let is_one = |ship_to| serde_json::from_value::<ShipTo>(ship_to).expect("an address").validate().is_ok();
+        assert!(is_one(whole.clone()));
+        for field in ["name", "phone", "address"] {
+            for unseen in [" ", "\u{200b}", "\u{1d173}"] {
+                let mut ship_to = whole.clone();
+                ship_to[field] = unseen.repeat(6).into();
+                assert!(!is_one(ship_to), "{field} {unseen:?}");
+            }
+        }
+    }
 
     #[tokio::test]
     async fn keys_that_do_not_open_the_addresses_are_refused() {

@@ -143,11 +143,21 @@ fn read(file: &Path, now: Time, time_zone: &TimeZone, currency: Currency) -> Res
         Some("csv") => csv::read(text, &name, now, currency)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
-    if catalogue.categories.is_empty() && catalogue.products.is_empty() && catalogue.offers.is_empty() {
-        return Err(bad(&name, "there is nothing in it"));
-    }
+    has_something(&catalogue, &name)?;
     check(&catalogue, now, time_zone)?;
     Ok(catalogue)
+}
+
+/// Refuses a file of which nothing is taken, and says why.
+fn has_something(catalogue: &Catalogue, name: &str) -> Result<(), CommandError> {
+    if !catalogue.categories.is_empty() || !catalogue.products.is_empty() || !catalogue.offers.is_empty() {
+        return Ok(());
+    }
+    let nothing = match catalogue.notes.join("; ") {
+        notes if notes.is_empty() => "there is nothing in it".to_owned(),
+        notes => format!("nothing in it can be taken: {notes}"),
+    };
+    Err(bad(name, nothing))
 }
 
 /// What is in a file, without the mark that some programs begin UTF-8 with.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use confique::Config as _;
 use firstcome_core::step::{StepKind, Unwritten};
+use firstcome_core::time::zone_named;
 
 use super::{Config, ConfigError, Environment, SANDBOX_SECRET_KEY, accounts, known, ranges, roles, smtp};
 
@@ -95,8 +96,10 @@ fn check(config: &mut Config) -> Result<(), ConfigError> {
     if config.payments.settlement_time.parse::<jiff::civil::Time>().is_err() {
         return refused("payments.settlement_time must be a time of day such as 04:00");
     }
-    if jiff::tz::TimeZone::get(&config.server.time_zone).is_err() {
-        return refused("server.time_zone: there is no such time zone; use a name such as Asia/Seoul");
+    if zone_named(&config.server.time_zone).is_none() {
+        return refused(
+            "server.time_zone: there is no such time zone everywhere; use a name such as Asia/Seoul, or UTC",
+        );
     }
     ranges::check(config)?;
     smtp::check(config)?;
@@ -127,6 +130,7 @@ mod tests {
         }
         assert!(refused("[server]\nenvironment = \"prod\"\n").contains("development"));
         assert!(!refused("[payments]\nsecret_key = live_sk\n").contains("live_sk"), "a secret is shown");
+        assert!(refused("[server]\ntime_zone = \"localtime\"\n").starts_with("server.time_zone: "));
         assert!(refused("[server]\nlistn = \"127.0.0.1:1\"\n").contains("server.listen"));
     }
 

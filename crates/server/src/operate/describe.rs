@@ -14,6 +14,9 @@ use utoipa::openapi::{Contact, Content, License, OpenApi, Ref, RefOr, Response};
 /// What every path of the API begins with.
 const API: &str = "/api/v1/";
 
+/// What every list says of where its pages begin.
+const CURSOR: &str = "The `next_cursor` of the page before; empty or left out for the first page";
+
 /// Completes the description that the roles' endpoints gave: the document that is served.
 pub fn describe(mut openapi: OpenApi) -> Value {
     let info = &mut openapi.info;
@@ -56,6 +59,9 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     for code in common(path, operation) {
         let status = code.status().to_string();
         operation.responses.responses.entry(status).or_insert_with(|| Response::new(code.as_str()).into());
+    }
+    for parameter in operation.parameters.iter_mut().flatten().filter(|parameter| parameter.name == "cursor") {
+        parameter.description.get_or_insert_with(|| CURSOR.to_owned());
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         complete_body(body);

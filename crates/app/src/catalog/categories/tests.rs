@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::tree::{Category, Names};
 use crate::catalog::products_public::Filters;
 use crate::catalog::store::ProductRow;
-use crate::catalog::tests::{Far, Shop};
+use crate::catalog::tests::Shop;
+use crate::harm::Far;
 use crate::http::{Outcome, PageParameters};
 
 impl Shop {

@@ -89,6 +89,16 @@ pub(in crate::orders) struct Frozen {
     pub(in crate::orders) cart: Option<Stored<Cart>>,
 }
 
+/// Why the cart cannot be ordered now.
+fn taken(is_under_way: bool) -> Problem {
+    let detail = if is_under_way {
+        "The cart is being ordered under another key: look at the orders, or repeat that request"
+    } else {
+        "The cart is empty"
+    };
+    Problem::new(ErrorCode::WrongState).detail(detail)
+}
+
 impl Orders {
     /// What the key stands for: the lines of the first request under it, or the cart as it is now. Of several keys at once
     /// one gets the cart: it writes the cart's row, on the version that it has read before it looked for others.
@@ -101,14 +111,16 @@ impl Orders {
             }
             let cart = self.ports.records.load::<Cart>(user).await?;
             let others = self.finish_checkouts(user).await?;
-            let Some(mut cart) = cart.filter(|cart| !cart.record.items.0.is_empty()) else {
-                return Err(Problem::new(ErrorCode::WrongState).detail("The cart is empty"));
-            };
             let now = self.ports.clock.now();
-            if others.iter().any(|other| now.since(other.record.at) < UNDER_WAY) {
-                let detail = "The cart is being ordered under another key: look at the orders, or repeat that request";
-                return Err(Problem::new(ErrorCode::WrongState).detail(detail));
-            }
+            let is_under_way = others.iter().any(|other| now.since(other.record.at) < UNDER_WAY);
+            let cart = cart.filter(|cart| !cart.record.items.0.is_empty());
+            let Some(mut cart) = cart.filter(|_| !is_under_way) else {
+                // A twin under this key may have begun, or even ordered, since it was looked for.
+                if self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?.is_some() {
+                    continue;
+                }
+                return Err(taken(is_under_way));
+            };
             let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), now);
             let unit = Unit::new().insert(&checkout).update(&cart);
             // Those whose process died: under their keys nothing is ordered any more but what is in the cart then.

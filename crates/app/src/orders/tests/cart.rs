@@ -1,10 +1,12 @@
 //! The cart: twins of a checkout, of which one is refused and another places the order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
 
 use super::shop::{BUYER, HOME, SECOND, Shop, offer_id};
+use crate::harm::Far;
 use crate::http::Problem;
 use crate::orders::cart::CartItem;
 use crate::orders::cart::checkout::Frozen;
@@ -84,4 +86,39 @@ async fn a_checkout_takes_out_what_it_ordered_also_when_another_device_adds_some
     }
     let left = orders.freeze(BUYER, "three", 1).await.expect("frozen").checkout.record.items.0;
     assert_eq!(left, [CartItem { offer: offer_id(SECOND), quantity: 1 }]);
+}
+
+#[tokio::test]
+async fn twins_under_one_key_are_one_checkout_wherever_they_meet() {
+    for late in 0..20 {
+        for is_ordered in [false, true] {
+            let mut shop = Shop::open([1_000, 300, 50]).await;
+            shop.ports.records = Arc::new(Far(shop.ports.records.clone()));
+            shop.restart().await;
+            let orders = &shop.orders;
+            let put = |items: &mut Vec<CartItem>| {
+                items.push(CartItem { offer: offer_id(HOME), quantity: 2 });
+                Ok(())
+            };
+            orders.change_cart(BUYER, put).await.expect("put");
+            let freeze =
+                async || orders.freeze(BUYER, "key", 1).await.map_err(|problem| problem.description().to_owned());
+            let first = async {
+                let Frozen { checkout, cart } = freeze().await.expect("frozen");
+                if is_ordered {
+                    orders.finish_frozen(checkout.clone(), cart).await.expect("finished");
+                }
+                checkout
+            };
+            let second = async {
+                for _ in 0..late {
+                    tokio::task::yield_now().await;
+                }
+                freeze().await
+            };
+            let (first, second) = tokio::join!(first, second);
+            let second = second.expect("the same").checkout;
+            assert_eq!(second.record.items, first.record.items, "{late} steps late");
+        }
+    }
 }

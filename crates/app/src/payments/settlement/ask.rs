@@ -22,6 +22,8 @@ use crate::payments::Payments;
 
 /// Days that one request may ask for.
 const MOST_DAYS: i64 = 31;
+/// Before it no shop can have sold anything.
+const FIRST: Date = jiff::civil::date(2000, 1, 1);
 /// Runs that may wait together.
 const MOST_WAITING: u32 = 100;
 /// How often it is asked again while others ask for the same days.
@@ -58,7 +60,7 @@ pub(in crate::payments) struct Response {
     post, path = "/api/v1/admin/settlement", tag = "admin", request_body = Request,
     responses(
         (status = 202, body = Response),
-        (status = 422, description = "invalid_body: no day, one that has not begun, or more than 31"),
+        (status = 422, description = "invalid_body: no day, one before 2000 or that has not begun, or more than 31"),
         (status = 503, description = "overloaded: many wait already"),
     ),
     security(("bearer" = [])),
@@ -80,6 +82,9 @@ impl Request {
         let yesterday = today.yesterday().unwrap_or(today);
         let from = self.from.as_deref().map_or(Ok(yesterday), |day| parse("from", day))?;
         let to = self.to.as_deref().map_or(Ok(from), |day| parse("to", day))?;
+        if from < FIRST {
+            return Err(Problem::field("from", "is before the year 2000"));
+        }
         if to < from {
             return Err(Problem::field("to", "is before from"));
         }
@@ -156,11 +161,14 @@ mod tests {
         };
         assert_eq!(days(None, None), Ok(1));
         assert_eq!(days(Some("2026-11-27"), None), Ok(1), "today");
+        assert_eq!(days(Some("2000-01-01"), None), Ok(1));
         assert_eq!(days(Some("2026-10-28"), Some("2026-11-27")), Ok(31));
         for (from, to) in [
             (Some("2026-11-28"), None),
             (Some("2026-11-20"), Some("2026-11-19")),
             (Some("2026-10-27"), Some("2026-11-27")),
+            (Some("1999-12-31"), Some("2000-01-01")),
+            (Some("-9999-01-01"), None),
             (Some("yesterday"), None),
             (None, Some("")),
         ] {

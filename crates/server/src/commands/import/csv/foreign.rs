@@ -66,7 +66,7 @@ impl Foreign {
             );
             item.categories.truncate(MOST_CATEGORIES);
         }
-        if item.image_url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+        if item.image_url.as_deref().is_some_and(is_without_tls) {
             self.note(&item.place, "its picture is left out: it does not come over https");
             item.image_url = None;
         }
@@ -134,6 +134,11 @@ impl Row<'_> {
     pub(super) fn is(&self, columns: &[&str], value: &str) -> bool {
         self.either(columns).is_some_and(|text| text.eq_ignore_ascii_case(value))
     }
+}
+
+/// Whether an address begins with `http://`, in letters of either size.
+fn is_without_tls(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
 }
 
 fn minor_units(text: &str, digits: u32) -> Option<i64> {

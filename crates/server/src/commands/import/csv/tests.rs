@@ -125,6 +125,11 @@ fn one_unfinished_product_of_woocommerce_keeps_no_other_out() {
     for note in ["f.csv:2: its picture is left out", "f.csv:3: is not taken", "f.csv:4: is not taken"] {
         assert!(notes.contains(note), "{notes}");
     }
+    let capitals = said(&format!("{head}1,simple,a,A,1,1,10,HTTP://p.example/1.png,\n"));
+    assert!(capitals.products[0].product.image_url.is_none() && capitals.notes[0].contains("its picture is left out"));
+    let drafts = said(&format!("{head}1,simple,a,A,0,1,,,\n2,simple,b,B,0,1,,,\n"));
+    let nothing = crate::commands::import::has_something(&drafts, "f.csv").expect_err("refused").to_string();
+    assert!(nothing.contains("f.csv:2: is not taken") && nothing.contains("f.csv:3: is not taken"), "{nothing}");
     let sold = refused(&format!("{head}3,variation,c-1,C 1,1,1,,,id:4\n4,variable,c,C,1,,,,\n"));
     assert!(sold.starts_with("f.csv:2: Regular price: is needed"), "{sold}");
 }

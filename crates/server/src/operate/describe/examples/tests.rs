@@ -78,6 +78,32 @@ async fn every_parameter_and_body_has_an_example_that_is_one() {
     assert!(check.wrong.is_empty(), "{:#?}", check.wrong);
 }
 
+/// Nobody has uploaded a picture in a new shop, or said what must be agreed to; it knows no page but the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_fits_a_new_shop() {
+    let document = document().await;
+    let body = |path: &str, method: &str| {
+        let content = &document["paths"][path][method]["requestBody"]["content"];
+        content["application/json"]["example"].clone()
+    };
+    let consents = body("/api/v1/me/consents", "put");
+    assert_eq!(body("/api/v1/auth/signup", "post")["consents"], consents);
+    assert!(consents["advertising"].is_boolean() && consents.get("terms").or(consents.get("privacy")).is_none());
+    for (path, method) in [("/api/v1/admin/products", "post"), ("/api/v1/admin/products/{id}", "patch")] {
+        let url = body(path, method)["image_url"].clone();
+        assert!(url.as_str().is_some_and(|url| url.starts_with("https://example.com/")), "{path} {url}");
+    }
+    for (path, method) in [("/api/v1/admin/offers", "post"), ("/api/v1/admin/offers/{id}", "patch")] {
+        let closes_at = body(path, method)["closes_at"].clone();
+        assert!(closes_at.as_str() >= Some("2036"), "{path} {closes_at}");
+    }
+    for (name, _, operation) in operations(&document) {
+        for parameter in list(&operation["parameters"]).filter(|parameter| parameter["name"] == "cursor") {
+            assert_eq!(parameter["example"], "", "{name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_the_shop_is_left_over() {
     let document = document().await;
