@@ -33,7 +33,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the shop.
     Serve(ServeArguments),
-    /// Take products and offers from a JSON or CSV file. Twice is once, by `sku`.
+    /// Take categories, products and offers from a JSON or CSV file. Twice is once, by name and `sku`.
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArguments),
     /// Write everything out: the catalogue as imports read it, and the books as CSV. Also while the shop runs.
@@ -66,8 +66,9 @@ pub enum Command {
 }
 
 const IMPORT_HELP: &str = "\
-A JSON file has two lists, {\"products\": [...], \"offers\": [...]}: products as POST /admin/products takes them, with a sku;
-offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
+A JSON file has three lists, {\"categories\": [...], \"products\": [...], \"offers\": [...]}: categories as POST /admin/categories takes
+them, but parent is a name of the one that it is in; products as POST /admin/products takes them, with a sku, and names of
+categories; offers as POST /admin/offers takes them, with a sku, and product_sku in place of product_id.
 A CSV file has one offer a row, with its product. Columns: sku, kind, name, description, image_url, face_value,
 valid_for_days, visit_date, categories (name or name > name, several with commas between them), discount_percent,
 discount_max_amount, discount_amount, minimum_amount, value_currency (of face_value and discount_amount, where it is another
@@ -77,10 +78,13 @@ With a column offer_sku a product may stand in several rows, each with another o
 a product without an offer.
 refund_policy is full_until_used, by_visit_date (tickets with a visit_date), withdrawal (goods) or none (not goods).
 opens_at and closes_at are times such as 2026-11-20T09:00:00+09:00, or relative to the import such as +2m or +1h.
-What is there already becomes as the file says. What the file leaves out of an offer, times relative to the import, and the
-categories of a product of which it names none, stay; what else it leaves out of a product is empty then. A change that would
-break a promise, such as a price at which units are held, is refused, and nothing of the file is taken; so is another stock
-than the shop has, unless the offer is a draft (POST /admin/offers/{id}/adjust changes it, also before it opens).
+What is there already becomes as the file says: products and offers by their sku, categories by either of their names. What the
+file leaves out of a category or an offer, times relative to the import, and the categories of a product of which it names none,
+stay; what else it leaves out of a product is empty then. A change that would break a promise, such as a price at which units are
+held, is refused, and nothing of the file is taken; so is another stock than the shop has, unless the offer is a draft (POST
+/admin/offers/{id}/adjust changes it, also before it opens).
+A folder that was exported stands for its catalogue.json. Pictures that were uploaded to another shop are taken from the folder
+images beside the file; a product whose picture is not there has none then, and is named.
 Files are UTF-8, with or without a byte order mark. What is new in a file is created in one commit; what is there already is
 changed row by row before that, so import again what was interrupted: twice is once.
 The product CSV that Shopify and WooCommerce export is taken as well, and known by its columns: every variant becomes a product
@@ -90,12 +94,13 @@ The catalogue of the demo is such a JSON file: firstcome import --print-demo.";
 
 const EXPORT_HELP: &str = "\
 A file that ends in .json or .csv gets the catalogue: every product and offer as firstcome import reads them, with the stock of
-now (what is available, held and sold). What has no sku is called by its id.
-Any other name becomes a new folder with catalogue.json, catalogue.csv, and the books. In days.csv is what the ledger sold and
-took back, by day in the shop's time zone and by offer; orders.csv, payments.csv, refunds.csv and vouchers.csv have a column
-booked_on: their rows with the same booked_on and offer_id add up to it. What was sold over several offers stands there under the
-order's first one. Rows without booked_on, such as orders that nobody
-paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
+now (what is available, held and sold). What has no sku is called by its id. Only JSON has the categories whole, with both names
+and their order; CSV names those that products are in.
+Any other name becomes a new folder with catalogue.json, catalogue.csv, the uploaded pictures that products show (in a folder
+images), and the books. In days.csv is what the ledger sold and took back, by day in the shop's time zone and by offer;
+orders.csv, payments.csv, refunds.csv and vouchers.csv have a column booked_on: their rows with the same booked_on and offer_id
+add up to it. What was sold over several offers stands there under the order's first one. Rows without booked_on, such as orders
+that nobody paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.
@@ -146,7 +151,7 @@ impl ServeArguments {
 /// What to import.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// A file that ends in .json or .csv.
+    /// A file that ends in .json or .csv, or a folder that was exported.
     #[arg(required_unless_present = "print_demo")]
     pub file: Option<PathBuf>,
     /// What the prices in a file of another shop are in; such files do not say.

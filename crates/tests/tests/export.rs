@@ -1,5 +1,7 @@
 //! What is exported comes back through an import, and the books add up to the ledger.
 
+mod catalogue;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -9,63 +11,6 @@ use serde_json::{Value, json};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
-}
-
-/// A catalogue of everything that a file must be able to say.
-async fn fill(seller: &Api) {
-    let lines = "Zwei Zeilen, \"zitiert\"\n한글 설명\n";
-    let goods = json!({"sku": "lamp", "kind": "goods", "name": "램프", "description": lines, "tax_free": true});
-    let goods = seller.create_product(&goods).await;
-    for (sku, stock, more) in [
-        ("lamp-now", 5, json!({})),
-        (
-            "lamp-later",
-            7,
-            json!({"opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-01-02T00:00:00.5Z", "limit_per_person": 2,
-                "time_zone": "Pacific/Honolulu"}),
-        ),
-        ("lamp-draft", 9, json!({"draft": true, "max_per_order": 3, "hold_for_seconds": 60})),
-    ] {
-        let mut offer =
-            json!({"sku": sku, "product_id": goods, "stock": stock, "price": {"amount": 9_900, "currency": "KRW"}});
-        offer.as_object_mut().expect("fields").extend(more.as_object().expect("fields").clone());
-        seller.create_offer(&offer).await;
-    }
-    // Without a sku, and in two currencies.
-    let card = json!({"kind": "gift_card", "name": "Card", "face_value": {"amount": 50, "currency": "USD"}});
-    let card = seller.create_product(&card).await;
-    let price = json!({"amount": 60_000, "currency": "KRW"});
-    seller.create_offer(&json!({"product_id": card, "stock": 1, "price": price})).await;
-    // Without an offer.
-    let coupon = json!({"sku": "ten", "kind": "coupon", "name": "Ten percent", "minimum_amount": 1_000,
-        "discount": {"percent": 10, "max_amount": 5_000}});
-    seller.create_product(&coupon).await;
-    let formulas = ("=1+1", "'=1+1\n＋82");
-    let dated = json!({"sku": "-visit", "kind": "ticket", "name": formulas.0, "description": formulas.1, "visit_date": "2099-05-05"});
-    seller.create_product(&dated).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_exported_comes_back_the_same() {
-    let shop = Shop::start().await;
-    fill(&shop.seller().await).await;
-    for kind in ["json", "csv"] {
-        let first = shop.scratch().join(format!("first.{kind}"));
-        assert_eq!(shop.run(&["export", text(&first)], "").ok().trim(), "4 products, 4 offers");
-        let unchanged = shop.run(&["import", text(&first)], "").ok();
-        assert_eq!(unchanged.trim(), "0 created, 0 updated, 8 unchanged", "{kind}");
-        let other = Shop::start().await;
-        let taken = other.run(&["import", text(&first)], "");
-        assert_eq!(taken.ok().trim(), "8 created, 0 updated, 0 unchanged", "{kind}");
-        let second = shop.scratch().join(format!("second.{kind}"));
-        other.run(&["export", text(&second)], "").ok();
-        let (first, second) = (fs::read_to_string(first).expect("there"), fs::read_to_string(second).expect("there"));
-        assert_eq!(first, second, "{kind}");
-        assert!(first.contains("한글 설명"));
-        assert!(kind == "json" || first.contains("'-visit,ticket,'=1+1,\"''=1+1\n＋82\""), "no formulas: {first}");
-    }
-    let there = shop.run(&["export", text(&shop.scratch().join("first.json"))], "");
-    assert!(there.code == Some(2) && there.err.contains("is there already"), "{there:?}");
 }
 
 /// The rows of a file of the books by the names of their columns.

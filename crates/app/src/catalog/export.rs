@@ -1,5 +1,5 @@
-//! The whole catalogue as rows that an import takes again. Rows stand in the order of their `sku`, so that a shop that took
-//! them gives the same file.
+//! The whole catalogue as rows that an import takes again. Products and offers stand in the order of their `sku`, so that a
+//! shop that took them gives the same file.
 
 use firstcome_core::product::{OfferInfo, Product};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Catalog;
-use super::categories::Tree;
+use super::categories::{GivenCategory, Tree};
 use super::store::{OfferRow, ProductRow};
 use crate::http::Outcome;
 
@@ -17,6 +17,9 @@ const PAGE: u32 = 1_000;
 /// The catalogue in the format of import files.
 #[derive(Debug, Default, Serialize)]
 pub struct ExportedCatalogue {
+    /// Categories as `POST /admin/categories` takes them, but `parent` is the name of the one that it is in. They stand in
+    /// their order.
+    pub categories: Vec<Map<String, Value>>,
     /// Products as `POST /admin/products` takes them, each with a `sku`: the product's id where it has no other.
     /// Their categories are called by their names.
     pub products: Vec<Map<String, Value>>,
@@ -30,6 +33,7 @@ impl Catalog {
         let mut exported = ExportedCatalogue::default();
         let records = &*self.ports.records;
         let tree = self.tree().await?;
+        exported.categories = tree.given().iter().map(category).collect();
         for row in records.every::<ProductRow>(Query::all(ProductRow::TABLE, PAGE)).await? {
             exported.products.push(product(&row.record.product.0, &tree));
         }
@@ -56,15 +60,25 @@ fn fields(value: &impl Serialize, own: &[&str]) -> Map<String, Value> {
     fields
 }
 
+fn drop_nulls(fields: &mut Map<String, Value>, name: &str) {
+    if let Some(Value::Object(value)) = fields.get_mut(name) {
+        value.retain(|_, value| !value.is_null());
+    }
+}
+
+fn category(given: &GivenCategory) -> Map<String, Value> {
+    let mut fields = fields(given, &[]);
+    drop_nulls(&mut fields, "name");
+    fields
+}
+
 fn product(product: &Product, tree: &Tree) -> Map<String, Value> {
     let mut fields = fields(product, &["product_id", "categories"]);
     let categories: Vec<_> = product.categories.iter().filter_map(|id| tree.path(*id)).collect();
     if !categories.is_empty() {
         fields.insert("categories".to_owned(), json!(categories));
     }
-    if let Some(Value::Object(discount)) = fields.get_mut("discount") {
-        discount.retain(|_, value| !value.is_null());
-    }
+    drop_nulls(&mut fields, "discount");
     fields.insert("sku".to_owned(), json!(sku_of(product)));
     fields
 }

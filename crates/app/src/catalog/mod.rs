@@ -46,9 +46,9 @@ use crate::consumer::DeadLetter;
 use crate::letters::Letters;
 use crate::role::Role;
 
-pub use categories::MOST_OF_PRODUCT as MOST_CATEGORIES;
+pub use categories::{CategoryDraft, GivenCategory, MOST_OF_PRODUCT as MOST_CATEGORIES};
 pub use export::ExportedCatalogue;
-pub use images::ImageOptions;
+pub use images::{ImageFile, ImageOptions, image_file_names};
 pub use import::{GivenOffer, Imported};
 pub use offer::NewOffer;
 pub use product::{NewProduct, Promises};

@@ -1,26 +1,30 @@
-//! `firstcome export`: the catalogue in the format of imports, and the books as CSV. Also while the shop runs: it only reads.
+//! `firstcome export`: the catalogue in the format of imports, its pictures, and the books as CSV. Also while the shop
+//! runs: it only reads.
 
 mod acts;
 mod books;
 mod catalogue;
 mod sales;
+mod target;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageOptions, Ports, Promises};
+use firstcome_app::catalog::{Catalog, ExportedCatalogue, ImageFile, ImageOptions, Ports, Promises};
+use firstcome_app::http::Problem;
 use firstcome_app::orders::OfferFacts;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::OfferNumber;
 use firstcome_core::ports::{RoleName, SystemClock};
 
 use self::sales::Sales;
-use super::CommandError;
+use self::target::{NewFolder, write_file};
 use super::import::ReadLedger;
+use super::{CATALOGUE, CommandError, IMAGES};
 use crate::audit::every;
 use crate::cli::ExportArguments;
 use crate::place::Place;
@@ -37,24 +41,30 @@ pub fn run(arguments: &ExportArguments) -> Result<(), CommandError> {
     let place = Place::existing(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let exported = catalogue(&place, time_zone.clone()).await?;
+        let catalog = open(&place, time_zone.clone()).await?;
+        let exported = catalog.export().await.map_err(|problem| unreadable(&problem))?;
+        let mut pictures = String::new();
         match target.extension().and_then(|extension| extension.to_str()) {
             Some("json") => write_file(target, &catalogue::json(&exported)?)?,
             Some("csv") => write_file(target, &catalogue::csv(&exported)?)?,
             _ => {
                 let untaxed = untaxed(&place).await?;
                 let sales = tokio::task::block_in_place(|| Sales::read(&place, untaxed, time_zone))?;
-                let mut files = vec![
-                    ("catalogue.json", catalogue::json(&exported)?),
-                    ("catalogue.csv", catalogue::csv(&exported)?),
-                ];
+                let mut files =
+                    vec![(CATALOGUE, catalogue::json(&exported)?), ("catalogue.csv", catalogue::csv(&exported)?)];
                 files.extend(books::write(&place, &sales, arguments.reasons).await?);
                 files.extend(acts::write(&place).await?);
-                write_folder(target, &files)?;
+                let folder = NewFolder::begin(target)?;
+                for (name, contents) in &files {
+                    folder.write(name, contents)?;
+                }
+                pictures = format!(", {} pictures", images(&catalog, &exported, &folder).await?);
+                folder.finish()?;
             }
         }
-        let ExportedCatalogue { products, offers } = exported;
-        Ok(writeln!(std::io::stdout(), "{} products, {} offers", products.len(), offers.len())?)
+        let ExportedCatalogue { categories, products, offers } = &exported;
+        let (categories, products, offers) = (categories.len(), products.len(), offers.len());
+        Ok(writeln!(std::io::stdout(), "{categories} categories, {products} products, {offers} offers{pictures}")?)
     })
 }
 
@@ -68,8 +78,8 @@ async fn untaxed(place: &Place) -> Result<HashSet<OfferNumber>, CommandError> {
     Ok(untaxed)
 }
 
-async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<ExportedCatalogue, CommandError> {
-    let catalog = Catalog::new(Ports {
+async fn open(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Catalog, CommandError> {
+    Ok(Catalog::new(Ports {
         records: place.records(RoleName::Catalog).await?,
         ledger: Arc::new(tokio::task::block_in_place(|| ReadLedger::open(place))?),
         events: Place::no_events(),
@@ -79,40 +89,28 @@ async fn catalogue(place: &Place, time_zone: jiff::tz::TimeZone) -> Result<Expor
         images: ImageOptions::default(),
         wish_pause: Duration::ZERO,
         promises: Promises::default(),
-    });
-    catalog.export().await.map_err(|problem| CommandError::Broken(problem.description().to_owned()))
+    }))
 }
 
-/// The folder that something is in.
-fn around(target: &Path) -> &Path {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn unreadable(problem: &Problem) -> CommandError {
+    CommandError::Broken(problem.description().to_owned())
 }
 
-fn failed(target: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::Broken(format!("{}: {error}; nothing was exported", target.display()))
-}
-
-/// Writes a file whole or not at all. Only its owner may read it.
-fn write_file(target: &Path, contents: &[u8]) -> Result<(), CommandError> {
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(around(target))?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(target).map_err(|error| error.error)
-    };
-    write().map(drop).map_err(|error| failed(target, &error))
-}
-
-/// Writes a folder whole or not at all. Only its owner may read it.
-fn write_folder(target: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), CommandError> {
-    let write = || {
-        let folder = tempfile::Builder::new().prefix(".export-").tempdir_in(around(target))?;
-        for (name, contents) in files {
-            let mut file = fs::File::create_new(folder.path().join(name))?;
-            file.write_all(contents)?;
-            file.sync_all()?;
+/// Writes the uploaded pictures that products show, one after the other, and says how many.
+async fn images(
+    catalog: &Catalog,
+    exported: &ExportedCatalogue,
+    folder: &NewFolder<'_>,
+) -> Result<usize, CommandError> {
+    let urls = exported.products.iter().filter_map(|product| product.get("image_url")?.as_str());
+    let mut written = 0;
+    for url in urls.collect::<BTreeSet<_>>() {
+        if let Some(ImageFile { name, contents }) =
+            catalog.image_file(url).await.map_err(|problem| unreadable(&problem))?
+        {
+            folder.write(Path::new(IMAGES).join(name), &contents)?;
+            written += 1;
         }
-        fs::rename(folder.path(), target)
-    };
-    write().map_err(|error| failed(target, &error))
+    }
+    Ok(written)
 }

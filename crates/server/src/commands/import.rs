@@ -1,8 +1,9 @@
-//! `firstcome import`: products and offers from a file. Everything is read and checked before anything is taken.
+//! `firstcome import`: categories, products and offers from a file. Everything is read and checked before anything is taken.
 
 pub(super) mod categories;
 mod csv;
 mod fields;
+mod images;
 mod json;
 mod ledger;
 mod take;
@@ -10,11 +11,11 @@ mod times;
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_app::catalog::{Catalog, GivenOffer, ImageOptions, NewProduct, Ports, Promises};
+use firstcome_app::catalog::{Catalog, GivenCategory, GivenOffer, NewProduct, Ports, Promises};
 use firstcome_app::http::Problem;
 use firstcome_app::secrets::SystemRandom;
 use firstcome_core::ids::ProductId;
@@ -27,12 +28,12 @@ use jiff::tz::TimeZone;
 pub(super) use self::csv::COLUMNS;
 pub(super) use self::ledger::ReadLedger;
 use self::take::take;
-use super::CommandError;
+use super::{CATALOGUE, CommandError};
 use crate::cli::ImportArguments;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::place::Place;
-use crate::wire::{promises, time_zone};
+use crate::wire::{image_options, promises, time_zone};
 
 /// The catalogue of the demo: one offer for each kind, one open and one that opens in two minutes.
 const DEMO: &str = include_str!("import/demo.json");
@@ -40,6 +41,12 @@ const DEMO: &str = include_str!("import/demo.json");
 /// What a file in the encoding of another time is answered with: in Korea Excel saves CSV as CP949 unless told otherwise.
 const NOT_UTF8: &str =
     "the file is not UTF-8; save it as UTF-8, in Excel with the type \"CSV UTF-8\" (\"CSV UTF-8(쉼표로 분리)\")";
+
+/// A category and its place in the file.
+pub(super) struct CategoryRow {
+    place: String,
+    given: GivenCategory,
+}
 
 /// A product and its place in the file.
 pub(super) struct ProductRow {
@@ -58,6 +65,8 @@ pub(super) struct OfferRow {
 /// A file that was read.
 #[derive(Default)]
 pub(super) struct Catalogue {
+    /// Those that others are in come first.
+    categories: Vec<CategoryRow>,
     products: Vec<ProductRow>,
     offers: Vec<OfferRow>,
     /// What of the file was not taken, and why.
@@ -68,14 +77,15 @@ fn bad(place: &str, message: impl std::fmt::Display) -> CommandError {
     CommandError::Input(format!("{place}: {message}; nothing was imported"))
 }
 
-/// Imports a file.
+/// Imports a file, or the catalogue in a folder that was exported.
 pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     let Some(file) = arguments.file.as_deref().filter(|_| !arguments.print_demo) else {
         write!(std::io::stdout(), "{DEMO}")?;
         return Ok(());
     };
     let config = arguments.data.load()?;
-    let (time_zone, promises) = (time_zone(&config), promises(&config));
+    let (time_zone, images, promises) = (time_zone(&config), image_options(&config), promises(&config));
+    let file = &if file.is_dir() { file.join(CATALOGUE) } else { PathBuf::from(file) };
     let mut catalogue = read(file, SystemClock.now(), &time_zone, arguments.currency)?;
     for note in &catalogue.notes {
         writeln!(std::io::stderr(), "{note}")?;
@@ -90,12 +100,13 @@ pub fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             time_zone,
-            images: ImageOptions::default(),
+            images,
             wish_pause: Duration::ZERO,
             promises,
         });
-        without_missing_images(&catalog, &mut catalogue).await?;
+        let pictures = images::find(&catalog, &mut catalogue, file).await?;
         compare(&catalog, &catalogue).await?;
+        pictures.take(&catalog, &mut catalogue, images.most_bytes as u64).await?;
         let counts = take(&catalog, &catalogue, true).await?;
         writeln!(std::io::stdout(), "{counts}")?;
         Ok(())
@@ -132,7 +143,7 @@ fn read(file: &Path, now: Time, time_zone: &TimeZone, currency: Currency) -> Res
         Some("csv") => csv::read(text, &name, now, currency)?,
         _ => return Err(CommandError::Input(format!("{name}: the file's name must end in .json or .csv"))),
     };
-    if catalogue.products.is_empty() && catalogue.offers.is_empty() {
+    if catalogue.categories.is_empty() && catalogue.products.is_empty() && catalogue.offers.is_empty() {
         return Err(bad(&name, "there is nothing in it"));
     }
     check(&catalogue, now, time_zone)?;
@@ -150,6 +161,9 @@ fn text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, CommandError> {
 
 /// Finds whatever the catalogue would refuse, before anything is taken.
 fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), CommandError> {
+    for row in &catalogue.categories {
+        row.given.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
+    }
     let mut products = std::collections::HashMap::new();
     for row in &catalogue.products {
         row.product.validate().map_err(|report| bad(&row.place, report.to_string().trim()))?;
@@ -182,30 +196,19 @@ fn check(catalogue: &Catalogue, now: Time, time_zone: &TimeZone) -> Result<(), C
 
 /// Finds whatever would break a promise of the shop that is there, before anything is taken.
 async fn compare(catalog: &Catalog, catalogue: &Catalogue) -> Result<(), CommandError> {
+    let draft = catalog.draft_of_categories().await;
+    let mut draft = draft.map_err(|problem| CommandError::Broken(words(&problem)))?;
+    for row in &catalogue.categories {
+        draft.put(&row.given).map_err(|problem| bad(&row.place, words(&problem)))?;
+    }
     let mut checked = HashSet::new();
     for row in &catalogue.products {
         let named = row.categories.as_deref().unwrap_or_default();
-        categories::check(catalog, named, &mut checked).await.map_err(|problem| bad(&row.place, words(&problem)))?;
+        categories::check(&mut draft, named, &mut checked).map_err(|problem| bad(&row.place, words(&problem)))?;
         catalog.check_product(&row.product).await.map_err(|problem| bad(&row.place, words(&problem)))?;
     }
     for row in &catalogue.offers {
         catalog.check_offer(&row.given).await.map_err(|problem| bad(&row.place, words(&problem)))?;
-    }
-    Ok(())
-}
-
-/// Takes out the pictures that were uploaded to another shop: a file has only their addresses.
-async fn without_missing_images(catalog: &Catalog, catalogue: &mut Catalogue) -> Result<(), CommandError> {
-    for row in &mut catalogue.products {
-        let url = row.product.image_url.as_deref();
-        if !catalog.has_image(url).await.map_err(|problem| bad(&row.place, words(&problem)))? {
-            writeln!(
-                std::io::stderr(),
-                "{}: image_url: the picture is not in this shop; the product has none",
-                row.place
-            )?;
-            row.product.image_url = None;
-        }
     }
     Ok(())
 }

@@ -22,6 +22,11 @@ use crate::lifecycle;
 use crate::storm::{self, StormError, Verdict};
 use crate::wire::StartError;
 
+/// The catalogue in a folder that was exported.
+const CATALOGUE: &str = "catalogue.json";
+/// The folder of pictures beside a catalogue.
+const IMAGES: &str = "images";
+
 /// Why a command did not do its work. Each kind has an exit code of its own, for scripts.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {

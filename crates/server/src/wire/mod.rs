@@ -27,7 +27,7 @@ use crate::lifecycle::Fatal;
 use crate::operate::Operation;
 
 pub use embedded::{ARCHIVE, Databases};
-pub(crate) use roles::{mail_server, promises, time_zone};
+pub(crate) use roles::{image_options, mail_server, promises, time_zone};
 
 /// The shop could not be put together.
 #[derive(Debug, thiserror::Error)]

@@ -73,11 +73,7 @@ pub(super) fn catalog_ports(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         time_zone: time_zone(config),
-        images: catalog::ImageOptions {
-            most_bytes: config.images.max_kib as usize * 1_024,
-            quota: config.images.quota_mib << 20,
-            kept_unused: Duration::from_hours(config.images.unused_hours),
-        },
+        images: image_options(config),
         wish_pause: Duration::from_hours(config.wishes.pause_hours),
         promises: promises(config),
     }
@@ -247,6 +243,15 @@ pub(super) fn mailer(config: &Config, parts: &Parts) -> Result<(Arc<dyn Mailer>,
 pub(crate) fn time_zone(config: &Config) -> jiff::tz::TimeZone {
     // Checked when the configuration was loaded.
     jiff::tz::TimeZone::get(&config.server.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
+}
+
+/// What the shop allows of pictures.
+pub(crate) fn image_options(config: &Config) -> catalog::ImageOptions {
+    catalog::ImageOptions {
+        most_bytes: config.images.max_kib as usize * 1_024,
+        quota: config.images.quota_mib << 20,
+        kept_unused: Duration::from_hours(config.images.unused_hours),
+    }
 }
 
 /// What the shop promises where a seller does not say.

@@ -1,12 +1,13 @@
 //! Categories: what buyers narrow the shop down by. They are one row, so that whatever they must be to each other they are
 //! in every commit. A product keeps the ids of its own; one of a category that is gone means nothing and is not shown.
 
+mod import;
 mod routes;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use firstcome_core::ids::CategoryId;
@@ -15,12 +16,12 @@ use firstcome_core::product::Product;
 use firstcome_core::record;
 use firstcome_core::records::{Comparison, Field as _, Json, Query, Record as _, RecordsExt as _, Stored, Unit};
 
-use self::tree::{Category, Names};
 use super::Catalog;
 use super::search::token;
 use super::store::{TRIES, busy};
 use crate::http::{Outcome, Problem, named};
 
+pub use import::{CategoryDraft, GivenCategory};
 pub(super) use routes::{
     __path_change, __path_create, __path_list, __path_of_seller, __path_remove, change, create, list, of_seller, remove,
 };
@@ -124,40 +125,5 @@ impl Catalog {
         let Some(id) = named::<CategoryId>("category", category)? else { return Ok(query) };
         let tokens = self.tree().await?.with_inner(id).map(token).collect();
         Ok(query.filter("search", Comparison::HasOneOf(tokens)))
-    }
-
-    /// The categories that a file names, each as `name` or `name > name`; those that are not there are made.
-    pub async fn import_categories(&self, paths: &[String]) -> Outcome<HashMap<String, CategoryId>> {
-        if paths.is_empty() {
-            return Ok(HashMap::new());
-        }
-        self.change_tree(|tree| paths.iter().map(|path| Ok((path.clone(), self.at(tree, path)?))).collect()).await
-    }
-
-    /// Whether [`Catalog::import_categories`] would take them.
-    pub async fn check_import_of_categories(&self, paths: &[String]) -> Outcome<()> {
-        let mut tree = Tree::clone(&*self.tree().await?);
-        paths.iter().try_for_each(|path| self.at(&mut tree, path).map(drop))
-    }
-
-    /// The category at a path, which is made if it is not there. What stands between the first and the last level of
-    /// another shop is left out.
-    fn at(&self, tree: &mut Tree, path: &str) -> Outcome<CategoryId> {
-        let mut names = path.split('>').map(str::trim).filter(|name| !name.is_empty());
-        let first = names.next().ok_or_else(|| Problem::field("categories", "one of them has no name"))?;
-        let top = self.named(tree, None, first)?;
-        names.next_back().map_or(Ok(top), |last| self.named(tree, Some(top), last))
-    }
-
-    fn named(&self, tree: &mut Tree, parent: Option<CategoryId>, name: &str) -> Outcome<CategoryId> {
-        if let Some(there) = tree.named(parent, name) {
-            return Ok(there.category_id);
-        }
-        routes::check_name(name)?;
-        let position =
-            tree.all().iter().map(|category| category.position).max().map_or(0, |last| last.saturating_add(1));
-        let category = Category { category_id: self.new_category_id(), name: Names::of(name), parent, position };
-        tree.put(category.clone())?;
-        Ok(category.category_id)
     }
 }

@@ -84,8 +84,14 @@ pub(in crate::catalog) struct CategoryView {
 
 impl From<&Category> for CategoryView {
     fn from(category: &Category) -> Self {
-        let Category { category_id, name: Names { ko, en }, parent, position } = category.clone();
-        Self { category_id, name: NameBody { ko, en }, parent, position }
+        let Category { category_id, name, parent, position } = category.clone();
+        Self { category_id, name: name.into(), parent, position }
+    }
+}
+
+impl From<Names> for NameBody {
+    fn from(Names { ko, en }: Names) -> Self {
+        Self { ko, en }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Two levels of categories, and the products in them.
 
+mod import;
+
 use std::sync::Arc;
 
 use firstcome_core::codes::ErrorCode;
@@ -178,26 +180,6 @@ async fn a_product_is_in_few_categories_that_exist() {
     }
     assert!(shop.records.list::<ProductRow>(filled).await.expect("readable").is_empty());
     shop.in_categories("Thing", &ids[..10]).await.expect("created");
-}
-
-#[tokio::test]
-async fn files_name_categories_and_make_those_that_are_not_there() {
-    let shop = Shop::open();
-    let outer = shop.category(both("가전", "Appliances"), None).await.expect("made");
-    let paths = ["appliances", "가전 > 이어폰", "Clothing > Men > Shirts", "가전>이어 폰"].map(str::to_owned);
-    shop.catalog.check_import_of_categories(&paths).await.expect("right");
-    assert_eq!(shop.catalog.tree().await.expect("readable").all().len(), 1, "checking makes nothing");
-    let ids = shop.catalog.import_categories(&paths).await.expect("taken");
-    assert_eq!(ids["appliances"], outer);
-    assert_eq!(ids["가전 > 이어폰"], ids["가전>이어 폰"], "twice is once");
-    let again = shop.catalog.import_categories(&paths).await.expect("taken");
-    assert_eq!(again, ids);
-    let tree = shop.catalog.tree().await.expect("readable");
-    let named: Vec<_> = tree.all().iter().filter_map(|category| tree.path(category.category_id)).collect();
-    assert_eq!(named, ["가전", "가전 > 이어폰", "Clothing", "Clothing > Shirts"]);
-    for wrong in [" > ", "", &"a".repeat(61)] {
-        assert_eq!(code(shop.catalog.import_categories(&[wrong.to_owned()]).await), ErrorCode::InvalidBody, "{wrong}");
-    }
 }
 
 #[tokio::test]

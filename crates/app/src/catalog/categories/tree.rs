@@ -84,6 +84,11 @@ impl Tree {
         self.0.iter().find(|category| category.parent == parent && category.name.is(name))
     }
 
+    /// Those at this place that have one of these names.
+    pub(super) fn called_one_of(&self, parent: Option<CategoryId>, name: &Names) -> impl Iterator<Item = &Category> {
+        self.0.iter().filter(move |category| category.parent == parent && name.each().any(|one| category.name.is(one)))
+    }
+
     /// Takes ids of categories that are gone out of products.
     pub(in crate::catalog) fn clean<'a>(&self, products: impl Iterator<Item = &'a mut Product>) {
         for product in products {

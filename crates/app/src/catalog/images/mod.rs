@@ -1,6 +1,7 @@
 //! Pictures that sellers upload. Each is called by what is in it, so that the same twice is one, and an address always shows
 //! the same picture. One that no product shows is removed after a while.
 
+mod files;
 mod picture;
 mod routes;
 mod sweep;
@@ -22,6 +23,7 @@ use super::store::{TRIES, busy};
 use crate::actions::about;
 use crate::http::{Outcome, Problem};
 
+pub use files::{ImageFile, image_file_names};
 pub(super) use routes::{__path_get, __path_upload, get, upload};
 
 /// Where pictures are shown.

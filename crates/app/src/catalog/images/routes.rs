@@ -80,14 +80,25 @@ impl Catalog {
         // Who sends slowly keeps one of many places, and nobody whose picture is here from its turn.
         let place = waited(&self.uploads).await?;
         let sent = read_upload(request, most).await?;
+        self.take_sent(sent, place, "body").await
+    }
+
+    /// Keeps the picture that was sent by whoever has this place; a problem with it is one of the field `called` so.
+    pub(super) async fn take_sent(
+        &self,
+        sent: impl AsRef<[u8]> + Send + 'static,
+        place: OwnedSemaphorePermit,
+        called: &str,
+    ) -> Outcome<ImageRow> {
+        let most = self.ports.images.most_bytes;
         let turn = waited(&self.pictures).await?;
         // It is read to its end, and is here for so long, also when who sent it has hung up.
         let read = tokio::task::spawn_blocking(move || {
             let _held = turn;
-            (picture::read(&sent), place)
+            (picture::read(sent.as_ref()), place)
         });
-        let (read, _place) = read.await.map_err(|_| Problem::field("body", "cannot be read"))?;
-        let picture = read.map_err(|why| Problem::field("body", why))?;
+        let (read, _place) = read.await.map_err(|_| Problem::field(called, "cannot be read"))?;
+        let picture = read.map_err(|why| Problem::field(called, why))?;
         if picture.bytes.len() > most {
             let detail = "Written anew it is larger than a picture may be; send a smaller one, or a JPEG";
             return Err(Problem::new(ErrorCode::BodyTooLarge).detail(detail).with("max_bytes", most));
@@ -96,7 +107,7 @@ impl Catalog {
     }
 }
 
-async fn waited(places: &Arc<Semaphore>) -> Outcome<OwnedSemaphorePermit> {
+pub(super) async fn waited(places: &Arc<Semaphore>) -> Outcome<OwnedSemaphorePermit> {
     match tokio::time::timeout(PATIENCE, Arc::clone(places).acquire_owned()).await {
         Ok(Ok(place)) => Ok(place),
         _ => Err(Problem::new(ErrorCode::Overloaded)),

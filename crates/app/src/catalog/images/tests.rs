@@ -59,6 +59,31 @@ async fn the_same_twice_is_one_and_all_together_have_their_limit() {
 }
 
 #[tokio::test]
+async fn a_picture_is_written_to_a_file_and_taken_from_it() {
+    let shop = Shop::open();
+    let mut png = Cursor::new(Vec::new());
+    DynamicImage::new_rgb8(3, 3).write_to(&mut png, ImageFormat::Png).expect("written");
+    let url = shop.catalog.import_image(png.into_inner()).await.expect("taken");
+    let file = shop.catalog.image_file(&url).await.expect("readable").expect("there");
+    assert_eq!(format!("/images/{}", file.name), format!("{url}.png"));
+    assert!(super::image_file_names(&url).any(|name| name == file.name), "{}", file.name);
+    let other = Shop::open();
+    for _ in 0..2 {
+        assert_eq!(other.catalog.import_image(file.contents.clone()).await.expect("taken"), url);
+    }
+    assert_eq!(other.kept().await.0.len(), 1, "twice is once");
+    for url in ["/images/../shop.db", "/images/img_00000000000000000000000000", "https://a.example/1.png"] {
+        assert!(other.catalog.image_file(url).await.expect("readable").is_none(), "{url}");
+    }
+    assert_eq!(super::image_file_names("/images/../shop.db").count(), 0);
+    let wrong = other.catalog.import_image(b"no picture".to_vec()).await.expect_err("refused");
+    assert_eq!(wrong.code(), ErrorCode::InvalidBody);
+    let most = other.catalog.ports.images.most_bytes;
+    let large = other.catalog.import_image(vec![0; most + 1]).await.expect_err("refused");
+    assert_eq!(large.code(), ErrorCode::BodyTooLarge);
+}
+
+#[tokio::test]
 async fn only_a_picture_that_is_there_is_shown() {
     let shop = Shop::open();
     let image = shop.keep(1, 10).await.expect("kept");

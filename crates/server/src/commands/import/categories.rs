@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use firstcome_app::catalog::{Catalog, MOST_CATEGORIES};
+use firstcome_app::catalog::{CategoryDraft, MOST_CATEGORIES};
 use firstcome_app::http::{Outcome, Problem};
 
 /// The categories that a cell names.
@@ -34,16 +34,15 @@ pub(in crate::commands) fn cell<'a>(names: impl Iterator<Item = &'a str>) -> Str
 }
 
 /// Whether a product may be in these. Those that were checked with a product before are not looked at again.
-pub(super) async fn check<'a>(
-    catalog: &Catalog,
+pub(super) fn check<'a>(
+    draft: &mut CategoryDraft<'_>,
     names: &'a [String],
     checked: &mut HashSet<&'a String>,
 ) -> Outcome<()> {
     if names.len() > MOST_CATEGORIES {
         return Err(Problem::field("categories", format!("a product is in {MOST_CATEGORIES} at most")));
     }
-    let new: Vec<String> = names.iter().filter(|name| checked.insert(name)).cloned().collect();
-    if new.is_empty() { Ok(()) } else { catalog.check_import_of_categories(&new).await }
+    names.iter().filter(|name| checked.insert(name)).try_for_each(|name| draft.at(name).map(drop))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use firstcome_app::catalog::{Catalog, Imported, NewOffer, NewProduct};
+use firstcome_app::catalog::{Catalog, GivenCategory, Imported, NewOffer, NewProduct};
 use firstcome_app::http::Problem;
 use firstcome_core::ids::CategoryId;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +11,7 @@ use super::{Catalogue, words};
 use crate::commands::CommandError;
 
 /// What was done with the rows of a file.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     created: usize,
     updated: usize,
@@ -53,31 +53,51 @@ const TRIES: usize = 16;
 /// there at the next try.
 pub(super) async fn take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Result<Counts, CommandError> {
     let mut updated = 0;
+    let mut at_first = None;
     for _ in 0..TRIES {
-        let (mut counts, whole) = try_to_take(catalog, catalogue, show).await?;
+        let (counts, ids) = categories(catalog, catalogue).await?;
+        let counts = *at_first.get_or_insert(counts);
+        let of_categories = counts.updated;
+        let (mut counts, whole) = try_to_take(catalog, catalogue, &ids, counts, show).await?;
         // What was updated by the try before is as it should be now.
         counts.updated += updated;
         counts.unchanged -= updated.min(counts.unchanged);
         if whole {
             return Ok(counts);
         }
-        updated = counts.updated;
+        updated = counts.updated - of_categories;
     }
     Err(CommandError::Input("others are changing the catalogue all the time; try again".to_owned()))
 }
 
-/// Whether all of it was taken, and what was.
-async fn try_to_take(catalog: &Catalog, catalogue: &Catalogue, show: bool) -> Result<(Counts, bool), CommandError> {
+/// What was done with the categories of the file, and the ids of those that its products name.
+async fn categories(
+    catalog: &Catalog,
+    catalogue: &Catalogue,
+) -> Result<(Counts, HashMap<String, CategoryId>), CommandError> {
+    let given: Vec<GivenCategory> = catalogue.categories.iter().map(|row| row.given.clone()).collect();
     let named = catalogue.products.iter().flat_map(|row| row.categories.iter().flatten());
     let named: Vec<String> = named.cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let categories = catalog.import_categories(&named).await;
-    let categories = categories.map_err(|problem| stopped("categories", &problem, &Counts::default()))?;
+    let mut counts = Counts::default();
+    let taken = catalog.import_categories(&given, &named).await;
+    let (done, ids) = taken.map_err(|problem| stopped("categories", &problem, &counts))?;
+    done.into_iter().for_each(|done| counts.add(done));
+    Ok((counts, ids))
+}
+
+/// Whether all of it was taken, and what was. The categories were taken before.
+async fn try_to_take(
+    catalog: &Catalog,
+    catalogue: &Catalogue,
+    categories: &HashMap<String, CategoryId>,
+    mut counts: Counts,
+    show: bool,
+) -> Result<(Counts, bool), CommandError> {
     let total = (catalogue.products.len() + catalogue.offers.len()) as u64;
     let progress = if show { ProgressBar::new(total) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows") {
         progress.set_style(style);
     }
-    let mut counts = Counts::default();
     let mut new = catalog.together().await.map_err(|problem| stopped("the shop", &problem, &counts))?;
     let mut created = 0;
     let mut products = HashMap::new();
