@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{OfferNumber, OrderId, PaymentId};
-use firstcome_core::ledger::{Command, Hold, Outcome};
+use firstcome_core::ledger::{Command, Hold, Outcome, Refusal};
 use firstcome_core::ports::{PortError, StockLedger};
+use firstcome_core::time::Time;
 
 /// The ledger.
 pub(crate) struct Stock(pub(crate) Arc<dyn StockLedger>);
@@ -22,6 +23,8 @@ pub(crate) enum Pinned {
     Yes,
     /// They are not, and none is left pinned for it.
     No(ErrorCode),
+    /// They are not either, and never will be: what was ordered could be used no more.
+    Over,
 }
 
 /// The offers of an order's lines, the home first.
@@ -32,7 +35,7 @@ fn lines(order: OrderId, hold: Option<&Hold>) -> impl DoubleEndedIterator<Item =
 }
 
 impl Stock {
-    /// Pins every line. Units of an expired order are taken again, if there are any. An overloaded ledger means that
+    /// Pins every line. Units of an expired order are taken again, if there are any and they can be used still. An overloaded ledger means that
     /// nothing is pinned; after any other error some lines may be.
     pub(crate) async fn begin(&self, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
         let mut any = false;
@@ -71,6 +74,17 @@ impl Stock {
             outcome => return Ok(pinned(&outcome, attempt)),
         }
         Ok(pinned(&self.0.decide(offer, begin).await?, attempt))
+    }
+
+    /// From when on what an order is for can be used no more, as far as this process has read; the first line's end counts.
+    pub(crate) async fn usable_until(&self, hold: &Hold) -> Result<Option<Time>, PortError> {
+        let mut first: Option<Time> = None;
+        for offer in lines(hold.order, Some(hold)) {
+            let state = self.0.snapshot(offer).await?;
+            let end = state.and_then(|state| state.offer.terms.usable_until);
+            first = first.into_iter().chain(end).min();
+        }
+        Ok(first)
     }
 
     /// Unpins every line that the attempt pinned.
@@ -112,6 +126,7 @@ fn pinned(outcome: &Outcome, attempt: PaymentId) -> Pinned {
         Outcome::Paying(_) => Pinned::Yes,
         // A line of it is committed already.
         Outcome::AlreadySold { attempt: by } if *by == attempt => Pinned::Yes,
+        Outcome::Refused(Refusal::Closed) => Pinned::Over,
         Outcome::PaymentInProgress { .. } => Pinned::No(ErrorCode::PaymentInProgress),
         Outcome::AlreadySold { .. } => Pinned::No(ErrorCode::AlreadyPaid),
         Outcome::Unknown => Pinned::No(ErrorCode::NotFound),

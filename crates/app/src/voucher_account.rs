@@ -163,6 +163,7 @@ impl VoucherAccount {
             opens_at: Time(0),
             closes_at: None,
             hold_for_ms: HOLD_FOR_MS,
+            usable_until: None,
         };
         ledger.decide(self.number(), Command::SetTerms(terms)).await.map(|_| ())
     }

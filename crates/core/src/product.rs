@@ -176,6 +176,13 @@ impl OfferInfo {
     pub fn zone(&self, of_shop: &jiff::tz::TimeZone) -> jiff::tz::TimeZone {
         zone_or(self.time_zone.as_deref(), of_shop)
     }
+
+    /// When the day that it is for ends in its own time zone; none for what is for any day, and for what names no zone that
+    /// this machine knows.
+    pub fn usable_until(&self) -> Option<Time> {
+        let zone = jiff::tz::TimeZone::get(self.time_zone.as_deref()?).ok()?;
+        self.product.visit_ends(&zone).ok()?
+    }
 }
 
 /// The time zone of a name. The shop's where there is none, or one that this machine does not know.

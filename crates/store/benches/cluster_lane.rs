@@ -153,6 +153,7 @@ async fn sell(ledger: &KafkaLedger, offer: OfferNumber) {
         opens_at: Time(0),
         closes_at: None,
         hold_for_ms: 3_600_000,
+        usable_until: None,
     };
     ledger.decide(offer, Command::SetTerms(terms)).await.expect("decided");
 }

@@ -163,6 +163,7 @@ async fn sell(ledger: &SqliteLedger, stock: u64) {
         opens_at: Time(0),
         closes_at: None,
         hold_for_ms: 3_600_000,
+        usable_until: None,
     };
     ledger.decide(OFFER, Command::SetTerms(terms)).await.expect("decided");
 }

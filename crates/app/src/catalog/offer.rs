@@ -164,6 +164,7 @@ pub(super) fn terms(info: &OfferInfo, initial_stock: u64) -> Terms {
         opens_at: info.opens_at,
         closes_at: info.closes_at,
         hold_for_ms: info.hold_for_seconds.saturating_mul(1_000),
+        usable_until: info.usable_until(),
     }
 }
 

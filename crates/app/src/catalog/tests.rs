@@ -234,6 +234,8 @@ async fn a_day_begins_and_ends_where_the_offer_is() {
     let now = shop.catalog.ports.clock.now();
     moved("America/Los_Angeles").apply(&mut info, Stock::default(), now, &jiff::tz::TimeZone::UTC).expect("moved");
     assert_eq!(info.closes_at, time("2027-01-16T08:00:00Z"), "it still closes with the day");
+    let usable_until = super::offer::terms(&info, 1).usable_until;
+    assert_eq!(usable_until, time("2027-01-16T08:00:00Z"), "the ledger knows when nobody pays for it any more");
 }
 
 #[tokio::test]

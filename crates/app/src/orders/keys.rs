@@ -392,6 +392,7 @@ mod tests {
             opens_at: Time(0),
             closes_at: None,
             hold_for_ms: 1_000,
+            usable_until: None,
         };
         ledger.decide(OfferNumber(1), Command::SetTerms(terms)).await.unwrap();
         let request = HoldRequest {

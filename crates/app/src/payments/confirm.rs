@@ -165,6 +165,10 @@ impl Payments {
                 self.withdraw(attempt).await?;
                 Err(Problem::new(code))
             }
+            Ok(Pinned::Over) => {
+                self.withdraw(attempt).await?;
+                Err(over())
+            }
             Err(PortError::Overloaded) => {
                 self.withdraw(attempt).await?;
                 Err(Problem::new(ErrorCode::Overloaded))
@@ -285,6 +289,11 @@ pub(super) fn may_try_again(failed: usize) -> Outcome<()> {
     }
     let detail = format!("{MAX_FAILED} payments of this order failed; no more are tried. Order anew");
     Err(Problem::new(ErrorCode::WrongState).detail(detail).with("failed_attempts", MAX_FAILED))
+}
+
+/// What the buyer is told who would pay for a day that is over.
+pub(super) fn over() -> Problem {
+    Problem::new(ErrorCode::HoldExpired).detail("The day that the order is for is over. No money was taken")
 }
 
 fn refused(code: &str, message: &str) -> Problem {

@@ -269,12 +269,23 @@ impl Payments {
         self.ports.records.commit(unit).await.map(|_| ())
     }
 
-    pub(super) async fn sent_back(
+    async fn sent_back(
         &self,
         refund: Stored<Refund>,
         payment: Stored<Payment>,
         transaction: String,
     ) -> Result<(), PortError> {
+        // After a conflict the refund is still due: asked again under the same key, it is answered the same.
+        self.booked(refund, payment, transaction).await.map(|_| ())
+    }
+
+    /// Books that a refund went back; false when it or its payment has changed since it was read.
+    pub(super) async fn booked(
+        &self,
+        refund: Stored<Refund>,
+        payment: Stored<Payment>,
+        transaction: String,
+    ) -> Result<bool, PortError> {
         let now = self.now();
         let amount = refund.record.amount;
         let done = Stored {
@@ -291,11 +302,11 @@ impl Payments {
         let event = done.record.was_done();
         let next = Stored { record: self.after_refund(&payment.record, amount), version: payment.version };
         let unit = Unit::new().update(&done).update(&next).event(&event, now);
-        if self.ports.records.commit(unit).await? == Committed::Done {
+        let is_booked = self.ports.records.commit(unit).await? == Committed::Done;
+        if is_booked {
             self.metrics.refunds_done.inc();
         }
-        // After a conflict the refund is still due: asked again under the same key, it is answered the same.
-        Ok(())
+        Ok(is_booked)
     }
 
     async fn try_again(&self, refund: Stored<Refund>, words: String) -> Result<(), PortError> {

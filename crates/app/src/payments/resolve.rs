@@ -132,6 +132,7 @@ impl Payments {
                 None => self.collect(attempt, &hold).await,
             },
             Pinned::No(code) => self.give_up(attempt, code).await,
+            Pinned::Over => self.give_up(attempt, ErrorCode::HoldExpired).await,
         }
     }
 

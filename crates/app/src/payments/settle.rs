@@ -1,7 +1,7 @@
 //! Consumer of the role's own `payment.done` and `payment.failed`: tells the ledger again what it may have missed.
 //!
 //! A charge that came without us, or too late, climbs the ladder here and nowhere else: the order's units, else units
-//! again, else the money back. One place decides, one event at a time per order, and its decision to send back is in the
+//! again, else the money back; the money back too when the day of what it is for is over. One place decides, one event at a time per order, and its decision to send back is in the
 //! same commit as its progress, so no charge is both delivered and refunded.
 
 use std::collections::HashSet;
@@ -219,6 +219,7 @@ impl Payments {
             Pinned::No(firstcome_core::codes::ErrorCode::HoldExpired) => {
                 Ok(Some("The order's time had run out and its units are gone"))
             }
+            Pinned::Over => Ok(Some("The day that the order was for is over")),
             Pinned::No(_) => Ok(Some("The order was paid or being paid already")),
         }
     }

@@ -159,6 +159,12 @@ impl Change {
         !is_gone || matches!(self.what, What::CameBack { .. })
     }
 
+    /// Whether the account gave it away before the voucher was taken back, if it was: from then on nobody takes anything
+    /// without an order. What an order had reserved may still be paid later.
+    fn is_before_taken_back(&self) -> bool {
+        matches!(self.what, What::Redeemed | What::GivenUp(_))
+    }
+
     /// Whether a row of the same name says the same. An order uses two vouchers when it has a coupon and a gift card.
     fn is(&self, movement: &Movement) -> bool {
         match self.what {
@@ -210,6 +216,7 @@ pub(super) async fn written(
         issued.iter().enumerate().map(|(place, voucher)| (voucher.id, place)).collect();
     let used: BTreeSet<VoucherId> = changes.iter().filter_map(|change| change.voucher).collect();
     let mut changed = loaded(records, used.into_iter().filter(|id| !places.contains_key(id))).await?;
+    let mut taken_back = taken_back(records, &changed).await?;
     // Asked after the rows were read: what a till writes from now on meets what is written here.
     leave_out_known(records, &mut changes).await?;
     let (mut unit, mut touched) = (Unit::new(), BTreeSet::new());
@@ -220,13 +227,32 @@ pub(super) async fn written(
         if change.applies(voucher) {
             touched.insert(id);
             unit = unit.insert(&change.movement(voucher));
+            if let Some(voided) = taken_back.get_mut(&id).filter(|_| change.is_before_taken_back()) {
+                voided.record.amount -= change.amount;
+            }
             unit = change.told(voucher).iter().fold(unit, |unit, event| unit.event(event, change.at));
             if change.prolongs(voucher, writing.valid_again) {
                 unit = voucher.saved().iter().fold(unit, |unit, saved| unit.event(saved, change.at));
             }
         }
     }
-    Ok(changed.iter().filter(|(id, _)| touched.contains(id)).fold(unit, |unit, (_, stored)| unit.update(stored)))
+    let is_touched = |id: &VoucherId| touched.contains(id);
+    let unit = changed.iter().filter(|(id, _)| is_touched(id)).fold(unit, |unit, (_, stored)| unit.update(stored));
+    Ok(taken_back.iter().filter(|(id, _)| is_touched(id)).fold(unit, |unit, (_, stored)| unit.update(stored)))
+}
+
+/// Of the vouchers that were taken back the rows that say so, and what was on them. Whoever took one back counted by its row
+/// also what the account had given away a moment before: that is taken off there too when it is written.
+async fn taken_back(
+    records: &dyn Records,
+    vouchers: &BTreeMap<VoucherId, Stored<Voucher>>,
+) -> Result<BTreeMap<VoucherId, Stored<Movement>>, PortError> {
+    let mut taken_back = BTreeMap::new();
+    for id in vouchers.iter().filter(|(_, stored)| stored.record.voided).map(|(id, _)| *id) {
+        let voided = records.load::<Movement>(Movement::voided_as(id)).await?;
+        taken_back.extend(voided.map(|voided| (id, voided)));
+    }
+    Ok(taken_back)
 }
 
 /// These vouchers, as they are stored.

@@ -107,14 +107,18 @@ impl Vouchers {
         let name = OrderId::of_request(card.user, &format!("give up {key}"), 0, account.offer);
         let answer =
             |left, percent| Response { given_up: Money::new(left, card.currency), percent, order_id: card.order };
-        if let Some(done) = follow::named(&*self.ports.records, &[name]).await?.pop() {
-            if done.record.voucher != card.id {
-                return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
-            }
-            let percent = done.record.digest.and_then(|digest| digest.first().copied()).unwrap_or(100);
-            return Ok(answer(done.record.amount, percent));
+        if let Some((amount, percent)) = self.was_given_up(card, name).await? {
+            return Ok(answer(amount, percent));
         }
-        let percent = self.money_back.percent(card, self.given_up(card).await?, self.ports.clock.now())?;
+        let given_up = self.given_up(card).await?;
+        let percent = match self.money_back.percent(card, given_up, self.ports.clock.now()) {
+            Ok(percent) => percent,
+            // Whoever reads the journal may have written what this very request took, after the card was read.
+            Err(problem) => {
+                let (amount, percent) = self.was_given_up(card, name).await?.ok_or(problem)?;
+                return Ok(answer(amount, percent));
+            }
+        };
         let bought = self.ports.ledger.find(card.order).await?;
         // Its own line counts, whatever else the order was paid for.
         let is_free =
@@ -133,6 +137,16 @@ impl Vouchers {
 }
 
 impl Vouchers {
+    /// What was given up under this name, and for how many percent, once its row is written.
+    async fn was_given_up(&self, card: &Voucher, name: OrderId) -> Outcome<Option<(i64, u8)>> {
+        let Some(done) = follow::named(&*self.ports.records, &[name]).await?.pop() else { return Ok(None) };
+        if done.record.voucher != card.id {
+            return Err(Problem::new(ErrorCode::IdempotencyKeyReused));
+        }
+        let percent = done.record.digest.and_then(|digest| digest.first().copied()).unwrap_or(100);
+        Ok(Some((done.record.amount, percent)))
+    }
+
     /// Minor units of a card that were given up before: gone, but not spent.
     async fn given_up(&self, card: &Voucher) -> Outcome<i64> {
         let given_up = Query::all(Movement::TABLE, MOVEMENTS).is("voucher", card.id).is("kind", MovementKind::Refunded);

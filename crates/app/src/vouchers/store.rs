@@ -186,7 +186,7 @@ impl Movement {
     /// What was left on a voucher was taken back.
     pub(super) fn voided(voucher: &Voucher, at: Time) -> Self {
         Self {
-            id: EventId::derived(&[b"voided", &voucher.id.0]),
+            id: Self::voided_as(voucher.id),
             voucher: voucher.id,
             kind: MovementKind::Voided,
             amount: voucher.balance,
@@ -196,6 +196,11 @@ impl Movement {
             at,
             name: None,
         }
+    }
+
+    /// The name of the row that says that a voucher was taken back.
+    pub(super) fn voided_as(voucher: VoucherId) -> EventId {
+        EventId::derived(&[b"voided", &voucher.0])
     }
 }
 

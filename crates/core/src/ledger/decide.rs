@@ -60,7 +60,7 @@ impl Offer {
             Command::Prepare(request) => self.prepare(terms, request, now, events),
             Command::Promote { order, expires_at } => self.promote(*order, *expires_at, events),
             Command::Abort { order, person } => self.abort(*order, *person, events),
-            Command::BeginPayment { order, attempt } => self.begin_payment(*order, *attempt, passed, events),
+            Command::BeginPayment { order, attempt } => self.begin_payment(terms, (*order, *attempt), passed, events),
             Command::EndPayment { order, attempt } => self.end_payment(*order, *attempt, events),
             Command::Commit { order, attempt } => self.commit(*order, *attempt, events),
             Command::Release { order, reason } => self.release(*order, *reason, events),
@@ -208,12 +208,18 @@ impl Offer {
         }
     }
 
-    fn begin_payment(&self, order: OrderId, attempt: PaymentId, passed: Time, events: &mut Vec<Event>) -> Outcome {
+    fn begin_payment(
+        &self,
+        terms: &Terms,
+        (order, attempt): (OrderId, PaymentId),
+        passed: Time,
+        events: &mut Vec<Event>,
+    ) -> Outcome {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
             // Late is late, whether or not the clock that releases has come by yet.
-            HoldState::Held if passed >= hold.expires_at => Outcome::Expired,
+            HoldState::Held if passed >= hold.expires_at || terms.is_over(passed) => Outcome::Expired,
             HoldState::Held => {
                 events.push(Event::PaymentBegun { order, attempt });
                 Outcome::Paying(Hold { state: HoldState::Paying, attempt, seq: self.next_seq(), ..hold.clone() })
@@ -276,7 +282,7 @@ impl Offer {
         let Some(hold) = self.hold(order) else { return Outcome::Unknown };
         match hold.state {
             HoldState::Prepared => Outcome::Unknown,
-            HoldState::Held if passed < hold.expires_at => Outcome::Held(hold.clone()),
+            HoldState::Held if passed < hold.expires_at && !terms.is_over(passed) => Outcome::Held(hold.clone()),
             HoldState::Paying if Some(hold.attempt) == attempt => Outcome::Paying(hold.clone()),
             HoldState::Paying => Outcome::PaymentInProgress { attempt: hold.attempt },
             HoldState::Sold | HoldState::Returned => Outcome::AlreadySold { attempt: hold.attempt },
@@ -285,10 +291,12 @@ impl Offer {
             // Late is late, so a hold past its deadline is as good as released, whether or not the clock has come by yet.
             HoldState::Held | HoldState::Released => {
                 let missing = hold.quantity - hold.units();
-                // The window does not matter: the order was in time, only its money was late.
+                // The window does not matter: the order was in time, only its money was late. But nobody pays for what
+                // can be used no more.
                 let refusal = self
                     .frozen
                     .then_some(Refusal::Frozen)
+                    .or_else(|| terms.is_over(passed).then_some(Refusal::Closed))
                     .or_else(|| self.over_limit(terms, hold.person, missing))
                     .or_else(|| self.sold_out(missing));
                 if let Some(refusal) = refusal {

@@ -11,7 +11,7 @@ pub enum Refusal {
     UnknownOffer,
     /// The offer does not grant until further notice.
     Frozen,
-    /// The offer is over.
+    /// The offer is over. `Reclaim`: what it sells can be used no more.
     Closed,
     /// The offer has not begun.
     NotOpenYet {

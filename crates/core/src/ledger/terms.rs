@@ -41,6 +41,10 @@ pub struct Terms {
     /// Milliseconds from a hold to its expiry.
     #[n(8)]
     pub hold_for_ms: u32,
+    /// When what is sold can be used no more: from this on no payment of it begins. None means never, and so do terms that
+    /// were set before there was such an end.
+    #[n(9)]
+    pub usable_until: Option<Time>,
 }
 
 /// Terms that no ledger accepts.
@@ -58,6 +62,11 @@ pub enum InvalidTerms {
 }
 
 impl Terms {
+    /// Whether what is sold could not be used any more.
+    pub fn is_over(&self, now: Time) -> bool {
+        self.usable_until.is_some_and(|end| end <= now)
+    }
+
     /// Checks what the state machine relies on: every product and sum that it forms fits.
     pub fn check(&self) -> Result<(), InvalidTerms> {
         if self.initial_stock > if self.offer.number().is_account() { MAX_ACCOUNT } else { MAX_STOCK } {

@@ -149,6 +149,7 @@ impl Sale {
             opens_at: if how % 16 == 15 { self.start + HOLD_FOR * 6 } else { self.start },
             closes_at: (how >= 224).then(|| self.start + HOLD_FOR * 12),
             hold_for_ms: HOLD_FOR.as_millis() as u32,
+            usable_until: (192..224).contains(&how).then(|| self.start + HOLD_FOR * 8),
         }
     }
 }

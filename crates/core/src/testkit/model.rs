@@ -254,10 +254,16 @@ impl Model {
         (Outcome::Aborted { seq }, vec![Event::OrderAborted { order, person }])
     }
 
+    /// Whether what is sold can be used no more.
+    fn is_over(&self, now: Time) -> bool {
+        self.terms.and_then(|terms| terms.usable_until).is_some_and(|end| now >= end)
+    }
+
     fn begin_payment(&mut self, order: OrderId, attempt: PaymentId, now: Time) -> Step {
+        let is_over = self.is_over(now);
         let Some(hold) = self.holds.get_mut(&order) else { return unchanged(Outcome::Unknown) };
         match hold.state {
-            HoldState::Held if now < hold.expires_at => {
+            HoldState::Held if now < hold.expires_at && !is_over => {
                 self.seq += 1;
                 hold.seq = self.seq;
                 hold.state = HoldState::Paying;
@@ -333,6 +339,7 @@ impl Model {
         let quantity = match (hold.state, hold.reason) {
             (HoldState::Released, ReleaseReason::Expired) => hold.quantity,
             (HoldState::Held, _) if now >= hold.expires_at => 0,
+            (HoldState::Held, _) if self.is_over(now) => 0,
             (HoldState::Held, _) => return unchanged(Outcome::Held(hold.clone())),
             (HoldState::Paying, _) if attempt == Some(hold.attempt) => return unchanged(Outcome::Paying(hold.clone())),
             // Not in the contract.
@@ -348,6 +355,9 @@ impl Model {
         // The contract does not say it, but a frozen offer grants nothing. The window does not count: the order was in time.
         if self.frozen {
             return refused(Refusal::Frozen);
+        }
+        if self.is_over(now) {
+            return refused(Refusal::Closed);
         }
         if let Err(refusal) = self.over_limit(hold.person, quantity, &terms).and_then(|()| self.sold_out(quantity)) {
             return refused(refusal);

@@ -221,9 +221,9 @@ fn granted() -> impl Strategy<Value = Granted> {
 
 fn terms() -> impl Strategy<Value = Terms> {
     let limits = (any::<u32>(), any::<u64>(), any::<Option<u32>>(), any::<u32>());
-    let times = (any::<i64>(), any::<Option<i64>>(), any::<u32>());
+    let times = (any::<i64>(), any::<Option<i64>>(), any::<u32>(), any::<Option<i64>>());
     (any::<[u8; 16]>(), limits, money(), times).prop_map(
-        |(offer, limits, price, (opens_at, closes_at, hold_for_ms))| {
+        |(offer, limits, price, (opens_at, closes_at, hold_for_ms, usable_until))| {
             let (version, initial_stock, limit_per_person, max_per_order) = limits;
             Terms {
                 offer: OfferId(offer),
@@ -235,6 +235,7 @@ fn terms() -> impl Strategy<Value = Terms> {
                 opens_at: Time(opens_at),
                 closes_at: closes_at.map(Time),
                 hold_for_ms,
+                usable_until: usable_until.map(Time),
             }
         },
     )

@@ -51,6 +51,8 @@ fn differs(shown: &Terms, sold: &Terms) -> Option<String> {
         ("opens_at", shown.opens_at != sold.opens_at),
         ("closes_at", shown.closes_at != sold.closes_at),
         ("hold_for_seconds", shown.hold_for_ms != sold.hold_for_ms),
+        // Terms that old versions set have none.
+        ("visit_date", sold.usable_until.is_some() && shown.usable_until != sold.usable_until),
     ];
     let (field, _) = fields.into_iter().find(|(_, differs)| *differs)?;
     Some(format!("{field} is not what the ledger sells under"))

@@ -112,6 +112,7 @@ fn opened(sale: &Sale) -> Offer {
         opens_at: Time(0),
         closes_at: None,
         hold_for_ms: (MOMENT / 1000) as u32,
+        usable_until: None,
     };
     let mut offer = Offer::default();
     offer.evolve(&RealEvent::TermsSet(terms), Time(0));

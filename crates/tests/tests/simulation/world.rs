@@ -107,6 +107,7 @@ pub(super) fn offers(random: &mut Random, clock: &TestClock) -> Vec<Sold> {
                 opens_at: now + Duration::from_secs(opens_after),
                 closes_at: random.chance(20).then(|| now + Duration::from_secs(600)),
                 hold_for_ms: 1_000 * (10 + random.below(110)) as u32,
+                usable_until: None,
             },
             kind: *random.pick(&[ProductKind::GiftCard, ProductKind::Ticket]),
         }

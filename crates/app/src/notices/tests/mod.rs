@@ -191,5 +191,6 @@ fn terms(number: OfferNumber, price: i64) -> Terms {
         opens_at: Time(0),
         closes_at: None,
         hold_for_ms: 600_000,
+        usable_until: None,
     }
 }

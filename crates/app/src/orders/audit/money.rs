@@ -187,6 +187,7 @@ mod tests {
                 opens_at: Time(0),
                 closes_at: None,
                 hold_for_ms: 60_000,
+                usable_until: None,
             };
             ledger.decide(OFFER, Command::SetTerms(terms)).await.unwrap();
             Self { book: MoneyBook::new(log, ledger.clone(), 0), ledger, payments, clock, position: 0 }

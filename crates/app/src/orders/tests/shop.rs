@@ -285,6 +285,7 @@ pub(super) fn terms(offer: &OfferInfo) -> Terms {
         opens_at: offer.opens_at,
         closes_at: offer.closes_at,
         hold_for_ms: offer.hold_for_seconds * 1_000,
+        usable_until: offer.usable_until(),
     }
 }
 

@@ -12,6 +12,8 @@ mod deposit;
 pub(super) mod list;
 pub(super) mod resolve;
 
+use std::time::Duration;
+
 use firstcome_core::codes::ErrorCode;
 use firstcome_core::ids::{EventId, PaymentId, RefundId, UserId};
 use firstcome_core::payment::{PaymentState, RefundState};
@@ -25,6 +27,10 @@ use super::rows::{Payment, Refund};
 use crate::actions::aside;
 use crate::http::{Outcome, Problem};
 use list::View;
+
+/// How often it is looked whether a twin of a request has been answered, and how long it is waited between two looks.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 record! {
     /// What a person asked for about one that is quarantined, so that its key means the same when it comes again.
@@ -56,6 +62,13 @@ impl Case {
         match self {
             Self::Payment(payment) => payment.record.state == PaymentState::Quarantined,
             Self::Refund(refund) => refund.record.state == RefundState::Quarantined,
+        }
+    }
+
+    fn version(&self) -> i64 {
+        match self {
+            Self::Payment(payment) => payment.version,
+            Self::Refund(refund) => refund.version,
         }
     }
 
@@ -91,7 +104,7 @@ impl Payments {
         found.ok_or_else(Problem::not_found)
     }
 
-    /// Does something about one that is quarantined, unless the same request has done it before.
+    /// Does something about one that is quarantined, unless the same request has done it before, or does it in this moment.
     pub(in crate::payments) async fn about(
         &self,
         id: &str,
@@ -99,31 +112,54 @@ impl Payments {
         does: impl AsyncFnOnce(Case) -> Outcome<()>,
     ) -> Outcome<View> {
         let case = self.case(id).await?;
-        let mut request = self.remember(id, &asked).await?;
+        let (mut request, is_first) = self.remember(id, &asked).await?;
         // What was answered is over, also when it needs a person once more since: that is another question.
         if !request.record.answered {
-            if !case.is_quarantined() {
-                return Err(case.is_not("It is not, or no more, one that needs a person"));
+            let (is_quarantined, version) = (case.is_quarantined(), case.version());
+            let done = if is_quarantined {
+                does(case).await
+            } else {
+                Err(case.is_not("It is not, or no more, one that needs a person"))
+            };
+            if let Err(problem) = done {
+                // Perhaps a twin of this request was faster; none was where nothing has changed, or before the first came.
+                let is_changed = if is_quarantined { self.case(id).await?.version() != version } else { !is_first };
+                if !is_changed || !self.is_twin_answered(request.record.key).await? {
+                    return Err(problem);
+                }
+            } else {
+                request.record.answered = true;
+                // A conflict is a twin that has done the same.
+                self.ports.records.commit(Unit::new().update(&request)).await?;
             }
-            does(case).await?;
-            request.record.answered = true;
-            // A conflict is a twin that has done the same.
-            self.ports.records.commit(Unit::new().update(&request)).await?;
         }
         let now = self.case(id).await?;
         Ok(View::of(&now, &self.options))
     }
 
-    async fn remember(&self, id: &str, asked: &Asked<'_>) -> Outcome<Stored<QuarantineRequest>> {
+    /// Whether the request of this key is answered by now, or in a moment: whoever does what it asks for says so just after.
+    async fn is_twin_answered(&self, key: EventId) -> Outcome<bool> {
+        for _ in 0..LOOKS {
+            if self.ports.records.load::<QuarantineRequest>(key).await?.is_some_and(|request| request.record.answered) {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(false)
+    }
+
+    /// Writes a request down, and says whether it came for the first time; else it is as it was written down then.
+    async fn remember(&self, id: &str, asked: &Asked<'_>) -> Outcome<(Stored<QuarantineRequest>, bool)> {
         let Asked { what, person, key, body, reason } = *asked;
         let digest = [id.as_bytes(), &body.to_be_bytes()].concat();
         let key = EventId::derived(&[what, &person.0, key.as_bytes()]);
         let (at, reason) = (self.now(), reason.map(str::to_owned));
         let request = QuarantineRequest { key, digest: digest.clone(), at, answered: false, reason };
         if aside(self.ports.records.commit(Unit::new().insert(&request))).await? == Committed::Done {
-            return Ok(Stored { record: request, version: 1 });
+            return Ok((Stored { record: request, version: 1 }, true));
         }
         let first = self.ports.records.load::<QuarantineRequest>(key).await?;
-        first.filter(|first| first.record.digest == digest).ok_or_else(|| Problem::new(ErrorCode::IdempotencyKeyReused))
+        let same = first.filter(|first| first.record.digest == digest);
+        Ok((same.ok_or_else(|| Problem::new(ErrorCode::IdempotencyKeyReused))?, false))
     }
 }

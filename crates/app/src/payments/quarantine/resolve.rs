@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use firstcome_core::payment::{PaymentState, RefundState, Verdict};
+use firstcome_core::payment::{PaymentState, Verdict};
 use firstcome_core::ports::ProviderAnswer;
 use firstcome_core::records::{RecordsExt as _, Stored};
 use garde::Validate;
@@ -141,17 +141,19 @@ impl Payments {
         let there = self.is_there(&refund.record).await?;
         let payment = self.ports.records.load::<Payment>(refund.record.payment_id).await?;
         let payment = payment.ok_or_else(Problem::not_found)?;
-        if payment.record.refunded.saturating_add(refund.record.amount) > payment.record.amount {
-            return Err(Case::Refund(refund).is_not("With it more would have gone back than was charged; ask again"));
-        }
+        let is_too_much = payment.record.refunded.saturating_add(refund.record.amount) > payment.record.amount;
         let transaction = there.unwrap_or_else(|| format!("{MOVED_BY_HAND} {id}"));
-        self.sent_back(refund, payment, transaction).await?;
-        let now = self.case(&id.to_string()).await?;
-        match &now {
-            Case::Refund(refund) if refund.record.state == RefundState::Done => Ok(()),
-            // The payment changed in this moment, or somebody else has found otherwise.
-            other => Err(other.is_not("It has just changed; look again")),
+        if !is_too_much && self.booked(refund, payment, transaction).await? {
+            return Ok(());
         }
+        // Done or not by now, it is by what somebody else has found: perhaps the provider has just sent it.
+        let now = self.case(&id.to_string()).await?;
+        let is_more = is_too_much && now.is_quarantined();
+        Err(now.is_not(if is_more {
+            "With it more would have gone back than was charged; ask again"
+        } else {
+            "It has just changed; look again"
+        }))
     }
 
     /// The provider's name for the movement of a refund: its own, or one of its amount that was made in the console and that

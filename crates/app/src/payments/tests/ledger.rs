@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firstcome_core::ids::{OfferNumber, OrderId};
 use firstcome_core::ledger::{Command, Hold, Offer, Outcome, Stock};
-use firstcome_core::ports::{Clock, JournalEntry, LedgerState, PortError, StockLedger};
+use firstcome_core::ports::{Clock, JournalEntry, LedgerState, LiveCounters, PortError, StockLedger};
 use firstcome_core::testkit::TestClock;
 use parking_lot::Mutex;
 
@@ -63,8 +63,9 @@ impl StockLedger for TestLedger {
     async fn find(&self, order: OrderId) -> Result<Option<Hold>, PortError> {
         self.steps.pass("find", async || Ok(self.hold(order)), unavailable).await
     }
-    async fn snapshot(&self, _: OfferNumber) -> Result<Option<LedgerState>, PortError> {
-        Ok(None)
+    async fn snapshot(&self, offer: OfferNumber) -> Result<Option<LedgerState>, PortError> {
+        let offer = self.offers.lock().get(&offer).and_then(Offer::snapshot);
+        Ok(offer.map(|offer| LedgerState { offer, live: LiveCounters::default() }))
     }
     async fn journal(&self, _: OfferNumber, _: u64, _: usize) -> Result<Vec<JournalEntry>, PortError> {
         Ok(Vec::new())

@@ -1,5 +1,6 @@
 //! The saga under test: a ledger, a database and a provider that fail, repeat and stop at every step in turn.
 
+mod day_over;
 mod ladder;
 mod ledger;
 mod provider;

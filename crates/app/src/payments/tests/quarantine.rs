@@ -1,5 +1,6 @@
 //! What a person does about a payment of which the provider says nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
@@ -9,6 +10,7 @@ use firstcome_core::payment::{PaymentState, RefundState};
 use firstcome_core::ports::{Clock as _, ProviderStatus, Records as _};
 use firstcome_core::records::{RecordsExt as _, Unit};
 use futures_util::future::join;
+use tokio::sync::oneshot;
 
 use super::shop::{BUYER, PRICE, Shop};
 use crate::http::Outcome;
@@ -80,24 +82,93 @@ async fn what_the_provider_says_counts_more_than_what_a_person_says() {
     shop.check(order, "asked again").await;
 }
 
-#[tokio::test]
-async fn a_key_is_about_the_quarantine_that_it_was_sent_for() {
+/// A refund of all that was paid, which the provider has refused.
+async fn quarantined_refund() -> (Shop, OrderId, RefundId) {
     let mut shop = Shop::open(1);
     let order = shop.order("order");
     shop.provider.pay("key", &order.to_string(), PRICE);
     assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
     let (refund, paid) = (RefundId([9; 16]), shop.attempts(order).await[0].payment_id);
     let wanted = Refund::wanted(refund, (order, paid), PRICE, "cancel".to_owned(), None, shop.clock.now());
-    shop.books.commit(Unit::new().insert(&wanted)).await.expect("in memory");
+    let refused = Refund { state: RefundState::Quarantined, due_at: None, ..wanted };
+    shop.books.commit(Unit::new().insert(&refused)).await.expect("in memory");
+    (shop, order, refund)
+}
+
+/// What a person is told who says this, or has the provider asked again when they say nothing.
+async fn told(
+    payments: Arc<Payments>,
+    refund: RefundId,
+    key: &'static str,
+    says: Option<Found>,
+) -> Outcome<serde_json::Value> {
+    let asked = Asked { what: b"resolve", person: BUYER, key, body: 1, reason: None };
+    let does = async |case| match says {
+        Some(found) => payments.found(case, found).await,
+        None => payments.ask_again(case).await,
+    };
+    let view = payments.about(&refund.to_string(), asked, does).await?;
+    Ok(serde_json::to_value(view).expect("JSON"))
+}
+
+/// A twin is answered as the one that was faster; who asks under another key is told that it was done.
+fn is_answered(mine: Outcome<serde_json::Value>, is_twin: bool, first: &serde_json::Value) {
+    if is_twin {
+        assert_eq!(&mine.expect("answered too"), first);
+    } else {
+        assert_eq!(mine.expect_err("it was done").code(), ErrorCode::WrongState);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_read_it_before_a_twin_did_it_is_answered_as_the_twin() {
+    for says in [Found::Refunded, Found::NotRefunded].map(Some) {
+        for (key, is_twin) in [("one", true), ("other", false)] {
+            let (shop, _, refund) = quarantined_refund().await;
+            let (other, (sender, first)) = (shop.another_process(), oneshot::channel());
+            shop.steps.meanwhile("lookup", async move {
+                sender.send(told(other, refund, "one", says).await.expect("done")).expect("waited for");
+            });
+            let mine = told(Arc::clone(&shop.payments), refund, key, says).await;
+            is_answered(mine, is_twin, &first.await.expect("told"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_before_a_twin_that_did_it_is_answered_is_answered_as_the_twin() {
+    for says in [Some(Found::Refunded), Some(Found::NotRefunded), None] {
+        for (key, is_twin) in [("one", true), ("other", false)] {
+            let (shop, _, refund) = quarantined_refund().await;
+            let (other, (sender, mine)) = (shop.another_process(), oneshot::channel());
+            let comes = async move {
+                tokio::spawn(async move { sender.send(told(other, refund, key, says).await) });
+                tokio::time::sleep(Duration::from_millis(75)).await;
+            };
+            if says.is_some() {
+                // The request is written down, the refund changed, and the answer written down at last.
+                let (second, third) = (Arc::clone(&shop.steps), Arc::clone(&shop.steps));
+                let at_third = async move { third.meanwhile("commit", comes) };
+                shop.steps.meanwhile("commit", async move { second.meanwhile("commit", at_third) });
+            } else {
+                shop.steps.meanwhile("cancel", comes);
+            }
+            let first = told(Arc::clone(&shop.payments), refund, "one", says).await.expect("done");
+            is_answered(mine.await.expect("told"), is_twin, &first);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_about_the_quarantine_that_it_was_sent_for() {
+    let (shop, order, refund) = quarantined_refund().await;
     let is_refused = async || {
         let mut row = shop.books.load::<Refund>(refund).await.expect("in memory").expect("there");
         (row.record.state, row.record.due_at) = (RefundState::Quarantined, None);
         shop.books.commit(Unit::new().update(&row)).await.expect("in memory");
     };
     let resolve = async |key: &'static str| {
-        let asked = Asked { what: b"resolve", person: BUYER, key, body: 1, reason: None };
-        let does = async |case| shop.payments.found(case, Found::NotRefunded).await;
-        shop.payments.about(&refund.to_string(), asked, does).await.expect("answered");
+        told(Arc::clone(&shop.payments), refund, key, Some(Found::NotRefunded)).await.expect("answered");
         shop.refunds(order).await[0].state
     };
     for key in ["one", "two"] {
@@ -124,4 +195,35 @@ async fn of_two_who_found_opposite_things_at_once_one_counts() {
     shop.provider.silent(false);
     shop.rest().await;
     shop.check(order, "one of them").await;
+}
+
+/// One is too late with what they have found, wherever the other comes between: what they are told is what it is now.
+async fn is_too_late(step: &'static str, mine: Found, theirs: Found) -> (Shop, OrderId, Refund) {
+    let (mut shop, order, refund) = quarantined_refund().await;
+    let (other, id) = (shop.another_process(), refund.to_string());
+    let case = other.case(&id).await.expect("there");
+    shop.steps.meanwhile(step, async move {
+        other.found(case, theirs).await.expect("the first");
+        other.refund_due().await.expect("sent, where it is to be");
+    });
+    let late = found(&shop.payments, &id, mine).await.expect_err("somebody else has found otherwise");
+    assert_eq!((late.code(), &late.summary()["state"]), (ErrorCode::WrongState, &"DONE".into()), "{mine:?} at {step}");
+    shop.rest().await;
+    let row = shop.refunds(order).await.remove(0);
+    assert_eq!((row.state, shop.attempts(order).await[0].refunded), (RefundState::Done, PRICE.amount));
+    (shop, order, row)
+}
+
+#[tokio::test]
+async fn of_two_who_found_opposite_things_of_a_refund_at_once_one_counts() {
+    for step in ["lookup", "commit"] {
+        let (shop, order, sent) = is_too_late(step, Found::Refunded, Found::NotRefunded).await;
+        assert_eq!((shop.provider.kept(order), sent.was_moved_by_hand()), (0, false));
+        let (shop, order, moved) = is_too_late(step, Found::NotRefunded, Found::Refunded).await;
+        assert_eq!(
+            (shop.provider.kept(order), moved.was_moved_by_hand()),
+            (PRICE.amount, true),
+            "it is sent by nobody"
+        );
+    }
 }

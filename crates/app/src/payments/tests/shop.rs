@@ -96,6 +96,7 @@ impl Shop {
             opens_at: Time(0),
             closes_at: None,
             hold_for_ms: HOLD_FOR.as_millis() as u32,
+            usable_until: None,
         };
         ledger.now(OFFER, &Command::SetTerms(terms));
         let payments = Payments::new(Options::default(), ports.clone(), &mut Registry::default());

@@ -24,7 +24,7 @@ use super::details::Details;
 use super::{AccountView, VirtualAccount};
 use crate::http::{Body, Buyer, IdempotencyKey, MoneySchema, Outcome, Problem, one_line, some_text};
 use crate::payments::Payments;
-use crate::payments::confirm::{failed, may_try_again};
+use crate::payments::confirm::{failed, may_try_again, over};
 use crate::payments::receipts::ReceiptView;
 use crate::payments::rows::{Payment, failed_attempts};
 
@@ -187,14 +187,14 @@ impl Payments {
     }
 
     async fn begin_transfer(&self, wanted: Wanted) -> Outcome<Stored<Payment>> {
-        let hold = self.open_to_transfer(&wanted).await?;
+        let (hold, due_at) = self.open_to_transfer(&wanted).await?;
         may_try_again(failed_attempts(&*self.ports.records, hold.order).await?)?;
-        let attempt = self.write_account(wanted, &hold).await?;
+        let attempt = self.write_account(wanted, &hold, due_at).await?;
         Ok(self.open_account(attempt).await?)
     }
 
-    /// The hold of the caller's order, if there is time left to pay it.
-    async fn open_to_transfer(&self, wanted: &Wanted) -> Outcome<Hold> {
+    /// The hold of the caller's order, if there is time left to pay it, and until when.
+    async fn open_to_transfer(&self, wanted: &Wanted) -> Outcome<(Hold, Time)> {
         let hold = self.ports.ledger.find(wanted.request.order_id).await?;
         let hold = hold.filter(|hold| hold.person == wanted.person).ok_or_else(Problem::not_found)?;
         match hold.state {
@@ -207,11 +207,13 @@ impl Payments {
         if hold.due().currency != Currency::KRW {
             return Err(Problem::new(ErrorCode::WrongState).detail("Bank transfers are in KRW; pay by card"));
         }
-        Ok(hold)
+        let end = self.stock.usable_until(&hold).await?;
+        let due_at = end.map_or(deadline(&hold), |end| deadline(&hold).min(whole_seconds(end)));
+        if due_at <= self.now() { Err(over()) } else { Ok((hold, due_at)) }
     }
 
     /// The attempt and its account are on the disk before the provider is asked.
-    async fn write_account(&self, wanted: Wanted, hold: &Hold) -> Outcome<Stored<Payment>> {
+    async fn write_account(&self, wanted: Wanted, hold: &Hold, due_at: Time) -> Outcome<Stored<Payment>> {
         let Wanted { id, person, digest, request } = wanted;
         let (now, due) = (self.now(), hold.due());
         // Gift cards and coupons that are sold count as taxed: what kind an offer is of is not known here.
@@ -236,7 +238,7 @@ impl Payments {
             method: Some(PaymentMethod::BankTransfer),
             tax_free: (tax_free > 0).then_some(tax_free),
         };
-        let account = VirtualAccount::asked(&attempt, deadline(hold), &request);
+        let account = VirtualAccount::asked(&attempt, due_at, &request);
         let account = account.with(&Details::of(request), &self.ports.keys.sealer());
         match self.ports.records.commit(Unit::new().insert(&attempt).insert(&account)).await? {
             Committed::Done => Ok(Stored { record: attempt, version: 1 }),
@@ -266,9 +268,14 @@ impl Payments {
     }
 }
 
-/// Until when a deposit is taken: to the end of the hold, in the provider's whole seconds.
+/// Until when a deposit is taken for a hold: to its end.
 fn deadline(hold: &Hold) -> Time {
-    Time::from_millis(hold.expires_at.as_secs() * 1_000)
+    whole_seconds(hold.expires_at)
+}
+
+/// A time in the provider's whole seconds.
+fn whole_seconds(time: Time) -> Time {
+    Time::from_millis(time.as_secs() * 1_000)
 }
 
 impl VirtualAccount {

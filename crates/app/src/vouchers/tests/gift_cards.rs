@@ -1,17 +1,19 @@
 //! Gift cards: what their accounts and their rows say, whoever takes from them.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use firstcome_core::codes::ErrorCode;
-use firstcome_core::events::RoleEvent;
+use firstcome_core::events::{RoleEvent, topics};
 use firstcome_core::ids::{OfferId, OfferNumber, OrderId, PaymentId, RefundId, UserId, VoucherId};
 use firstcome_core::ledger::{CardPart, Command, Facts, HoldRequest, Line, Outcome, Terms};
 use firstcome_core::money::{Currency, Money};
-use firstcome_core::ports::{Clock as _, Committed, Records as _, StockLedger as _};
+use firstcome_core::ports::{Clock as _, Committed, EventLog as _, Records as _, StockLedger as _};
 use firstcome_core::records::{Query, Record as _, RecordsExt as _, Stored, Unit};
 use firstcome_core::voucher::VoucherState;
 
 use super::{BUYER, OFFER, PRICE, Shop, VALID_AGAIN, offer, options, terms};
+use crate::consumer::Handler as _;
 use crate::voucher_account::{Purpose, Taken, VoucherAccount};
 use crate::vouchers::redeem::Redemption;
 use crate::vouchers::tills::Tills;
@@ -96,10 +98,14 @@ impl Shop {
         of(card).left(&*self.ledger).await.expect("known")
     }
 
-    async fn judged(&self, refund: u8, order: OrderId, forced: bool) {
+    async fn requested(&self, refund: u8, order: OrderId, forced: bool) {
         let (refund, lines) = (RefundId([refund; 16]), Vec::new());
         let event = RoleEvent::RefundRequested { refund, order, amount: PRICE, forced, lines };
         self.orders.commit(Unit::new().event(&event, self.clock.now())).await.expect("a request");
+    }
+
+    async fn judged(&self, refund: u8, order: OrderId, forced: bool) {
+        self.requested(refund, order, forced).await;
         self.workers.taking_back.catch_up().await.expect("judged");
     }
 
@@ -224,6 +230,54 @@ async fn what_must_be_taken_back_is_though_some_was_spent() {
     assert_eq!((row.voided, row.balance), (true, 900));
     let moved = [("issued", 1_000), ("returned", 400), ("spent", 100), ("spent", 400), ("voided", 600)];
     assert_eq!(shop.moved(&cards[0]).await, moved);
+}
+
+/// What an owner gives up, or a till takes, in the same moment was not on the card when it was taken back, whichever of the
+/// two is written first.
+#[tokio::test]
+async fn what_was_used_just_before_a_card_is_taken_back_is_not_counted_with_it() {
+    #[derive(Clone, Copy, Debug)]
+    enum First {
+        Use,
+        TakeBack,
+        TakeBackOverPreparedUse,
+    }
+    for (purpose, use_is) in [(Purpose::MoneyBack(100), "refunded"), (Purpose::Use, "redeemed")] {
+        for first in [First::Use, First::TakeBack, First::TakeBackOverPreparedUse] {
+            let shop = Shop::open().await;
+            let (order, cards) = shop.cards().await;
+            shop.order_beside(&cards[0], "much", 800, true).await;
+            shop.workers.delivery.catch_up().await.expect("read");
+            let name = OrderId::of_request(BUYER, "use", 0, OFFER);
+            let taken = of(&cards[0]).take(&*shop.ledger, 200, name, purpose).await.expect("an answer");
+            assert_eq!(taken, Taken::Now);
+            let entries = shop.ledger.ledger.entries(0, 100).await.expect("the journal");
+            let prepared = shop.workers.delivery.handler.handle(&entries[entries.len() - 1..]).await.expect("a use");
+            shop.ledger.behind.store(true, Ordering::Relaxed);
+            if matches!(first, First::Use) {
+                shop.requested(2, order, true).await;
+                let events = shop.orders.read(topics::ORDERS, 0, 100).await.expect("events");
+                let judged = shop.workers.taking_back.handler.handle(&events).await.expect("judged");
+                shop.ledger.behind.store(false, Ordering::Relaxed);
+                shop.workers.delivery.catch_up().await.expect("read");
+                assert!(matches!(shop.books.commit(judged).await, Ok(Committed::Conflict(_))));
+                shop.workers.taking_back.catch_up().await.expect("judged anew");
+            } else {
+                shop.judged(2, order, true).await;
+                assert_eq!(shop.stored(&cards[0]).await.record.balance, 200, "nobody has read of the use yet");
+                if matches!(first, First::TakeBackOverPreparedUse) {
+                    assert!(matches!(shop.books.commit(prepared).await, Ok(Committed::Conflict(_))));
+                }
+                shop.ledger.behind.store(false, Ordering::Relaxed);
+                shop.workers.delivery.catch_up().await.expect("read");
+            }
+            let row = shop.stored(&cards[0]).await.record;
+            assert_eq!((row.voided, row.balance), (true, 0), "{purpose:?}, {first:?}");
+            let mut moved = vec![("issued", 1_000), (use_is, 200), ("spent", 800), ("voided", 0)];
+            moved.sort_unstable();
+            assert_eq!(shop.moved(&cards[0]).await, moved, "{purpose:?}, {first:?}");
+        }
+    }
 }
 
 /// Its row says what is left, for ever: on an account it would be full again.

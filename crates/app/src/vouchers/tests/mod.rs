@@ -230,6 +230,7 @@ fn terms(offer: &OfferInfo) -> Terms {
         opens_at: offer.opens_at,
         closes_at: offer.closes_at,
         hold_for_ms: offer.hold_for_seconds * 1000,
+        usable_until: offer.usable_until(),
     }
 }
 

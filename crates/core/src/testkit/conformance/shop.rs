@@ -82,6 +82,7 @@ impl<'a> Shop<'a> {
             opens_at: Time(self.now().0 - 1_000_000),
             closes_at: None,
             hold_for_ms: HOLD_FOR.as_millis() as u32,
+            usable_until: None,
         }
     }
 

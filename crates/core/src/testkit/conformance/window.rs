@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Check;
 use super::shop::{HOLD_FOR, OFFER, Shop, attempt, ensure, held, request, same};
-use crate::ledger::{Command, Hold, HoldState, Outcome, Refusal, ReleaseReason};
+use crate::ids::OrderId;
+use crate::ledger::{Command, Hold, HoldState, Outcome, Refusal, ReleaseReason, Terms};
 use crate::testkit::harness::LedgerHarness;
 use crate::testkit::runtime::within;
 
@@ -175,7 +176,7 @@ pub(super) async fn reclaim(harness: &mut dyn LedgerHarness) -> Check {
     shop.expire(OFFER).await?;
 
     // Others have the units, or the person has too many.
-    open_again(&shop).await?;
+    set_terms(&shop, |terms| terms.closes_at = None).await?;
     let other = held(shop.hold(&request(1, "other", 3)).await?)?;
     let over = Refusal::OverLimit { limit: 6, owned: 3 };
     same("over the limit", shop.decide(reclaim.clone()).await?, Outcome::Refused(over))?;
@@ -205,15 +206,37 @@ pub(super) async fn reclaim(harness: &mut dyn LedgerHarness) -> Check {
         same("expired again", shop.hold_of(order).await?.state, HoldState::Released)?;
     }
     held(shop.decide(reclaim.clone()).await?)?;
+    used_up(&shop, order).await?;
     // Canceled is for good.
     shop.release(order).await?;
     same("a canceled order", shop.decide(reclaim).await?, Outcome::Gone)?;
     same("units at the end", shop.units().await?, (10, 0, 0))
 }
 
-async fn open_again(shop: &Shop<'_>) -> Check {
+/// Nobody pays for what can be used no more, though its units are held still; who pays already goes on.
+async fn used_up(shop: &Shop<'_>, order: OrderId) -> Check {
+    let paying = held(shop.hold(&request(4, "paying", 1)).await?)?.order;
+    let begin = |order| Command::BeginPayment { order, attempt: attempt(1) };
+    shop.expect(begin(paying), "Paying", |found| matches!(found, Outcome::Paying(_))).await?;
+    set_terms(shop, |terms| terms.usable_until = Some(terms.opens_at)).await?;
+    same("a payment of what is over", shop.decide(begin(order)).await?, Outcome::Expired)?;
+    for pinned in [None, Some(attempt(1))] {
+        let reclaim = Command::Reclaim { order, attempt: pinned };
+        same("what is over", shop.decide(reclaim).await?, Outcome::Refused(Refusal::Closed))?;
+    }
+    shop.expect(begin(paying), "Paying", |found| matches!(found, Outcome::Paying(_))).await?;
+    let end = Command::EndPayment { order: paying, attempt: attempt(1) };
+    shop.expect(end, "PaymentEnded", |found| matches!(found, Outcome::PaymentEnded(_))).await?;
+    same("paid once more", shop.decide(begin(paying)).await?, Outcome::Expired)?;
+    shop.release(paying).await?;
+    set_terms(shop, |terms| terms.usable_until = None).await?;
+    held(shop.decide(Command::Reclaim { order, attempt: None }).await?)?;
+    Ok(())
+}
+
+async fn set_terms(shop: &Shop<'_>, change: impl FnOnce(&mut Terms)) -> Check {
     let mut terms = shop.offer().await?.terms;
     terms.version += 1;
-    terms.closes_at = None;
+    change(&mut terms);
     shop.expect(Command::SetTerms(terms), "Done", |found| matches!(found, Outcome::Done { .. })).await.map(|_| ())
 }

@@ -33,6 +33,7 @@ fn terms(number: OfferNumber, price: i64) -> Terms {
         opens_at: Time(0),
         closes_at: None,
         hold_for_ms: 3_600_000,
+        usable_until: None,
     }
 }
 

@@ -58,6 +58,7 @@ async fn history(directory: &Path, seed: u64, commands: u64) -> (Vec<JournalEntr
             opens_at: Time(0),
             closes_at: None,
             hold_for_ms: 1_000,
+            usable_until: None,
         };
         ledger.decide(offer, Command::SetTerms(terms)).await.expect("decided");
     }

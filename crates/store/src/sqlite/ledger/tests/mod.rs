@@ -89,6 +89,7 @@ fn terms(offer: OfferNumber, stock: u64, now: Time) -> Terms {
         opens_at: now,
         closes_at: None,
         hold_for_ms: 60_000,
+        usable_until: None,
     }
 }
 
