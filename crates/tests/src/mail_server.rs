@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +16,9 @@ use crate::until::{SOON, until};
 const USER: &str = "shop";
 /// Their password.
 const PASSWORD: &str = "let me send";
+
+/// Within this an e-mail is there: what a process was sending that was killed in it is tried again after three minutes.
+const DELIVERED: Duration = Duration::from_mins(5);
 
 /// When the server encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +155,7 @@ impl MailServer {
 
     /// The e-mails to an address, once there are so many.
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Received> {
-        until(format!("{count} e-mails to {to}"), SOON, async || {
+        until(format!("{count} e-mails to {to}"), DELIVERED, async || {
             let all = self.received();
             let mails: Vec<_> = all.iter().filter(|mail| mail.text("to") == to).cloned().collect();
             if mails.len() >= count { Ok(mails) } else { Err(all) }
