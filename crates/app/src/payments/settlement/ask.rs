@@ -126,7 +126,13 @@ impl Payments {
                 runs.push(RunView::of(&known.record));
                 continue;
             }
-            let run = Settlement::asked(*day, self.asked_before(text).await?.as_ref(), self.now());
+            let before = self.asked_before(text).await?;
+            if let Some(begun) = before.as_ref().filter(|run| run.ended_at.is_none()) {
+                // Somebody has asked for it after those that wait were read.
+                runs.push(RunView::of(begun));
+                continue;
+            }
+            let run = Settlement::asked(*day, before.as_ref(), self.now());
             unit = unit.insert(&run);
             runs.push(RunView::of(&run));
         }

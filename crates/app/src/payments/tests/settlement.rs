@@ -227,6 +227,19 @@ async fn who_asks_for_a_day_at_once_gets_the_same_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_read_those_that_wait_too_early_gets_the_same_run() {
+    let (shop, _) = Shop::with_a_day().await;
+    let day: Date = "2027-01-15".parse().expect("a day");
+    let (another, steps) = (shop.another_process(), shop.steps.clone());
+    shop.steps.meanwhile("select", async move {
+        let asks = async move { another.want(&[day]).await.map(drop).expect("asked for") };
+        steps.meanwhile("select", asks);
+    });
+    shop.payments.want(&[day]).await.map(drop).expect("asked for");
+    assert_eq!(shop.runs().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_asks_for_a_day_while_another_process_is_asked_gets_the_same_run() {
     let (mut shop, _) = Shop::with_a_day().await;
     shop.settle().await;
