@@ -155,10 +155,7 @@ fn page(archive: &dyn OrderArchive, query: &OrderQuery) -> Result<(Vec<Line>, Op
 /// Lines of orders that were placed on these days, as CSV, the latest first. `firstcome export` adds when units were sold.
 #[utoipa::path(
     get, path = "/api/v1/admin/books/orders.csv", tag = "admin",
-    params(
-        ("from" = String, Query, description = "The first day, in the shop's time zone"),
-        ("to" = String, Query, description = "The last day; 366 days at most"),
-    ),
+    params(AskedDays),
     responses(
         (status = 200, description = "The file", content_type = "text/csv", body = String),
         (status = 400, description = "malformed_request: no days, or too many"),

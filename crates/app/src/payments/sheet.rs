@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::extract::State;
 use axum::response::Response;
-use firstcome_core::ports::PortError;
 use firstcome_core::product::RefundPolicy;
 use firstcome_core::records::{Field as _, Record as _};
 
 use super::Payments;
 use super::rows::{Payment, Refund};
 use crate::http::{Operator, Outcome, QueryString};
-use crate::sheet::{AskedDays, OfferIds, Pages, Rows, download, guarded, maybe};
+use crate::sheet::{AskedDays, Pages, RecordRows, download, guarded, maybe};
 
 impl Payment {
     /// What is written of it in books.
@@ -39,7 +37,7 @@ impl Payment {
             self.currency.to_string(),
             self.state.as_str().to_owned(),
             self.refunded.to_string(),
-            guarded(&self.payment_key),
+            guarded(self.named().unwrap_or_default()),
             self.created_at.to_string(),
             self.updated_at.to_string(),
         ]
@@ -75,48 +73,17 @@ impl Refund {
             self.state.as_str().to_owned(),
             self.origin.as_str().to_owned(),
             maybe(self.policy.map(RefundPolicy::as_str)),
-            maybe(self.transaction.as_ref()),
+            guarded(self.transaction.as_deref().unwrap_or_default()),
             self.created_at.to_string(),
             self.to_card.unwrap_or(0).to_string(),
         ]
     }
 }
 
-/// A file of what the role has written down.
-struct Sheet<R> {
-    pages: Pages<R>,
-    offers: OfferIds,
-}
-
-#[async_trait]
-impl Rows for Sheet<Payment> {
-    async fn next(&mut self) -> Result<Vec<Vec<String>>, PortError> {
-        let mut rows = Vec::new();
-        for payment in self.pages.next().await? {
-            rows.push(payment.row(self.offers.of(payment.order_id.home()).await?));
-        }
-        Ok(rows)
-    }
-}
-
-#[async_trait]
-impl Rows for Sheet<Refund> {
-    async fn next(&mut self) -> Result<Vec<Vec<String>>, PortError> {
-        let mut rows = Vec::new();
-        for refund in self.pages.next().await? {
-            rows.push(refund.row(self.offers.of(refund.order_id.home()).await?));
-        }
-        Ok(rows)
-    }
-}
-
 /// Attempts to pay that began on these days, as CSV, the oldest first. `firstcome export` adds the day of the sale.
 #[utoipa::path(
     get, path = "/api/v1/admin/books/payments.csv", tag = "admin",
-    params(
-        ("from" = String, Query, description = "The first day, in the shop's time zone"),
-        ("to" = String, Query, description = "The last day; 366 days at most"),
-    ),
+    params(AskedDays),
     responses(
         (status = 200, description = "The file", content_type = "text/csv", body = String),
         (status = 400, description = "malformed_request: no days, or too many"),
@@ -131,18 +98,16 @@ pub(super) async fn payments(
     let days = asked.within(&payments.options.settlement.time_zone)?;
     let pages = Pages::<Payment>::new(Arc::clone(&payments.ports.records), "created_at", &days);
     let pages = pages.ordered_by("created_at", |payment| (payment.created_at.to_value(), payment.key()));
-    let sheet = Sheet { pages, offers: OfferIds::new(Arc::clone(&payments.ports.ledger)) };
-    download("payments", &days, &Payment::COLUMNS, sheet).await
+    let home = |payment: &Payment| payment.order_id.home();
+    let rows = RecordRows::new(pages, Arc::clone(&payments.ports.ledger), home, Payment::row);
+    download("payments", &days, &Payment::COLUMNS, rows).await
 }
 
 /// Refunds that were decided on these days, as CSV. `firstcome export` adds the day on which units came back, and what of
 /// the order's tax did.
 #[utoipa::path(
     get, path = "/api/v1/admin/books/refunds.csv", tag = "admin",
-    params(
-        ("from" = String, Query, description = "The first day, in the shop's time zone"),
-        ("to" = String, Query, description = "The last day; 366 days at most"),
-    ),
+    params(AskedDays),
     responses(
         (status = 200, description = "The file", content_type = "text/csv", body = String),
         (status = 400, description = "malformed_request: no days, or too many"),
@@ -156,6 +121,7 @@ pub(super) async fn refunds(
 ) -> Outcome<Response> {
     let days = asked.within(&payments.options.settlement.time_zone)?;
     let pages = Pages::<Refund>::new(Arc::clone(&payments.ports.records), "created_at", &days);
-    let sheet = Sheet { pages, offers: OfferIds::new(Arc::clone(&payments.ports.ledger)) };
-    download("refunds", &days, &Refund::COLUMNS, sheet).await
+    let home = |refund: &Refund| refund.order_id.home();
+    let rows = RecordRows::new(pages, Arc::clone(&payments.ports.ledger), home, Refund::row);
+    download("refunds", &days, &Refund::COLUMNS, rows).await
 }

@@ -204,7 +204,7 @@ impl From<Payment> for AttemptView {
         Self {
             payment_id: payment.payment_id,
             method: payment.method(),
-            payment_key: (!payment.is_unnamed()).then_some(payment.payment_key),
+            payment_key: payment.named().map(str::to_owned),
             state: payment.state,
             amount,
             provider_code: payment.code,

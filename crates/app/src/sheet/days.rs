@@ -6,6 +6,7 @@ use jiff::Unit;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::http::{Outcome, Problem};
 
@@ -13,9 +14,14 @@ use crate::http::{Outcome, Problem};
 const MOST_DAYS: i32 = 366;
 
 /// The days as they are asked for, in the shop's time zone; both are in the file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AskedDays {
+    /// The first day, in the shop's time zone
+    #[param(required = true, nullable = false)]
     from: Option<String>,
+    /// The last day; 366 days at most
+    #[param(required = true, nullable = false)]
     to: Option<String>,
 }
 

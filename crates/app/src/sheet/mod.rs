@@ -4,6 +4,7 @@ mod days;
 mod download;
 mod offers;
 mod pages;
+mod records;
 mod table;
 mod words;
 
@@ -11,5 +12,6 @@ pub(crate) use days::{AskedDays, Days};
 pub(crate) use download::{Rows, download};
 pub(crate) use offers::OfferIds;
 pub(crate) use pages::Pages;
+pub(crate) use records::RecordRows;
 pub use table::{Table, maybe};
 pub use words::{guarded, unguarded};

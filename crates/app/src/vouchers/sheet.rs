@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::extract::State;
 use axum::response::Response;
-use firstcome_core::ports::PortError;
 use firstcome_core::time::Time;
 
 use super::Vouchers;
 use super::store::Voucher;
 use crate::http::{Operator, Outcome, QueryString};
-use crate::sheet::{AskedDays, OfferIds, Pages, Rows, download, guarded, maybe};
+use crate::sheet::{AskedDays, Pages, RecordRows, download, guarded, maybe};
 
 impl Voucher {
     /// What is written of it in books.
@@ -48,32 +46,11 @@ impl Voucher {
     }
 }
 
-/// The file.
-struct Sheet {
-    pages: Pages<Voucher>,
-    offers: OfferIds,
-    now: Time,
-}
-
-#[async_trait]
-impl Rows for Sheet {
-    async fn next(&mut self) -> Result<Vec<Vec<String>>, PortError> {
-        let mut rows = Vec::new();
-        for voucher in self.pages.next().await? {
-            rows.push(voucher.row(self.offers.of(voucher.sold_by()).await?, self.now));
-        }
-        Ok(rows)
-    }
-}
-
 /// Vouchers that were issued on these days, as CSV, with what is left on them now. `firstcome export` adds the day of the
 /// sale.
 #[utoipa::path(
     get, path = "/api/v1/admin/books/vouchers.csv", tag = "admin",
-    params(
-        ("from" = String, Query, description = "The first day, in the shop's time zone"),
-        ("to" = String, Query, description = "The last day; 366 days at most"),
-    ),
+    params(AskedDays),
     responses(
         (status = 200, description = "The file", content_type = "text/csv", body = String),
         (status = 400, description = "malformed_request: no days, or too many"),
@@ -87,7 +64,8 @@ pub(super) async fn get(
 ) -> Outcome<Response> {
     let days = asked.within(&vouchers.time_zone)?;
     let pages = Pages::new(vouchers.ports.records.clone(), "issued_at", &days);
-    let offers = OfferIds::new(vouchers.ports.ledger.clone());
-    let sheet = Sheet { pages, offers, now: vouchers.ports.clock.now() };
-    download("vouchers", &days, &Voucher::COLUMNS, sheet).await
+    let now = vouchers.ports.clock.now();
+    let row = move |voucher: &Voucher, offer| voucher.row(offer, now);
+    let rows = RecordRows::new(pages, vouchers.ports.ledger.clone(), Voucher::sold_by, row);
+    download("vouchers", &days, &Voucher::COLUMNS, rows).await
 }

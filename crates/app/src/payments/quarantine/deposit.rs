@@ -9,6 +9,7 @@ use super::resolve::no_charge;
 use crate::http::Outcome;
 use crate::payments::Payments;
 use crate::payments::rows::Payment;
+use crate::payments::transfer::first_late_look;
 
 impl Payments {
     /// Whether the provider says that a deposit is there; none when it does not say.
@@ -34,7 +35,9 @@ impl Payments {
     pub(super) async fn found_deposit(&self, attempt: Stored<Payment>, is_there: bool) -> Outcome<Stored<Payment>> {
         if !is_there {
             let (code, message) = no_charge();
-            return Ok(self.give_up_account(attempt, code, message, None).await?);
+            // One that the provider has opened may still be paid into.
+            let again = attempt.record.named().map(|_| first_late_look(self.now()));
+            return Ok(self.give_up_account(attempt, code, message, again).await?);
         }
         // Without the provider's name nothing could go back, and its notice would be of another charge.
         if attempt.record.is_unnamed() {

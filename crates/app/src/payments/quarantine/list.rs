@@ -88,7 +88,7 @@ impl View {
             order_id: payment.order_id,
             state: payment.state.as_str().to_owned(),
             amount: payment.money(),
-            payment_key: (!payment.is_unnamed()).then(|| payment.payment_key.clone()),
+            payment_key: payment.named().map(str::to_owned),
             origin: None,
             tries: payment.tries,
             last_answer: payment.message.clone(),

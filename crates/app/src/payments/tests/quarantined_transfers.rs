@@ -71,8 +71,9 @@ async fn an_account_into_which_nothing_was_found_paid_is_given_up() {
         assert_eq!(account.record.live, None, "another may be asked for");
         shop.provider.silent(false);
         if is_named {
+            // Its notice is lost.
             shop.provider.deposit(&payment.payment_key);
-            shop.notice_of_deposit(order).await;
+            shop.clock.advance(Duration::from_secs(60));
         }
         shop.rest().await;
         assert_eq!(shop.state(order), Some(if is_named { HoldState::Sold } else { HoldState::Released }));

@@ -19,7 +19,7 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// When an account is looked at after its time was over for the provider too.
-pub(super) fn first_late_look(now: Time) -> Time {
+pub(in crate::payments) fn first_late_look(now: Time) -> Time {
     now + PAUSES[0]
 }
 

@@ -38,6 +38,7 @@ use super::rows::{Payment, payments_of};
 use details::Details;
 
 pub(super) use forget::{Erased, worker as forgetter};
+pub(super) use late::first_late_look;
 pub(super) use view::AccountView;
 
 /// Accounts of one order that are read at a time: at most one for each attempt.
@@ -90,6 +91,11 @@ impl Payment {
     /// Whether its provider has not told yet what it calls it: till then it is named after itself.
     pub(super) fn is_unnamed(&self) -> bool {
         self.payment_key == self.payment_id.to_string()
+    }
+
+    /// What its provider calls it, once that has told.
+    pub(super) fn named(&self) -> Option<&str> {
+        (!self.is_unnamed()).then_some(&*self.payment_key)
     }
 }
 
