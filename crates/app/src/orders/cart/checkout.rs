@@ -62,6 +62,7 @@ pub(in crate::orders) async fn post(
     body: Body<Request>,
 ) -> Outcome<(StatusCode, Json<OrderView>)> {
     let Frozen { checkout, cart } = orders.freeze(buyer.user, &key, body.digest).await?;
+    let is_first = cart.is_some();
     let basket = orders.basket_of(&checkout.record).await;
     let placed = match basket {
         Ok(basket) => {
@@ -76,7 +77,7 @@ pub(in crate::orders) async fn post(
             Ok((StatusCode::CREATED, Json(view)))
         }
         Err(problem) => {
-            orders.thaw(checkout, &problem).await?;
+            orders.thaw(checkout, &problem, is_first).await?;
             Err(problem)
         }
     }
@@ -103,31 +104,33 @@ impl Orders {
     /// What the key stands for: the lines of the first request under it, or the cart as it is now. Of several keys at once
     /// one gets the cart: it writes the cart's row, on the version that it has read before it looked for others.
     pub(in crate::orders) async fn freeze(&self, user: UserId, key: &str, body: BodyDigest) -> Outcome<Frozen> {
+        let id = Checkout::id_of(user, key);
         for _ in 0..TRIES {
-            let first = self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?;
-            if let Some(checkout) = first {
-                let is_same = checkout.record.body == body.to_be_bytes();
-                return if is_same { Ok(Frozen { checkout, cart: None }) } else { Err(reused()) };
-            }
             let cart = self.ports.records.load::<Cart>(user).await?;
             let others = self.finish_checkouts(user).await?;
             let now = self.ports.clock.now();
             let is_under_way = others.iter().any(|other| now.since(other.record.at) < UNDER_WAY);
-            let cart = cart.filter(|cart| !cart.record.items.0.is_empty());
-            let Some(mut cart) = cart.filter(|_| !is_under_way) else {
-                // A twin under this key may have begun, or even ordered, since it was looked for.
-                if self.ports.records.load::<Checkout>(Checkout::id_of(user, key)).await?.is_some() {
-                    continue;
+            let cart = cart.filter(|cart| !is_under_way && !cart.record.items.0.is_empty());
+            let is_free = cart.is_some();
+            if let Some(mut cart) = cart {
+                let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), now);
+                let unit = Unit::new().insert(&checkout).update(&cart);
+                // Those whose process died: under their keys nothing is ordered any more but what is in the cart then. This key's own
+                // makes the insert conflict.
+                let others = others.iter().filter(|other| other.record.id != id);
+                let unit = others.fold(unit, |unit, other| unit.update(other).delete(&other.record));
+                if self.ports.records.commit(unit).await? == Committed::Done {
+                    cart.version += 1;
+                    return Ok(Frozen { checkout: Stored { record: checkout, version: 1 }, cart: Some(cart) });
                 }
+            }
+            // Taken, or changed in this moment: perhaps under this very key, by a twin or by a request that came before.
+            if let Some(checkout) = self.ports.records.load::<Checkout>(id).await? {
+                let is_same = checkout.record.body == body.to_be_bytes();
+                return if is_same { Ok(Frozen { checkout, cart: None }) } else { Err(reused()) };
+            }
+            if !is_free {
                 return Err(taken(is_under_way));
-            };
-            let checkout = Checkout::new(user, key, body, cart.record.items.0.clone(), now);
-            let unit = Unit::new().insert(&checkout).update(&cart);
-            // Those whose process died: under their keys nothing is ordered any more but what is in the cart then.
-            let unit = others.iter().fold(unit, |unit, other| unit.update(other).delete(&other.record));
-            if self.ports.records.commit(unit).await? == Committed::Done {
-                cart.version += 1;
-                return Ok(Frozen { checkout: Stored { record: checkout, version: 1 }, cart: Some(cart) });
             }
         }
         Err(busy())
@@ -153,9 +156,16 @@ impl Orders {
     }
 
     /// After a refusal the key is free again: the next request under it orders what is in the cart then. While nobody
-    /// knows whether the order exists it stays.
-    pub(in crate::orders) async fn thaw(&self, checkout: Stored<Checkout>, problem: &Problem) -> Outcome<()> {
-        if !checkout.record.done && problem.code().status() < 500 {
+    /// knows whether the order exists it stays. Of the first request under a key a busy shop has placed nothing; of another
+    /// it may not have looked.
+    pub(in crate::orders) async fn thaw(
+        &self,
+        checkout: Stored<Checkout>,
+        problem: &Problem,
+        is_first: bool,
+    ) -> Outcome<()> {
+        let is_refused = problem.code().status() < 500 || is_first && problem.code() == ErrorCode::Overloaded;
+        if !checkout.record.done && is_refused {
             // A conflict is a twin that has placed the order.
             self.ports.records.commit(Unit::new().update(&checkout).delete(&checkout.record)).await?;
         }

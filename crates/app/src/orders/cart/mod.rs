@@ -27,7 +27,7 @@ use crate::http::{Outcome, Problem};
 
 /// How often a change is tried again when another device was faster.
 const TRIES: u32 = 16;
-/// Unfinished checkouts looked at together. They are what crashes left.
+/// Unfinished checkouts looked at together. At most one is under way; the others are what crashes left.
 const UNFINISHED: u32 = 10;
 /// For so long somebody may be at a checkout of which there is no order yet; after that another may order the cart.
 const UNDER_WAY: Duration = Duration::from_secs(60);

@@ -24,9 +24,9 @@ async fn a_twin_that_was_refused_forgets_no_order() {
     let freeze = async || orders.freeze(BUYER, "key", 1).await.expect("frozen").checkout;
     let (placed, refused, late) = (freeze().await, freeze().await, freeze().await);
     let sold_out = Problem::new(ErrorCode::SoldOut);
-    orders.thaw(refused, &sold_out).await.expect("thawed");
+    orders.thaw(refused, &sold_out, false).await.expect("thawed");
     orders.finish_checkout(&placed.record).await.expect("finished");
-    orders.thaw(late, &sold_out).await.expect("thawed");
+    orders.thaw(late, &sold_out, false).await.expect("thawed");
     let again = freeze().await.record;
     assert!(
         again.done && again.items == placed.record.items,
@@ -48,7 +48,11 @@ async fn a_cart_is_ordered_under_one_key_at_a_time() {
     let first = freeze("one").await.expect("frozen").checkout;
     assert_eq!(freeze("two").await.err(), Some(ErrorCode::WrongState));
     freeze("one").await.expect("the same again");
-    orders.thaw(first, &Problem::new(ErrorCode::SoldOut)).await.expect("thawed");
+    orders.thaw(first.clone(), &Problem::new(ErrorCode::Overloaded), false).await.expect("thawed");
+    assert_eq!(freeze("two").await.err(), Some(ErrorCode::WrongState), "an earlier try may have placed it");
+    orders.thaw(first, &Problem::new(ErrorCode::Overloaded), true).await.expect("thawed");
+    let second = freeze("two").await.expect("nothing was placed, so the cart is free again").checkout;
+    orders.thaw(second, &Problem::new(ErrorCode::SoldOut), true).await.expect("thawed");
     freeze("two").await.expect("the cart is free again");
     // Its process dies.
     shop.clock.advance(Duration::from_secs(59));
