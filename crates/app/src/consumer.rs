@@ -33,8 +33,8 @@ const TRIES: u32 = 8;
 /// Items that change nothing are not worth a commit of their own: after so many the position is kept all the same.
 /// Whatever was not kept is handled once more after a restart.
 const KEEP_EVERY: i64 = 4_096;
-/// Items, or rows that they change, in a step that make a crowd. Then the next may gather: in few large commits the same items
-/// cost less.
+/// Items, or rows that they change, or events that they announce, in a step that make a crowd. Then the next may gather: in few
+/// large commits the same items cost less.
 const CROWD: usize = 8;
 /// How long they gather at least, and where nothing speaks for another time also at most.
 const GATHERING: Duration = Duration::from_millis(3);
@@ -166,7 +166,7 @@ impl Turn {
 
 /// What a step came to.
 enum Step {
-    /// It moved on, over so many items, or so many rows that they change where those are more.
+    /// It moved on over so many items, which changed so many rows, or announced so many events where those are more.
     Moved { items: usize, changes: usize },
     /// There is nothing after this position.
     Idle(i64),
@@ -277,7 +277,7 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         Ok(Place { now: theirs.last().map_or(place.kept, Item::position), ..place })
     }
 
-    /// Where it is after these items, and how many rows they have changed.
+    /// Where it is after these items, and how many rows they have changed, or events announced where those are more.
     async fn apply(&self, items: &[I], place: Place) -> Result<(Place, usize), HandleError> {
         let Some(last) = items.last() else { return Ok((place, 0)) };
         let to = last.position();
@@ -288,10 +288,11 @@ impl<I: Item, H: Handler<I>> Consumer<I, H> {
         }
         let unit = unit.position(self.handler.name(), place.kept, to);
         let writes = unit.writes.len();
+        let changes = writes.max(unit.events.len());
         match self.records.commit(unit).await? {
             Committed::Done => {
                 self.handler.committed(items);
-                Ok((Place::kept(to), writes))
+                Ok((Place::kept(to), changes))
             }
             Committed::Conflict(write) if write == writes => Err(HandleError::Overtaken),
             Committed::Conflict(write) => {
