@@ -253,10 +253,10 @@ pub(super) async fn find(records: &dyn Records, email_index: Vec<u8>) -> Result<
     Ok(found.into_iter().next())
 }
 
-/// Checks a text of 1 to `MAX` characters that is not blank.
+/// Checks a text of 1 to `MAX` characters that people see.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes the context so")]
 pub(super) fn text<const MAX: usize>(text: &str, _: &()) -> garde::Result {
-    if text.trim().is_empty() || text.chars().count() > MAX {
+    if text.chars().count() > MAX {
         return Err(garde::Error::new(format!("must have 1 to {MAX} characters")));
     }
     some_text(text, &())?;

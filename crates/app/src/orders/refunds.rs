@@ -99,12 +99,16 @@ impl Refunds {
         if !is_delivered_for(&hold, attempt)? {
             return Ok(Unit::new());
         }
-        let books = Books::read(&*self.ports.records, &hold).await?;
+        Ok(self.noted(Books::read(&*self.ports.records, &hold).await?, refund, amount))
+    }
+
+    /// What to write of it.
+    fn noted(&self, books: Books, refund: RefundId, amount: Money) -> Unit {
         let (now, tax) = (self.ports.clock.now(), books.tax_of(refund, amount.amount, None));
         let (tax_free, vat) = (Some(tax.tax_free), Some(tax.vat));
-        let part = PartBack { refund, order, amount: amount.amount, at: now, tax_free, vat };
-        let told = told(&hold, Step::Refunded { amount, to_card: 0 });
-        Ok(books.touch(now).advance(&part, 1).event(&told, now))
+        let part = PartBack { refund, order: books.hold.order, amount: amount.amount, at: now, tax_free, vat };
+        let told = told(&books.hold, Step::Refunded { amount, to_card: 0 });
+        books.touch(now).advance(&part, 1).event(&told, now)
     }
 
     /// What was delivered is taken back: give the units back, then let the money go.
@@ -247,7 +251,7 @@ impl Refunds {
         if let Some(begun) = books.begun() {
             if begun.record.state == RefundState::Done && !begun.record.by_provider {
                 // It kept a part of the money, which the provider sends back by itself.
-                return self.note(refund, order, amount, attempt).await;
+                return Ok(self.noted(books, refund, amount));
             }
             return Ok(self.join(books, begun, amount));
         }

@@ -60,15 +60,15 @@ impl<'a> CategoryDraft<'a> {
     /// Makes a category as the file gives it. The one that it is in comes before it.
     pub fn put(&mut self, given: &GivenCategory) -> Outcome<Imported> {
         let parent = given.parent.as_deref().map(|name| self.top(name)).transpose()?;
-        let Names { ko, en } = given.name.clone().into();
-        let present = self.present(parent, &Names { ko: ko.clone(), en: en.clone() })?;
+        let given_names: Names = given.name.clone().into();
+        let present = self.present(parent, &given_names)?;
         let (category_id, before) = match &present {
             None => (self.catalog.new_category_id(), Names::default()),
             Some(present) => (present.category_id, present.name.clone()),
         };
         let position = given.position.or(present.as_ref().map(|present| present.position));
         let position = position.unwrap_or_else(|| self.tree.behind_all());
-        let name = Names { ko: ko.or(before.ko), en: en.or(before.en) };
+        let name = Names { ko: given_names.ko.or(before.ko), en: given_names.en.or(before.en) };
         let category = Category { category_id, name, parent, position };
         self.given.insert(category_id);
         if present.as_ref() == Some(&category) {

@@ -4,7 +4,7 @@ use firstcome_core::codes::ErrorCode;
 use firstcome_core::records::RecordsExt as _;
 
 use super::routes::waited;
-use super::{ImageBytes, ImageRow, PATH, own};
+use super::{ImageBytes, ImageRow, own, shown_at};
 use crate::catalog::Catalog;
 use crate::http::{Outcome, Problem};
 
@@ -44,6 +44,6 @@ impl Catalog {
         }
         let place = waited(&self.uploads).await?;
         let row = self.take_sent(contents, place, "image_url").await?;
-        Ok(format!("{PATH}{}", row.image_id))
+        Ok(shown_at(row.image_id))
     }
 }

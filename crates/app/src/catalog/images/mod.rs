@@ -94,6 +94,11 @@ record! {
     indexes []
 }
 
+/// Where a picture is shown.
+fn shown_at(image: ImageId) -> String {
+    format!("{PATH}{image}")
+}
+
 /// The picture of this shop that a URL is of.
 pub(super) fn own(url: Option<&str>) -> Option<ImageId> {
     url?.strip_prefix(PATH)?.parse().ok()

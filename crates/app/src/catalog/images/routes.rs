@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use super::{ImageBytes, ImageRow, PATH, picture};
+use super::{ImageBytes, ImageRow, picture, shown_at};
 use crate::catalog::Catalog;
 use crate::http::{Outcome, Path, Problem, Seller, read_upload};
 
@@ -43,7 +43,7 @@ pub(in crate::catalog) struct ImageView {
 impl From<ImageRow> for ImageView {
     fn from(row: ImageRow) -> Self {
         let ImageRow { image_id, media, size, width, height, .. } = row;
-        Self { image_id, url: format!("{PATH}{image_id}"), content_type: media, size, width, height }
+        Self { image_id, url: shown_at(image_id), content_type: media, size, width, height }
     }
 }
 
