@@ -35,8 +35,8 @@ fn lines(order: OrderId, hold: Option<&Hold>) -> impl DoubleEndedIterator<Item =
 }
 
 impl Stock {
-    /// Pins every line. Units of an expired order are taken again, if there are any and they can be used still. An overloaded ledger means that
-    /// nothing is pinned; after any other error some lines may be.
+    /// Pins every line. Units of an expired order are taken again, if there are any and they can be used still. An overloaded
+    /// ledger means that nothing is pinned; after any other error some lines may be.
     pub(crate) async fn begin(&self, hold: &Hold, attempt: PaymentId) -> Result<Pinned, PortError> {
         let mut any = false;
         for offer in lines(hold.order, Some(hold)) {

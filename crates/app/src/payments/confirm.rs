@@ -156,25 +156,20 @@ impl Payments {
         };
         may_try_again(failed?)?;
         let attempt = self.write_attempt(confirmation, tax_free).await?;
-        match self.stock.begin(&hold, attempt.record.payment_id).await {
-            Ok(Pinned::Yes) => match self.overtaken(&attempt, &hold).await? {
-                Some(payment) => Ok(payment),
-                None => Ok(self.collect(attempt, &hold).await?),
-            },
-            Ok(Pinned::No(code)) => {
-                self.withdraw(attempt).await?;
-                Err(Problem::new(code))
+        let refused = match self.stock.begin(&hold, attempt.record.payment_id).await {
+            Ok(Pinned::Yes) => {
+                return match self.overtaken(&attempt, &hold).await? {
+                    Some(payment) => Ok(payment),
+                    None => Ok(self.collect(attempt, &hold).await?),
+                };
             }
-            Ok(Pinned::Over) => {
-                self.withdraw(attempt).await?;
-                Err(over())
-            }
-            Err(PortError::Overloaded) => {
-                self.withdraw(attempt).await?;
-                Err(Problem::new(ErrorCode::Overloaded))
-            }
-            Err(error) => Ok(self.undecided(attempt, error.to_string()).await?),
-        }
+            Ok(Pinned::No(code)) => Problem::new(code),
+            Ok(Pinned::Over) => over(),
+            Err(PortError::Overloaded) => Problem::new(ErrorCode::Overloaded),
+            Err(error) => return Ok(self.undecided(attempt, error.to_string()).await?),
+        };
+        self.withdraw(attempt).await?;
+        Err(refused)
     }
 
     /// The hold of the caller's order, if it can still be paid. One that seems to be held is good enough: whether it is

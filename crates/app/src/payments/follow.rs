@@ -74,7 +74,7 @@ impl Payments {
             created_at: now,
             updated_at: now,
             method: Some(if payment.account.is_some() { BankTransfer } else { Checkout }),
-            tax_free: (payment.tax_free > 0).then_some(payment.tax_free),
+            tax_free: Some(payment.charged_tax_free()).filter(|free| *free > 0),
         };
         tracing::warn!(%order, payment = %payment_id, "charged without a confirmation of ours");
         let event = RoleEvent::PaymentDone { order, attempt: payment_id, amount: charge.money() };
@@ -182,8 +182,15 @@ fn is_waited_for(refund: &Stored<Refund>, payment: &Stored<Payment>) -> bool {
 impl Refund {
     /// The same, with the movement at the provider that it is.
     fn found(self, cancel: &ProviderCancel, now: Time) -> Self {
-        let transaction = Some(cancel.transaction.clone());
-        Self { state: RefundState::Done, transaction, message: None, due_at: None, updated_at: now, ..self }
+        Self {
+            state: RefundState::Done,
+            transaction: Some(cancel.transaction.clone()),
+            tax_free: told_free(cancel),
+            message: None,
+            due_at: None,
+            updated_at: now,
+            ..self
+        }
     }
 }
 
@@ -205,6 +212,10 @@ fn foreign_refund(payment: &Payment, cancel: &ProviderCancel, now: Time) -> Refu
         created_at: now,
         updated_at: now,
         to_card: None,
-        tax_free: None,
+        tax_free: told_free(cancel),
     }
+}
+
+fn told_free(cancel: &ProviderCancel) -> Option<i64> {
+    (cancel.tax_free > 0).then_some(cancel.tax_free)
 }

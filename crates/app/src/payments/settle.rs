@@ -1,8 +1,9 @@
 //! Consumer of the role's own `payment.done` and `payment.failed`: tells the ledger again what it may have missed.
 //!
 //! A charge that came without us, or too late, climbs the ladder here and nowhere else: the order's units, else units
-//! again, else the money back; the money back too when the day of what it is for is over. One place decides, one event at a time per order, and its decision to send back is in the
-//! same commit as its progress, so no charge is both delivered and refunded.
+//! again, else the money back; the money back too when the day of what it is for is over. One place decides, one event at a
+//! time per order, and its decision to send back is in the same commit as its progress, so no charge is both delivered and
+//! refunded.
 
 use std::collections::HashSet;
 use std::sync::Arc;

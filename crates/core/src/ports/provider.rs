@@ -63,6 +63,13 @@ pub struct ProviderPayment {
     pub account: Option<ProviderAccount>,
 }
 
+impl ProviderPayment {
+    /// Minor units of all that was charged that the provider counts as free of VAT.
+    pub fn charged_tax_free(&self) -> i64 {
+        self.cancels.iter().map(|cancel| cancel.tax_free).fold(self.tax_free, i64::saturating_add)
+    }
+}
+
 /// Money that the provider sent back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderCancel {
@@ -70,6 +77,8 @@ pub struct ProviderCancel {
     pub transaction: String,
     /// Minor units.
     pub amount: i64,
+    /// Minor units of it that the provider counts as free of VAT.
+    pub tax_free: i64,
     /// The refund of ours that asked for it; none for one that was made at the provider's side.
     pub refund: Option<RefundId>,
 }

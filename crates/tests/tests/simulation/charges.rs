@@ -136,7 +136,7 @@ impl Books {
         }
         payment.balance.amount -= amount;
         let transaction = format!("{key}-{}", payment.cancels.len());
-        payment.cancels.push(ProviderCancel { transaction, amount, refund });
+        payment.cancels.push(ProviderCancel { transaction, amount, tax_free: 0, refund });
         let over = payment.balance.amount == 0;
         payment.status = if over { ProviderStatus::Canceled } else { ProviderStatus::PartialCanceled };
         let answer = ProviderAnswer::Payment(payment.clone());

@@ -117,7 +117,12 @@ impl PaymentProvider for Provider {
                 let Some(charge) = books.charges.get(payment_key) else { return refused("NOT_FOUND_PAYMENT") };
                 let mut payment = charge.payment.clone();
                 let transaction = "nothing".to_owned();
-                payment.cancels.push(ProviderCancel { transaction, amount: amount.amount, refund: Some(refund) });
+                payment.cancels.push(ProviderCancel {
+                    transaction,
+                    amount: amount.amount,
+                    tax_free: 0,
+                    refund: Some(refund),
+                });
                 ProviderAnswer::Payment(payment)
             }
             Some(Harm::RefundsInHalves) => {

@@ -170,10 +170,21 @@ impl TestProvider {
     /// Cancels in the console.
     pub(super) fn cancel_in_console(&self, key: &str, amount: i64) {
         let before = self.payment(key).cancels.len();
-        self.cancel_now(key, amount, None, &format!("console {before} {amount}"));
+        self.cancel_now(key, (amount, 0), None, &format!("console {before} {amount}"));
     }
 
-    fn cancel_now(&self, key: &str, amount: i64, refund: Option<RefundId>, transaction: &str) -> ProviderAnswer {
+    /// Cancels in the console what is free of VAT.
+    pub(super) fn cancel_free_in_console(&self, key: &str, amount: i64) {
+        self.cancel_now(key, (amount, amount), None, "console, free");
+    }
+
+    fn cancel_now(
+        &self,
+        key: &str,
+        (amount, tax_free): (i64, i64),
+        refund: Option<RefundId>,
+        transaction: &str,
+    ) -> ProviderAnswer {
         let mut books = self.books.lock();
         let Some(payment) = books.payments.get_mut(key) else { return refused("NOT_FOUND_PAYMENT") };
         if refund.is_some() && payment.cancels.iter().any(|cancel| cancel.refund == refund) {
@@ -186,7 +197,7 @@ impl TestProvider {
             return refused("NOT_CANCELABLE_AMOUNT");
         }
         payment.balance.amount -= amount;
-        payment.cancels.push(ProviderCancel { transaction: transaction.to_owned(), amount, refund });
+        payment.cancels.push(ProviderCancel { transaction: transaction.to_owned(), amount, tax_free, refund });
         payment.status =
             if payment.balance.amount == 0 { ProviderStatus::Canceled } else { ProviderStatus::PartialCanceled };
         let (said, amount) = (payment.clone(), Money::new(amount, payment.total.currency));
@@ -271,7 +282,7 @@ impl PaymentProvider for TestProvider {
                     self.books.lock().sent_to.push(to.clone());
                 }
                 self.books.lock().told_tax_free.push(tax_free);
-                self.cancel_now(payment_key, amount.amount, Some(refund), &transaction)
+                self.cancel_now(payment_key, (amount.amount, tax_free), Some(refund), &transaction)
             })
         };
         self.steps.pass("cancel", work, silence).await

@@ -68,6 +68,21 @@ async fn what_is_told_as_free_of_vat_leaves_no_more_taxable_than_there_is() {
 }
 
 #[tokio::test]
+async fn what_went_back_free_of_vat_in_the_console_is_not_told_once_more() {
+    let mut shop = Shop::open(1);
+    let order = shop.order("order");
+    shop.provider.pay("key", &order.to_string(), PRICE);
+    shop.provider.count_as_tax_free("key", 400);
+    assert_eq!(shop.confirm("pay", order, "key").await, Some(200));
+    shop.provider.cancel_free_in_console("key", 400);
+    shop.notice("key").await;
+    shop.rest().await;
+    shop.approve(RefundId([1; 16]), order, 600).await;
+    shop.rest().await;
+    assert_eq!(shop.provider.told_tax_free(), [0]);
+}
+
+#[tokio::test]
 async fn of_two_refunds_at_once_each_is_told_the_same_however_often_it_is_asked() {
     let mut shop = Shop::open(1);
     let order = shop.order("order");

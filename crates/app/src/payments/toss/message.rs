@@ -86,6 +86,8 @@ struct CancelBody {
     transaction_key: String,
     cancel_amount: Number,
     #[serde(default)]
+    tax_free_amount: Option<Number>,
+    #[serde(default)]
     cancel_reason: Option<String>,
     #[serde(default)]
     cancel_status: Option<String>,
@@ -104,10 +106,7 @@ impl PaymentBody {
             status: status(&self.status)?,
             total: from_number(&self.total_amount, currency)?,
             balance: from_number(&self.balance_amount, currency)?,
-            tax_free: match &self.tax_free_amount {
-                Some(amount) => from_number(amount, currency)?.amount,
-                None => 0,
-            },
+            tax_free: tax_free(self.tax_free_amount.as_ref(), currency)?,
             cancels: cancels.map(|cancel| cancel.read(currency)).collect::<Option<_>>()?,
             payment_key: self.payment_key,
             order_id: self.order_id,
@@ -127,9 +126,15 @@ impl CancelBody {
 
     fn read(self, currency: Currency) -> Option<ProviderCancel> {
         let Money { amount, .. } = from_number(&self.cancel_amount, currency)?;
+        let tax_free = tax_free(self.tax_free_amount.as_ref(), currency)?;
         let refund = self.cancel_reason.as_deref().and_then(refund_in);
-        Some(ProviderCancel { transaction: self.transaction_key, amount, refund })
+        Some(ProviderCancel { transaction: self.transaction_key, amount, tax_free, refund })
     }
+}
+
+/// What is free of VAT; nothing where it is left out.
+fn tax_free(amount: Option<&Number>, currency: Currency) -> Option<i64> {
+    amount.map_or(Some(0), |amount| Some(from_number(amount, currency)?.amount))
 }
 
 fn status(text: &str) -> Option<ProviderStatus> {

@@ -197,8 +197,9 @@ impl Payments {
     async fn open_to_transfer(&self, wanted: &Wanted) -> Outcome<(Hold, Time)> {
         let hold = self.ports.ledger.find(wanted.request.order_id).await?;
         let hold = hold.filter(|hold| hold.person == wanted.person).ok_or_else(Problem::not_found)?;
+        let now = self.now();
         match hold.state {
-            HoldState::Held if deadline(&hold) > self.now() => {}
+            HoldState::Held if deadline(&hold) > now => {}
             HoldState::Held | HoldState::Released => return Err(Problem::new(ErrorCode::HoldExpired)),
             HoldState::Paying => return Err(Problem::new(ErrorCode::PaymentInProgress)),
             HoldState::Sold | HoldState::Returned => return Err(Problem::new(ErrorCode::AlreadyPaid)),
@@ -209,7 +210,7 @@ impl Payments {
         }
         let end = self.stock.usable_until(&hold).await?;
         let due_at = end.map_or(deadline(&hold), |end| deadline(&hold).min(whole_seconds(end)));
-        if due_at <= self.now() { Err(over()) } else { Ok((hold, due_at)) }
+        if due_at <= now { Err(over()) } else { Ok((hold, due_at)) }
     }
 
     /// The attempt and its account are on the disk before the provider is asked.
