@@ -5,14 +5,13 @@ mod describe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
-use serde_json::Value;
 
 pub use describe::describe;
 
@@ -27,8 +26,8 @@ pub struct Operation {
     pub ready: AtomicBool,
     /// The metrics of this process.
     pub metrics: Registry,
-    /// The description of the API.
-    pub openapi: Value,
+    /// The description of the API, in JSON.
+    pub openapi: Bytes,
 }
 
 /// The routes.
@@ -64,5 +63,5 @@ async fn metrics(State(operation): State<Arc<Operation>>) -> Response {
 }
 
 async fn openapi(State(operation): State<Arc<Operation>>) -> Response {
-    Json(&operation.openapi).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], operation.openapi.clone()).into_response()
 }

@@ -3,9 +3,9 @@
 mod examples;
 mod problems;
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use firstcome_core::codes::ErrorCode;
-use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -17,8 +17,8 @@ const API: &str = "/api/v1/";
 /// What every list says of where its pages begin.
 const CURSOR: &str = "The `next_cursor` of the page before; empty or left out for the first page";
 
-/// Completes the description that the roles' endpoints gave: the document that is served.
-pub fn describe(mut openapi: OpenApi) -> Value {
+/// Completes the description that the roles' endpoints gave: the document that is served, in JSON.
+pub fn describe(mut openapi: OpenApi) -> Bytes {
     let info = &mut openapi.info;
     "Firstcome".clone_into(&mut info.title);
     env!("CARGO_PKG_VERSION").clone_into(&mut info.version);
@@ -45,7 +45,7 @@ pub fn describe(mut openapi: OpenApi) -> Value {
     }
     let mut document = serde_json::to_value(openapi).expect("a description is JSON");
     examples::complete(&mut document);
-    document
+    document.to_string().into()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
@@ -141,7 +141,7 @@ mod tests {
         let config = load(None, &Overrides { no_demo: true, ..Overrides::default() }).expect("the defaults");
         let folder = Folder::create(temporary.path()).expect("a folder");
         let shop = Shop::open(&config, &folder, ([127, 0, 0, 1], 1).into()).await.expect("a shop");
-        let document = shop.operation.openapi.clone();
+        let document = serde_json::from_slice(&shop.operation.openapi).expect("JSON");
         shop.close().await;
         document
     }
