@@ -99,8 +99,9 @@ and their order; CSV names those that products are in.
 Any other name becomes a new folder with catalogue.json, catalogue.csv, the uploaded pictures that products show (in a folder
 images), and the books. In days.csv is what the ledger sold and took back, by day in the shop's time zone and by offer;
 orders.csv, payments.csv, refunds.csv and vouchers.csv have a column booked_on: their rows with the same booked_on and offer_id
-add up to it. What was sold over several offers stands there under the order's first one. Rows without booked_on, such as orders
-that nobody paid, are not in the ledger. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
+add up to it. Payments and refunds of an order over several offers stand under its first one. Rows without booked_on, such as
+orders that nobody paid, are not in the ledger. settlements.csv and findings.csv are the checks with the provider, actions.csv what
+people of the shop did, consents.csv what buyers agreed to. No names, addresses or e-mails, and no codes of vouchers, are written. Amounts are in minor units. In
 CSV an apostrophe stands before words that a spreadsheet would take for a formula; firstcome import takes it off again.";
 
 /// How the shop runs.

@@ -43,8 +43,16 @@ async fn migrate(config: &Config) -> Result<(), CommandError> {
         let sql = cluster::sql(config, role)?;
         Ok::<_, CommandError>((role, firstcome_store::sql::migrate(&sql, role.as_str(), tables(role)).await?))
     }));
+    let mut failed = None;
     for done in migrated.await {
-        let (role, steps) = done?;
+        let (role, steps) = match done {
+            Ok(done) => done,
+            // What was done to the others is told all the same.
+            Err(error) => {
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
         let name = role.as_str();
         if steps.is_empty() {
             writeln!(out, "{name:<11} is up to date")?;
@@ -53,6 +61,7 @@ async fn migrate(config: &Config) -> Result<(), CommandError> {
             writeln!(out, "{name:<11} {step}")?;
         }
     }
+    failed.map_or(Ok(()), Err)?;
     let kafka = cluster::kafka(config);
     let ensured = join_all(cluster::TOPICS.map(|topic| firstcome_store::kafka::topics::ensure(&kafka, topic)));
     for (topic, done) in cluster::TOPICS.into_iter().zip(ensured.await) {

@@ -13,14 +13,18 @@ use crate::audit::every;
 use crate::commands::CommandError;
 use crate::place::Place;
 
-/// Files with their names.
+/// Files with their names. A configuration of a cluster that leaves accounts out has no consents.
 pub(super) async fn write(place: &Place) -> Result<Vec<(&'static str, Vec<u8>)>, CommandError> {
-    Ok(vec![
+    let mut files = vec![
         ("settlements.csv", all(place, RoleName::Payments, &Settlement::COLUMNS, Settlement::row).await?),
         ("findings.csv", all(place, RoleName::Payments, &Finding::COLUMNS, Finding::row).await?),
-        ("consents.csv", all(place, RoleName::Accounts, &ConsentEntry::COLUMNS, ConsentEntry::row).await?),
         ("actions.csv", actions(place).await?),
-    ])
+    ];
+    if place.has(RoleName::Accounts) {
+        let consents = all(place, RoleName::Accounts, &ConsentEntry::COLUMNS, ConsentEntry::row).await?;
+        files.push(("consents.csv", consents));
+    }
+    Ok(files)
 }
 
 async fn all<R: Record>(

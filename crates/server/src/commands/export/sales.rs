@@ -82,7 +82,9 @@ impl Sales {
         } else if let Some(sale) = self.sales.get_mut(&(order, offer)) {
             sale.hold.evolve(event, seq);
         }
-        let (date, money) = (self.day(at), self.money(order, offer));
+        let date = self.day(at);
+        let is_sold = matches!(event, Event::Sold(_) | Event::Committed { .. });
+        let money = if is_sold { self.money(order, offer) } else { LineMoney::default() };
         let Some(sale) = self.sales.get_mut(&(order, offer)) else { return };
         let place = (date, offer, sale.hold.unit_price.currency);
         match event {
