@@ -1,6 +1,6 @@
-//! Two processes, each of which has every role that keeps something, do what a shop does beside its sale: both at the same
-//! time, so that what is to happen once is decided between them, and each alone while the other is dead. Once with the databases
-//! on MariaDB, and once with them on PostgreSQL.
+//! Two processes, each of which has accounts, catalog, orders, payments and vouchers, do what a shop does beside its sale: both
+//! at the same time, so that what is to happen once is decided between them, and each alone while the other is dead. Once with
+//! the databases on MariaDB, and once with them on PostgreSQL.
 
 mod goods;
 mod money;
